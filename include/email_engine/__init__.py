@@ -1,0 +1,1 @@
+"""The core of email-engine: pure decisions, with I/O kept in `store` and `adapters`."""

@@ -1,0 +1,157 @@
+"""The nouns of DESIGN.md section 2 as values."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address
+from datetime import datetime
+
+IpAddress = IPv4Address | IPv6Address
+
+
+class Mode(StrEnum):
+    OBSERVE = "observe"
+    ACT = "act"
+
+
+class RiskClass(StrEnum):
+    PROTECTED = "protected"
+    STANDARD = "standard"
+
+
+class IpState(StrEnum):
+    """States of a sending IP (DESIGN.md section 3); `abandoned` is final."""
+
+    STANDBY = "standby"
+    WARMING = "warming"
+    ACTIVE = "active"
+    RETIRING = "retiring"
+    RESTING = "resting"
+    QUARANTINE = "quarantine"
+    ABANDONED = "abandoned"
+
+
+SENDING_STATES = frozenset({IpState.WARMING, IpState.ACTIVE, IpState.RETIRING})
+PARKED_STATES = frozenset({IpState.STANDBY, IpState.QUARANTINE, IpState.RESTING, IpState.ABANDONED})
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A customer of the platform. `daily_quota`: messages a UTC day over all its IPs."""
+
+    name: str
+    title: str
+    mode: Mode
+    daily_quota: int
+    brand_domains: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A kind of mail of one tenant; owns one pool and its IPs."""
+
+    tenant: str
+    name: str
+    purpose: str
+    consent: str
+    risk_class: RiskClass
+    pool: str
+    mailwizz: str
+
+
+@dataclass(frozen=True, slots=True)
+class MtaHost:
+    """One PowerMTA server. `connection` is an Airflow connection id of type `powermta`;
+    `config_file` is the include file that the engine owns there."""
+
+    name: str
+    connection: str
+    version: str = "5.0"
+    config_file: str = "/etc/pmta/email-engine.conf"
+    accounting_dir: str = "/var/log/pmta/done"
+
+
+@dataclass(frozen=True, slots=True)
+class MailwizzInstance:
+    """One MailWizz installation of one tenant; both connections are Airflow connection ids."""
+
+    name: str
+    tenant: str
+    api_connection: str
+    db_connection: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendingIp:
+    """One IP as the fleet file wants it: inventory, not state.
+
+    `initial_state`, `initial_phase` count only when the IP is first seen (an existing fleet comes aboard);
+    `daily_target`: messages a UTC day when fully warmed."""
+
+    address: IpAddress
+    hostname: str
+    domain: str
+    tenant: str
+    stream: str
+    vmta: str
+    pool: str
+    mta_host: str
+    mailwizz: str
+    mailwizz_server_id: int
+    dkim_selector: str
+    dkim_key_path: str
+    schedule: str
+    daily_target: int
+    initial_state: IpState = IpState.STANDBY
+    initial_phase: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The whole wanted inventory, already proven consistent by `parse_fleet`."""
+
+    tenants: tuple[Tenant, ...]
+    streams: tuple[Stream, ...]
+    mta_hosts: tuple[MtaHost, ...]
+    mailwizz_instances: tuple[MailwizzInstance, ...]
+    ips: tuple[SendingIp, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IpRecord:
+    """One IP as the engine's database knows it: inventory, state and the allowance in force.
+
+    `allowance`: messages that may be handed to PowerMTA in the UTC day that was asked for; 0 while paused.
+    """
+
+    ip_id: int
+    address: IpAddress
+    hostname: str
+    domain: str
+    tenant: str
+    mode: Mode
+    stream: str
+    risk_class: RiskClass
+    vmta: str
+    pool: str
+    mta_host: str
+    mailwizz: str
+    mailwizz_server_id: int
+    dkim_selector: str
+    dkim_key_path: str
+    state: IpState
+    state_since: datetime
+    allowance: int
+    daily_target: int
+    schedule: str
+    phase: int
+    sent_days_in_phase: int
+    paused_until: datetime | None = None
+    quarantine_until: datetime | None = None
+    blacklisted_on: tuple[str, ...] = field(default=())
+    braked: bool = False
+    """An engaged brake stands in the database: its queues must stay paused and its server disabled."""
+
+    @property
+    def sends(self) -> bool:
+        """May mail leave this IP today?"""
+        return self.state in SENDING_STATES and self.allowance > 0 and not self.braked

@@ -1,0 +1,42 @@
+"""What a task knows of its DAG run: the key time, the dry-run flag, who caused it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One DAG run as the engine's tables name it.
+
+    `as_of` is the run's `run_after` (aware UTC): every decision uses it instead of the clock, so a cleared task
+    decides the same again. `actor` is `dag_id` for scheduled runs and the triggering user otherwise."""
+
+    dag_id: str
+    run_id: str
+    as_of: datetime
+    dry_run: bool
+    actor: str
+    params: Mapping[str, Any]
+
+    @property
+    def day(self) -> date:
+        """The UTC day that a daily pipeline closes: param `day`, else the day before `as_of`."""
+        given = self.params.get("day")
+        return date.fromisoformat(given) if given else (self.as_of - timedelta(days=1)).date()
+
+
+def current_run(context: Mapping[str, Any]) -> Run:
+    """Reads the run out of an Airflow task context."""
+    dag_run = context["dag_run"]
+    params = dict(context.get("params") or {})
+    as_of = getattr(dag_run, "run_after", None) or dag_run.logical_date or datetime.now(UTC)
+    return Run(
+        dag_id=dag_run.dag_id,
+        run_id=dag_run.run_id,
+        as_of=as_of.astimezone(UTC),
+        dry_run=bool(params.get("dry_run", False)),
+        actor=getattr(dag_run, "triggering_user_name", None) or dag_run.dag_id,
+        params=params,
+    )
