@@ -47,7 +47,9 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A kind of mail of one tenant; owns one pool and its IPs."""
+    """A kind of mail of one tenant; owns one pool and its IPs.
+
+    `daily_quota`: its share of the tenant's quota, messages a UTC day; None: whatever the other streams leave."""
 
     tenant: str
     name: str
@@ -56,6 +58,7 @@ class Stream:
     risk_class: RiskClass
     pool: str
     mailwizz: str
+    daily_quota: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

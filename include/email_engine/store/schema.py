@@ -60,6 +60,15 @@ def _time(name: str, nullable: bool = True) -> Column:
     return Column(name, DateTime(timezone=True), nullable=nullable)
 
 
+def _removed() -> Column:
+    """Gone from the fleet file; the row stays because history points at it, its names are free again."""
+    return Column("removed", Boolean, nullable=False, server_default="false")
+
+
+def _unique_while_there(name: str, *columns: str) -> Index:
+    return Index(name, *columns, unique=True, postgresql_where=text("NOT removed"))
+
+
 def _run() -> tuple[Column, Column]:
     return Column("dag_id", Text), Column("run_id", Text)
 
@@ -74,6 +83,7 @@ tenants = Table(
     Column("mode", Text, nullable=False),
     Column("daily_quota", BigInteger, nullable=False),
     Column("brand_domains", ARRAY(Text), nullable=False, server_default="{}"),
+    _removed(),
     one_of("mode", "observe", "act"),
     CheckConstraint("daily_quota >= 0", name="daily_quota_not_negative"),
 )
@@ -82,10 +92,12 @@ mta_hosts = Table(
     "mta_hosts",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("connection", Text, nullable=False, unique=True),
+    Column("connection", Text, nullable=False),
     Column("version", Text, nullable=False),
     Column("config_file", Text, nullable=False),
     Column("accounting_dir", Text, nullable=False),
+    _removed(),
+    _unique_while_there("uq_mta_hosts_connection", "connection"),
 )
 
 mailwizz_instances = Table(
@@ -93,9 +105,12 @@ mailwizz_instances = Table(
     metadata,
     Column("name", Text, primary_key=True),
     _tenant(),
-    Column("api_connection", Text, nullable=False, unique=True),
-    Column("db_connection", Text, nullable=False, unique=True),
+    Column("api_connection", Text, nullable=False),
+    Column("db_connection", Text, nullable=False),
+    _removed(),
     UniqueConstraint("name", "tenant"),
+    _unique_while_there("uq_mailwizz_instances_api_connection", "api_connection"),
+    _unique_while_there("uq_mailwizz_instances_db_connection", "db_connection"),
 )
 
 streams = Table(
@@ -106,8 +121,12 @@ streams = Table(
     Column("purpose", Text, nullable=False),
     Column("consent", Text, nullable=False),
     Column("risk_class", Text, nullable=False),
-    Column("pool", Text, nullable=False, unique=True),
+    Column("pool", Text, nullable=False),
     Column("mailwizz", Text, nullable=False),
+    Column("daily_quota", BigInteger),
+    _removed(),
+    _unique_while_there("uq_streams_pool", "pool"),
+    CheckConstraint("daily_quota > 0", name="daily_quota_positive"),
     one_of("risk_class", "protected", "standard"),
     UniqueConstraint("tenant", "name", "pool"),
     ForeignKeyConstraint(
@@ -120,27 +139,30 @@ ips = Table(
     metadata,
     _id(),
     Column("address", INET, nullable=False, unique=True),
-    Column("hostname", Text, nullable=False, unique=True),
+    Column("hostname", Text, nullable=False),
     _tenant(),
     Column("stream", Text, nullable=False),
     Column("purpose", Text, nullable=False),
     Column("status", Text, nullable=False),
     _time("status_since", nullable=False),
-    Column("vmta_name", Text, nullable=False, unique=True),
+    Column("vmta_name", Text, nullable=False),
     Column("pool_name", Text, nullable=False),
     Column("mta_host", Text, ForeignKey(f"{SCHEMA}.mta_hosts.name"), nullable=False),
     Column("mailwizz", Text, nullable=False),
     Column("mailwizz_server_id", Integer, nullable=False),
     _time("quarantine_until"),
     Column("blacklisted_on", ARRAY(Text), nullable=False, server_default="{}"),
-    Column("removed", Boolean, nullable=False, server_default="false"),
+    _removed(),
     _at("created_at"),
     one_of("status", *STATES),
-    UniqueConstraint("mailwizz", "mailwizz_server_id"),
+    _unique_while_there("uq_ips_hostname", "hostname"),
+    _unique_while_there("uq_ips_vmta_name", "vmta_name"),
+    _unique_while_there("uq_ips_mailwizz_server", "mailwizz", "mailwizz_server_id"),
     UniqueConstraint("id", "tenant"),
     ForeignKeyConstraint(
         ["tenant", "stream", "pool_name"],
         [f"{SCHEMA}.streams.tenant", f"{SCHEMA}.streams.name", f"{SCHEMA}.streams.pool"],
+        onupdate="CASCADE",
     ),
     ForeignKeyConstraint(
         ["mailwizz", "tenant"], [f"{SCHEMA}.mailwizz_instances.name", f"{SCHEMA}.mailwizz_instances.tenant"]
