@@ -1,0 +1,63 @@
+# email-engine: everything a person runs. `make help` lists it.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up down status logs reset lab demo test check docs lock bench
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+$(STAMP): requirements-dev.txt requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; found $$($(PYTHON) --version). Next: make PYTHON=python3.11 setup"; exit 2; }
+	@$(PYTHON) -m venv --help >/dev/null 2>&1 || { echo "python3 -m venv is missing. Next: apt-get install python3-venv"; exit 2; }
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	@$(VENV)/bin/uv pip install --quiet --python $(RUN) --compile-bytecode -r requirements-dev.txt
+	@$(VENV)/bin/uv pip install --quiet --python $(RUN) --no-deps --editable .
+	@touch $(STAMP)
+
+setup: $(STAMP) ## the virtual environment alone
+
+up: ## everything on this machine, with the lab
+	@$(MAKE) --no-print-directory setup
+	@exec $(RUN) -m stack up
+
+down: $(STAMP) ## stop everything that `make up` started
+	@$(RUN) -m stack down
+
+status: $(STAMP) ## what runs, where, and the login
+	@$(RUN) -m stack status
+
+logs: $(STAMP) ## the end of every log (WHAT=scheduler for one)
+	@$(RUN) -m stack logs $(WHAT)
+
+reset: $(STAMP) ## stop, then delete all state (asks first)
+	@$(RUN) -m stack reset
+
+lab: $(STAMP) ## the knobs of the lab: list an IP, break a record, fail a reload ...
+	@$(RUN) -m lab knobs
+
+demo: $(STAMP) ## six simulated weeks through the DAGs, with a report
+	@$(RUN) -m stack.demo
+
+test: $(STAMP) ## the whole suite
+	@$(RUN) -m pytest
+
+check: $(STAMP) ## lint, types, import contracts, generated docs current
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+	@$(RUN) -m stack.documents --check
+
+docs: $(STAMP) ## refresh the generated pages
+	@$(RUN) -m stack.documents
+
+lock: $(STAMP) ## compile requirements again
+	@$(VENV)/bin/uv pip compile -q --upgrade --no-emit-index-url --no-header --universal --python-version 3.11 requirements.in -o requirements.txt
+	@$(VENV)/bin/uv pip compile -q --upgrade --no-emit-index-url --no-header --universal --python-version 3.11 -c requirements.txt requirements-dev.in -o requirements-dev.txt

@@ -1,0 +1,95 @@
+"""The command line behind the Makefile: up, down, status, logs, reset; `supervise` is what `up` leaves running."""
+
+import argparse
+import json
+import sys
+
+from email_engine.errors import EngineError
+from email_engine.home import ROOT
+
+from stack import airflow, up
+from stack.ports import PortTaken
+from stack.postgres import PostgresError
+from stack.settings import Settings, settings
+from stack.supervisor import Child, Supervisor, alive
+
+
+def supervise(here: Settings) -> int:
+    """Runs the lab and Airflow's components until told to stop."""
+    cluster = up.cluster_of(here)
+    env = airflow.environment(here, cluster)
+    lab = [sys.executable, "-m", "lab", "run", str(here.lab / "world.json")]
+    children = [Child("lab", lab, env | {"PYTHONPATH": str(ROOT)}, here.logs / "lab.log")]
+    children += [
+        Child(name, [sys.executable, "-m", "airflow", *words], env, here.logs / f"{name}.log")
+        for name, words in airflow.COMPONENTS.items()
+    ]
+    Supervisor(children, here.state / "supervisor.json").run()
+    return 0
+
+
+def status(here: Settings) -> int:
+    """Exit 0 when all is healthy, 1 otherwise."""
+    pid = up.supervisor_pid(here)
+    if pid is None:
+        print("down. Next: make up")
+        return 1
+    report = json.loads((here.state / "supervisor.json").read_text())
+    running = up.cluster_of(here).running()
+    print(f"{'postgresql':<16}{'running' if running else 'STOPPED'}")
+    fine = running
+    for name, child in report["children"].items():
+        lives = alive(child["pid"])
+        fine = fine and lives
+        restarts = f", restarted {child['restarts']} times" if child["restarts"] else ""
+        print(f"{name:<16}{'running' if lives else 'STOPPED'} (pid {child['pid']}{restarts})")
+    for name, state in airflow.Api(here).health().items():
+        fine = fine and state == "healthy"
+        print(f"{'health of ' + name:<32}{state}")
+    print(f"\n{here.address}   login: admin   password: {here.secrets()['admin']}")
+    print(f"state: {here.state}   fleet: {here.fleet_file}   lab: {here.control}")
+    return 0 if fine else 1
+
+
+def logs(here: Settings, what: str | None, lines: int = 40) -> int:
+    found = up.log_files(here, what)
+    if not found:
+        print(f"no log{' named ' + what if what else ''} in {here.logs}; there are: "
+              f"{', '.join(p.stem for p in up.log_files(here, None)) or 'none yet'}")  # fmt: skip
+        return 1
+    for path in found:
+        print(f"==> {path} <==")
+        print("\n".join(path.read_text(errors="replace").splitlines()[-lines:]))
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="stack")
+    parser.add_argument("command", choices=["up", "down", "status", "logs", "reset", "supervise"])
+    parser.add_argument("what", nargs="?")
+    arguments = parser.parse_args()
+    here = settings()
+    match arguments.command:
+        case "up":
+            return up.up(here)
+        case "down":
+            return up.down(here)
+        case "status":
+            return status(here)
+        case "logs":
+            return logs(here, arguments.what)
+        case "reset":
+            return up.reset(here)
+        case _:
+            return supervise(here)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (PortTaken, PostgresError, EngineError, TimeoutError, RuntimeError) as error:
+        print(f"\n{error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("\nstopped; nothing was left running", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,61 @@
+"""The typed Airflow connections of this machine, all pointing at the lab."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from email_engine.fleet.model import Fleet
+
+from stack.postgres import Cluster
+from stack.settings import Settings
+
+
+def connections(settings: Settings, cluster: Cluster, fleet: Fleet) -> dict[str, dict[str, Any]]:
+    """Connection id -> fields as Airflow's JSON form takes them; secrets stay in `password` and `private_key`."""
+    known, ports = settings.secrets(), settings.ports
+    loopback = "127.0.0.1"
+    made: dict[str, dict[str, Any]] = {
+        "email_engine_db": {
+            "conn_type": "postgres", "host": str(cluster.socket_folder), "schema": "email_engine",
+            "login": "email_engine", "password": known["engine_db"],
+            "description": "The engine's own database",
+        },
+        "dns_resolver_default": {
+            "conn_type": "dns_resolver", "host": loopback, "port": ports["lab dns"], "extra": {"timeout": 1.0, "tries": 2},
+            "description": "The resolver that block lists and DNS checks ask",
+        },
+        "telegram_alerts_default": {
+            "conn_type": "telegram_alerts", "host": f"http://{loopback}:{ports['lab telegram']}",
+            "password": known["telegram"], "extra": {"chat_id": "-1001", "base_url": f"http://{loopback}:{ports['lab telegram']}"},
+            "description": "Where alerts go",
+        },
+    }  # fmt: skip
+    private = (settings.lab / "client_key").read_text()
+    for host in fleet.mta_hosts:
+        key = (settings.lab / "keys" / f"{host.name}.pub").read_text().strip()
+        made[host.connection] = {
+            "conn_type": "powermta", "host": loopback, "port": ports[f"lab {host.name} ssh"], "login": "pmta",
+            "extra": {"host_key": key, "private_key": private}, "description": f"PowerMTA on {host.name}",
+        }  # fmt: skip
+    for instance in fleet.mailwizz_instances:
+        made[instance.api_connection] = {
+            "conn_type": "mailwizz", "host": f"http://{loopback}:{ports[f'lab {instance.name}']}/api",
+            "password": known[f"{instance.name}_key"], "description": f"API of {instance.name}",
+        }  # fmt: skip
+        made[instance.db_connection] = {
+            "conn_type": "mailwizz_db", "host": str(cluster.socket_folder), "schema": instance.name,
+            "login": instance.name, "password": known[f"{instance.name}_db"],
+            "extra": {"dialect": "postgresql", "table_prefix": "mw_"}, "description": f"Database of {instance.name}",
+        }  # fmt: skip
+    return made
+
+
+def as_environment(made: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """`AIRFLOW_CONN_*` variables: how tests and the demo hand connections over without a metadata database."""
+    return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(fields) for name, fields in made.items()}
+
+
+def write_import_file(made: dict[str, dict[str, Any]], path: Path) -> None:
+    """The file for `airflow connections import`; the caller deletes it."""
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(made))

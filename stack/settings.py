@@ -1,0 +1,93 @@
+"""Where this machine's state lives, which ports it takes, and the secrets it made for itself."""
+
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+from email_engine.home import CONFIG, ROOT
+
+PORTS = {
+    "airflow": 8080,
+    "airflow task logs": 8793,
+    "airflow trigger logs": 8794,
+    "lab control": 8090,
+    "lab telegram": 8099,
+    "lab dns": 8053,
+    "lab mta-1 ssh": 2201,
+    "lab mta-2 ssh": 2202,
+    "lab mw-aurora": 8101,
+    "lab mw-borealis": 8102,
+}
+
+
+def _ports() -> dict[str, int]:
+    """The default ports, each moved by `EMAIL_ENGINE_PORT_OFFSET`; `EMAIL_ENGINE_PORT` sets Airflow's alone."""
+    offset = int(os.environ.get("EMAIL_ENGINE_PORT_OFFSET", "0"))
+    ports = {name: port + offset for name, port in PORTS.items()}
+    if own := os.environ.get("EMAIL_ENGINE_PORT"):
+        ports["airflow"] = int(own)
+    return ports
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One running copy of everything; `state` is the only folder that it writes to."""
+
+    state: Path
+    ports: dict[str, int]
+
+    @property
+    def fleet_file(self) -> Path:
+        given = os.environ.get("EMAIL_ENGINE_FLEET")
+        return Path(given).absolute() if given else self.state / "fleet.yaml"
+
+    @property
+    def blocklists_file(self) -> Path:
+        return CONFIG / "blocklists.lab.yaml"
+
+    @property
+    def airflow_home(self) -> Path:
+        return self.state / "airflow"
+
+    @property
+    def logs(self) -> Path:
+        return self.state / "logs"
+
+    @property
+    def lab(self) -> Path:
+        return self.state / "lab"
+
+    @property
+    def address(self) -> str:
+        return f"http://localhost:{self.ports['airflow']}"
+
+    @property
+    def control(self) -> str:
+        return f"http://127.0.0.1:{self.ports['lab control']}"
+
+    def secrets(self) -> dict[str, str]:
+        """Random values made once, in a file that only its owner reads."""
+        path = self.state / "secrets.json"
+        if not path.exists():
+            self.state.mkdir(parents=True, exist_ok=True)
+            made = {
+                name: secrets.token_urlsafe(24)
+                for name in ("jwt", "api", "airflow_db", "engine_db", "mw-aurora_db", "mw-borealis_db")
+            }
+            made |= {f"{name}_key": secrets.token_hex(20) for name in ("mw-aurora", "mw-borealis")}
+            made |= {"fernet": Fernet.generate_key().decode(), "admin": secrets.token_urlsafe(9)}
+            made["telegram"] = f"{secrets.randbelow(10**9):09d}:{secrets.token_urlsafe(26)}"
+            draft = path.with_suffix(".new")
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                json.dump(made, file)
+            draft.rename(path)
+        return json.loads(path.read_text())
+
+
+def settings() -> Settings:
+    """The copy that belongs to this checkout: `.engine`, or `EMAIL_ENGINE_STATE`."""
+    state = Path(os.environ.get("EMAIL_ENGINE_STATE") or ROOT / ".engine").absolute()
+    return Settings(state=state, ports=_ports())

@@ -1,0 +1,160 @@
+"""What the lab plays: made from the fleet, so that stand-ins and engine speak of the same IPs, servers and domains."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from email_engine.fleet.model import Fleet, SendingIp
+
+from stack.databases import database_url
+from stack.postgres import Cluster
+from stack.settings import Settings
+
+PROVIDERS = {
+    "gmail.com": 0.42, "outlook.com": 0.12, "hotmail.com": 0.08, "yahoo.com": 0.14, "icloud.com": 0.06,
+    "gmx.de": 0.05, "web.de": 0.03, "orange.fr": 0.03, "shop.example": 0.07,
+}  # fmt: skip
+LISTS = [
+    {"zone": "zen.lab.example", "kind": "healthy"},
+    {"zone": "bl.lab.example", "kind": "healthy"},
+    {"zone": "dead.lab.example", "kind": "wildcard"},
+    {"zone": "public.lab.example", "kind": "blocked"},
+    {"zone": "empty.lab.example", "kind": "empty"},
+    {"zone": "servfail.lab.example", "kind": "servfail"},
+    {"zone": "silent.lab.example", "kind": "silent"},
+]
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(data)
+
+
+def ensure_ssh_key(path: Path) -> str:
+    """An Ed25519 key pair beside each other; returns the public line `ssh-ed25519 AAAA...`."""
+    public = path.with_name(path.name + ".pub")
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        key = ed25519.Ed25519PrivateKey.generate()
+        encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH
+        _write_private(path, key.private_bytes(encoding, form, serialization.NoEncryption()))
+        line = key.public_key().public_bytes(
+            serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+        )
+        public.write_bytes(line + b"\n")
+    return public.read_text().strip()
+
+
+def ensure_dkim_key(folder: Path, tenant: str) -> Path:
+    """One RSA 2048 key pair a tenant (the lab's shortcut; a real fleet has one a domain); returns the public file."""
+    private, public = folder / f"{tenant}.pem", folder / f"{tenant}.pub.pem"
+    if not public.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        key = rsa.generate_private_key(65537, 2048)
+        pem = serialization.Encoding.PEM
+        _write_private(
+            private, key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        )
+        public.write_bytes(
+            key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
+        )
+    return public
+
+
+def _powermta(settings: Settings, fleet: Fleet) -> list[dict[str, Any]]:
+    client = ensure_ssh_key(settings.lab / "client_key")
+    hosts = []
+    for host in fleet.mta_hosts:
+        key = settings.lab / "keys" / host.name
+        ensure_ssh_key(key)
+        hosts.append(
+            {
+                "name": host.name,
+                "ssh_port": settings.ports[f"lab {host.name} ssh"],
+                "username": "pmta",
+                "version": "5.0r5",
+                "ips": [str(ip.address) for ip in fleet.ips if ip.mta_host == host.name],
+                "authorized_key": client,
+                "host_key_file": str(key),
+            }
+        )
+    return hosts
+
+
+def _server(ip: SendingIp) -> dict[str, Any]:
+    return {
+        "server_id": ip.mailwizz_server_id, "name": ip.vmta, "hostname": ip.mta_host, "vmta": ip.vmta,
+        "daily_quota": 1, "hourly_quota": 1, "status": "active",
+    }  # fmt: skip
+
+
+def _mailwizz(
+    settings: Settings, cluster: Cluster, fleet: Fleet, demand: dict[str, int]
+) -> list[dict[str, Any]]:
+    known = settings.secrets()
+    instances = []
+    for number, instance in enumerate(fleet.mailwizz_instances, 1):
+        tenant = next(t for t in fleet.tenants if t.name == instance.tenant)
+        sender = next(ip.domain for ip in fleet.ips if ip.tenant == tenant.name)
+        instances.append(
+            {
+                "name": instance.name,
+                "port": settings.ports[f"lab {instance.name}"],
+                "api_key": known[f"{instance.name}_key"],
+                "database_url": database_url(cluster, instance.name, known[f"{instance.name}_db"]).replace(
+                    "+psycopg", ""
+                ),
+                "table_prefix": "mw_",
+                "customer_id": number,
+                "servers": [_server(ip) for ip in fleet.ips if ip.mailwizz == instance.name],
+                "campaigns": [
+                    {
+                        "uid": f"camp-{tenant.name}-news",
+                        "daily_demand": demand.get(tenant.name, tenant.daily_quota),
+                        "mail_from": f"bounce@{sender}",
+                        "providers": PROVIDERS,
+                    }
+                ],
+            }
+        )
+    return instances
+
+
+def make_world(
+    settings: Settings,
+    cluster: Cluster,
+    fleet: Fleet,
+    clock: dict[str, Any],
+    demand: dict[str, int] | None = None,
+) -> dict[str, Any]:
+    """The lab's world file as a dict; keys and folders that it names exist afterwards."""
+    keys = {t.name: ensure_dkim_key(settings.lab / "dkim", t.name) for t in fleet.tenants}
+    domains = [
+        {
+            "domain": ip.domain, "ip": str(ip.address), "hostname": ip.hostname, "selector": ip.dkim_selector,
+            "dkim_public_key_file": str(keys[ip.tenant]),
+        }
+        for ip in fleet.ips
+    ]  # fmt: skip
+    return {
+        "state": str(settings.lab),
+        "clock": clock,
+        "control": {"port": settings.ports["lab control"]},
+        "powermta": _powermta(settings, fleet),
+        "mailwizz": _mailwizz(settings, cluster, fleet, demand or {}),
+        "dns": {"port": settings.ports["lab dns"], "domains": domains, "lists": LISTS},
+        "telegram": {
+            "port": settings.ports["lab telegram"], "token": settings.secrets()["telegram"], "chat_id": "-1001",
+        },
+    }  # fmt: skip
+
+
+def write_world(settings: Settings, world: dict[str, Any]) -> Path:
+    """`lab/world.json` (it holds the lab's keys: owner only) and `lab.json`, by which `make lab` finds the knobs."""
+    path = settings.lab / "world.json"
+    _write_private(path, json.dumps(world, indent=1).encode())
+    (settings.state / "lab.json").write_text(json.dumps({"control": settings.control}))
+    return path
