@@ -1,0 +1,131 @@
+"""The brake as the database knows it: an IP whose queue must stand still and whose delivery server must be off."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import ip_address
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from email_engine.fleet.model import IpAddress, IpRecord
+from email_engine.store.schema import brakes, ips
+
+
+@dataclass(frozen=True, slots=True)
+class Brake:
+    """An engaged brake. `powermta_holds`, `mailwizz_holds`: was each side seen to stand still?
+
+    `release_asked_at` is set when nothing speaks for holding any longer; the brake ends when both sides run again."""
+
+    brake_id: int
+    tenant: str
+    ip_id: int
+    address: IpAddress
+    vmta: str
+    mta_host: str
+    mailwizz: str
+    mailwizz_server_id: int
+    reason: str
+    actor: str
+    dag_id: str | None
+    engaged_at: datetime
+    powermta_holds: bool
+    mailwizz_holds: bool
+    checked_at: datetime | None
+    release_asked_at: datetime | None
+
+
+def engage(
+    conn: Connection,
+    ip: IpRecord,
+    reason: str,
+    actor: str,
+    as_of: datetime,
+    decision_id: int | None,
+    dag_id: str | None,
+    run_id: str | None,
+) -> int:
+    """The id of the IP's engaged brake, made if there is none; a release that was asked for is called off."""
+    values: dict[str, Any] = {
+        "reason": reason,
+        "actor": actor,
+        "decision_id": decision_id,
+        "dag_id": dag_id,
+        "run_id": run_id,
+    }
+    made = conn.execute(
+        insert(brakes)
+        .values(tenant=ip.tenant, ip_id=ip.ip_id, engaged_at=as_of, **values)
+        .on_conflict_do_nothing(index_elements=["ip_id"], index_where=brakes.c.released_at.is_(None))
+        .returning(brakes.c.id)
+    ).scalar_one_or_none()
+    if made is not None:
+        return int(made)
+    standing = (brakes.c.ip_id == ip.ip_id) & brakes.c.released_at.is_(None)
+    conn.execute(
+        update(brakes)
+        .where(standing, brakes.c.release_asked_at.is_not(None))
+        .values(release_asked_at=None, powermta_holds=False, mailwizz_holds=False, **values)
+    )
+    return int(conn.execute(select(brakes.c.id).where(standing)).scalar_one())
+
+
+def confirm(
+    conn: Connection,
+    brake_id: int,
+    powermta_holds: bool | None,
+    mailwizz_holds: bool | None,
+    message: str | None,
+    checked_at: datetime,
+) -> None:
+    """What was read back from both sides; None leaves that side's last reading."""
+    seen = {"powermta_holds": powermta_holds, "mailwizz_holds": mailwizz_holds}
+    known = {name: value for name, value in seen.items() if value is not None}
+    conn.execute(
+        update(brakes).where(brakes.c.id == brake_id).values(message=message, checked_at=checked_at, **known)
+    )
+
+
+def engaged(conn: Connection, mta_host: str | None = None, tenant: str | None = None) -> tuple[Brake, ...]:
+    """Brakes that are not released, oldest first."""
+    query = (
+        select(
+            brakes.c.id.label("brake_id"), brakes.c.tenant, brakes.c.ip_id, ips.c.address, ips.c.vmta_name.label("vmta"),
+            ips.c.mta_host, ips.c.mailwizz, ips.c.mailwizz_server_id, brakes.c.reason, brakes.c.actor, brakes.c.dag_id,
+            brakes.c.engaged_at, brakes.c.powermta_holds, brakes.c.mailwizz_holds, brakes.c.checked_at,
+            brakes.c.release_asked_at,
+        )
+        .join_from(brakes, ips, ips.c.id == brakes.c.ip_id)
+        .where(brakes.c.released_at.is_(None))
+        .order_by(brakes.c.id)
+    )  # fmt: skip
+    if mta_host is not None:
+        query = query.where(ips.c.mta_host == mta_host)
+    if tenant is not None:
+        query = query.where(brakes.c.tenant == tenant)
+    rows = conn.execute(query).mappings()
+    return tuple(Brake(**{**row, "address": ip_address(str(row["address"]))}) for row in rows)
+
+
+def ask_release(conn: Connection, ip_id: int, at: datetime) -> bool:
+    """Nothing speaks for holding this IP any longer; false if no brake is engaged. The first time asked stays."""
+    asked = (
+        update(brakes)
+        .where(brakes.c.ip_id == ip_id, brakes.c.released_at.is_(None), brakes.c.release_asked_at.is_(None))
+        .values(release_asked_at=at)
+        .returning(brakes.c.id)
+    )
+    if conn.execute(asked).first() is not None:
+        return True
+    standing = select(brakes.c.id).where(brakes.c.ip_id == ip_id, brakes.c.released_at.is_(None))
+    return conn.execute(standing).first() is not None
+
+
+def released(conn: Connection, brake_id: int, at: datetime) -> None:
+    """Both sides run again; from now on the brake is history."""
+    conn.execute(
+        update(brakes)
+        .where(brakes.c.id == brake_id, brakes.c.released_at.is_(None))
+        .values(released_at=at, powermta_holds=False, mailwizz_holds=False)
+    )

@@ -1,0 +1,54 @@
+"""Decisions: append-only, one for each pipeline, subject, run key and kind."""
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.postgresql import insert
+
+from email_engine.decision import Decision
+from email_engine.errors import Refused
+from email_engine.store.schema import decisions
+
+
+def find(conn: Connection, pipeline: str, subject: str, run_key: str, kind: str = "decision") -> int | None:
+    """The id of the decision under this key, None if there is none (or it is another tenant's)."""
+    key = select(decisions.c.id).where(
+        decisions.c.pipeline == pipeline,
+        decisions.c.subject == subject,
+        decisions.c.run_key == run_key,
+        decisions.c.kind == kind,
+    )
+    return conn.execute(key).scalar_one_or_none()
+
+
+def record(conn: Connection, decision: Decision, dag_id: str | None, run_id: str | None) -> int:
+    """Writes the decision and returns its id; a key that is there already keeps its first row, whose id returns."""
+    statement = (
+        insert(decisions)
+        .values(
+            tenant=decision.tenant,
+            pipeline=decision.pipeline,
+            subject=decision.subject,
+            run_key=decision.run_key,
+            kind=decision.kind,
+            action=decision.action,
+            reason=decision.reason,
+            applied=decision.applied,
+            inputs=dict(decision.inputs),
+            verdicts=dict(decision.verdicts),
+            policy_digest=decision.policy_digest,
+            as_of=decision.as_of,
+            dag_id=dag_id,
+            run_id=run_id,
+        )
+        .on_conflict_do_nothing(index_elements=["pipeline", "subject", "run_key", "kind"])
+        .returning(decisions.c.id)
+    )
+    made = conn.execute(statement).scalar_one_or_none()
+    known = made or find(conn, decision.pipeline, decision.subject, decision.run_key, decision.kind)
+    if known is None:
+        raise Refused(
+            f"decision of {decision.pipeline} on {decision.subject}",
+            f"the key {decision.run_key} is taken by another tenant",
+            f"a subject of tenant {decision.tenant}",
+            "name the subject so that it belongs to one tenant",
+        )
+    return int(known)

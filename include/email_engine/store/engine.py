@@ -1,0 +1,92 @@
+"""One way into the engine's database: a transaction that says whose rows it may see."""
+
+import contextlib
+from collections.abc import Iterator
+
+from sqlalchemy import URL, Connection, create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from email_engine.errors import AccessDenied, EngineError, InputError, Unreachable
+
+ALL_TENANTS = "*"
+CONNECT_TIMEOUT_SECONDS = 10
+
+
+def database_name(url: str | URL) -> str:
+    """The database as a message may name it: role, host and database, never the password."""
+    parsed = make_url(url)
+    host = parsed.host or parsed.query.get("host") or "the local socket"
+    return f"database {parsed.database} on {host} as {parsed.username}"
+
+
+def unavailable(url: str | URL, error: DBAPIError) -> EngineError:
+    """What a failed connection means for a person."""
+    observed = " ".join(str(error.orig).split())
+    if getattr(error.orig, "sqlstate", None) in {"28P01", "28000"} or "authentication failed" in observed:
+        return AccessDenied(
+            database_name(url),
+            observed,
+            "a role that may log in",
+            "check login and password of the connection",
+        )
+    return Unreachable(
+        database_name(url),
+        observed,
+        "an answer",
+        "see that PostgreSQL runs and host, port and database are right",
+    )
+
+
+class Store:
+    """The engine's database. Rows of a tenant are seen only in a session of that tenant, or of `*`.
+
+    Args:
+        url: SQLAlchemy URL, `postgresql+psycopg://`; a bare `postgresql://` is read so too."""
+
+    def __init__(self, url: str | URL) -> None:
+        parsed = make_url(url)
+        if parsed.get_backend_name() != "postgresql":
+            raise InputError(
+                "engine database",
+                f"a URL for {parsed.get_backend_name()}",
+                "postgresql",
+                "use PostgreSQL 15 or newer",
+            )
+        self._url = parsed.set(drivername="postgresql+psycopg")
+        self._engine = create_engine(
+            self._url,
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+                "application_name": "email-engine",
+                "options": "-c timezone=UTC",
+            },
+        )
+
+    def __repr__(self) -> str:
+        return f"Store({database_name(self._url)})"
+
+    @contextlib.contextmanager
+    def session(self, tenant: str | None = None) -> Iterator[Connection]:
+        """One transaction: committed at the end, rolled back on any error.
+
+        `tenant` is a name, `*` for all tenants, or None: then no tenant's row is seen or written (row-level security).
+        Raises `Unreachable` or `AccessDenied` when there is no connection to be had."""
+        try:
+            connection = self._engine.connect()
+        except OperationalError as error:
+            raise unavailable(self._url, error) from None
+        with connection, connection.begin():
+            connection.execute(
+                text("SELECT set_config('email_engine.tenant', :tenant, true)"), {"tenant": tenant or ""}
+            )
+            yield connection
+
+    def dispose(self) -> None:
+        """Closes every pooled connection."""
+        self._engine.dispose()
+
+
+def connect(url: str | URL) -> Store:
+    """A store on `url`; connects on first use."""
+    return Store(url)

@@ -1,0 +1,192 @@
+"""Sending IPs in the database: reading them as records, changing state, plan and allowance."""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from ipaddress import ip_address
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from email_engine.errors import InputError
+from email_engine.fleet.model import SENDING_STATES, IpRecord, IpState, Mode, RiskClass
+from email_engine.lifecycle.machine import Event, next_state
+from email_engine.store.schema import (
+    allowances,
+    brakes,
+    domains,
+    ip_state_history,
+    ips,
+    streams,
+    tenants,
+    warmup_plans,
+)
+
+
+def _query(day: date) -> Select[Any]:
+    newest = (
+        select(allowances.c.messages)
+        .where(allowances.c.ip_id == ips.c.id, allowances.c.provider == "*", allowances.c.day <= day)
+        .order_by(allowances.c.day.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    braked = (
+        select(literal(1))
+        .where(brakes.c.ip_id == ips.c.id, brakes.c.released_at.is_(None))
+        .correlate(ips)
+        .exists()
+    )
+    return (
+        select(
+            ips.c.id.label("ip_id"), ips.c.address, ips.c.hostname, domains.c.name.label("domain"), ips.c.tenant,
+            tenants.c.mode, ips.c.stream, streams.c.risk_class, ips.c.vmta_name, ips.c.pool_name, ips.c.mta_host,
+            ips.c.mailwizz, ips.c.mailwizz_server_id, domains.c.dkim_selector, domains.c.dkim_key_path, ips.c.status,
+            ips.c.status_since, ips.c.quarantine_until, ips.c.blacklisted_on, warmup_plans.c.target_daily_quota,
+            warmup_plans.c.schedule, warmup_plans.c.phase, warmup_plans.c.sent_days_in_phase, warmup_plans.c.paused,
+            warmup_plans.c.pause_until, newest.label("messages"), braked.label("braked"),
+        )
+        .join_from(ips, tenants, tenants.c.name == ips.c.tenant)
+        .join(streams, and_(streams.c.tenant == ips.c.tenant, streams.c.name == ips.c.stream))
+        .join(domains, domains.c.ip_id == ips.c.id)
+        .join(warmup_plans, warmup_plans.c.ip_id == ips.c.id)
+        .where(ips.c.removed.is_(False))
+        .order_by(ips.c.id)
+    )  # fmt: skip
+
+
+def _record(row: Row[Any]) -> IpRecord:
+    state = IpState(row.status)
+    may_send = state in SENDING_STATES and not row.paused and not row.braked
+    return IpRecord(
+        ip_id=row.ip_id,
+        address=ip_address(str(row.address)),
+        hostname=row.hostname,
+        domain=row.domain,
+        tenant=row.tenant,
+        mode=Mode(row.mode),
+        stream=row.stream,
+        risk_class=RiskClass(row.risk_class),
+        vmta=row.vmta_name,
+        pool=row.pool_name,
+        mta_host=row.mta_host,
+        mailwizz=row.mailwizz,
+        mailwizz_server_id=row.mailwizz_server_id,
+        dkim_selector=row.dkim_selector,
+        dkim_key_path=row.dkim_key_path,
+        state=state,
+        state_since=row.status_since,
+        allowance=(row.messages or 0) if may_send else 0,
+        daily_target=row.target_daily_quota,
+        schedule=row.schedule,
+        phase=row.phase,
+        sent_days_in_phase=row.sent_days_in_phase,
+        paused_until=row.pause_until if row.paused else None,
+        quarantine_until=row.quarantine_until,
+        blacklisted_on=tuple(row.blacklisted_on),
+        braked=row.braked,
+    )
+
+
+def load_ips(
+    conn: Connection,
+    *,
+    day: date,
+    tenant: str | None = None,
+    mta_host: str | None = None,
+    mailwizz: str | None = None,
+) -> tuple[IpRecord, ...]:
+    """Every IP of the fleet that the session may see, oldest first, with the allowance in force on the UTC `day`.
+
+    The allowance is the newest row for all providers whose day is not later than `day`; it is 0 while the IP is
+    parked, paused, braked, or was never given one."""
+    query = _query(day)
+    for column, wanted in ((ips.c.tenant, tenant), (ips.c.mta_host, mta_host), (ips.c.mailwizz, mailwizz)):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    return tuple(_record(row) for row in conn.execute(query))
+
+
+def lock_ips(conn: Connection, tenant: str) -> None:
+    """Waits for, then holds, the tenant's IPs until the transaction ends: two pipelines never decide on the same IP
+    at once."""
+    conn.execute(select(ips.c.id).where(ips.c.tenant == tenant).order_by(ips.c.id).with_for_update()).all()
+
+
+def transition(
+    conn: Connection,
+    ip_id: int,
+    event: Event | str,
+    to: IpState,
+    reason: str,
+    actor: str,
+    as_of: datetime,
+    decision_id: int | None,
+    dag_id: str | None,
+    run_id: str | None,
+    **columns: Any,
+) -> None:
+    """Moves an IP to another state and writes the history row with it; `columns` are further columns of `ips`.
+
+    Raises `InputError` if the lifecycle does not know the event in the IP's present state, or leads elsewhere."""
+    found = conn.execute(
+        select(ips.c.tenant, ips.c.address, ips.c.status).where(ips.c.id == ip_id).with_for_update()
+    ).one_or_none()
+    if found is None:
+        raise InputError(
+            f"ip {ip_id}", "not seen in this session", "an IP of the session's tenant", "check the id"
+        )
+    reached = next_state(IpState(found.status), event)
+    if reached is not to:
+        raise InputError(
+            f"ip {found.address}",
+            f"{event} from {found.status} leads to {reached}",
+            f"an event to {to}",
+            "fix the call",
+        )
+    conn.execute(update(ips).where(ips.c.id == ip_id).values(status=to.value, status_since=as_of, **columns))
+    conn.execute(
+        insert(ip_state_history).values(
+            tenant=found.tenant,
+            ip_id=ip_id,
+            from_status=found.status,
+            to_status=to.value,
+            event=str(event),
+            reason=reason,
+            actor=actor,
+            decision_id=decision_id,
+            as_of=as_of,
+            dag_id=dag_id,
+            run_id=run_id,
+        )
+    )
+
+
+def set_allowance(
+    conn: Connection,
+    ip_id: int,
+    tenant: str,
+    day: date,
+    messages: int,
+    fleet_version: int,
+    decision_id: int | None,
+    provider: str = "*",
+) -> None:
+    """From the UTC `day` on the IP may be handed `messages` a day, until a later row says otherwise."""
+    row = {"messages": messages, "fleet_version": fleet_version, "decision_id": decision_id}
+    conn.execute(
+        upsert(allowances)
+        .values(ip_id=ip_id, tenant=tenant, day=day, provider=provider, **row)
+        .on_conflict_do_update(index_elements=["ip_id", "day", "provider"], set_=row)
+    )
+
+
+def update_plan(conn: Connection, ip_id: int, **columns: Any) -> None:
+    """Changes columns of the IP's warm-up plan."""
+    if columns:
+        conn.execute(update(warmup_plans).where(warmup_plans.c.ip_id == ip_id).values(**columns))
+
+
+def set_listed(conn: Connection, ip_id: int, zones: Iterable[str]) -> None:
+    """Names the block lists that hold the IP now, for `blacklisted_on`."""
+    conn.execute(update(ips).where(ips.c.id == ip_id).values(blacklisted_on=sorted(set(zones))))
