@@ -1,5 +1,7 @@
 """The engine's tables (PostgreSQL schema `email_engine`); migrations make exactly this."""
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -44,11 +46,11 @@ def _id() -> Column:
     return Column("id", BigInteger, Identity(always=True), primary_key=True)
 
 
-def _tenant(**kw: object) -> Column:
+def _tenant(**kw: Any) -> Column:
     return Column("tenant", Text, ForeignKey(f"{SCHEMA}.tenants.name"), nullable=False, **kw)
 
 
-def _ip(**kw: object) -> Column:
+def _ip(**kw: Any) -> Column:
     return Column("ip_id", BigInteger, ForeignKey(f"{SCHEMA}.ips.id"), nullable=False, **kw)
 
 

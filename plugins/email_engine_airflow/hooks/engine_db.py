@@ -1,0 +1,74 @@
+"""The engine's database from an Airflow connection of the provider's own type `postgres`."""
+
+from airflow.sdk import BaseHook, Connection
+from email_engine.errors import EngineError
+from email_engine.store.engine import Store
+from email_engine.store.schema import SCHEMA
+from sqlalchemy import URL, text
+
+DEFAULT_CONNECTION = "email_engine_db"
+DEFAULT_DATABASE = "email_engine"
+
+
+class EngineDbHook(BaseHook):
+    """Gives a `Store`. The connection's host may be a folder with PostgreSQL's unix socket; its extra `sslmode`,
+    `sslrootcert`, `sslcert` and `sslkey` are passed on.
+
+    Args:
+        engine_db_conn_id: Airflow connection of type `postgres`."""
+
+    conn_name_attr = "engine_db_conn_id"
+    default_conn_name = DEFAULT_CONNECTION
+
+    def __init__(self, engine_db_conn_id: str = DEFAULT_CONNECTION) -> None:
+        super().__init__()
+        self.engine_db_conn_id = engine_db_conn_id
+
+    def get_conn(self) -> Store:
+        """A new store; call `dispose()` on it, or let the task's end do so."""
+        return Store(_url(self.get_connection(self.engine_db_conn_id)))
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Logs in, looks for the engine's tables and for a role that row-level security binds."""
+        store = self.get_conn()
+        try:
+            with store.session() as conn:
+                found = conn.execute(
+                    text("SELECT to_regclass(:table)"), {"table": f"{SCHEMA}.alembic_version"}
+                ).scalar()
+                unbound: bool = conn.execute(
+                    text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
+                ).scalar_one()
+                if found is None:
+                    return False, f"{store!r} has no schema {SCHEMA}: run the engine's migrations"
+                revision = conn.execute(text(f"SELECT version_num FROM {SCHEMA}.alembic_version")).scalar()  # noqa: S608
+        except EngineError as error:
+            return False, str(error)
+        finally:
+            store.dispose()
+        if unbound:
+            return False, f"{store!r}: the role bypasses row-level security; use a role that is no superuser"
+        return True, f"{store!r} answers, tables at revision {revision}"
+
+
+def _url(connection: Connection) -> URL:
+    host = connection.host or ""
+    over_socket = host.startswith("/")
+    query = {
+        k: str(v)
+        for k, v in connection.extra_dejson.items()
+        if k in {"sslmode", "sslrootcert", "sslcert", "sslkey"}
+    }
+    if over_socket:
+        query["host"] = host
+        if connection.port:
+            query["port"] = str(connection.port)
+    return URL.create(
+        "postgresql+psycopg",
+        username=connection.login,
+        password=connection.password,
+        host=None if over_socket else host or None,
+        port=None if over_socket else connection.port,
+        database=connection.schema or DEFAULT_DATABASE,
+        query=query,
+    )
