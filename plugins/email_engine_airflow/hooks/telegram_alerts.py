@@ -1,0 +1,54 @@
+"""Connection type `telegram_alerts`: password = bot token; extras `chat_id`, `base_url`, `thread_id`."""
+
+from typing import Any
+
+from airflow.sdk import BaseHook, Connection
+from email_engine.adapters.telegram import BASE_URL, Telegram, TelegramEndpoint
+from email_engine.errors import EngineError, InputError
+
+
+class TelegramAlertsHook(BaseHook):
+    """Gives a `Telegram` client for the chat that the connection names."""
+
+    conn_name_attr = "telegram_alerts_conn_id"
+    default_conn_name = "telegram_alerts_default"
+    conn_type = "telegram_alerts"
+    hook_name = "Telegram alerts"
+
+    def __init__(self, telegram_alerts_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.conn_id = telegram_alerts_conn_id
+
+    def get_conn(self) -> Telegram:
+        """Raises InputError when the connection cannot be one (no token, no chat)."""
+        return Telegram(endpoint(self.get_connection(self.conn_id)))
+
+    async def aget_conn(self) -> Telegram:
+        """Like `get_conn`, for the triggerer."""
+        return Telegram(endpoint(await self.aget_connection(self.conn_id)))
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Asks Telegram for the bot and the chat; sends nothing."""
+        try:
+            client = self.get_conn()
+            return True, f"@{client.who()} may be used and knows the chat {client.chat()!r}"
+        except EngineError as error:
+            return False, str(error)
+
+
+def endpoint(connection: Connection) -> TelegramEndpoint:
+    extra: dict[str, Any] = connection.extra_dejson
+    thread = str(extra.get("thread_id") or "")
+    try:
+        thread_id = int(thread) if thread else None
+    except ValueError:
+        raise InputError(
+            f"connection {connection.conn_id}", f"thread_id {thread!r}", "a whole number or nothing",
+            "set thread_id to the topic's number",
+        ) from None  # fmt: skip
+    return TelegramEndpoint(
+        token=connection.password or "",
+        chat_id=str(extra.get("chat_id") or ""),
+        base_url=str(extra.get("base_url") or BASE_URL),
+        thread_id=thread_id,
+    )
