@@ -1,9 +1,9 @@
 """The nouns of DESIGN.md section 2 as values."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
-from datetime import datetime
 
 IpAddress = IPv4Address | IPv6Address
 

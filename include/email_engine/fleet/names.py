@@ -1,0 +1,85 @@
+"""Which texts are safe in PowerMTA configuration, DNS and a shell alike.
+
+PowerMTA prints no rule for names (facts: `#` starts a comment anywhere, `/` separates domain from VMTA, `{` is
+reserved, case is unclear), so names are narrow: lower case letters, digits, `.`, `_`, `-`. Each check returns None
+for a good text, otherwise what is allowed.
+"""
+
+import re
+from collections.abc import Callable
+
+Check = Callable[[str], str | None]
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+SELECTOR = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+CONNECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
+FILE_PATH = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9._-]{0,99})+")
+VERSION = re.compile(r"[0-9]{1,2}(\.[0-9]{1,2}){0,2}(r[0-9]{1,3})?")
+PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+FORBIDDEN = "'\"#\\`$<>"
+LONGEST_TEXT = 200
+
+_SECOND_LEVEL = frozenset({"co", "com", "org", "net", "gov", "ac", "edu", "gob", "gouv", "or", "ne", "go"})
+
+
+def _matches(pattern: re.Pattern[str], allowed: str) -> Check:
+    return lambda text: None if pattern.fullmatch(text) else allowed
+
+
+name = _matches(NAME, "1-63 of a-z 0-9 . _ -, starting with a letter or digit")
+selector = _matches(SELECTOR, "a DNS label in lower case, such as s1")
+connection = _matches(CONNECTION, "an Airflow connection id of letters, digits, _ . -")
+file_path = _matches(FILE_PATH, "an absolute path of letters, digits, . _ - without '..' and hidden files")
+version = _matches(VERSION, "a PowerMTA version such as 5.0 or 5.0r5")
+
+
+def hostname(text: str) -> str | None:
+    """A fully qualified name by RFC 1123 section 2.1, in lower case (IDN as `xn--`), at least two labels."""
+    labels = text.split(".")
+    good = len(text) <= 253 and len(labels) >= 2 and all(LABEL.fullmatch(part) for part in labels)
+    return (
+        None
+        if good and not labels[-1].isdigit()
+        else "a full host name of lower case letters, digits and - (international names as xn--...)"
+    )
+
+
+def words(text: str) -> str | None:
+    """Free text that is harmless in a comment, a message and a page."""
+    good = text.isprintable() and text.strip() == text and 0 < len(text) <= LONGEST_TEXT
+    if good and not any(character in text for character in FORBIDDEN):
+        return None
+    return f"1-{LONGEST_TEXT} printable characters on one line without {' '.join(FORBIDDEN)}"
+
+
+def pattern(check: Check, *placeholders: str) -> Check:
+    """A check for a text with placeholders such as `mail{n}.example.com`: it must be good once they are filled."""
+
+    def checked(text: str) -> str | None:
+        unknown = [found for found in PLACEHOLDER.findall(text) if found not in placeholders]
+        if unknown:
+            return "the placeholders " + ", ".join(f"{{{known}}}" for known in placeholders)
+        return check(PLACEHOLDER.sub("1", text))
+
+    return checked
+
+
+def fill(text: str, **values: object) -> str:
+    """Fills `{n}` and the like; no format language, so nothing in the file can reach into a value."""
+    return PLACEHOLDER.sub(lambda match: str(values[match.group(1)]), text)
+
+
+def organisational_domain(domain: str) -> str:
+    """The domain that somebody registered: the last two labels, three under suffixes such as `co.uk`.
+
+    Mailbox providers and DMARC (RFC 7489 section 3.2) judge by it. Without the public suffix list this is an
+    approximation; where it errs it takes too long a name, never a public suffix such as `co.uk`."""
+    labels = domain.split(".")
+    long = len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL
+    return ".".join(labels[-3:] if long else labels[-2:])
+
+
+def is_below(domain: str, parent: str) -> bool:
+    """Is `domain` the parent itself or a name below it?"""
+    return domain == parent or domain.endswith("." + parent)

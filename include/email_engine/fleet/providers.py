@@ -1,0 +1,89 @@
+"""Mailbox providers: which operator receives the mail of a recipient domain."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from email_engine.fleet import names
+from email_engine.fleet.document import read_document
+from email_engine.fleet.mistakes import FileInvalid, Mistakes
+from email_engine.home import CONFIG
+
+OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """`domains`: recipient domains; `mx`: host names, or `*.suffix` for every name below one."""
+
+    name: str
+    title: str
+    domains: tuple[str, ...]
+    mx: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Providers:
+    """All known providers; whatever none of them claims is `other`."""
+
+    all: tuple[Provider, ...]
+    by_domain: Mapping[str, str]
+
+    def of(self, domain: str) -> str:
+        """The provider of a recipient domain, without a look-up."""
+        return self.by_domain.get(domain.lower().rstrip("."), OTHER)
+
+    def of_mx(self, host: str) -> str:
+        """The provider behind an MX host: how companies at Google Workspace or Microsoft 365 are recognised."""
+        host = host.lower().rstrip(".")
+        for provider in self.all:
+            for pattern in provider.mx:
+                if host == pattern or (pattern.startswith("*.") and host.endswith(pattern[1:])):
+                    return provider.name
+        return OTHER
+
+
+def _mx_pattern(text: str) -> str | None:
+    allowed = names.hostname(text.removeprefix("*."))
+    return f"{allowed}, or *. before one" if allowed else None
+
+
+def parse_providers(text: str, source: str) -> Providers:
+    """Reads a providers file; FileInvalid lists every mistake."""
+    mistakes = Mistakes()
+    top = read_document(text, source, mistakes)
+    found: list[Provider] = []
+    by_domain: dict[str, str] = {}
+    if top:
+        top.only("providers")
+        for section in top.sections("providers"):
+            section.only("name", "title", "domains", "mx")
+            provider = Provider(
+                name=section.text("name", names.name),
+                title=section.text("title", names.words),
+                domains=section.texts("domains", names.hostname),
+                mx=section.texts("mx", _mx_pattern),
+            )
+            if provider.name == OTHER or provider.name in [known.name for known in found]:
+                section.add("name", repr(provider.name), "a name of its own; 'other' is the rest")
+            for domain in provider.domains:
+                if by_domain.setdefault(domain, provider.name) != provider.name:
+                    section.add(
+                        "domains", f"{domain} belongs to {by_domain[domain]} already", "one provider a domain"
+                    )
+            found.append(provider)
+    if mistakes.found:
+        raise FileInvalid(source, mistakes.found)
+    return Providers(tuple(found), by_domain)
+
+
+@cache
+def shipped_providers() -> Providers:
+    """The providers of include/config/providers.yaml, read once in a process."""
+    path = CONFIG / "providers.yaml"
+    return parse_providers(path.read_text(encoding="utf-8"), path.name)
+
+
+def provider_of(domain: str) -> str:
+    """The shipped providers' answer for a recipient domain; `other` for the rest."""
+    return shipped_providers().of(domain)

@@ -1,0 +1,110 @@
+"""IP ranges and number ranges as people write them.
+
+`.0` and `.255` in ranges: they are good host addresses in a network larger than a /24, but some old filters and
+routers drop them, so a range steps over them and never yields one; whoever wants such an address writes it singly.
+"""
+
+import re
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+from email_engine.fleet.model import IpAddress
+
+LARGEST_RANGE = 4096
+LARGEST_NUMBER = 999_999
+DOCUMENTATION: tuple[IPv4Network | IPv6Network, ...] = (
+    IPv4Network("192.0.2.0/24"),
+    IPv4Network("198.51.100.0/24"),
+    IPv4Network("203.0.113.0/24"),
+    IPv6Network("2001:db8::/32"),
+)
+"""RFC 5737 and RFC 3849: no mail can come from them, so examples and the lab may use them."""
+
+_SHORT = re.compile(r"(\d+\.\d+\.\d+\.)(\d+)\s*-\s*(\d+)")
+_NUMBERS = re.compile(r"(\d{1,6})(?:\s*-\s*(\d{1,6}))?")
+RANGE_FORMS = "45.123.10.1-50 or 45.123.10.1-45.123.13.200 (or first and count)"
+
+
+def parse_address(text: str) -> IpAddress:
+    """A public address; ValueError says what is wrong with any other."""
+    address = ip_address(text)
+    if isinstance(address, IPv6Address) and (address.ipv4_mapped or address.scope_id):
+        raise ValueError(f"{text} is a mapped or scoped address")
+    if any(address in network for network in DOCUMENTATION):
+        return address
+    for wrong, what in (
+        (address.is_unspecified, "the unspecified address"),
+        (address.is_loopback, "a loopback address"),
+        (address.is_multicast, "a multicast address"),
+        (address.is_link_local, "a link-local address"),
+        (not address.is_global, "a private or reserved address"),
+    ):
+        if wrong:
+            raise ValueError(f"{text} is {what}")
+    return address
+
+
+def _addresses_from(first: IpAddress) -> Iterator[IpAddress]:
+    address = first
+    while True:
+        if address.version == 6 or address.packed[3] not in (0, 255):
+            yield parse_address(str(address))
+        address += 1
+
+
+def count_from(first: str, count: int) -> tuple[IpAddress, ...]:
+    """`count` addresses from `first` on, crossing /24 borders; ValueError as in `parse_address`."""
+    start = _endpoint(first)
+    addresses = _addresses_from(start)
+    return tuple(next(addresses) for _ in range(count))
+
+
+def parse_range(text: str) -> tuple[IpAddress, ...]:
+    """The addresses of `45.123.10.1-50` or `A-B`, both ends included; ValueError says what is wrong."""
+    short = _SHORT.fullmatch(text)
+    left, right = (short[1] + short[2], short[1] + short[3]) if short else _two(text)
+    first, last = _endpoint(left), _endpoint(right)
+    if first.version != last.version or int(last) < int(first):
+        raise ValueError(f"{last} does not follow {first}")
+    if int(last) - int(first) >= LARGEST_RANGE:
+        raise ValueError(f"more than {LARGEST_RANGE} addresses")
+    found = []
+    for address in _addresses_from(first):
+        if int(address) > int(last):
+            break
+        found.append(address)
+    return tuple(found)
+
+
+def _two(text: str) -> tuple[str, str]:
+    left, dash, right = (part.strip() for part in text.partition("-"))
+    if not dash:
+        raise ValueError(f"{text!r} is no range")
+    return left, right
+
+
+def _endpoint(text: str) -> IpAddress:
+    address = parse_address(text)
+    if isinstance(address, IPv4Address) and address.packed[3] in (0, 255):
+        raise ValueError(f"{text} ends in .{address.packed[3]}, which ranges step over")
+    return address
+
+
+def parse_numbers(text: str) -> frozenset[int]:
+    """`1-40, 45` as a set; ValueError says what is wrong."""
+    numbers: set[int] = set()
+    for part in text.split(","):
+        match = _NUMBERS.fullmatch(part.strip())
+        if not match:
+            raise ValueError(f"{part.strip()!r} is no number or range")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first or last - first >= LARGEST_RANGE:
+            raise ValueError(f"{part.strip()!r} runs backwards or too far")
+        numbers.update(range(first, last + 1))
+    return frozenset(numbers)
+
+
+def deal_in_blocks(count: int, hosts: tuple[str, ...]) -> tuple[str, ...]:
+    """The host of each of `count` items: equal blocks in order, the first blocks one longer if it does not divide."""
+    size, longer = divmod(count, len(hosts))
+    return tuple(host for i, host in enumerate(hosts) for _ in range(size + (i < longer)))

@@ -1,0 +1,259 @@
+"""What a fleet may never be, checked over the whole file (DESIGN.md section 2)."""
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from email_engine.fleet import names
+from email_engine.fleet.entries import Sender
+from email_engine.fleet.mistakes import Mistakes, Place, one_of
+from email_engine.fleet.model import MailwizzInstance, MtaHost, RiskClass, Stream, Tenant
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Placed(Generic[Item]):
+    """A noun and where it stands."""
+
+    item: Item
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """All that was read, before anybody knows whether it fits together."""
+
+    tenants: tuple[Placed[Tenant], ...]
+    streams: tuple[Placed[Stream], ...]
+    mta_hosts: tuple[Placed[MtaHost], ...]
+    mailwizz: tuple[Placed[MailwizzInstance], ...]
+    senders: tuple[Sender, ...]
+
+    @property
+    def risk(self) -> dict[tuple[str, str], RiskClass]:
+        """The risk class of each (tenant, stream)."""
+        return {(s.item.tenant, s.item.name): s.item.risk_class for s in self.streams}
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    value: Hashable
+    tenant: str
+    stream: str
+    place: Place
+
+
+def check_all(draft: Draft, mistakes: Mistakes) -> None:
+    """Notes every breach; empty values (already noted as mistakes) are passed over."""
+    _check_names(draft, mistakes)
+    _check_senders(draft, mistakes)
+    _check_references(draft, mistakes)
+    _check_risk_classes(draft, mistakes)
+    _check_brands(draft, mistakes)
+    _check_organisational_domains(draft, mistakes)
+    _check_quotas(draft, mistakes)
+
+
+def _owned_once(what: str, uses: Iterable[_Use], mistakes: Mistakes) -> None:
+    """Each value has one owner; repetitions between the same two places become one mistake."""
+    first: dict[Hashable, _Use] = {}
+    repeated: dict[tuple[Place, Place], list[tuple[_Use, _Use]]] = {}
+    for use in uses:
+        if not use.value:
+            continue
+        before = first.setdefault(use.value, use)
+        if before is not use:
+            repeated.setdefault((before.place, use.place), []).append((before, use))
+    for (there, here), pairs in repeated.items():
+        before, use = pairs[0]
+        more = f" and {len(pairs) - 1} more" if len(pairs) > 1 else ""
+        seen = f"{what} {use.value}{more}"
+        if there == here:
+            mistakes.add(
+                here, f"{seen} given more than once by this entry", f"a {what} of its own for each IP ({{n}})"
+            )
+        elif before.tenant != use.tenant:
+            owner = f"tenant {before.tenant} ({there.short})"
+            mistakes.add(
+                here,
+                f"{seen} shared between tenants: belongs to {owner}",
+                f"a {what} that no other tenant has",
+            )
+        elif before.stream != use.stream:
+            owner = f"stream {before.stream} ({there.short})"
+            mistakes.add(
+                here,
+                f"{seen} shared between streams: belongs to {owner}",
+                f"a {what} that no other stream has",
+            )
+        else:
+            mistakes.add(here, f"{seen} stands at {there.short} already", "once")
+
+
+def _check_names(draft: Draft, mistakes: Mistakes) -> None:
+    for what, uses in (
+        ("tenant", [_Use(t.item.name, "", "", t.place) for t in draft.tenants]),
+        ("MTA host", [_Use(h.item.name, "", "", h.place) for h in draft.mta_hosts]),
+        ("MailWizz instance", [_Use(m.item.name, "", "", m.place) for m in draft.mailwizz]),
+        (
+            "connection",
+            [
+                *(_Use(h.item.connection, "", "", h.place) for h in draft.mta_hosts),
+                *(_Use(m.item.api_connection, "", "", m.place) for m in draft.mailwizz),
+                *(_Use(m.item.db_connection, "", "", m.place) for m in draft.mailwizz),
+            ],
+        ),
+    ):
+        _owned_once(what, uses, mistakes)
+    streams = [_Use(f"{s.item.tenant}/{s.item.name}", "", "", s.place) for s in draft.streams if s.item.name]
+    _owned_once("stream", streams, mistakes)
+    pools = [_Use(s.item.pool, s.item.tenant, s.item.name, s.place) for s in draft.streams]
+    _owned_once("pool", pools, mistakes)
+
+
+def _check_senders(draft: Draft, mistakes: Mistakes) -> None:
+    def uses(values: Iterable[Hashable]) -> list[_Use]:
+        pairs = zip(values, draft.senders, strict=True)
+        return [_Use(value, s.ip.tenant, s.ip.stream, s.place) for value, s in pairs]
+
+    senders = draft.senders
+    _owned_once("IP", uses(s.ip.address if int(s.ip.address) else "" for s in senders), mistakes)
+    _owned_once("domain", uses(s.ip.domain for s in senders), mistakes)
+    _owned_once("hostname", uses(s.ip.hostname for s in senders), mistakes)
+    _owned_once("vmta", uses(s.ip.vmta for s in senders), mistakes)
+    servers = uses(
+        f"{s.ip.mailwizz} #{s.ip.mailwizz_server_id}" if s.ip.mailwizz and s.ip.mailwizz_server_id else ""
+        for s in senders
+    )
+    _owned_once("MailWizz server", servers, mistakes)
+    pools = {stream.item.pool: stream.place for stream in draft.streams if stream.item.pool}
+    for sender in senders:
+        if sender.ip.vmta in pools:
+            seen = f"vmta {sender.ip.vmta} is the name of the pool at {pools[sender.ip.vmta].short}"
+            mistakes.add(sender.place, seen, "different names: PowerMTA has one name space for both")
+
+
+def _check_references(draft: Draft, mistakes: Mistakes) -> None:
+    hosts = {host.item.name for host in draft.mta_hosts}
+    for name, place in {(s.ip.mta_host, s.place): None for s in draft.senders}:
+        if name and name not in hosts:
+            mistakes.add(place, f"unknown MTA host {name!r}", one_of(hosts, name))
+    tenants = {tenant.item.name for tenant in draft.tenants}
+    owner = {instance.item.name: instance.item.tenant for instance in draft.mailwizz}
+    for instance in draft.mailwizz:
+        if instance.item.tenant and instance.item.tenant not in tenants:
+            seen = f"unknown tenant {instance.item.tenant!r}"
+            mistakes.add(instance.place, seen, one_of(tenants, instance.item.tenant))
+    for stream in draft.streams:
+        name, tenant = stream.item.mailwizz, stream.item.tenant
+        if name and name not in owner:
+            mistakes.add(stream.place, f"unknown MailWizz instance {name!r}", one_of(owner, name))
+        elif name and tenant and owner[name] and owner[name] != tenant:
+            seen = f"MailWizz instance {name} shared between tenants: belongs to tenant {owner[name]}"
+            mistakes.add(stream.place, seen, f"an instance of tenant {tenant}")
+
+
+def _one_class(what: str, uses: Iterable[tuple[str, RiskClass, Place]], mistakes: Mistakes) -> None:
+    first: dict[str, tuple[RiskClass, Place]] = {}
+    noted = set()
+    for name, risk, place in uses:
+        before, there = first.setdefault(name, (risk, place))
+        if name and before is not risk and (name, place) not in noted:
+            noted.add((name, place))
+            seen = f"{what} {name} shared between risk classes: {risk} here, {before} at {there.short}"
+            mistakes.add(
+                place, seen, f"a {what} for each risk class, so that trouble in one cannot reach the other"
+            )
+
+
+def _check_risk_classes(draft: Draft, mistakes: Mistakes) -> None:
+    risk = draft.risk
+    _one_class(
+        "MTA host",
+        ((s.ip.mta_host, risk[s.ip.tenant, s.ip.stream], s.place) for s in draft.senders),
+        mistakes,
+    )
+    _one_class(
+        "MailWizz instance", ((s.item.mailwizz, s.item.risk_class, s.place) for s in draft.streams), mistakes
+    )
+
+
+def _check_brands(draft: Draft, mistakes: Mistakes) -> None:
+    """A brand domain, or the name that was registered for it, never sends. Names below it may carry only the
+    protected streams of the tenant that owns it, since receivers judge them together."""
+    risk = draft.risk
+    brands = [
+        (names.organisational_domain(b), b, t.item.name) for t in draft.tenants for b in t.item.brand_domains
+    ]
+    roots = {root: (brand, tenant) for root, brand, tenant in reversed(brands)}
+    forbidden = {name: tenant for root, brand, tenant in brands for name in (root, brand)}
+    noted: set[tuple[str, Place]] = set()
+    for sender in draft.senders:
+        own_and_protected = risk[sender.ip.tenant, sender.ip.stream] is RiskClass.PROTECTED
+        for what, name in (("domain", sender.ip.domain), ("hostname", sender.ip.hostname)):
+            root = names.organisational_domain(name)
+            if not name or root not in roots or (what, sender.place) in noted:
+                continue
+            brand, tenant = roots[root]
+            if name in forbidden:
+                seen = f"{what} {name} is the brand of tenant {forbidden[name]}"
+            elif not own_and_protected or tenant != sender.ip.tenant:
+                seen = (
+                    f"{what} {name} lies under {root}, which tenant {tenant} declares as its brand ({brand})"
+                )
+            else:
+                continue
+            noted.add((what, sender.place))
+            mistakes.add(sender.place, seen, "a domain registered for sending only")
+
+
+def _check_organisational_domains(draft: Draft, mistakes: Mistakes) -> None:
+    """Receivers judge subdomains by the name that was registered, so that one belongs to one tenant and one risk
+    class; streams of the same class may have subdomains of the same name."""
+    risk = draft.risk
+    first: dict[str, Sender] = {}
+    noted = set()
+    for sender in draft.senders:
+        if not sender.ip.domain:
+            continue
+        root = names.organisational_domain(sender.ip.domain)
+        before = first.setdefault(root, sender)
+        if (root, sender.place) in noted or before.ip.domain == sender.ip.domain:
+            continue
+        if before.ip.tenant != sender.ip.tenant:
+            seen = f"{root} shared between tenants: {before.ip.tenant} sends from below it ({before.place.short})"
+        elif risk[before.ip.tenant, before.ip.stream] is not risk[sender.ip.tenant, sender.ip.stream]:
+            seen = f"{root} shared between risk classes: stream {before.ip.stream} sends from it ({before.place.short})"
+        else:
+            continue
+        noted.add((root, sender.place))
+        mistakes.add(sender.place, seen, "a registered domain for each tenant and risk class")
+
+
+def _check_quotas(draft: Draft, mistakes: Mistakes) -> None:
+    """Promises: the streams' `daily_quota` together, and what one IP alone is to reach. The sum of all daily targets
+    is no promise: the tenant's quota is dealt day by day among the IPs that it can keep warm."""
+    shares = {(s.item.tenant, s.item.name): s.item.daily_quota for s in draft.streams}
+    for tenant in draft.tenants:
+        quota, name = tenant.item.daily_quota, tenant.item.name
+        if not quota:
+            continue
+        own = {key[1]: share for key, share in shares.items() if key[0] == name}
+        promised = sum(share or 0 for share in own.values())
+        without = [stream for stream, share in own.items() if share is None]
+        if promised > quota:
+            seen = f"its streams are promised {promised} a day together"
+            mistakes.add(tenant.place, seen, f"at most the tenant's daily_quota, {quota}")
+        elif without and promised == quota:
+            seen = f"stream {without[0]} is left nothing of the tenant's daily_quota {quota}"
+            mistakes.add(tenant.place, seen, "a share (daily_quota) for each stream, or something left over")
+        noted = set()
+        for sender in draft.senders:
+            if sender.ip.tenant != name or sender.place in noted:
+                continue
+            limit = shares.get((name, sender.ip.stream)) or quota
+            if sender.ip.daily_target > limit:
+                noted.add(sender.place)
+                seen = f"daily_target {sender.ip.daily_target} promises one IP more than there is"
+                mistakes.add(sender.place, seen, f"at most {limit}, the daily quota of its stream or tenant")
