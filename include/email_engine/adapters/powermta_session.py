@@ -1,0 +1,154 @@
+"""The session under `PowerMta`: opened once, closed once, and the files of the host."""
+
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from types import TracebackType
+from typing import Self, TypeVar
+
+import paramiko
+
+from email_engine.adapters.powermta_ssh import PowerMtaEndpoint, connect, file_error
+from email_engine.errors import InputError
+
+NEW_SUFFIX = ".email-engine.new"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """One directory entry; `modified` in seconds since the epoch."""
+
+    name: str
+    size: int
+    modified: int
+
+
+class Session:
+    """One SSH session, opened on first use."""
+
+    def __init__(self, endpoint: PowerMtaEndpoint) -> None:
+        self.endpoint = endpoint
+        self._transport: paramiko.Transport | None = None
+        self._sftp: paramiko.SFTPClient | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.endpoint.subject}>"
+
+    def __enter__(self) -> Self:
+        self._session()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the session; safe to call twice."""
+        if self._transport is not None:
+            self._transport.close()
+        self._transport = self._sftp = None
+
+    def _session(self) -> paramiko.Transport:
+        if self._transport is None:
+            self._transport = connect(self.endpoint)
+        return self._transport
+
+    def _files(self) -> paramiko.SFTPClient:
+        if self._sftp is None:
+            sftp = self._session().open_sftp_client()
+            channel = sftp.get_channel() if sftp else None
+            if sftp is None or channel is None:
+                raise paramiko.SSHException("the host offers no SFTP")
+            channel.settimeout(self.endpoint.command_timeout)
+            self._sftp = sftp
+        return self._sftp
+
+    def read(self, path: str) -> bytes | None:
+        """The file's bytes; None if it is not there."""
+
+        def fetch(sftp: paramiko.SFTPClient) -> bytes | None:
+            try:
+                with sftp.open(path, "rb") as handle:
+                    handle.prefetch()
+                    return handle.read()
+            except FileNotFoundError:
+                return None
+
+        return self._file("read", path, fetch)
+
+    def write(self, path: str, data: bytes, *, like: str | None = None, mode: int = 0o640) -> None:
+        """Writes a file with `mode` and the group of `like` (else of its directory), and checks its size."""
+
+        def put(sftp: paramiko.SFTPClient) -> None:
+            with sftp.open(path, "wb") as handle:
+                handle.chmod(mode)
+                handle.set_pipelined(True)
+                handle.write(data)
+            sftp.chmod(path, mode)
+            model = _stat(sftp, like or path) or sftp.stat(str(PurePosixPath(path).parent))
+            own = sftp.stat(path)
+            if None not in (model.st_gid, own.st_uid, own.st_gid) and own.st_gid != model.st_gid:
+                sftp.chown(path, own.st_uid or 0, model.st_gid or 0)
+            if own.st_size != len(data):
+                raise OSError(f"{own.st_size} of {len(data)} bytes arrived")
+
+        self._file("write", path, put)
+
+    def replace(self, path: str, data: bytes, *, mode: int = 0o640) -> None:
+        """Writes beside the target and renames over it: readers see the old file or the new one, never half."""
+        beside = path + NEW_SUFFIX
+        self.write(beside, data, like=path, mode=mode)
+        self.rename(beside, path)
+
+    def listdir(self, path: str) -> tuple[RemoteFile, ...]:
+        """Regular files in a directory, by name; empty if the directory is not there."""
+
+        def entries(sftp: paramiko.SFTPClient) -> tuple[RemoteFile, ...]:
+            try:
+                found = sftp.listdir_attr(path)
+            except FileNotFoundError:
+                return ()
+            files = (e for e in found if e.st_mode is not None and stat.S_ISREG(e.st_mode))
+            return tuple(
+                sorted(
+                    (RemoteFile(e.filename, e.st_size or 0, int(e.st_mtime or 0)) for e in files),
+                    key=lambda f: f.name,
+                )
+            )
+
+        return self._file("list", path, entries)
+
+    def remove(self, path: str) -> None:
+        """Deletes a file; one that is not there is fine."""
+
+        def delete(sftp: paramiko.SFTPClient) -> None:
+            try:
+                sftp.remove(path)
+            except FileNotFoundError:
+                return
+
+        self._file("remove", path, delete)
+
+    def rename(self, source: str, target: str) -> None:
+        """Atomic, over an existing target."""
+        self._file("rename to", target, lambda sftp: sftp.posix_rename(source, target))
+
+    def _file(self, what: str, path: str, work: Callable[[paramiko.SFTPClient], T]) -> T:
+        if not path.startswith("/") or "\0" in path or "\n" in path or ".." in PurePosixPath(path).parts:
+            raise InputError(
+                self.endpoint.subject, f"path {path!r}", "an absolute path", "correct it in fleet.yaml"
+            )
+        try:
+            return work(self._files())
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise file_error(self.endpoint.subject, what, path, error) from error
+
+
+def _stat(sftp: paramiko.SFTPClient, path: str) -> paramiko.SFTPAttributes | None:
+    try:
+        return sftp.stat(path)
+    except FileNotFoundError:
+        return None
