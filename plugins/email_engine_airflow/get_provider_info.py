@@ -1,0 +1,149 @@
+"""What Airflow learns of this package by its entry point `apache_airflow_provider`.
+
+Airflow 3.3 draws connection forms from here alone and imports no hook for it; field names are the keys of a connection's
+`extra`."""
+
+from typing import Any
+
+HOOKS = "email_engine_airflow.hooks"
+Field = dict[str, Any]
+
+
+def _field(
+    label: str, description: str, *, kind: str = "string", default: Any = None, **schema: Any
+) -> Field:
+    known = {"default": default} if default is not None else {}
+    return {
+        "label": label,
+        "description": description,
+        "schema": {"type": [kind, "null"], **schema, **known},
+    }
+
+
+def _secret(label: str, description: str) -> Field:
+    return _field(label, description, format="password")
+
+
+def _seconds(label: str, description: str, default: int) -> Field:
+    return _field(
+        label, f"{description}, in seconds.", kind="integer", default=default, minimum=1, maximum=3600
+    )
+
+
+def _type(
+    name: str,
+    hook: str,
+    title: str,
+    fields: dict[str, Field],
+    *,
+    hidden: list[str],
+    labels: dict[str, str],
+    examples: dict[str, str],
+) -> dict[str, Any]:
+    return {
+        "connection-type": name,
+        "hook-class-name": f"{HOOKS}.{name}.{hook}",
+        "hook-name": title,
+        "ui-field-behaviour": {"hidden-fields": hidden, "relabeling": labels, "placeholders": examples},
+        "conn-fields": fields,
+    }
+
+
+POWERMTA = _type(
+    "powermta",
+    "PowerMtaHook",
+    "PowerMTA host (SSH)",
+    {
+        "host_key": _field(
+            "Host key", "The server's public key, as in known_hosts: ssh-ed25519 AAAA... Another key ends the connection."
+        ),
+        "private_key": _secret("Private key", "The engine's own OpenSSH private key, PEM text; or name a file below."),
+        "private_key_file": _field("Private key file", "Path of the private key on the Airflow workers."),
+        "pmta_command": _field("pmta command", "The pmta program there, with sudo if needed.", default="pmta"),
+        "connect_timeout": _seconds("Connect timeout", "How long to wait for the SSH handshake", 10),
+        "command_timeout": _seconds("Command timeout", "How long one pmta command may take", 60),
+    },
+    hidden=["schema", "password"],
+    labels={"login": "User"},
+    examples={"host": "mta-1.example.com", "port": "22", "login": "pmta"},
+)  # fmt: skip
+
+MAILWIZZ = _type(
+    "mailwizz",
+    "MailwizzHook",
+    "MailWizz API",
+    {
+        "auth": _field(
+            "Authentication",
+            "x-api-key for MailWizz 2 and newer; signed for 1.9 and older.",
+            default="x-api-key",
+            enum=["x-api-key", "signed"],
+        ),
+        "private_key": _secret("Private key", "Only for signed requests: the second key of the pair."),
+        "timeout": _seconds("Timeout", "How long one request may take", 20),
+    },
+    hidden=["schema", "port", "login"],
+    labels={"host": "API address", "password": "API key"},
+    examples={
+        "host": "https://mail.example.com/api",
+        "password": "the 40 characters of the customer's API key",
+    },
+)
+
+MAILWIZZ_DB = _type(
+    "mailwizz_db",
+    "MailwizzDbHook",
+    "MailWizz database",
+    {
+        "dialect": _field(
+            "Dialect", "mysql also means MariaDB.", default="mysql", enum=["mysql", "postgresql"]
+        ),
+        "table_prefix": _field("Table prefix", "As in MailWizz's main-custom.php.", default="mw_"),
+        "charset": _field("Character set", "Of the connection, MySQL only.", default="utf8mb4"),
+    },
+    hidden=[],
+    labels={"schema": "Database"},
+    examples={"host": "127.0.0.1", "port": "3306", "schema": "mailwizz", "login": "email_engine"},
+)
+
+DNS_RESOLVER = _type(
+    "dns_resolver",
+    "DnsResolverHook",
+    "DNS resolver",
+    {
+        "nameservers": _field("More name servers", "Further addresses, separated by commas."),
+        "timeout": _seconds("Timeout", "How long to wait for one answer", 3),
+        "tries": _field("Tries", "Questions before an answer counts as missing.", kind="integer", default=2,
+                        minimum=1, maximum=10),
+        "in_flight": _field("In flight", "Questions asked at the same time.", kind="integer", default=200,
+                            minimum=1, maximum=5000),
+    },
+    hidden=["schema", "login", "password"],
+    labels={"host": "Name server"},
+    examples={"host": "127.0.0.1", "port": "53"},
+)  # fmt: skip
+
+TELEGRAM_ALERTS = _type(
+    "telegram_alerts",
+    "TelegramAlertsHook",
+    "Telegram alerts",
+    {
+        "chat_id": _field("Chat", "Where alerts go: a number such as -1001234567890, or @channel."),
+        "thread_id": _field("Topic", "The topic's number in a group with topics."),
+        "base_url": _field("Bot API address", "Another Bot API server.", default="https://api.telegram.org"),
+    },
+    hidden=["schema", "host", "port", "login"],
+    labels={"password": "Bot token"},
+    examples={"password": "123456789:the token that @BotFather gave"},
+)
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Called by Airflow's ProvidersManager."""
+    return {
+        "package-name": "email-engine",
+        "name": "email-engine",
+        "description": "The autopilot of a PowerMTA and MailWizz sending fleet.",
+        "connection-types": [POWERMTA, MAILWIZZ, MAILWIZZ_DB, DNS_RESOLVER, TELEGRAM_ALERTS],
+        "notifications": ["email_engine_airflow.notifiers.telegram_alerts.TelegramAlertsNotifier"],
+    }
