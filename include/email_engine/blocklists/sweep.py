@@ -1,0 +1,165 @@
+"""One sweep: probe the lists, ask about every IP, ask again about what is new, and hold what is too much to believe.
+
+The effects come in as arguments: `ask` and `ask_again` resolve questions (the second preferably another resolver),
+`wait` lets `confirm_after` pass."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from email_engine.blocklists.judge import judge_answer, judge_probe
+from email_engine.blocklists.model import BlockList, Health, Listed, ListStatus, NotKnown, Verdict
+from email_engine.blocklists.names import can_be_asked, listing_question, probe_questions
+from email_engine.dns_answers import Found, Question, ResolveMany, redact
+from email_engine.fleet.model import IpAddress
+
+Pair = tuple[IpAddress, str]
+"""An address and the name of a list."""
+
+CHUNK = 100
+"""Addresses asked at a time: after each chunk a list that refuses us is left alone."""
+
+REASON_LENGTH = 300
+
+
+@dataclass(frozen=True, slots=True)
+class BlastRadius:
+    """More than `share_rate` of the fleet, and at least `at_least` IPs, newly listed by one list in one sweep: the list
+    is more likely ill than the fleet (wildcards, whole-AS listings, spamcop.net in 2021)."""
+
+    share_rate: float = 0.10
+    at_least: int = 3
+
+    def exceeded(self, newly_listed: int, asked: int) -> bool:
+        return newly_listed >= self.at_least and newly_listed > self.share_rate * asked
+
+
+@dataclass(frozen=True, slots=True)
+class SweepResult:
+    """`verdicts` are final: a `Listed` in it is confirmed or was open with the same codes before.
+
+    `reasons`: the TXT record of newly listed pairs. `asked`: addresses a list was asked about. `held`: lists whose new
+    listings (number) are not believed. `faults`: lists that refused us on the way."""
+
+    verdicts: Mapping[Pair, Verdict]
+    reasons: Mapping[Pair, str] = field(default_factory=dict)
+    asked: Mapping[str, int] = field(default_factory=dict)
+    held: Mapping[str, int] = field(default_factory=dict)
+    faults: Mapping[str, str] = field(default_factory=dict)
+
+    def unknown(self) -> dict[str, int]:
+        """How many addresses each list left unknown; lists without any are absent."""
+        counts: dict[str, int] = {}
+        for (_, name), verdict in self.verdicts.items():
+            if isinstance(verdict, NotKnown):
+                counts[name] = counts.get(name, 0) + 1
+        return counts
+
+
+def probe_lists(
+    lists: Sequence[BlockList], keys: Mapping[str, str], ask: ResolveMany, random_label: str
+) -> tuple[Health, ...]:
+    """The health of every list that can be asked; retired lists and lists without their key are left out."""
+    probes = {}
+    for x in lists:
+        zone = x.zone_to_ask(keys) if x.status is ListStatus.ACTIVE else None
+        if zone:
+            probes[x.name] = (x, probe_questions(zone, random_label))
+    answers = ask([question for _, questions in probes.values() for question in questions.all()])
+    return tuple(judge_probe(x, questions, answers) for x, questions in probes.values())
+
+
+def sweep(
+    addresses: Sequence[IpAddress],
+    lists: Sequence[BlockList],
+    keys: Mapping[str, str],
+    open_codes: Mapping[Pair, tuple[str, ...]],
+    ask: ResolveMany,
+    ask_again: ResolveMany,
+    wait: Callable[[], None],
+    guard: BlastRadius = BlastRadius(),
+) -> SweepResult:
+    """Asks every healthy list of `lists` about every address.
+
+    Args:
+        open_codes: the codes of the listings that are open now; a pair outside it that is listed is new.
+        guard: what is too much to believe.
+    """
+    asker = _Asker({x.name: x for x in lists}, keys)
+    verdicts, faults = asker.first_round(addresses, ask)
+    fresh = {
+        pair: verdict
+        for pair, verdict in verdicts.items()
+        if isinstance(verdict, Listed) and open_codes.get(pair) != verdict.codes
+    }
+    asked = {x.name: sum(1 for _, name in verdicts if name == x.name) for x in lists}
+    held = {}
+    for name, of_list in asked.items():
+        new = [pair for pair in fresh if pair[1] == name and pair not in open_codes]
+        if guard.exceeded(len(new), of_list):
+            held[name] = len(new)
+            for pair in new:
+                verdicts[pair] = NotKnown(f"held: {len(new)} of {of_list} IPs newly listed at once")
+                del fresh[pair]
+    reasons: dict[Pair, str] = {}
+    if fresh:
+        wait()
+        verdicts |= asker.second_round(fresh, ask_again)
+        reasons = asker.reasons([pair for pair in fresh if isinstance(verdicts[pair], Listed)], ask_again)
+    return SweepResult(verdicts, reasons, asked, held, faults)
+
+
+class _Asker:
+    def __init__(self, lists: Mapping[str, BlockList], keys: Mapping[str, str]) -> None:
+        self.lists = lists
+        self.keys = keys
+
+    def question(self, pair: Pair, rdtype: str = "A") -> Question:
+        zone = self.lists[pair[1]].zone_to_ask(self.keys)
+        if zone is None:
+            raise ValueError(f"list {pair[1]} cannot be asked without its key")
+        return listing_question(pair[0], zone, rdtype)
+
+    def first_round(
+        self, addresses: Sequence[IpAddress], ask: ResolveMany
+    ) -> tuple[dict[Pair, Verdict], dict[str, str]]:
+        verdicts: dict[Pair, Verdict] = {}
+        faults: dict[str, str] = {}
+        for chunk in _chunks(addresses):
+            pairs = [(a, x.name) for a in chunk for x in self.lists.values() if can_be_asked(a, x.ipv6)]
+            questions = {pair: self.question(pair) for pair in pairs if pair[1] not in faults}
+            answers = ask(questions.values())
+            judged = {pair: judge_answer(self.lists[pair[1]], answers[q]) for pair, q in questions.items()}
+            for (_, name), verdict in judged.items():
+                if isinstance(verdict, NotKnown) and verdict.fault:
+                    faults.setdefault(name, verdict.reason)
+            for pair in pairs:
+                verdicts[pair] = NotKnown(faults[pair[1]]) if pair[1] in faults else judged[pair]
+        return verdicts, faults
+
+    def second_round(self, fresh: Mapping[Pair, Listed], ask: ResolveMany) -> dict[Pair, Verdict]:
+        """What is new counts only when it is answered twice with the same codes."""
+        questions = {pair: self.question(pair) for pair in fresh}
+        answers = ask(questions.values())
+        verdicts: dict[Pair, Verdict] = {}
+        for pair, first in fresh.items():
+            second = judge_answer(self.lists[pair[1]], answers[questions[pair]])
+            if isinstance(second, Listed) and second.codes == first.codes:
+                verdicts[pair] = first
+            else:
+                verdicts[pair] = NotKnown("not confirmed: the second answer differs")
+        return verdicts
+
+    def reasons(self, pairs: Sequence[Pair], ask: ResolveMany) -> dict[Pair, str]:
+        questions = {pair: self.question(pair, "TXT") for pair in pairs}
+        answers = ask(questions.values())
+        found = {pair: answers[question] for pair, question in questions.items()}
+        return {
+            pair: redact(" ".join(answer.records), *self.keys.values())[:REASON_LENGTH]
+            for pair, answer in found.items()
+            if isinstance(answer, Found)
+        }
+
+
+def _chunks(addresses: Sequence[IpAddress]) -> Iterator[Sequence[IpAddress]]:
+    for start in range(0, len(addresses), CHUNK):
+        yield addresses[start : start + CHUNK]
