@@ -15,7 +15,6 @@ class Event(StrEnum):
 
     START = "start"
     GRADUATE = "graduate"
-    REWARM = "rewarm"
     RETIRE = "retire"
     DRAINED = "drained"
     LISTED = "listed"
@@ -32,7 +31,6 @@ MEANING: Mapping[Event, str] = MappingProxyType(
     {
         Event.START: "7 clean days in standby (block lists, DNS) and a place in the tenant's quota; it warms from phase 1",
         Event.GRADUATE: "the last stage of the schedule was sent and its gates hold",
-        Event.REWARM: "too long without mail to count as warm; it climbs the schedule again",
         Event.RETIRE: "a person warms it down: the allowance falls step by step",
         Event.DRAINED: "the warm-down reached 0",
         Event.LISTED: "a block list that matters holds it, confirmed",
@@ -57,7 +55,7 @@ TRANSITIONS: Mapping[IpState, Mapping[Event, IpState]] = MappingProxyType(
     {
         S.STANDBY: {Event.START: S.WARMING},
         S.WARMING: {Event.GRADUATE: S.ACTIVE, **_TROUBLE},
-        S.ACTIVE: {Event.RETIRE: S.RETIRING, Event.REWARM: S.WARMING, **_TROUBLE},
+        S.ACTIVE: {Event.RETIRE: S.RETIRING, **_TROUBLE},
         S.RETIRING: {Event.DRAINED: S.RESTING, **_TROUBLE},
         S.RESTING: {Event.RESTED: S.STANDBY},
         S.QUARANTINE: {Event.CLEAN: S.RESTING, Event.REENTER: S.WARMING, Event.ABANDON: S.ABANDONED},

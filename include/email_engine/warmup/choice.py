@@ -1,0 +1,52 @@
+"""What was chosen for one IP, before the tenant's quota is dealt."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from email_engine.warmup.evidence import Judgement
+
+
+class Action(StrEnum):
+    """What a decision does. `hold`: a signal is missing or bad, so nothing advances."""
+
+    STAY = "stay"
+    HOLD = "hold"
+    ADVANCE = "advance"
+    STEP_BACK = "step_back"
+    GRADUATE = "graduate"
+    PAUSE = "pause"
+    RESUME = "resume"
+    QUARANTINE = "quarantine"
+    WARM_DOWN = "warm_down"
+    DRAINED = "drained"
+    CLEAN = "clean"
+    RESTED = "rested"
+    START = "start"
+
+
+STOPS = frozenset({Action.PAUSE, Action.QUARANTINE, Action.DRAINED})
+"""Actions that bring an IP to 0: the brake follows at once."""
+
+RELEASES = frozenset({Action.RESUME, Action.START})
+"""Actions that end a standstill: the brake is asked to let go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`reason`: one sentence without its full stop. `wanted`: messages a UTC day that the IP may be dealt at most.
+
+    `event`: the lifecycle event to apply, None to stay in the state. `new_phase`: the phase begins anew on the day
+    that is planned. `quarantine_until`, `paused_until`: aware UTC."""
+
+    action: Action
+    reason: str
+    wanted: int
+    phase: int
+    event: str | None = None
+    new_phase: bool = False
+    sent_days: int = 0
+    paused_until: datetime | None = None
+    quarantine_until: datetime | None = None
+    judgements: Mapping[str, Judgement] = field(default_factory=dict)

@@ -1,0 +1,119 @@
+"""What small numbers prove about a rate (facts: deliverability, section 3). Exact, without scipy.
+
+Two questions, two tools. "Is it bad?" is asked every day, so it needs a detector whose false alarms do not pile up: the
+Shiryaev-Roberts form M = (M + 1) * e over daily mixture e-values (Shin, Ramdas and Rinaldo, arXiv 2203.03532); the mean
+time to a false alarm is at least the threshold, in days. "Is it good?" is asked at the end of a stage: an exact binomial
+bound (Clopper-Pearson)."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+PRIOR_WEIGHT = 2.0
+"""First parameter of the mixture's Beta; its mean is twice the limit (at 5 %: Beta(2, 18), cut to rates above 5 %)."""
+_TINY = 1e-300
+_MOST_STEPS = 20_000
+_CEILING = 1e12
+
+
+class Verdict(StrEnum):
+    """`pass`: proven below the limit. `regress`: proven above. `hold`: neither, though the rate seen is at the limit or
+    above. `insufficient`: too little mail to tell."""
+
+    PASS = "pass"  # noqa: S105 - a verdict
+    HOLD = "hold"
+    REGRESS = "regress"
+    INSUFFICIENT = "insufficient"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict on `bad` of `messages`; `evidence` is the detector's value, in days between false alarms."""
+
+    verdict: Verdict
+    bad: int
+    messages: int
+    evidence: float
+
+
+def _log_beta(a: float, b: float) -> float:
+    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
+
+
+def _log_fraction(a: float, b: float, x: float) -> float:
+    """log of the regularised incomplete beta function I_x(a, b) by its continued fraction (DLMF 8.17.22, Lentz)."""
+    c, d = 1.0, 1.0 - (a + b) * x / (a + 1.0)
+    d = 1.0 / (d if abs(d) > _TINY else _TINY)
+    value = d
+    for m in range(1, _MOST_STEPS):
+        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        change = 1.0
+        for term in (even, odd):
+            d = 1.0 + term * d
+            c = 1.0 + term / c
+            d = 1.0 / (d if abs(d) > _TINY else _TINY)
+            c = c if abs(c) > _TINY else _TINY
+            change = c * d
+            value *= change
+        if abs(change - 1.0) < 1e-14:
+            break
+    return a * math.log(x) + b * math.log1p(-x) - _log_beta(a, b) - math.log(a) + math.log(value)
+
+
+def log_beta_survival(a: float, b: float, x: float) -> float:
+    """log P(X > x) for X ~ Beta(a, b), 0 < x < 1; exact far into both tails."""
+    if x > (a + 1.0) / (a + b + 2.0):
+        return _log_fraction(b, a, 1.0 - x)
+    below = _log_fraction(a, b, x)
+    return math.log1p(-math.exp(min(below, -1e-17)))
+
+
+def log_evalue(bad: int, messages: int, limit: float) -> float:
+    """log of the mixture e-value for `bad` of `messages` against every rate up to `limit`."""
+    a, b = PRIOR_WEIGHT, PRIOR_WEIGHT / (2 * limit) - PRIOR_WEIGHT
+    good = messages - bad
+    return (
+        _log_beta(bad + a, good + b)
+        + log_beta_survival(bad + a, good + b, limit)
+        - _log_beta(a, b)
+        - log_beta_survival(a, b, limit)
+        - bad * math.log(limit)
+        - good * math.log1p(-limit)
+    )
+
+
+def detector(days: Sequence[tuple[int, int]], limit: float) -> float:
+    """The Shiryaev-Roberts value after `days` of (bad, messages); 0 without mail, at most 1e12."""
+    value = 0.0
+    for bad, messages in days:
+        if messages:
+            value = min((value + 1.0) * math.exp(min(log_evalue(bad, messages, limit), 50.0)), _CEILING)
+    return value
+
+
+def chance_of_so_few(bad: int, messages: int, limit: float) -> float:
+    """P(at most `bad` of `messages`) if the true rate were `limit`: small means the rate is below it."""
+    if bad >= messages:
+        return 1.0
+    return math.exp(log_beta_survival(bad + 1.0, float(messages - bad), limit))
+
+
+def judge(
+    days: Sequence[tuple[int, int]], limit: float, confidence: float, stop_evidence: float
+) -> Judgement:
+    """Judges daily (bad, messages), oldest first, against a rate `limit` (0..1)."""
+    pairs = [(min(bad, messages), messages) for bad, messages in days]
+    bad, messages = sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)
+    evidence = detector(pairs, limit)
+    doubt = 1.0 - confidence
+    if evidence >= stop_evidence:
+        verdict = Verdict.REGRESS
+    elif chance_of_so_few(0, messages, limit) > doubt:
+        verdict = Verdict.INSUFFICIENT
+    elif chance_of_so_few(bad, messages, limit) <= doubt:
+        verdict = Verdict.PASS
+    else:
+        verdict = Verdict.HOLD if bad >= limit * messages else Verdict.INSUFFICIENT
+    return Judgement(verdict, bad, messages, round(evidence, 3))

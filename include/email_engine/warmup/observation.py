@@ -1,0 +1,63 @@
+"""What is known about one IP at the end of a UTC day: everything that a decision may look at."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+
+from email_engine.fleet.model import IpRecord
+from email_engine.fleet.traffic import DayCounts
+
+WINDOW_DAYS = 30
+"""Mailbox providers remember about 30 days: older mail neither proves nor warms."""
+
+
+class DnsHealth(StrEnum):
+    """`unknown`: never checked, or too long ago."""
+
+    OK = "ok"
+    BROKEN = "broken"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class IpObservation:
+    """One IP at the end of a day.
+
+    `days`: its last 30 days of accounting up to the day, oldest first, days without any left out.
+    `given`: the allowance in force on the day; `standing`: the one that would be in force on the day that is planned,
+    if nothing were decided; both as last set, pauses and brakes aside.
+    `fresh_through`: age of the newest accounting file taken from its host; None if there never was one.
+    `last_listed_at`: when a block list was last seen to hold it.
+    `held_by`: who else holds its brake, None if nobody does or release was asked for."""
+
+    ip: IpRecord
+    days: tuple[DayCounts, ...] = ()
+    given: int = 0
+    standing: int = 0
+    fresh_through: datetime | None = None
+    dns: DnsHealth = DnsHealth.UNKNOWN
+    dns_broken: tuple[str, ...] = ()
+    phase_started_on: date | None = None
+    last_stop_at: datetime | None = None
+    last_listed_at: datetime | None = None
+    held_by: str | None = None
+
+
+def midnight(day: date) -> datetime:
+    """The moment at which a UTC day begins."""
+    return datetime.combine(day, time(), UTC)
+
+
+def counts_on(observation: IpObservation, day: date) -> DayCounts:
+    """The day's counts; zeros when its accounting has nothing."""
+    return next((counts for counts in observation.days if counts.day == day), DayCounts(day))
+
+
+def evidence_days(observation: IpObservation, day: date) -> tuple[DayCounts, ...]:
+    """The days that count for or against the IP now: of the last 30, those since its stage began and its last stop."""
+    first = day - timedelta(days=WINDOW_DAYS - 1)
+    if observation.phase_started_on:
+        first = max(first, observation.phase_started_on)
+    if observation.last_stop_at:
+        first = max(first, observation.last_stop_at.date())
+    return tuple(counts for counts in observation.days if first <= counts.day <= day)

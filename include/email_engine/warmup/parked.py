@@ -1,0 +1,81 @@
+"""Parked IPs: quarantine, rest and standby wait for time, block lists and DNS; never for traffic, which they have not."""
+
+from datetime import date, timedelta
+
+from email_engine.fleet.model import IpState
+from email_engine.warmup.choice import Action, Choice
+from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
+from email_engine.warmup.policy import Policy
+
+
+def obstacle(observation: IpObservation) -> str | None:
+    """What forbids to release the IP, in a few words; None if nothing does."""
+    if observation.held_by:
+        return f"its brake is held by {observation.held_by}"
+    if observation.ip.blacklisted_on:
+        return f"it is listed on {', '.join(observation.ip.blacklisted_on)}"
+    if observation.dns is DnsHealth.BROKEN:
+        return f"its DNS is broken ({', '.join(observation.dns_broken)})"
+    return None
+
+
+def _stay(observation: IpObservation, reason: str, action: Action = Action.STAY) -> Choice:
+    return Choice(action, reason, wanted=0, phase=observation.ip.phase)
+
+
+def decide_parked(observation: IpObservation, policy: Policy, effective: date) -> Choice:
+    """The choice for an IP in standby, quarantine, rest or abandoned; `effective` is the UTC day that is planned."""
+    match observation.ip.state:
+        case IpState.QUARANTINE:
+            return _quarantine(observation, policy, effective)
+        case IpState.RESTING:
+            return _resting(observation, policy, effective)
+        case IpState.STANDBY:
+            return _standby(observation, policy, effective)
+        case _:
+            return _stay(observation, "It is abandoned for good")
+
+
+def _quarantine(observation: IpObservation, policy: Policy, effective: date) -> Choice:
+    ip = observation.ip
+    end = ip.quarantine_until or ip.state_since + timedelta(days=policy.quarantine_days)
+    if end > midnight(effective):
+        return _stay(observation, f"Quarantine lasts until {end:%Y-%m-%d}")
+    if blocked := obstacle(observation):
+        return _stay(observation, f"Quarantine is over by date, but {blocked}", Action.HOLD)
+    reason = (
+        f"Quarantine ended on {end:%Y-%m-%d} and no block list holds it, so it rests {policy.rest_days} days"
+    )
+    return Choice(Action.CLEAN, reason, wanted=0, phase=1, event="clean", new_phase=True)
+
+
+def _resting(observation: IpObservation, policy: Policy, effective: date) -> Choice:
+    end = observation.ip.state_since + timedelta(days=policy.rest_days)
+    if end > midnight(effective):
+        return _stay(observation, f"It rests until {end:%Y-%m-%d}")
+    if blocked := obstacle(observation):
+        return _stay(observation, f"Its rest is over by date, but {blocked}", Action.HOLD)
+    reason = f"{policy.rest_days} days of rest are over, so it stands by"
+    return Choice(Action.RESTED, reason, wanted=0, phase=1, event="rested", new_phase=True)
+
+
+def _standby(observation: IpObservation, policy: Policy, effective: date) -> Choice:
+    ip = observation.ip
+    listed = observation.last_listed_at or ip.state_since
+    since = max(ip.state_since, listed)
+    if blocked := obstacle(observation):
+        return _stay(observation, f"It stands by and may not start, because {blocked}", Action.HOLD)
+    ready = since + timedelta(days=policy.clean_days)
+    if ready > midnight(effective):
+        return _stay(
+            observation, f"It stands by until it was clean for {policy.clean_days} days, on {ready:%Y-%m-%d}"
+        )
+    if observation.dns is DnsHealth.UNKNOWN:
+        return _stay(
+            observation, "It stands by and may not start, because its DNS was not checked lately", Action.HOLD
+        )
+    if not policy.auto_start_standby:
+        return _stay(observation, "It stands by, clean and ready, until a person starts it")
+    stage = policy.schedules[ip.schedule].stages[0]
+    reason = f"It was clean for {policy.clean_days} days, so it starts to warm at {stage} a day"
+    return Choice(Action.START, reason, wanted=stage, phase=1, event="start", new_phase=True)

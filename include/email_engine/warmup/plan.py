@@ -1,0 +1,162 @@
+"""The plan of one tenant for a day: every IP's choice, then the tenant's daily quota dealt among them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from email_engine.fleet.model import PARKED_STATES, IpState
+from email_engine.warmup.choice import RELEASES, STOPS, Action, Choice
+from email_engine.warmup.decide import decide_day
+from email_engine.warmup.observation import IpObservation, counts_on
+from email_engine.warmup.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One IP's decision for a day. `allowance`: messages a UTC day from the planned day on; `reason`: one sentence."""
+
+    observation: IpObservation
+    choice: Choice
+    allowance: int
+    reason: str
+    inputs: dict[str, Any]
+
+    @property
+    def stops(self) -> bool:
+        """The brake must follow at once."""
+        return self.choice.action in STOPS
+
+    @property
+    def releases(self) -> bool:
+        """The brake may let go."""
+        return self.choice.action in RELEASES
+
+    @property
+    def changes(self) -> bool:
+        """Does anything change that a deployment or a sync must follow?"""
+        return (
+            self.allowance != self.observation.standing
+            or self.choice.event is not None
+            or self.stops
+            or self.releases
+        )
+
+    @property
+    def verdicts(self) -> dict[str, Any]:
+        """Each gate's verdict with its counts and the detector's value, as plain JSON."""
+        return {
+            name: {"verdict": str(j.verdict), "bad": j.bad, "messages": j.messages, "evidence": j.evidence}
+            for name, j in self.choice.judgements.items()
+        }
+
+
+def plan_tenant(
+    observations: Sequence[IpObservation],
+    policy: Policy,
+    quota: int,
+    day: date,
+    effective: date,
+    promised: int = 0,
+) -> tuple[Outcome, ...]:
+    """Closes the UTC `day` for the IPs of one tenant, in their order.
+
+    `quota`: messages a UTC day of the tenant; `promised`: the part of it that IPs outside `observations` hold."""
+    choices = [decide_day(observation, policy, day, effective) for observation in observations]
+    choices = _keep_back_starts(observations, choices, policy, quota, promised)
+    shares = _deal(observations, choices, max(quota - promised, 0), policy.share_step)
+    return tuple(
+        Outcome(
+            observation,
+            choice,
+            share,
+            _sentence(observation, choice, share, quota),
+            _inputs(observation, day, quota),
+        )
+        for observation, choice, share in zip(observations, choices, shares, strict=True)
+    )
+
+
+def _keep_back_starts(
+    observations: Sequence[IpObservation],
+    choices: Sequence[Choice],
+    policy: Policy,
+    quota: int,
+    promised: int,
+) -> list[Choice]:
+    """Standby IPs start only while the quota could keep them warm at their target, less the head-room."""
+    room = int(quota * (1 - policy.head_room_rate)) - promised
+    room -= sum(o.ip.daily_target for o in observations if o.ip.state not in PARKED_STATES)
+    kept: list[Choice] = []
+    for observation, choice in zip(observations, choices, strict=True):
+        if choice.action is Action.START:
+            room -= observation.ip.daily_target
+            if room < 0:
+                reason = f"It stands by, because the quota of {quota} a day cannot keep another IP warm"
+                choice = Choice(Action.STAY, reason, 0, observation.ip.phase)
+        kept.append(choice)
+    return kept
+
+
+def _deal(
+    observations: Sequence[IpObservation], choices: Sequence[Choice], quota: int, step: int
+) -> tuple[int, ...]:
+    """Shares of the quota: warming IPs first (the furthest first), then retiring, then active ones evenly."""
+    shares = [0] * len(choices)
+    active: list[int] = []
+    first: list[tuple[bool, int, int, int]] = []
+    for index, (observation, choice) in enumerate(zip(observations, choices, strict=True)):
+        ip = observation.ip
+        if choice.action is Action.GRADUATE or ip.state is IpState.ACTIVE:
+            active.append(index)
+        else:
+            first.append((ip.state is IpState.RETIRING, -choice.phase, ip.ip_id, index))
+    for *_, index in sorted(first):
+        shares[index] = min(choices[index].wanted, quota)
+        quota -= shares[index]
+    waiting = sorted((choices[i].wanted, i) for i in active if choices[i].wanted)
+    for place, (wanted, _) in enumerate(waiting):
+        even = quota // (len(waiting) - place)
+        if wanted > even:
+            level = even - even % step if even > step else even
+            for _, index in waiting[place:]:
+                shares[index] = level
+            break
+        shares[waiting[place][1]] = wanted
+        quota -= wanted
+    return tuple(shares)
+
+
+def _sentence(observation: IpObservation, choice: Choice, share: int, quota: int) -> str:
+    if share >= choice.wanted:
+        return f"{choice.reason}."
+    dealt = (
+        f"{share} of {choice.wanted} a day are dealt to it, because the tenant's IPs share a quota of {quota}"
+    )
+    return f"{choice.reason}; {dealt}."
+
+
+def _inputs(observation: IpObservation, day: date, quota: int) -> dict[str, Any]:
+    """The snapshot that the decision looked at, as plain JSON."""
+    ip, counts = observation.ip, counts_on(observation, day)
+    return {
+        "state": str(ip.state),
+        "schedule": ip.schedule,
+        "phase": ip.phase,
+        "phase_started_on": observation.phase_started_on and observation.phase_started_on.isoformat(),
+        "given": observation.given,
+        "standing": observation.standing,
+        "sent": counts.sent,
+        "delivered": counts.delivered,
+        "bounced": counts.bounced,
+        "deferred": counts.deferred,
+        "complained": counts.complained,
+        "accounting_until": observation.fresh_through and observation.fresh_through.isoformat(),
+        "dns": str(observation.dns),
+        "dns_broken": list(observation.dns_broken),
+        "listed": list(ip.blacklisted_on),
+        "held_by": observation.held_by,
+        "paused_until": ip.paused_until and ip.paused_until.isoformat(),
+        "last_stop_at": observation.last_stop_at and observation.last_stop_at.isoformat(),
+        "tenant_quota": quota,
+    }
