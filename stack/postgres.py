@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 VERSION = "18"
 UNPRIVILEGED = "nobody"
-OUTSIDE = Path("/var/tmp")  # noqa: S108 - root's own folders below it are checked for owner and mode
+OUTSIDE = Path("/var/tmp")
 LONGEST_SOCKET = 100
 
 

@@ -44,7 +44,7 @@ class Chronicle:
     def states(self) -> dict[str, int]:
         """State -> number of IPs now."""
         query = select(ips.c.status, func.count()).where(ips.c.removed.is_(False)).group_by(ips.c.status)
-        return {status: number for status, number in self._rows(query)}
+        return dict(self._rows(query))
 
     def state_of(self, address: str) -> str:
         return str(self._rows(select(ips.c.status).where(ips.c.address == address))[0][0])
@@ -129,7 +129,7 @@ class Chronicle:
 
     def deployments_by_status(self) -> dict[str, int]:
         query = select(deployments.c.status, func.count()).group_by(deployments.c.status)
-        return {status: number for status, number in self._rows(query)}
+        return dict(self._rows(query))
 
     def broken_dns(self, subject: str) -> int:
         """How often a check of this domain or IP was found broken."""

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from stack.demo.chronicle import Curve, Event
 
 mpl.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402 - the backend must be chosen first
+from matplotlib import pyplot as plt
 
 ALLOWED, SENT, TROUBLE = "#9aa5b1", "#1f6feb", "#d1242f"
 

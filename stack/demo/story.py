@@ -91,7 +91,7 @@ class Story:
 
     def _tell_events(self) -> None:
         since = self.told_until
-        assert since is not None  # noqa: S101 - set by live()
+        assert since is not None
         for event in self.chronicle.events(since):
             self.told_until = max(self.told_until or since, event.at)
             self._note(event.at, event.what)
