@@ -1,0 +1,98 @@
+"""Fills MailWizz's tables from the world, once: what is there already stays as others left it."""
+
+import hashlib
+import random
+from datetime import datetime
+
+from .config import CampaignSeed, InstanceConfig, ServerSeed
+from .database import Database
+from .php_serialize import meta_data
+
+UID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def uid(*parts: object) -> str:
+    """A MailWizz uid (13 letters and digits, a letter first) that the same parts always give."""
+    number = int.from_bytes(hashlib.sha256("/".join(map(str, parts)).encode()).digest()[:9])
+    letters = UID_LETTERS[number % 26]
+    while len(letters) < 13:
+        number, rest = divmod(number, 36)
+        letters += UID_LETTERS[rest]
+    return letters
+
+
+def _server(database: Database, config: InstanceConfig, server: ServerSeed, now: datetime) -> None:
+    headers = {"x-virtual-mta": server.vmta, "x-job": "[CAMPAIGN_UID]"} if server.vmta else {}
+    database.run(
+        """INSERT INTO {delivery_server} (server_id, customer_id, type, name, hostname, from_email, probability,
+        hourly_quota, daily_quota, monthly_quota, meta_data, status, date_added, last_updated)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING""",
+        server.server_id,
+        config.customer_id if config.scope == "customer" else None,
+        "smtp-pmta" if config.version >= (1, 9, 15) else "smtp",
+        server.name,
+        server.hostname,
+        f"{server.name}@{config.name}.example",
+        server.probability,
+        server.hourly_quota,
+        server.daily_quota,
+        server.monthly_quota,
+        meta_data(headers),
+        server.status,
+        now,
+        now,
+    )
+
+
+def audience(campaign: CampaignSeed, list_id: int, seed: int, stamp: datetime) -> list[str]:
+    """Confirmed subscribers as COPY lines (uid, list, email, source, status, date): each domain gets its share."""
+    rng = random.Random(f"{seed}/{campaign.uid}")
+    domains = rng.choices(
+        list(campaign.providers), weights=list(campaign.providers.values()), k=campaign.audience
+    )
+    return [
+        f"{uid(seed, campaign.uid, n)}\t{list_id}\treader{n}.{campaign.uid}@{domain}\timport\tconfirmed\t{stamp}"
+        for n, domain in enumerate(domains, 1)
+    ]
+
+
+def _campaign(database: Database, config: InstanceConfig, campaign: CampaignSeed, now: datetime) -> None:
+    if database.row("SELECT 1 FROM {campaign} WHERE campaign_uid = %s", campaign.uid):
+        return
+    list_id = database.number(
+        "INSERT INTO {list} (list_uid, customer_id, name, date_added) VALUES (%s, %s, %s, %s) RETURNING list_id",
+        list_uid(config, campaign.uid),
+        config.customer_id,
+        f"Readers of {campaign.name}",
+        now,
+    )
+    database.run(
+        """WITH made AS (INSERT INTO {campaign} (campaign_uid, customer_id, list_id, name, from_email, status,
+        date_added, last_updated) VALUES (%s, %s, %s, %s, %s, 'sending', %s, %s) RETURNING campaign_id)
+        INSERT INTO {campaign_option} (campaign_id) SELECT campaign_id FROM made""",
+        campaign.uid,
+        config.customer_id,
+        list_id,
+        campaign.name,
+        campaign.mail_from,
+        now,
+        now,
+    )
+    database.copy(
+        "COPY {list_subscriber} (subscriber_uid, list_id, email, source, status, date_added) FROM STDIN",
+        audience(campaign, list_id, config.seed, now),
+    )
+
+
+def list_uid(config: InstanceConfig, campaign_uid: str) -> str:
+    """The uid of the list that belongs to a campaign of the world."""
+    return uid(config.seed, "list", campaign_uid)
+
+
+def seed_tables(database: Database, config: InstanceConfig, now: datetime) -> None:
+    """`now`: naive UTC, for the date columns. Rows that exist are left alone."""
+    with database.transaction():
+        for server in config.servers:
+            _server(database, config, server, now)
+        for campaign in config.campaigns:
+            _campaign(database, config, campaign, now)
