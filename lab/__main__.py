@@ -1,0 +1,161 @@
+"""`python -m lab`: run a lab, or look at and turn the knobs of one that runs."""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from lab.world import WorldError, fill_ports, parse_world, read_world
+
+WHERE_STACK_WRITES = Path(".engine/lab.json")
+PATIENCE = 600.0
+
+
+class CommandError(RuntimeError):
+    """The command cannot be carried out; the text says why and what to do."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status: 0 done, 1 the lab or the knob refused, 2 usage or a bad world."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.command == "run":
+            return _run(options.world)
+        return _ask(options)
+    except WorldError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except CommandError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m lab", description="The stand-ins that email-engine is tried on."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run a lab until SIGTERM or Ctrl-C")
+    run.add_argument("world", type=Path, help="WORLD.json")
+    asking = argparse.ArgumentParser(add_help=False)
+    asking.add_argument(
+        "--control", help=f"URL of a running lab (else $LAB_CONTROL, else {WHERE_STACK_WRITES})"
+    )
+    asking.add_argument("--json", action="store_true", help="JSON in place of text")
+    commands.add_parser("knobs", parents=[asking], help="list what can be turned")
+    turn = commands.add_parser("turn", parents=[asking], help="turn a knob")
+    turn.add_argument("name")
+    turn.add_argument("arguments", nargs="*", metavar="key=value")
+    commands.add_parser("state", parents=[asking], help="what is in force now")
+    clock = commands.add_parser("clock", parents=[asking], help="show or move the lab's time")
+    clock.add_argument(
+        "--advance-to", metavar="TIME", help="ISO 8601 with an offset; only with a manual clock"
+    )
+    clock.add_argument("--release", action="store_true", help="go on in real time")
+    return parser
+
+
+def _run(path: Path) -> int:
+    from lab.run import run  # loads the servers; the other commands do without
+
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stderr
+    )
+    logging.getLogger("asyncssh").setLevel(logging.WARNING)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    return asyncio.run(run(parse_world(fill_ports(read_world(path)), str(path))))
+
+
+def _ask(options: argparse.Namespace) -> int:
+    control = _control(options.control)
+    match options.command:
+        case "knobs":
+            knobs = _request(control, "GET", "/knobs")
+            print(json.dumps(knobs, indent=2) if options.json else render_knobs(knobs, control))
+        case "turn":
+            turned = _request(control, "POST", f"/knobs/{options.name}", parse_arguments(options.arguments))
+            print(json.dumps(turned) if options.json else _as_text(turned["result"]))
+        case "state":
+            print(json.dumps(_request(control, "GET", "/state"), indent=2))
+        case "clock":
+            order = {"advance_to": options.advance_to} if options.advance_to else {"release": True}
+            moved = options.advance_to or options.release
+            clock = (
+                _request(control, "POST", "/clock", order) if moved else _request(control, "GET", "/clock")
+            )
+            print(json.dumps(clock) if options.json else f"{clock['now']} ({clock['mode']})")
+    return 0
+
+
+def parse_arguments(words: list[str]) -> dict[str, Any]:
+    """`key=value` words to parameters; a value that is a JSON list, object or null is read as such."""
+    parsed: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise CommandError(f"{word!r} is not key=value")
+        try:
+            parsed[key] = json.loads(value) if value[:1] in ("[", "{") or value == "null" else value
+        except ValueError as error:
+            raise CommandError(f"{key}: {value!r} is not JSON: {error}") from None
+    return parsed
+
+
+def render_knobs(knobs: list[dict[str, Any]], control: str) -> str:
+    """Text for a terminal, grouped by part of the lab."""
+    lines = [f"The lab at {control}. Turn one: python -m lab turn NAME key=value ..."]
+    group = ""
+    for knob in knobs:
+        if knob["group"] != group:
+            group = knob["group"]
+            lines += ["", group.upper()]
+        lines += [f"  {knob['name']}", f"      {knob['help']}"]
+        for each in knob["parameters"]:
+            default = "" if each["required"] else f" (default {json.dumps(each.get('default'))})"
+            lines.append(f"      {each['name']}={each['allowed']}{default}")
+    return "\n".join(lines)
+
+
+def _control(given: str | None) -> str:
+    if found := given or os.environ.get("LAB_CONTROL"):
+        return found.rstrip("/")
+    try:
+        return str(json.loads(WHERE_STACK_WRITES.read_text(encoding="utf-8"))["control"]).rstrip("/")
+    except OSError:
+        raise CommandError("no running lab is known; start one with make up, or give --control URL") from None
+    except (ValueError, KeyError, TypeError):
+        raise CommandError(
+            f'{WHERE_STACK_WRITES} should hold {{"control": "http://127.0.0.1:PORT"}}'
+        ) from None
+
+
+def _request(control: str, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    try:
+        response = httpx.request(method, control + path, json=body, timeout=PATIENCE, trust_env=False)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise CommandError(
+            f"the lab at {control} does not answer ({error}); is it running? (make status)"
+        ) from None
+    try:
+        answer = response.json()
+    except ValueError:
+        raise CommandError(f"{control} is no lab: it answered {response.status_code} without JSON") from None
+    if response.is_error:
+        raise CommandError(str(answer.get("error", answer)))
+    return answer
+
+
+def _as_text(result: Any) -> str:
+    if result is None:
+        return "done"
+    return result if isinstance(result, str) else json.dumps(result, indent=2)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
