@@ -1,0 +1,115 @@
+"""What a deployment would change, and whether it may."""
+
+import pytest
+from email_engine.errors import GuardBreach
+from email_engine.fleet.model import Mode, MtaHost
+from email_engine.fleet.providers import shipped_providers
+from email_engine.mta.guard import find_breaches, require_safe
+from email_engine.mta.layout import compose
+from email_engine.mta.plan import plan_deployment
+from email_engine.mta.policy import shipped_policy
+from email_engine.mta.render import render_host
+
+from tests.core.mta.records import record
+
+HOST = MtaHost("mta-1", "powermta_mta-1")
+POLICY = shipped_policy()
+
+
+def text(*records) -> str:
+    sections = render_host(HOST, records, shipped_providers(), POLICY)
+    return compose(sections, None, {"aurora": Mode.ACT})
+
+
+TEN = tuple(record(n) for n in range(1, 11))
+RUNNING = text(*TEN)
+
+
+def plan(*records, running: str | None = RUNNING):
+    return plan_deployment("mta-1", running, text(*records))
+
+
+def breaches(planned, decided=(), queued=None, drifted=False) -> list[str]:
+    return [b.kind for b in find_breaches(planned, set(decided), queued or {}, drifted, POLICY)]
+
+
+class TestPlan:
+    def test_the_same_text_is_no_change(self) -> None:
+        same = plan(*TEN)
+        assert not same.changed
+        assert same.diff == ""
+        assert same.summary == "mta-1: unchanged"
+
+    def test_a_raised_cap_and_a_left_pool_are_named(self) -> None:
+        planned = plan(record(1, allowance=1500), record(2, state="quarantine"), *TEN[2:])
+        assert planned.summary == (
+            "mta-1: vmta aurora-1: cap 1200/d -> 1800/d; vmta aurora-2: cap 1200/d -> 1/d; "
+            "pool aurora-newsletter: - aurora-2"
+        )
+        assert planned.changed_vmtas == ("aurora-1", "aurora-2")
+        assert "@@ <virtual-mta aurora-1>\n" in planned.diff
+        assert "-  max-smtp-msg-rate 1200/d\n+  max-smtp-msg-rate 1800/d\n" in planned.diff
+        assert "aurora-3" not in planned.diff.replace(" virtual-mta aurora-3", "")
+
+    def test_the_first_deployment_adds_everything(self) -> None:
+        planned = plan(*TEN, running=None)
+        assert planned.old_digest is None
+        assert len(planned.added) == 10
+        assert breaches(planned) == []
+
+    def test_a_long_list_is_cut_short(self) -> None:
+        assert plan(*TEN, running=None).summary.endswith("; and 2 more")
+
+    def test_comments_alone_are_told_as_such(self) -> None:
+        planned = plan_deployment("mta-1", RUNNING, RUNNING + "# a word\n")
+        assert planned.changed
+        assert planned.summary == "mta-1: comments only"
+
+
+class TestGuard:
+    @pytest.mark.parametrize(
+        ("changed", "decided", "expected"),
+        [
+            (3, 0, []),
+            (4, 0, ["unexplained"]),
+            (10, 10, []),
+            (10, 7, []),
+            (10, 6, ["unexplained"]),
+        ],
+        ids=["30 %", "40 %", "all decided", "30 % undecided", "40 % undecided"],
+    )
+    def test_more_than_the_limit_without_decisions_needs_a_person(self, changed, decided, expected) -> None:
+        planned = plan(*(record(n, allowance=2000 if n <= changed else 1000) for n in range(1, 11)))
+        assert breaches(planned, [f"aurora-{n}" for n in range(1, decided + 1)]) == expected
+
+    @pytest.mark.parametrize(
+        ("queued", "expected"),
+        [
+            ({}, ["disappears"]),
+            ({"aurora-1": 0}, ["disappears"]),
+            ({"aurora-1": 4}, ["disappears", "queued_mail"]),
+        ],
+    )
+    def test_a_vmta_that_disappears_needs_a_person(self, queued, expected) -> None:
+        planned = plan(*TEN[1:])
+        assert planned.removed == ("aurora-1",)
+        assert breaches(planned, ["aurora-1"], queued) == expected
+
+    @pytest.mark.parametrize(
+        ("decided", "expected"), [(True, []), (False, ["pool_disappears", "unexplained"])]
+    )
+    def test_a_pool_that_disappears_needs_decisions(self, decided: bool, expected) -> None:
+        planned = plan(*(record(n, state="retiring", allowance=50) for n in range(1, 11)))
+        assert breaches(planned, [r.vmta for r in TEN] if decided else []) == expected
+
+    def test_a_file_edited_by_hand_is_not_overwritten_silently(self) -> None:
+        planned = plan(*TEN, running=RUNNING + "postmaster me@example.com\n")
+        assert breaches(planned, drifted=True) == ["drift"]
+
+    def test_nothing_to_change_is_never_a_breach(self) -> None:
+        assert breaches(plan(*TEN), drifted=True) == []
+
+    def test_the_error_names_limit_counts_and_the_way_out(self) -> None:
+        planned = plan(*(record(n, allowance=2000) for n in range(1, 11)))
+        with pytest.raises(GuardBreach, match=r"10 of 10 .*limit 30 %.*accept_breach"):
+            require_safe("mta-1", find_breaches(planned, (), {}, False, POLICY))
