@@ -1,0 +1,92 @@
+"""Ports, secrets and the embedded PostgreSQL of one machine."""
+
+import os
+import socket
+import stat
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from stack import databases
+from stack.ports import PortTaken, check_free
+from stack.postgres import Cluster, temporary_postgres
+from stack.settings import PORTS, Settings
+
+
+def test_every_taken_port_is_named_before_anything_starts() -> None:
+    with socket.socket() as one, socket.socket() as two, socket.socket() as free:
+        for each in (one, two, free):
+            each.bind(("127.0.0.1", 0))
+        one.listen()
+        two.listen()
+        ports = {"airflow": one.getsockname()[1], "lab dns": two.getsockname()[1]}
+        with pytest.raises(PortTaken) as caught:
+            check_free(ports)
+    for name, port in ports.items():
+        assert f"{port} ({name})" in str(caught.value)
+    assert "EMAIL_ENGINE_PORT_OFFSET" in str(caught.value)
+
+
+def test_free_ports_are_no_matter() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    check_free({"airflow": port})
+
+
+def test_secrets_are_made_once_and_only_their_owner_reads_them(tmp_path: Path) -> None:
+    here = Settings(state=tmp_path / "state", ports=dict(PORTS))
+    first = here.secrets()
+    assert here.secrets() == first
+    assert stat.S_IMODE((tmp_path / "state" / "secrets.json").stat().st_mode) == 0o600
+    assert len(set(first.values())) == len(first)
+
+
+def test_a_temporary_server_is_gone_afterwards() -> None:
+    with temporary_postgres() as url:
+        plain = url.replace("+psycopg", "")
+        folder = Path(plain.rpartition("host=")[2])
+        with psycopg.connect(plain) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert not folder.exists()
+
+
+def test_the_cluster_starts_twice_without_harm_and_its_roles_are_no_superusers(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path / "postgres", durable=False)
+    try:
+        cluster.start()
+        cluster.start()
+        for _ in range(2):
+            databases.ensure_database(cluster, "email_engine", "a'b\"c")
+        url = databases.database_url(cluster, "email_engine", "a'b\"c").replace("+psycopg", "")
+        with psycopg.connect(url) as connection:
+            row = connection.execute(
+                "SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user"
+            )
+            assert row.fetchone() == (False, False)
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(url.replace("a%27b", "wrong"))
+    finally:
+        cluster.remove()
+    assert not cluster.place.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to hand the server to another user")
+def test_root_opens_no_folder_and_adds_no_user(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    users = Path("/etc/passwd").read_text()
+    cluster = Cluster(closed / "postgres", durable=False)
+    try:
+        cluster.start()
+        assert cluster.running()
+        assert cluster.place.is_symlink(), "the data lives where the unprivileged user can walk to"
+        assert stat.S_IMODE(closed.stat().st_mode) == 0o700
+        assert Path("/etc/passwd").read_text() == users
+        home = cluster.home
+        assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    finally:
+        cluster.remove()
+    assert not home.exists()
+    assert not cluster.place.is_symlink()
