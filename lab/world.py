@@ -7,7 +7,7 @@ All servers listen on 127.0.0.1.
 import json
 import socket
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Field,
     FilePath,
+    PlainValidator,
     TypeAdapter,
     ValidationError,
 )
@@ -35,7 +36,7 @@ HOSTNAME = r"^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z0-9-]+$"
 Name = Annotated[str, Field(pattern=NAME, max_length=63)]
 Hostname = Annotated[str, Field(pattern=HOSTNAME, max_length=253)]
 Port = Annotated[int, Field(ge=0, le=65535)]
-Address = IPv4Address | IPv6Address
+Address = Annotated[IPv4Address | IPv6Address, PlainValidator(ip_address)]
 Utc = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 
 
