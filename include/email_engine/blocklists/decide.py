@@ -96,10 +96,9 @@ class ListingDecision:
     reason: str
 
     @property
-    def changes(self) -> bool:
-        return self.quarantine or any(
-            s.action in (ListingAction.OPEN, ListingAction.CLOSE) for s in self.steps
-        )
+    def moves_listings(self) -> bool:
+        """Was a listing opened or closed?"""
+        return any(step.action in (ListingAction.OPEN, ListingAction.CLOSE) for step in self.steps)
 
 
 def decide_listing(

@@ -1,0 +1,101 @@
+"""
+### rbl_sweep: is any sending IP on a block list?
+
+**When** every 4 hours, and by hand.
+
+**What it does**
+1. `probe` asks every list for its test points (RFC 5782). A list that fails is not believed in this sweep.
+2. `sweep` asks the healthy lists about every IP of the fleet, and after `confirm_after` seconds again about what is new.
+   The answer is LISTED, NOT_LISTED or UNKNOWN; UNKNOWN changes nothing. A list that suddenly lists more than
+   `blast_radius_rate` of the fleet is held: nothing is done, people are told.
+3. `decide` (one task a tenant, one transaction) opens and closes listings. A sending IP on a reputation list of severity
+   high or medium goes to quarantine for 7 days with allowance 0. Policy and info codes (PBL, UCEPROTECT 2 and 3) are shown
+   and never act. A listing closes after two clean sweeps.
+4. `brake` (one task a host) pauses the queues of those IPs in PowerMTA and disables their MailWizz servers, at once.
+5. `publish` starts the configuration deployment and the quota sync. `tell` sends the alerts.
+
+**What it changes** tables blacklist_events, ips, allowances, decisions, brakes; PowerMTA queues and MailWizz servers of
+quarantined IPs. A tenant in `observe` gets listings and decisions and no change of state. A dry run writes nothing.
+No other IP takes over the volume. When two or more IPs of a pool are listed, the breaker opens and a person decides.
+
+**If it fails** the failed task's log names the thing and the next step. `probe` or `sweep`: look at the connection
+`dns_resolver_default` (its test button probes every list). `decide`: nothing was written for that tenant; clear the task.
+`brake`: the IP may still send; the task tries again, and so does the next sweep. Clearing any task is safe.
+It does not read fleet.yaml: the inventory is the database's.
+"""
+
+import os
+from datetime import datetime, timedelta
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, Param, TriggerRule
+from email_engine_airflow.assets import LISTINGS
+from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
+from email_engine_airflow.operators.alerts import SendAlerts
+from email_engine_airflow.operators.blocklists import HostsToBrake, ProbeLists, PublishListings, SweepLists
+from email_engine_airflow.operators.brake import ApplyBrakes
+from email_engine_airflow.operators.listings import DecideListings
+
+with DAG(
+    dag_id="rbl_sweep",
+    description="Block lists: probe, sweep, quarantine within guards, brake at once",
+    doc_md=__doc__,
+    schedule="0 */4 * * *",
+    start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow reads it as UTC
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args={
+        "retries": 2,
+        "retry_delay": timedelta(seconds=30),
+        "execution_timeout": timedelta(minutes=15),
+    },
+    on_failure_callback=TelegramAlertsNotifier(),
+    tags=["email-engine", "block lists"],
+    params={
+        "dry_run": Param(
+            False, type="boolean", title="Dry run", description="Ask and decide, write nothing."
+        ),
+        "confirm_after": Param(
+            int(os.environ.get("EMAIL_ENGINE_CONFIRM_AFTER", "60")),
+            type="integer",
+            minimum=0,
+            maximum=600,
+            title="Confirm after (seconds)",
+            description="How long to wait before a new listing is asked for a second time.",
+        ),
+        "lists": Param(
+            None,
+            type=["null", "array"],
+            items={"type": "string"},
+            title="Lists",
+            description="Names out of the block-list file, one a line; empty: all.",
+        ),
+        "blast_radius_rate": Param(
+            0.10,
+            type="number",
+            minimum=0,
+            maximum=1,
+            title="Blast radius",
+            description="Share of the fleet that one list may newly list in one sweep before it is held. "
+            "1 believes every list.",
+        ),
+    },
+) as dag:
+    probe = ProbeLists(task_id="probe")
+    sweep = SweepLists(task_id="sweep", health=probe.output)
+    decide = DecideListings.partial(task_id="decide", map_index_template="{{ task.findings.tenant }}").expand(
+        findings=sweep.output
+    )
+    hosts = HostsToBrake(task_id="hosts", trigger_rule=TriggerRule.ALL_DONE)
+    brake = ApplyBrakes.partial(task_id="brake", map_index_template="{{ task.mta_host }}", retries=4).expand(
+        mta_host=hosts.output
+    )
+    publish = PublishListings(task_id="publish", trigger_rule=TriggerRule.ALL_DONE, outlets=[LISTINGS])
+    # `publish` and `tell` run after failures too: this leaf keeps them from making a failed run look fine.
+    whole = EmptyOperator(task_id="whole", trigger_rule=TriggerRule.NONE_FAILED)
+    tell = SendAlerts(task_id="tell")
+
+    decide >> hosts
+    brake >> publish >> tell
+    [probe, sweep, decide, hosts, brake] >> whole >> tell

@@ -1,0 +1,147 @@
+"""Table `blacklist_events`: one row from the first to the last sight of an IP on a list."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from email_engine.blocklists.decide import ListingAction, ListingDecision, ListingStep, OpenListing
+from email_engine.blocklists.model import ListClass, Severity
+from email_engine.fleet.model import IpRecord, IpState
+from email_engine.lifecycle.machine import Event
+from email_engine.store import brakes, ips
+from email_engine.store.schema import blacklist_events, decisions
+
+
+def open_listings(
+    conn: Connection, *, tenant: str | None = None, run_id: str | None = None
+) -> tuple[OpenListing, ...]:
+    """Listings that are not closed, oldest first; `run_id` marks those that this run has already touched."""
+    events = blacklist_events.c
+    query = select(blacklist_events).where(events.closed_at.is_(None)).order_by(events.id)
+    if tenant is not None:
+        query = query.where(events.tenant == tenant)
+    return tuple(
+        OpenListing(
+            event_id=row["id"],
+            ip_id=row["ip_id"],
+            list_name=row["list"],
+            zone=row["zone"],
+            codes=tuple(row["codes"]),
+            list_class=ListClass(row["class"]),
+            severity=Severity(row["severity"]),
+            opened_at=row["opened_at"],
+            clean_observations=row["clean_observations"],
+            acknowledged_until=row["acknowledged_until"],
+            counted=run_id is not None and row["run_id"] == run_id,
+        )
+        for row in conn.execute(query).mappings()
+    )
+
+
+def apply_steps(
+    conn: Connection,
+    tenant: str,
+    ip_id: int,
+    steps: Sequence[ListingStep],
+    as_of: datetime,
+    dag_id: str | None,
+    run_id: str | None,
+) -> None:
+    """Writes what a sweep decided about one IP's listings. `dag_id`, `run_id`: the run that touched a row last."""
+    run = {"dag_id": dag_id, "run_id": run_id}
+    for step in steps:
+        if step.action is ListingAction.OPEN:
+            _open(conn, tenant, ip_id, step, as_of, run)
+            continue
+        row = update(blacklist_events).where(
+            blacklist_events.c.id == step.event_id, blacklist_events.c.closed_at.is_(None)
+        )
+        match step.action:
+            case ListingAction.SEEN:
+                row = row.values(last_seen_at=as_of, clean_observations=0, **_seen(step), **run)
+            case ListingAction.CLEAN:
+                row = row.values(clean_observations=blacklist_events.c.clean_observations + 1, **run)
+            case ListingAction.CLOSE:
+                row = row.values(
+                    clean_observations=blacklist_events.c.clean_observations + 1, closed_at=as_of, **run
+                )
+        conn.execute(row)
+
+
+def applied_in(conn: Connection, pipeline: str, run_key: str) -> int:
+    """How many decisions of one run of a pipeline were applied, over the tenants that the session sees."""
+    return conn.execute(
+        select(func.count())
+        .select_from(decisions)
+        .where(decisions.c.pipeline == pipeline, decisions.c.run_key == run_key, decisions.c.applied)
+    ).scalar_one()
+
+
+def _seen(step: ListingStep) -> dict[str, object]:
+    if step.seen is None:
+        raise ValueError(f"{step.action} on {step.list_name} without a sight")
+    found: dict[str, object] = {
+        "codes": list(step.seen.codes),
+        "severity": step.seen.severity.value,
+        "class": step.seen.list_class.value,
+    }
+    return found | ({"reason": step.seen.reason} if step.seen.reason else {})
+
+
+def _open(
+    conn: Connection,
+    tenant: str,
+    ip_id: int,
+    step: ListingStep,
+    as_of: datetime,
+    run: dict[str, str | None],
+) -> None:
+    values = _seen(step)
+    zone = step.seen.zone if step.seen else ""
+    conn.execute(
+        upsert(blacklist_events)
+        .values(
+            tenant=tenant,
+            ip_id=ip_id,
+            list=step.list_name,
+            zone=zone,
+            opened_at=as_of,
+            last_seen_at=as_of,
+            **values,
+            **run,
+        )
+        .on_conflict_do_nothing(
+            index_elements=["ip_id", "zone"], index_where=blacklist_events.c.closed_at.is_(None)
+        )
+    )
+
+
+def quarantine(
+    conn: Connection,
+    ip: IpRecord,
+    decision: ListingDecision,
+    decision_id: int,
+    fleet_version: int,
+    actor: str,
+    as_of: datetime,
+    dag_id: str | None,
+    run_id: str | None,
+) -> None:
+    """Everything that a quarantine means, in the caller's transaction: state, allowance 0 from today, brake."""
+    ips.transition(
+        conn,
+        ip.ip_id,
+        Event.LISTED,
+        IpState.QUARANTINE,
+        decision.reason,
+        actor,
+        as_of,
+        decision_id,
+        dag_id,
+        run_id,
+        quarantine_until=decision.quarantine_until,
+    )
+    ips.set_allowance(conn, ip.ip_id, ip.tenant, as_of.date(), 0, fleet_version, decision_id)
+    brakes.engage(conn, ip, decision.reason, actor, as_of, decision_id, dag_id, run_id)

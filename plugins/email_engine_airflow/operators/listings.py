@@ -1,0 +1,216 @@
+"""The decision of `rbl_sweep`: what a sweep means for one tenant, written in one transaction."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from email_engine_airflow.operators.blocklists import PIPELINE, BlocklistStep
+from email_engine_airflow.run import Run, current_run
+
+if TYPE_CHECKING:
+    from email_engine.blocklists.decide import Breaker, ListingDecision, SeenListing
+    from email_engine.fleet.model import IpRecord
+    from sqlalchemy import Connection
+
+
+class DecideListings(BlocklistStep):
+    """Opens and closes one tenant's listings and parks its listed IPs, all in one transaction.
+
+    A tenant in `observe` gets listings and decisions (not applied) and no change of state.
+
+    Args:
+        findings: one item of what `SweepLists` returned.
+
+    Returns `{"tenant", "opened", "closed", "quarantined", "breakers"}` with addresses as text."""
+
+    template_fields = ("findings",)
+
+    def __init__(self, *, findings: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.findings = findings
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        from email_engine.blocklists.config import load_blocklists
+
+        run = current_run(context)
+        digest = load_blocklists()[1]
+        tenant = self.findings["tenant"]
+        summary = self.in_session(tenant, lambda conn: self._decide(conn, tenant, digest, run))
+        self.log.info("%s%s", "dry run, nothing written: " if run.dry_run else "", summary)
+        return summary
+
+    def _decide(self, conn: "Connection", tenant: str, digest: str, run: Run) -> dict[str, Any]:
+        from email_engine.blocklists.decide import decide_listing, open_breakers
+        from email_engine.store.ips import load_ips, lock_ips
+        from email_engine.store.listings import open_listings
+
+        if not run.dry_run:
+            lock_ips(conn, tenant)
+        seen, clean = _read_findings(self.findings)
+        records = load_ips(conn, day=run.as_of.date(), tenant=tenant)
+        standing = open_listings(conn, tenant=tenant, run_id=run.run_id)
+        decisions = {
+            ip.ip_id: decide_listing(
+                ip,
+                [x for x in standing if x.ip_id == ip.ip_id],
+                seen.get(ip.ip_id, ()),
+                clean.get(ip.ip_id, ()),
+                run.as_of,
+            )
+            for ip in records
+            if ip.ip_id in seen or ip.ip_id in clean
+        }
+        breakers = open_breakers(records, decisions, standing, run.as_of)
+        if not run.dry_run:
+            _write(conn, [ip for ip in records if ip.ip_id in decisions], decisions, digest, run)
+            _tell_listings(conn, tenant, records, decisions, breakers, run)
+        return _summary(tenant, records, decisions, breakers)
+
+
+def _read_findings(
+    findings: Mapping[str, Any],
+) -> "tuple[dict[int, list[SeenListing]], dict[int, set[str]]]":
+    from email_engine.blocklists.decide import SeenListing
+    from email_engine.blocklists.model import ListClass, Severity
+
+    seen: dict[int, list[SeenListing]] = {}
+    for row in findings["listed"]:
+        seen.setdefault(row["ip_id"], []).append(
+            SeenListing(
+                list_name=row["list"],
+                zone=row["zone"],
+                codes=tuple(row["codes"]),
+                sublists=tuple(row["sublists"]),
+                list_class=ListClass(row["class"]),
+                severity=Severity(row["severity"]),
+                severe=row["severe"],
+                reason=row["reason"],
+            )
+        )
+    clean: dict[int, set[str]] = {}
+    for row in findings["clean"]:
+        clean.setdefault(row["ip_id"], set()).add(row["list"])
+    return seen, clean
+
+
+def _write(
+    conn: "Connection",
+    records: "Sequence[IpRecord]",
+    decisions: "Mapping[int, ListingDecision]",
+    digest: str,
+    run: Run,
+) -> None:
+    from email_engine.blocklists.decide import ListingAction
+    from email_engine.decision import Decision
+    from email_engine.fleet.model import Mode
+    from email_engine.store import ips, listings, versions
+    from email_engine.store.decisions import record
+
+    version: int | None = None
+    for ip in records:
+        decision = decisions[ip.ip_id]
+        acts = ip.mode is Mode.ACT
+
+        def decided(
+            kind: str, action: str, reason: str, ip: Any = ip, acts: bool = acts, **inputs: Any
+        ) -> int:
+            row = Decision(
+                tenant=ip.tenant,
+                pipeline=PIPELINE,
+                subject=str(ip.address),
+                run_key=run.as_of.isoformat(),
+                action=action,
+                reason=reason,
+                as_of=run.as_of,
+                policy_digest=digest,
+                kind=kind,
+                applied=acts,
+                inputs={"state": ip.state.value, "allowance": ip.allowance, **inputs},
+            )
+            return record(conn, row, run.dag_id, run.run_id)
+
+        for step in decision.steps:
+            if step.action in (ListingAction.OPEN, ListingAction.CLOSE):
+                codes = list(step.seen.codes) if step.seen else []
+                decided(f"listing {step.list_name}", step.action.value, step.reason, codes=codes)
+        listings.apply_steps(conn, ip.tenant, ip.ip_id, decision.steps, run.as_of, run.dag_id, run.run_id)
+        if decision.listed_on != ip.blacklisted_on:
+            ips.set_listed(conn, ip.ip_id, decision.listed_on)
+        if not decision.quarantine:
+            continue
+        decision_id = decided("decision", "quarantine", decision.reason, listed_on=list(decision.listed_on))
+        if not acts:
+            continue
+        if version is None:
+            version = versions.bump(conn, f"{PIPELINE}: listed IPs quarantined", (run.dag_id, run.run_id))
+        listings.quarantine(
+            conn, ip, decision, decision_id, version, run.actor, run.as_of, run.dag_id, run.run_id
+        )
+
+
+def _tell_listings(
+    conn: "Connection",
+    tenant: str,
+    records: "Sequence[IpRecord]",
+    decisions: "Mapping[int, ListingDecision]",
+    breakers: "Sequence[Breaker]",
+    run: Run,
+) -> None:
+    from email_engine.fleet.model import Mode
+    from email_engine.store import alerts
+    from email_engine.store.listings import open_listings
+
+    ids = {"tenant": tenant, "dag_id": run.dag_id, "run_id": run.run_id}
+    lines, grave = [], False
+    for ip in records:
+        decision = decisions.get(ip.ip_id)
+        parked = decision is not None and decision.quarantine and ip.mode is Mode.ACT
+        if decision is None or not (parked or decision.moves_listings):
+            continue
+        grave = grave or decision.quarantine
+        if decision.quarantine:
+            done = "quarantined" if parked else "would be quarantined (tenant in observe)"
+            lines.append(f"{ip.address} {done}: {decision.reason}")
+        else:
+            lines.append(f"{ip.address}: {decision.reason}")
+    standing = open_listings(conn, tenant=tenant)
+    if lines:
+        text = (
+            "Block lists: " + "\n".join(lines[:20]) + (f"\nand {len(lines) - 20} more" if lines[20:] else "")
+        )
+        state = f"sweep {run.as_of.isoformat()}"
+        alerts.raise_alert(conn, "listings", tenant, state, "critical" if grave else "info", text, **ids)
+    if not standing:
+        alerts.clear(conn, "listings", tenant)
+    for breaker in breakers:
+        text = (
+            f"Breaker open: a person decides. Pool {breaker.pool} (stream {breaker.stream}): {breaker.reason}: "
+            f"{', '.join(breaker.addresses[:20])}. Nothing takes over their volume. Find the cause first."
+        )
+        state = f"open {','.join(breaker.addresses)}"[:500]
+        alerts.raise_alert(conn, "breaker", f"{tenant}/{breaker.pool}", state, "critical", text, **ids)
+    with_listing = {x.ip_id for x in standing if x.parks}
+    for pool in sorted({ip.pool for ip in records}):
+        if not any(ip.ip_id in with_listing for ip in records if ip.pool == pool):
+            alerts.clear(conn, "breaker", f"{tenant}/{pool}")
+
+
+def _summary(
+    tenant: str,
+    records: "Sequence[IpRecord]",
+    decisions: "Mapping[int, ListingDecision]",
+    breakers: "Sequence[Breaker]",
+) -> dict[str, Any]:
+    from email_engine.blocklists.decide import ListingAction
+
+    addresses = {ip.ip_id: str(ip.address) for ip in records}
+
+    def with_step(action: ListingAction) -> list[str]:
+        return [addresses[n] for n, d in decisions.items() if any(step.action is action for step in d.steps)]
+
+    return {
+        "tenant": tenant,
+        "opened": with_step(ListingAction.OPEN),
+        "closed": with_step(ListingAction.CLOSE),
+        "quarantined": [addresses[n] for n, d in decisions.items() if d.quarantine],
+        "breakers": [breaker.pool for breaker in breakers],
+    }

@@ -1,0 +1,189 @@
+"""A sweep against a table of answers: what is asked, confirmed, held and left unknown."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from ipaddress import IPv4Address, ip_address
+
+import pytest
+from email_engine.blocklists.model import (
+    BlockList,
+    Code,
+    ListClass,
+    Listed,
+    ListStatus,
+    NotKnown,
+    NotListed,
+    Severity,
+)
+from email_engine.blocklists.names import listing_question
+from email_engine.blocklists.sweep import CHUNK, BlastRadius, SweepResult, probe_lists, sweep
+from email_engine.dns_answers import Answer, Found, NotFound, Question
+from email_engine.fleet.model import IpAddress
+
+FLEET: list[IpAddress] = [ip_address(f"198.51.100.{n}") for n in range(1, 41)]
+KEY = "abcdefghijklmnopqrstuvwxyz"
+
+
+def blocklist(name: str) -> BlockList:
+    code = Code("SBL", ListClass.REPUTATION, Severity.HIGH)
+    return BlockList(name, name, f"{name}.example", codes={IPv4Address("127.0.0.2"): code})
+
+
+ZEN, BL = blocklist("zen"), blocklist("bl")
+
+
+class World:
+    """Answers from a table, remembers what it was asked; `later` overrules in the second round."""
+
+    def __init__(self, *listed: tuple[str, BlockList]) -> None:
+        self.table: dict[Question, Answer] = {}
+        self.later: dict[Question, Answer] = {}
+        self.rounds: list[list[Question]] = []
+        self.waits = 0
+        for address, on in listed:
+            self.put(address, on, "127.0.0.2")
+
+    def put(self, address: str, on: BlockList, *codes: str) -> None:
+        self.table[listing_question(ip_address(address), on.zone)] = Found(codes, 60)
+        reason = f"listed, see https://{on.name}.example/{address}"
+        self.table[listing_question(ip_address(address), on.zone, "TXT")] = Found((reason,), 60)
+
+    def then(self, address: str, on: BlockList, answer: Answer) -> None:
+        self.later[listing_question(ip_address(address), on.zone)] = answer
+
+    def ask(self, questions: Iterable[Question]) -> dict[Question, Answer]:
+        asked = list(questions)
+        self.rounds.append(asked)
+        return {q: self.table.get(q, NotFound()) for q in asked}
+
+    def ask_again(self, questions: Iterable[Question]) -> dict[Question, Answer]:
+        return {q: self.later.get(q, a) for q, a in self.ask(questions).items()}
+
+    def wait(self) -> None:
+        self.waits += 1
+
+    def sweep(
+        self,
+        lists: tuple[BlockList, ...] = (ZEN, BL),
+        open_codes: dict[tuple[IpAddress, str], tuple[str, ...]] | None = None,
+        fleet: list[IpAddress] | None = None,
+        guard: BlastRadius = BlastRadius(),  # noqa: B008 - frozen
+    ) -> SweepResult:
+        addresses = FLEET if fleet is None else fleet
+        return sweep(addresses, lists, {}, open_codes or {}, self.ask, self.ask_again, self.wait, guard)
+
+
+def test_a_quiet_fleet_is_asked_once_and_nobody_waits() -> None:
+    world = World()
+    result = world.sweep()
+    assert set(result.verdicts.values()) == {NotListed()}
+    assert result.asked == {"zen": 40, "bl": 40}
+    assert world.waits == 0
+    assert len(world.rounds) == 1
+
+
+def test_a_new_listing_is_asked_again_and_its_reason_read() -> None:
+    world = World(("198.51.100.9", ZEN))
+    result = world.sweep()
+    pair = (FLEET[8], "zen")
+    assert isinstance(result.verdicts[pair], Listed)
+    assert result.reasons == {pair: "listed, see https://zen.example/198.51.100.9"}
+    assert world.waits == 1
+    assert [len(asked) for asked in world.rounds] == [80, 1, 1]
+
+
+@pytest.mark.parametrize("second", [NotFound(), Found(("127.0.0.4",)), Found(("127.255.255.254",))], ids=repr)
+def test_two_unequal_answers_are_unknown(second: Answer) -> None:
+    world = World(("198.51.100.9", ZEN))
+    world.then("198.51.100.9", ZEN, second)
+    result = world.sweep()
+    assert isinstance(result.verdicts[FLEET[8], "zen"], NotKnown)
+    assert result.reasons == {}
+
+
+def test_a_listing_that_is_open_with_the_same_codes_needs_no_second_question() -> None:
+    world = World(("198.51.100.9", ZEN))
+    result = world.sweep(open_codes={(FLEET[8], "zen"): ("127.0.0.2",)})
+    assert isinstance(result.verdicts[FLEET[8], "zen"], Listed)
+    assert world.waits == 0
+
+
+def test_a_listing_that_changed_its_codes_is_asked_again() -> None:
+    world = World(("198.51.100.9", ZEN))
+    world.sweep(open_codes={(FLEET[8], "zen"): ("127.0.0.10",)})
+    assert world.waits == 1
+
+
+@pytest.mark.parametrize(
+    ("listed", "fleet_size", "held"),
+    [(4, 40, False), (5, 40, True), (2, 5, False), (3, 5, True), (3, 40, False)],
+    ids=["just 10 %", "more than 10 %", "two of five", "three of five", "three of forty"],
+)
+def test_a_list_that_lists_too_many_at_once_is_held(listed: int, fleet_size: int, held: bool) -> None:
+    world = World(*((str(a), ZEN) for a in FLEET[:listed]))
+    result = world.sweep(fleet=FLEET[:fleet_size])
+    verdicts = [result.verdicts[a, "zen"] for a in FLEET[:listed]]
+    assert all(isinstance(v, NotKnown if held else Listed) for v in verdicts)
+    assert result.held == ({"zen": listed} if held else {})
+    assert world.waits == (0 if held else 1)
+    assert result.unknown() == ({"zen": listed} if held else {})
+
+
+def test_what_was_open_before_does_not_count_against_a_list() -> None:
+    world = World(*((str(a), ZEN) for a in FLEET[:8]))
+    known = {(a, "zen"): ("127.0.0.2",) for a in FLEET[:5]}
+    assert world.sweep(open_codes=known).held == {}
+
+
+def test_a_person_may_widen_the_guard() -> None:
+    world = World(*((str(a), ZEN) for a in FLEET))
+    assert world.sweep(guard=BlastRadius(share_rate=1.0)).held == {}
+
+
+def test_a_list_that_refuses_us_on_the_way_is_unknown_and_not_asked_further() -> None:
+    fleet: list[IpAddress] = [ip_address(0xC6120000 + n) for n in range(3 * CHUNK)]
+    world = World()
+    world.put(str(fleet[CHUNK + 5]), ZEN, "127.255.255.255")
+    result = world.sweep(fleet=fleet)
+    assert "too many queries" in result.faults["zen"]
+    assert result.verdicts[fleet[0], "zen"] == NotListed()
+    assert isinstance(result.verdicts[fleet[CHUNK], "zen"], NotKnown)
+    assert isinstance(result.verdicts[fleet[-1], "zen"], NotKnown)
+    assert result.verdicts[fleet[-1], "bl"] == NotListed()
+    assert [len(asked) for asked in world.rounds] == [2 * CHUNK, 2 * CHUNK, CHUNK]
+
+
+def test_ipv6_addresses_are_asked_of_lists_that_know_them() -> None:
+    result = World().sweep((ZEN, replace(BL, ipv6=True)), fleet=[ip_address("2001:db8::25")])
+    assert [name for _, name in result.verdicts] == ["bl"]
+
+
+def test_the_key_is_in_the_question_and_in_nothing_that_comes_back() -> None:
+    keyed = replace(ZEN, key="spamhaus", keyed_zone="{key}.zen.dq.spamhaus.net")
+    asked: list[Question] = []
+
+    def ask(questions: Iterable[Question]) -> dict[Question, Answer]:
+        new = list(questions)
+        asked.extend(new)
+        return {
+            q: Found((f"see ?{KEY}" if q.rdtype == "TXT" else "127.0.0.2",))
+            if q.name.startswith("1.")
+            else NotFound()
+            for q in new
+        }
+
+    wait: Callable[[], None] = lambda: None  # noqa: E731
+    result = sweep(FLEET, [keyed], {"spamhaus": KEY}, {}, ask, ask, wait)
+    assert all(KEY in q.name for q in asked)
+    assert isinstance(result.verdicts[FLEET[0], "zen"], Listed)
+    assert KEY not in repr(result)
+
+
+def test_lists_without_their_key_and_retired_lists_are_not_probed() -> None:
+    abusix = replace(BL, name="abusix", key="abusix", keyed_zone="{key}.bl.example", key_required=True)
+    sorbs = replace(BL, name="sorbs", status=ListStatus.RETIRED, message="shut down")
+    world = World()
+    world.put("127.0.0.2", ZEN, "127.0.0.2")
+    healths = probe_lists([ZEN, abusix, sorbs], {}, world.ask, "r4nd0m")
+    assert [(h.list_name, h.healthy) for h in healths] == [("zen", True)]
+    assert len(world.rounds[0]) == 3
