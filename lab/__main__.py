@@ -11,7 +11,8 @@ from typing import Any
 
 import httpx
 
-from lab.world import WorldError, fill_ports, parse_world, read_world
+from lab.ports import fill_ports
+from lab.world import WorldError, parse_world, read_world
 
 WHERE_STACK_WRITES = Path(".engine/lab.json")
 PATIENCE = 600.0

@@ -25,6 +25,18 @@ if TYPE_CHECKING:
     from lab.run import Lab
 
 log = logging.getLogger("lab.control")
+RUNNING = (
+    "name",
+    "version",
+    "service",
+    "start_error",
+    "digest",
+    "loaded_at",
+    "last_reload_error",
+    "vmtas",
+    "pools",
+)
+"""What of a host's state says what it runs."""
 
 
 class BadInput(ValueError):
@@ -72,10 +84,11 @@ def control_app(lab: "Lab") -> Starlette:
     async def messages(request: Request) -> Any:
         if lab.telegram is None:
             raise BadInput("this lab has no Telegram")
-        return list(lab.telegram.sent)
+        return lab.telegram.messages()
 
     async def running(request: Request) -> Any:
-        return _host(lab, request).running()
+        state = _host(lab, request).state()
+        return {key: state[key] for key in RUNNING if key in state}
 
     async def accounting(request: Request) -> Any:
         host = _host(lab, request)

@@ -125,7 +125,8 @@ class Lab:
         for config in self.world.powermta:
             with _blaming(config.name):
                 root = self.world.state / config.name
-                host = Host(config.name, root, config.ips, config.version, self.clock, recipients)
+                ips = [str(ip) for ip in config.ips]
+                host = Host(config.name, root, ips, config.version, self.clock, recipients)
                 self._closing.append(host.close)
                 self.ports["powermta"][config.name] = await host.start_ssh(
                     config.ssh_port, config.host_key_file, config.authorized_key, config.username

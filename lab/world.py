@@ -1,11 +1,10 @@
 """WORLD.json: what the lab is made of. Text to frozen values, or one error that lists every mistake with its place.
 
-Every part may be left out: a world of nothing but DNS is a world. Port 0 asks for any free port (`fill_ports`).
+Every part may be left out: a world of nothing but DNS is a world. Port 0 asks for any free port (see `lab.ports`).
 All servers listen on 127.0.0.1.
 """
 
 import json
-import socket
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
@@ -28,7 +27,6 @@ from lab.dns.lists import ListKind
 from lab.mailwizz.config import ServerSeed, parse_instance
 from lab.powermta.recipients import Rates
 
-LOOPBACK = "127.0.0.1"
 STRICT = ConfigDict(extra="forbid")
 NAME = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 HOSTNAME = r"^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z0-9-]+$"
@@ -134,9 +132,12 @@ class DnsConfig:
 
 @dataclass(frozen=True, slots=True, config=STRICT)
 class TelegramConfig:
+    """`rate_limits` None: Telegram's rates hold while the clock is real."""
+
     token: str
     chat_id: str
     port: Port = 0
+    rate_limits: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -182,23 +183,6 @@ def read_world(path: Path) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise WorldError(str(path), [f"must be a JSON object, is a {type(raw).__name__}"])
     return raw
-
-
-def fill_ports(raw: dict[str, Any]) -> dict[str, Any]:
-    """A copy in which every port that is 0 or absent is one that was free a moment ago."""
-    world: dict[str, Any] = json.loads(json.dumps(raw))
-    world.setdefault("control", {})
-    wanting = [(world["control"], "port"), *((host, "ssh_port") for host in world.get("powermta", ()))]
-    wanting += [(part, "port") for part in world.get("mailwizz", ())]
-    wanting += [(world[part], "port") for part in ("dns", "telegram") if world.get(part)]
-    held = []
-    for part, key in wanting:
-        if isinstance(part, dict) and not part.get(key):
-            held.append(socket.create_server((LOOPBACK, 0)))
-            part[key] = held[-1].getsockname()[1]
-    for listener in held:
-        listener.close()
-    return world
 
 
 def start_of(clock: ClockConfig, now: datetime) -> datetime | None:

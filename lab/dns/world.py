@@ -10,7 +10,8 @@ from lab.dns.lists import SERVING, Address, BlockList, ListKind, address_of, rev
 from lab.dns.records import How, Records, SendingDomain, Which, dkim_txt, render_records
 from lab.dns.server import Manners, Responder, Server
 from lab.knobs import Knob
-from lab.world import LOOPBACK, DnsConfig
+from lab.ports import LOOPBACK
+from lab.world import DnsConfig
 
 RecordType = Literal["A", "AAAA", "CNAME", "MX", "NS", "PTR", "TXT"]
 

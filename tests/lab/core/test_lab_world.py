@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from lab.dns.lists import ListKind
+from lab.ports import fill_ports
 from lab.testing import example_world
-from lab.world import ClockConfig, WorldError, fill_ports, parse_world, read_world, start_of
+from lab.world import ClockConfig, WorldError, parse_world, read_world, start_of
 
 
 @pytest.fixture(scope="module")
