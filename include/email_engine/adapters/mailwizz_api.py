@@ -1,0 +1,196 @@
+"""MailWizz's HTTP API (1.9 to 3.x), as far as the engine needs it.
+
+It shows delivery servers read-only, without quotas, and only those that belong to the key's customer: an empty list
+says nothing (facts: no API changes a quota). A wrong key is answered with 400; error texts are translated, so codes
+decide. Only GET is tried again: MailWizz's POSTs are not idempotent."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+
+from email_engine.adapters.mailwizz_signature import by_bytes, encode_form, signed_headers
+from email_engine.errors import AccessDenied, EngineError, InputError, Refused, Unreachable
+
+BACK_OFF = (0.5, 1.0)
+PAGE = 50
+MOST_PAGES = 2000
+DENIED = frozenset({400, 401, 403})
+
+
+class Auth(StrEnum):
+    API_KEY = "x-api-key"
+    SIGNED = "signed"
+
+
+@dataclass(frozen=True, slots=True)
+class MailwizzEndpoint:
+    """One installation. `name` is how errors call it; `base_url` ends in `/api` or `/api/index.php`;
+    `private_key` only with `signed`; `timeout` of one request in seconds. Raises InputError."""
+
+    name: str
+    base_url: str
+    api_key: str = field(repr=False)
+    auth: Auth = Auth.API_KEY
+    private_key: str = field(default="", repr=False)
+    timeout: float = 20.0
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+            raise InputError(
+                f"MailWizz {self.name}", f"API address {self.base_url!r}", "an address such as https://mail.example.com/api",
+                "correct the host of its mailwizz connection",
+            )  # fmt: skip
+        if not self.api_key or (self.auth is Auth.SIGNED and not self.private_key):
+            raise InputError(
+                f"MailWizz {self.name}", "no API key" if not self.api_key else "signed requests without a private key",
+                "the key of a customer with API access",
+                "fill in the password (and private_key for 1.9) of its mailwizz connection",
+            )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServer:
+    """A delivery server as the API shows it."""
+
+    server_id: int
+    type: str
+    name: str
+    hostname: str
+    status: str
+
+
+class MailwizzApi:
+    """One customer's view of one installation; use it in a `with`.
+
+    Raises AccessDenied (400, 401, 403: MailWizz gives 400 for a wrong key), Unreachable (no answer, 5xx, maintenance)
+    and Refused (any other answer that is not MailWizz's)."""
+
+    def __init__(self, endpoint: MailwizzEndpoint) -> None:
+        self.endpoint = endpoint
+        self._http = httpx.Client(timeout=endpoint.timeout, headers={"Accept": "application/json"})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def delivery_servers(self) -> tuple[ApiServer, ...]:
+        """The customer's own servers, by id; system servers never show. Since MailWizz 1.9.17."""
+        return tuple(
+            ApiServer(
+                server_id=whole(row.get("server_id")) or 0,
+                type=str(row.get("type") or ""),
+                name=str(row.get("name") or ""),
+                hostname=str(row.get("hostname") or ""),
+                status=str(row.get("status") or ""),
+            )
+            for row in self.listing("delivery-servers", "server_id")
+        )
+
+    def listing(self, path: str, key: str, **query: Any) -> tuple[dict[str, Any], ...]:
+        """All records of a paged list, each once (pages shift while MailWizz adds rows), by `key`."""
+        found: dict[str, dict[str, Any]] = {}
+        for page in self._pages(path, query):
+            for row in page.get("records") or ():
+                found.setdefault(str(row.get(key)), row)
+        return tuple(found[name] for name in sorted(found, key=lambda word: (len(word), word)))
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None = None,
+        form: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """One request; bodies are forms, for MailWizz does not see a JSON POST. Returns the answer's JSON object."""
+        for wait in (*BACK_OFF, None) if method == "GET" else (None,):
+            answer = self._once(method, path, by_bytes(query or {}), dict(form or {}))
+            if not isinstance(answer, EngineError):
+                return answer
+            if wait is None or not isinstance(answer, Unreachable):
+                raise answer
+            time.sleep(wait)
+        raise AssertionError("unreachable")
+
+    def _pages(self, path: str, query: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        page = 1
+        while page <= MOST_PAGES:
+            data = self.call("GET", path, {**query, "page": page, "per_page": PAGE}).get("data") or {}
+            yield data
+            following = whole(data.get("next_page"))
+            if following is None or following <= page:
+                return
+            page = following
+
+    def _once(
+        self, method: str, path: str, query: dict[str, Any], form: dict[str, Any]
+    ) -> dict[str, Any] | EngineError:
+        url = f"{self.endpoint.base_url.rstrip('/')}/{path}"
+        if self.endpoint.auth is Auth.SIGNED:
+            keys = (self.endpoint.api_key, self.endpoint.private_key)
+            headers = signed_headers(method, url, query, form, *keys, int(time.time()))
+        else:
+            headers = {"X-Api-Key": self.endpoint.api_key}
+        if form:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        target = f"{url}?{encode_form(query)}" if query else url
+        try:
+            response = self._http.request(method, target, headers=headers, content=encode_form(form).encode())
+        except httpx.HTTPError as error:
+            return self._unreachable(
+                f"{type(error).__name__}: {error}", "see that MailWizz runs and the address is right"
+            )
+        return self._judged(method, path, response)
+
+    def _judged(self, method: str, path: str, response: httpx.Response) -> dict[str, Any] | EngineError:
+        try:
+            body = response.json()
+        except ValueError:
+            body = None
+        told = str(body.get("error") or "") if isinstance(body, dict) else ""
+        observed = f"{response.status_code} to {method} {path}{f': {told[:200]}' if told else ''}"
+        if response.status_code in DENIED:
+            return AccessDenied(
+                f"MailWizz {self.endpoint.name}", observed, "a key that MailWizz accepts from this address",
+                "check the API key of its mailwizz connection, the key's IP lists and the customer's status",
+            )  # fmt: skip
+        if response.status_code == 503:
+            return self._unreachable(f"{observed} (maintenance)", "bring MailWizz's API back online")
+        if response.status_code >= 500:
+            return self._unreachable(observed, "read MailWizz's application log")
+        if response.is_redirect:
+            return self._refused(
+                f"{observed}, sent on to {response.headers.get('location')}", "use that address"
+            )
+        if response.is_success and isinstance(body, dict):
+            return body
+        return self._refused(observed, "see that the API address ends in /api or /api/index.php")
+
+    def _unreachable(self, observed: str, next_step: str) -> Unreachable:
+        return Unreachable(
+            f"MailWizz {self.endpoint.name} at {self.endpoint.base_url}", observed, "an answer", next_step
+        )
+
+    def _refused(self, observed: str, next_step: str) -> Refused:
+        where = f"MailWizz {self.endpoint.name} at {self.endpoint.base_url}"
+        return Refused(where, observed, "MailWizz's JSON", next_step)
+
+
+def whole(value: object) -> int | None:
+    """MailWizz gives ids and counts as numbers, as text, or null. Raises Refused for anything else."""
+    if value is None or value == "":
+        return None
+    try:
+        return int(str(value))
+    except ValueError:
+        raise Refused("MailWizz", f"{value!r}", "a whole number or null", "see MailWizz's version") from None

@@ -1,0 +1,158 @@
+"""Allowances to quotas: what each delivery server of one MailWizz instance must be set to.
+
+The daily quota is the allowance, because both count messages of the UTC day and MailWizz subtracts its own usage. An IP
+that may not send has its server disabled and its quotas at 1: in MailWizz 0 means unlimited, and a server that somebody
+enables by mistake then sends one message. Reductions are planned even where a finding forbids raises."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+from email_engine.fleet.model import IpRecord
+from email_engine.mailer.model import (
+    ACTIVE,
+    DISABLED,
+    GOVERNED,
+    RUNNING,
+    Change,
+    DeliveryServer,
+    Finding,
+    LastSync,
+    QuotaPlan,
+    Refusal,
+    Setting,
+    Warmup,
+)
+from email_engine.mailer.policy import QuotaPolicy
+
+NEVER = LastSync()
+
+
+def plan_quotas(
+    records: Iterable[IpRecord],
+    servers: Iterable[DeliveryServer],
+    history: Mapping[int, LastSync],
+    policy: QuotaPolicy,
+    day: date,
+) -> QuotaPlan:
+    """What to change on one instance so that its servers follow the allowances of the UTC `day`.
+
+    `records`: the IPs of that instance; `servers`: all its delivery servers; `history`: by server id, what the engine
+    last wrote. Each IP yields at most one change, and a refusal where a person must act."""
+    known = {server.server_id: server for server in servers}
+    owners = _owners(known.values())
+    changes, refusals, unchanged = [], [], 0
+    for record in records:
+        server = known.get(record.mailwizz_server_id)
+        last = history.get(record.mailwizz_server_id, NEVER)
+        new, found = _decide(record, server, last, owners, policy)
+        refusals += [_refusal(record, finding, observed, step) for finding, observed, step in found]
+        if server is None or new is None or new == server.setting:
+            unchanged += 1
+            continue
+        drift = _drifted(server.setting, last)
+        changes.append(
+            Change(
+                record.ip_id, record.address, record.tenant, server.server_id, server.setting, new, _reason(record), drift
+            )
+        )  # fmt: skip
+    return QuotaPlan(day, tuple(changes), tuple(refusals), unchanged)
+
+
+_Found = tuple[Finding, str, str]
+
+
+def _decide(
+    record: IpRecord,
+    server: DeliveryServer | None,
+    last: LastSync,
+    owners: Mapping[str, tuple[int, ...]],
+    policy: QuotaPolicy,
+) -> tuple[Setting | None, list[_Found]]:
+    """The wanted setting (None: leave it alone) and what is wrong."""
+    if server is None:
+        return None, [
+            (Finding.MISSING, "no such delivery server", "create it in MailWizz or correct fleet.yaml")
+        ]
+    stranger = _stranger(record, server, policy)
+    if stranger:
+        return None, [stranger]
+    old = server.setting
+    if old.status not in GOVERNED:
+        step = "confirm or restore the server in MailWizz"
+        return None, [(Finding.NOT_IN_SERVICE, f"status is {old.status}", step)] if record.sends else []
+    planned = server.warmup is Warmup.RUNNING
+    found: list[_Found] = []
+    if planned:
+        step = "end MailWizz's warm-up plan: at its end it would set all quotas to unlimited"
+        found.append((Finding.WARMUP_PLAN, "MailWizz's own warm-up plan governs its quotas", step))
+    if not record.sends:
+        quotas = (old.daily_quota, old.hourly_quota) if planned else (1, 1)
+        return Setting(*quotas, DISABLED), found
+    if planned:
+        return None, found
+    status = old.status
+    if status == DISABLED and last.status == DISABLED:
+        status = ACTIVE
+    elif status == DISABLED:
+        step = "enable it in MailWizz, or retire the IP"
+        found.append((Finding.DISABLED_BY_PERSON, "disabled, and not by the engine", step))
+    new = Setting(record.allowance, policy.hourly_quota(record.allowance), status)
+    others = [n for n in owners.get(record.vmta, ()) if n != server.server_id]
+    if others:
+        listed = ", ".join(str(n) for n in others)
+        step = "keep one delivery server for each virtual MTA and disable the rest"
+        found.append((Finding.SHARED_VMTA, f"virtual MTA {record.vmta} is also fed by server {listed}", step))
+        if not Change(0, record.address, "", 0, old, new, "").reduces:
+            return None, found
+    return new, found
+
+
+def _stranger(record: IpRecord, server: DeliveryServer, policy: QuotaPolicy) -> _Found | None:
+    """Is this the server of another IP, or none of PowerMTA's? Then nothing may be written to it."""
+    if server.type not in policy.server_types:
+        return (
+            Finding.WRONG_TYPE,
+            f"type is {server.type}",
+            "map the IP to a server that hands mail to PowerMTA",
+        )
+    wanted = f"set the additional header x-virtual-mta: {record.vmta} in MailWizz, or correct fleet.yaml"
+    if server.vmtas is None:
+        return Finding.NO_VMTA, "its additional headers cannot be read", wanted
+    if not server.vmtas:
+        return Finding.NO_VMTA, "it has no header x-virtual-mta", wanted
+    if set(server.vmtas) != {record.vmta}:
+        return Finding.WRONG_VMTA, f"x-virtual-mta is {', '.join(server.vmtas)}, not {record.vmta}", wanted
+    return None
+
+
+def _owners(servers: Iterable[DeliveryServer]) -> dict[str, tuple[int, ...]]:
+    """Virtual MTA to the ids of the servers that feed it now."""
+    owners: dict[str, tuple[int, ...]] = {}
+    for server in servers:
+        if server.setting.status in RUNNING:
+            for vmta in set(server.vmtas or ()):
+                owners[vmta] = (*owners.get(vmta, ()), server.server_id)
+    return owners
+
+
+def _drifted(now: Setting, last: LastSync) -> bool:
+    quotas = last.daily_quota is not None and (now.daily_quota, now.hourly_quota) != (
+        last.daily_quota,
+        last.hourly_quota,
+    )
+    return quotas or (last.status == DISABLED and now.status in RUNNING)
+
+
+def _reason(record: IpRecord) -> str:
+    if record.braked:
+        return "the brake is on"
+    if not record.sends:
+        paused = f" until {record.paused_until:%Y-%m-%d %H:%M} UTC" if record.paused_until else ""
+        return f"{record.state} IP may send nothing{paused}"
+    return f"allowance {record.allowance} of the {record.state} IP"
+
+
+def _refusal(record: IpRecord, finding: Finding, observed: str, next_step: str) -> Refusal:
+    return Refusal(
+        record.ip_id, record.address, record.tenant, record.mailwizz_server_id, finding, observed, next_step
+    )

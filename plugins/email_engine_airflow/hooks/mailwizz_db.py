@@ -1,0 +1,69 @@
+"""Connection type `mailwizz_db`: MailWizz's MySQL/MariaDB (in the lab PostgreSQL); extras `dialect`, `table_prefix`, `charset`."""
+
+from airflow.sdk import BaseHook, Connection
+from email_engine.adapters.mailwizz_db import MailwizzDatabase, MailwizzDb
+from email_engine.errors import EngineError, InputError
+from sqlalchemy import URL
+
+DRIVERS = {"mysql": "mysql+pymysql", "postgresql": "postgresql+psycopg"}
+SOCKET = {"mysql": "unix_socket", "postgresql": "host"}
+
+
+class MailwizzDbHook(BaseHook):
+    """Gives a `MailwizzDb`; connects and transports, nothing else. A host that begins with `/` is a unix socket
+    (PostgreSQL: its folder)."""
+
+    conn_name_attr = "mailwizz_db_conn_id"
+    default_conn_name = "mailwizz_db_default"
+    conn_type = "mailwizz_db"
+    hook_name = "MailWizz database"
+
+    def __init__(self, mailwizz_db_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.mailwizz_db_conn_id = mailwizz_db_conn_id
+
+    def get_conn(self) -> MailwizzDb:
+        """Not yet connected; use it in a `with`. Raises InputError for an incomplete connection."""
+        connection = self.get_connection(self.mailwizz_db_conn_id)
+        prefix = connection.extra_dejson.get("table_prefix")
+        return MailwizzDb(
+            MailwizzDatabase(
+                self.mailwizz_db_conn_id, _url(connection), "mw_" if prefix is None else str(prefix)
+            )
+        )
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Reads the delivery servers and says what was found; writes nothing."""
+        try:
+            with self.get_conn() as database:
+                servers = database.servers()
+        except EngineError as error:
+            return False, str(error)
+        named = sum(1 for server in servers if server.vmtas)
+        return True, f"{len(servers)} delivery servers, {named} of them name a virtual MTA (x-virtual-mta)"
+
+
+def _url(connection: Connection) -> URL:
+    extra = connection.extra_dejson
+    dialect = str(extra.get("dialect") or "mysql")
+    missing = [name for name in ("host", "login", "schema") if not getattr(connection, name)]
+    if dialect not in DRIVERS or missing:
+        raise InputError(
+            f"connection {connection.conn_id}",
+            f"empty: {', '.join(missing)}" if missing else f"dialect {dialect!r}",
+            "host, login, database; dialect mysql or postgresql",
+            "fill in the mailwizz_db connection",
+        )
+    host = str(connection.host)
+    query = {"charset": str(extra.get("charset") or "utf8mb4")} if dialect == "mysql" else {}
+    if host.startswith("/"):
+        query[SOCKET[dialect]] = host
+    return URL.create(
+        DRIVERS[dialect],
+        username=connection.login,
+        password=connection.password,
+        host=None if host.startswith("/") else host,
+        port=None if host.startswith("/") and dialect == "mysql" else connection.port,
+        database=connection.schema,
+        query=query,
+    )
