@@ -5,11 +5,14 @@ from datetime import datetime
 from ipaddress import ip_address
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from email_engine.fleet.model import IpAddress, IpRecord
 from email_engine.store.schema import brakes, ips
+
+BY_HAND = "emergency_stop"
+"""The DAG by which people brake; only people release such a brake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,9 @@ def engage(
     dag_id: str | None,
     run_id: str | None,
 ) -> int:
-    """The id of the IP's engaged brake, made if there is none; a release that was asked for is called off."""
+    """The id of the IP's engaged brake, made if there is none; a release that was asked for is called off.
+
+    A brake that a pipeline engaged becomes a person's when `emergency_stop` engages it too, never the other way."""
     values: dict[str, Any] = {
         "reason": reason,
         "actor": actor,
@@ -63,12 +68,13 @@ def engage(
     if made is not None:
         return int(made)
     standing = (brakes.c.ip_id == ip.ip_id) & brakes.c.released_at.is_(None)
-    conn.execute(
-        update(brakes)
-        .where(standing, brakes.c.release_asked_at.is_not(None))
-        .values(release_asked_at=None, powermta_holds=False, mailwizz_holds=False, **values)
-    )
-    return int(conn.execute(select(brakes.c.id).where(standing)).scalar_one())
+    held = conn.execute(select(brakes).where(standing).with_for_update()).one()
+    if held.release_asked_at is not None:
+        called_off = {"release_asked_at": None, "powermta_holds": False, "mailwizz_holds": False}
+        conn.execute(update(brakes).where(standing).values(**values, **called_off))
+    elif dag_id == BY_HAND != held.dag_id:
+        conn.execute(update(brakes).where(standing).values(**values))
+    return int(held.id)
 
 
 def confirm(
@@ -108,18 +114,17 @@ def engaged(conn: Connection, mta_host: str | None = None, tenant: str | None = 
     return tuple(Brake(**{**row, "address": ip_address(str(row["address"]))}) for row in rows)
 
 
-def ask_release(conn: Connection, ip_id: int, at: datetime) -> bool:
-    """Nothing speaks for holding this IP any longer; false if no brake is engaged. The first time asked stays."""
+def ask_release(conn: Connection, ip_id: int, at: datetime, *, by_hand: bool = False) -> bool:
+    """Asks to let the IP go; false if it has no brake, or one that a person engaged and `by_hand` is not set.
+
+    The time of the first asking stays."""
+    standing = (brakes.c.ip_id == ip_id) & brakes.c.released_at.is_(None)
+    if not by_hand:
+        standing &= func.coalesce(brakes.c.dag_id, "") != BY_HAND
     asked = (
-        update(brakes)
-        .where(brakes.c.ip_id == ip_id, brakes.c.released_at.is_(None), brakes.c.release_asked_at.is_(None))
-        .values(release_asked_at=at)
-        .returning(brakes.c.id)
+        update(brakes).where(standing).values(release_asked_at=func.coalesce(brakes.c.release_asked_at, at))
     )
-    if conn.execute(asked).first() is not None:
-        return True
-    standing = select(brakes.c.id).where(brakes.c.ip_id == ip_id, brakes.c.released_at.is_(None))
-    return conn.execute(standing).first() is not None
+    return conn.execute(asked.returning(brakes.c.id)).first() is not None
 
 
 def released(conn: Connection, brake_id: int, at: datetime) -> None:

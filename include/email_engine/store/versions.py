@@ -15,3 +15,9 @@ def bump(conn: Connection, reason: str, run_ids: tuple[str | None, str | None] =
 def current(conn: Connection) -> int:
     """The newest version, 0 in an empty database."""
     return int(conn.execute(select(func.coalesce(func.max(fleet_versions.c.version), 0))).scalar_one())
+
+
+def made_by(conn: Connection, dag_id: str, run_id: str) -> int | None:
+    """The newest version that a DAG run made, None if it made none."""
+    mine = (fleet_versions.c.dag_id == dag_id) & (fleet_versions.c.run_id == run_id)
+    return conn.execute(select(func.max(fleet_versions.c.version)).where(mine)).scalar_one()

@@ -1,7 +1,7 @@
 """The plan of one tenant for a day: every IP's choice, then the tenant's daily quota dealt among them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -51,50 +51,70 @@ class Outcome:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """Messages a UTC day: of the tenant, and of those streams that have a share of their own."""
+
+    tenant: int
+    streams: Mapping[str, int] = field(default_factory=dict)
+
+    def pot(self, stream: str) -> str | None:
+        """The name of the pot that a stream draws from: its own, or None for what the others leave."""
+        return stream if stream in self.streams else None
+
+    def size(self, pot: str | None) -> int:
+        return self.streams[pot] if pot is not None else max(self.tenant - sum(self.streams.values()), 0)
+
+
 def plan_tenant(
     observations: Sequence[IpObservation],
     policy: Policy,
-    quota: int,
+    quotas: Quotas,
     day: date,
     effective: date,
-    promised: int = 0,
+    promised: Mapping[str, int] | None = None,
 ) -> tuple[Outcome, ...]:
-    """Closes the UTC `day` for the IPs of one tenant, in their order.
+    """Closes the UTC `day` for the IPs of one tenant; the outcomes stand in the order of `observations`.
 
-    `quota`: messages a UTC day of the tenant; `promised`: the part of it that IPs outside `observations` hold."""
+    `effective`: the first day that can still be shaped; allowances are for it and later days. `promised`: messages a day
+    by stream that IPs outside `observations` hold."""
+    outcomes: dict[int, Outcome] = {}
+    for pot in {quotas.pot(observation.ip.stream) for observation in observations}:
+        mine = [observation for observation in observations if quotas.pot(observation.ip.stream) == pot]
+        taken = sum(messages for stream, messages in (promised or {}).items() if quotas.pot(stream) == pot)
+        for outcome in _plan_pot(mine, policy, max(quotas.size(pot) - taken, 0), day, effective):
+            outcomes[outcome.observation.ip.ip_id] = outcome
+    return tuple(outcomes[observation.ip.ip_id] for observation in observations)
+
+
+def _plan_pot(
+    observations: Sequence[IpObservation], policy: Policy, quota: int, day: date, effective: date
+) -> list[Outcome]:
     choices = [decide_day(observation, policy, day, effective) for observation in observations]
-    choices = _keep_back_starts(observations, choices, policy, quota, promised)
-    shares = _deal(observations, choices, max(quota - promised, 0), policy.share_step)
-    return tuple(
-        Outcome(
-            observation,
-            choice,
-            share,
-            _sentence(observation, choice, share, quota),
-            _inputs(observation, day, quota),
-        )
+    choices = _keep_back_starts(observations, choices, policy, quota)
+    shares = _deal(observations, choices, quota, policy.share_step)
+    return [
+        Outcome(observation, choice, share, _sentence(choice, share, quota), _inputs(observation, day, quota))
         for observation, choice, share in zip(observations, choices, shares, strict=True)
-    )
+    ]
 
 
 def _keep_back_starts(
-    observations: Sequence[IpObservation],
-    choices: Sequence[Choice],
-    policy: Policy,
-    quota: int,
-    promised: int,
+    observations: Sequence[IpObservation], choices: Sequence[Choice], policy: Policy, quota: int
 ) -> list[Choice]:
     """Standby IPs start only while the quota could keep them warm at their target, less the head-room."""
-    room = int(quota * (1 - policy.head_room_rate)) - promised
+    room = int(quota * (1 - policy.head_room_rate))
     room -= sum(o.ip.daily_target for o in observations if o.ip.state not in PARKED_STATES)
     kept: list[Choice] = []
     for observation, choice in zip(observations, choices, strict=True):
-        if choice.action is Action.START:
+        if choice.action is not Action.START:
+            kept.append(choice)
+        elif observation.ip.daily_target <= room:
             room -= observation.ip.daily_target
-            if room < 0:
-                reason = f"It stands by, because the quota of {quota} a day cannot keep another IP warm"
-                choice = Choice(Action.STAY, reason, 0, observation.ip.phase)
-        kept.append(choice)
+            kept.append(choice)
+        else:
+            reason = f"It stands by, because the quota of {quota} a day cannot keep another IP warm"
+            kept.append(Choice(Action.STAY, reason, 0, observation.ip.phase))
     return kept
 
 
@@ -127,12 +147,10 @@ def _deal(
     return tuple(shares)
 
 
-def _sentence(observation: IpObservation, choice: Choice, share: int, quota: int) -> str:
+def _sentence(choice: Choice, share: int, quota: int) -> str:
     if share >= choice.wanted:
         return f"{choice.reason}."
-    dealt = (
-        f"{share} of {choice.wanted} a day are dealt to it, because the tenant's IPs share a quota of {quota}"
-    )
+    dealt = f"{share} of {choice.wanted} a day are dealt to it, because sending IPs share a quota of {quota}"
     return f"{choice.reason}; {dealt}."
 
 
@@ -158,5 +176,5 @@ def _inputs(observation: IpObservation, day: date, quota: int) -> dict[str, Any]
         "held_by": observation.held_by,
         "paused_until": ip.paused_until and ip.paused_until.isoformat(),
         "last_stop_at": observation.last_stop_at and observation.last_stop_at.isoformat(),
-        "tenant_quota": quota,
+        "quota": quota,
     }

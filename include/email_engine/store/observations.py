@@ -1,0 +1,142 @@
+"""What the database knows about a tenant's IPs at the end of a UTC day, read for the warm-up decision."""
+
+from collections import defaultdict
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Date, cast, func, select
+
+from email_engine.fleet.model import SENDING_STATES, IpRecord
+from email_engine.fleet.traffic import DayCounts
+from email_engine.store import schema as s
+from email_engine.store.brakes import BY_HAND, Brake, engaged
+from email_engine.store.ips import load_ips
+from email_engine.warmup.observation import WINDOW_DAYS, DnsHealth, IpObservation, midnight
+from email_engine.warmup.plan import Quotas
+
+Dns = dict[int, tuple[DnsHealth, tuple[str, ...]]]
+
+
+def quotas(conn: Connection, tenant: str) -> Quotas:
+    """The tenant's daily quota and the shares of its streams."""
+    whole: int = conn.execute(select(s.tenants.c.daily_quota).where(s.tenants.c.name == tenant)).scalar_one()
+    shares = select(s.streams.c.name, s.streams.c.daily_quota).where(
+        s.streams.c.tenant == tenant, s.streams.c.daily_quota.is_not(None), ~s.streams.c.removed
+    )
+    return Quotas(whole, {row.name: int(row.daily_quota) for row in conn.execute(shares)})
+
+
+def observe(
+    conn: Connection, tenant: str, day: date, effective: date, dns_max_age: timedelta
+) -> tuple[IpObservation, ...]:
+    """Every IP of the tenant at the end of the UTC `day`, in the order of `load_ips`.
+
+    `effective`: the first day that is planned; `dns_max_age`: older DNS checks count as unknown."""
+    records = load_ips(conn, day=effective, tenant=tenant)
+    days = _days(conn, tenant, day)
+    given, standing = _allowances(conn, tenant, day), _allowances(conn, tenant, effective)
+    fresh, listed, plans = _fresh_through(conn), _last_listed(conn, tenant), _plans(conn, tenant)
+    dns = _dns(conn, tenant, midnight(day + timedelta(days=1)) - dns_max_age)
+    brakes = {brake.ip_id: brake for brake in engaged(conn, tenant=tenant)}
+    unknown: tuple[DnsHealth, tuple[str, ...]] = (DnsHealth.UNKNOWN, ())
+    return tuple(
+        IpObservation(
+            ip=ip,
+            days=tuple(days[ip.ip_id]),
+            given=given.get(ip.ip_id, 0),
+            standing=standing.get(ip.ip_id, 0),
+            fresh_through=fresh.get(ip.mta_host),
+            dns=dns.get(ip.ip_id, unknown)[0],
+            dns_broken=dns.get(ip.ip_id, unknown)[1],
+            phase_started_on=plans[ip.ip_id].phase_started_on,
+            last_stop_at=plans[ip.ip_id].last_stop_at,
+            last_listed_at=listed.get(ip.ip_id),
+            held_by=_holder(ip, brakes.get(ip.ip_id)),
+        )
+        for ip in records
+    )
+
+
+def _holder(ip: IpRecord, brake: Brake | None) -> str | None:
+    """Who holds the IP's brake apart from its own pause or its parked state."""
+    if brake is None or brake.release_asked_at is not None:
+        return None
+    expected = ip.state not in SENDING_STATES or ip.paused_until is not None
+    return None if expected and brake.dag_id != BY_HAND else f"{brake.actor} ({brake.reason})"
+
+
+def _days(conn: Connection, tenant: str, day: date) -> dict[int, list[DayCounts]]:
+    stats = s.delivery_stats.c
+    utc_day = cast(func.timezone("UTC", stats.hour), Date).label("day")
+    names = ("delivered", "bounced", "deferred", "complained")
+    query = (
+        select(stats.ip_id, utc_day, *(func.sum(stats[name]).label(name) for name in names))
+        .where(stats.tenant == tenant)
+        .where(stats.hour >= midnight(day - timedelta(days=WINDOW_DAYS - 1)))
+        .where(stats.hour < midnight(day + timedelta(days=1)))
+        .group_by(stats.ip_id, utc_day)
+        .order_by(stats.ip_id, utc_day)
+    )
+    found: dict[int, list[DayCounts]] = defaultdict(list)
+    for row in conn.execute(query):
+        found[row.ip_id].append(DayCounts(row.day, *(int(getattr(row, name)) for name in names)))
+    return found
+
+
+def _allowances(conn: Connection, tenant: str, day: date) -> dict[int, int]:
+    rows = s.allowances.c
+    query = (
+        select(rows.ip_id, rows.messages)
+        .distinct(rows.ip_id)
+        .where(rows.tenant == tenant, rows.provider == "*", rows.day <= day)
+        .order_by(rows.ip_id, rows.day.desc())
+    )
+    return {row.ip_id: row.messages for row in conn.execute(query)}
+
+
+def _fresh_through(conn: Connection) -> dict[str, datetime]:
+    """Newest modification time of the accounting files that were taken from each host."""
+    files = s.accounting_files.c
+    query = (
+        select(files.mta_host, func.max(files.modified))
+        .where(files.status == "taken")
+        .group_by(files.mta_host)
+    )
+    return {host: datetime.fromtimestamp(newest, UTC) for host, newest in conn.execute(query).tuples()}
+
+
+def _last_listed(conn: Connection, tenant: str) -> dict[int, datetime]:
+    events = s.blacklist_events.c
+    query = (
+        select(events.ip_id, func.max(events.last_seen_at))
+        .where(events.tenant == tenant, events["class"] != "info")
+        .group_by(events.ip_id)
+    )
+    return dict(conn.execute(query).tuples())
+
+
+def _plans(conn: Connection, tenant: str) -> dict[int, Any]:
+    plans = s.warmup_plans.c
+    query = select(plans.ip_id, plans.phase_started_on, plans.last_stop_at).where(plans.tenant == tenant)
+    return {row.ip_id: row for row in conn.execute(query)}
+
+
+def _dns(conn: Connection, tenant: str, oldest: datetime) -> Dns:
+    """The newest answer of each check that is not older than `oldest`. Only errors count, warnings do not."""
+    checks = s.dns_checks.c
+    newest = (
+        select(checks.ip_id, checks.check_id, checks.status)
+        .distinct(checks.ip_id, checks.subject, checks.check_id)
+        .where(checks.tenant == tenant, checks.checked_at >= oldest, checks.severity == "error")
+        .order_by(checks.ip_id, checks.subject, checks.check_id, checks.checked_at.desc())
+    )
+    found: dict[int, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for row in conn.execute(newest):
+        found[row.ip_id][row.status].add(row.check_id)
+    health: Dns = {}
+    for ip_id, by_status in found.items():
+        if by_status["broken"]:
+            health[ip_id] = (DnsHealth.BROKEN, tuple(sorted(by_status["broken"])))
+        else:
+            health[ip_id] = (DnsHealth.UNKNOWN if by_status["unknown"] else DnsHealth.OK, ())
+    return health

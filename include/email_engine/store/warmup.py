@@ -1,0 +1,149 @@
+"""Writing down what the warm-up decided: all of one tenant's day in the caller's transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from email_engine.decision import Decision
+from email_engine.fleet.model import Mode
+from email_engine.lifecycle.machine import next_state
+from email_engine.reputation.rates import rates
+from email_engine.store import brakes, decisions, ips, schema, versions
+from email_engine.warmup.choice import Action
+from email_engine.warmup.observation import counts_on, midnight
+from email_engine.warmup.plan import Outcome
+
+PIPELINE = "warmup_advance"
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """Who writes, when, for which day, by which policy. `effective`: the first day that allowances are set for."""
+
+    day: date
+    effective: date
+    as_of: datetime
+    policy_digest: str
+    actor: str
+    dag_id: str
+    run_id: str
+
+
+def last_decided(conn: Connection, tenant: str) -> date | None:
+    """The newest UTC day that was closed for the tenant."""
+    rows = schema.decisions.c
+    newest = select(func.max(rows.run_key)).where(rows.tenant == tenant, rows.pipeline == PIPELINE)
+    key: str | None = conn.execute(newest).scalar_one()
+    return date.fromisoformat(key) if key else None
+
+
+def decided(conn: Connection, tenant: str, day: date) -> frozenset[str]:
+    """Addresses whose decision for the UTC day stands already."""
+    rows = schema.decisions.c
+    query = select(rows.subject).where(
+        rows.tenant == tenant, rows.pipeline == PIPELINE, rows.run_key == day.isoformat()
+    )
+    return frozenset(conn.execute(query).scalars())
+
+
+def record(conn: Connection, outcomes: Sequence[Outcome], writing: Writing) -> int | None:
+    """Writes every outcome; those of a tenant in `observe` as decisions that were not applied, and nothing else.
+
+    Returns the new fleet version, None when nothing changed that a deployment or a sync must follow."""
+    version: int | None = None
+    for outcome in outcomes:
+        ip = outcome.observation.ip
+        acts = ip.mode is Mode.ACT
+        decision_id = decisions.record(
+            conn, _decision(outcome, writing, acts), writing.dag_id, writing.run_id
+        )
+        if not acts:
+            continue
+        if outcome.changes and version is None:
+            reason = f"{PIPELINE} of {ip.tenant} for {writing.day}"
+            version = versions.bump(conn, reason, (writing.dag_id, writing.run_id))
+        _stats(conn, outcome, writing.day)
+        ips.update_plan(conn, ip.ip_id, **_plan_columns(outcome, writing))
+        if version is not None and outcome.changes:
+            _apply(conn, outcome, writing, decision_id, version)
+    return version
+
+
+def _decision(outcome: Outcome, writing: Writing, acts: bool) -> Decision:
+    ip = outcome.observation.ip
+    return Decision(
+        tenant=ip.tenant,
+        pipeline=PIPELINE,
+        subject=str(ip.address),
+        run_key=writing.day.isoformat(),
+        action=outcome.choice.action.value,
+        reason=outcome.reason,
+        as_of=writing.as_of,
+        policy_digest=writing.policy_digest,
+        applied=acts,
+        inputs=outcome.inputs | {"effective": writing.effective.isoformat(), "allowance": outcome.allowance},
+        verdicts=outcome.verdicts,
+    )
+
+
+def _stats(conn: Connection, outcome: Outcome, day: date) -> None:
+    observation = outcome.observation
+    counts = counts_on(observation, day)
+    if not observation.given and not counts.sent + counts.deferred + counts.complained:
+        return
+    row = {
+        "phase": observation.ip.phase,
+        "allowance": observation.given,
+        "sent": counts.sent,
+        "delivered": counts.delivered,
+        "bounced": counts.bounced,
+        "deferred": counts.deferred,
+        "complained": counts.complained,
+    }
+    conn.execute(
+        upsert(schema.warmup_daily_stats)
+        .values(tenant=observation.ip.tenant, ip_id=observation.ip.ip_id, day=day, **row)
+        .on_conflict_do_update(index_elements=["ip_id", "day"], set_=row)
+    )
+
+
+def _plan_columns(outcome: Outcome, writing: Writing) -> dict[str, Any]:
+    choice, week = outcome.choice, rates(outcome.observation.days, writing.day)
+    columns: dict[str, Any] = {
+        "bounce_rate_7d": week.bounce_rate,
+        "spam_rate_7d": week.complaint_rate,
+        "phase": choice.phase,
+        "sent_days_in_phase": choice.sent_days,
+        "current_daily_quota": outcome.allowance,
+    }
+    if choice.new_phase or outcome.observation.phase_started_on is None:
+        columns["phase_started_on"] = writing.effective
+    if choice.action is Action.PAUSE:
+        columns |= {"paused": True, "pause_until": choice.paused_until, "pause_reason": outcome.reason}
+    elif choice.action in (Action.RESUME, Action.QUARANTINE, Action.START):
+        columns |= {"paused": False, "pause_until": None, "pause_reason": None}
+    if choice.action in (Action.PAUSE, Action.QUARANTINE):
+        columns["last_stop_at"] = midnight(writing.effective)
+    if choice.action is Action.GRADUATE:
+        columns["completed_at"] = writing.as_of
+    return columns
+
+
+def _apply(conn: Connection, outcome: Outcome, writing: Writing, decision_id: int, version: int) -> None:
+    ip, choice, reason = outcome.observation.ip, outcome.choice, outcome.reason
+    who = (writing.actor, writing.as_of, decision_id, writing.dag_id, writing.run_id)
+    if choice.event is not None:
+        to, until = next_state(ip.state, choice.event), choice.quarantine_until
+        ips.transition(conn, ip.ip_id, choice.event, to, reason, *who, quarantine_until=until)
+    if outcome.allowance != outcome.observation.standing:
+        ips.set_allowance(
+            conn, ip.ip_id, ip.tenant, writing.effective, outcome.allowance, version, decision_id
+        )
+    if outcome.stops:
+        brakes.engage(conn, ip, reason, *who)
+    elif outcome.releases:
+        brakes.ask_release(conn, ip.ip_id, writing.as_of)

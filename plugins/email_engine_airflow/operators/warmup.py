@@ -1,0 +1,220 @@
+"""Closing the day of the warm-up: one tenant decided, the hosts to brake named, the new allowances published."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
+
+from email_engine_airflow.run import Run, current_run
+
+if TYPE_CHECKING:
+    from email_engine.warmup.plan import Outcome
+    from email_engine.warmup.policy import Policy
+    from sqlalchemy import Connection
+
+MOST_DAYS = 60
+
+
+class TenantsToDecide(BaseOperator):
+    """The names of the tenants, as a list that the next task can be mapped over.
+
+    Args:
+        fleet: what `SyncFleet` returned (templated)."""
+
+    template_fields = ("fleet",)
+
+    def __init__(self, *, fleet: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.fleet = fleet
+
+    def execute(self, context: Any) -> list[str]:
+        return list(self.fleet["tenants"])
+
+
+class DecideWarmup(BaseOperator):
+    """Closes the UTC day of one tenant, and before it every day that was missed (60 at most), in one transaction.
+
+    For each IP: a decision with its inputs, and in `act` the day's statistics, plan, state, allowance from the day after on,
+    and the brake for every IP that stops. A day that was decided is left alone, so running it again changes nothing. A dry
+    run does the same work and rolls it back. Returns `{"tenant", "days", "version", "actions", "stopped"}`.
+
+    Args:
+        tenant: name of the tenant."""
+
+    template_fields = ("tenant",)
+
+    def __init__(self, *, tenant: str, engine_conn_id: str = "email_engine_db", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.tenant = tenant
+        self.engine_conn_id = engine_conn_id
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        from email_engine.store.ips import lock_ips
+        from email_engine.warmup.policy import load_policy
+
+        from email_engine_airflow.hooks.engine_db import EngineDbHook
+
+        run, policy = current_run(context), load_policy()
+        store = EngineDbHook(self.engine_conn_id).get_conn()
+        try:
+            with store.session(tenant=self.tenant) as conn:
+                lock_ips(conn, self.tenant)
+                days = _open_days(conn, self.tenant, run.day)
+                outcomes, version = self._close(conn, days, policy, run)
+                _tell(conn, self.tenant, days, outcomes, run)
+                if run.dry_run:
+                    self.log.info("dry run: everything is rolled back")
+                    conn.rollback()
+        finally:
+            store.dispose()
+        for outcome in outcomes:
+            self.log.info("%s %s: %s", outcome.observation.ip.address, outcome.choice.action, outcome.reason)
+        return {
+            "tenant": self.tenant,
+            "days": [day.isoformat() for day in days],
+            "version": None if run.dry_run else version,
+            "actions": dict(Counter(str(outcome.choice.action) for outcome in outcomes)),
+            "stopped": [str(outcome.observation.ip.address) for outcome in outcomes if outcome.stops],
+        }
+
+    def _close(
+        self, conn: "Connection", days: Sequence[date], policy: "Policy", run: Run
+    ) -> "tuple[list[Outcome], int | None]":
+        from email_engine.store import observations, warmup
+        from email_engine.warmup.plan import plan_tenant
+
+        effective = run.day + timedelta(days=1)
+        version: int | None = None
+        all_outcomes: list[Outcome] = []
+        for day in days:
+            known = warmup.decided(conn, self.tenant, day)
+            seen = observations.observe(
+                conn, self.tenant, day, effective, timedelta(hours=policy.dns_max_age_hours)
+            )
+            promised: Counter[str] = Counter()
+            for observation in seen:
+                if str(observation.ip.address) in known:
+                    promised[observation.ip.stream] += observation.ip.allowance
+            todo = [observation for observation in seen if str(observation.ip.address) not in known]
+            outcomes = plan_tenant(
+                todo, policy, observations.quotas(conn, self.tenant), day, effective, promised
+            )
+            writing = warmup.Writing(
+                day, effective, run.as_of, policy.digest, run.actor, run.dag_id, run.run_id
+            )
+            version = warmup.record(conn, outcomes, writing) or version
+            all_outcomes += outcomes
+        return all_outcomes, version
+
+
+class HostsToHold(BaseOperator):
+    """The MTA hosts whose queues do not yet stand as the brakes in the database say."""
+
+    def __init__(self, *, engine_conn_id: str = "email_engine_db", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.engine_conn_id = engine_conn_id
+
+    def execute(self, context: Any) -> list[str]:
+        from email_engine.store.brakes import engaged
+
+        from email_engine_airflow.hooks.engine_db import EngineDbHook
+
+        store = EngineDbHook(self.engine_conn_id).get_conn()
+        try:
+            with store.session(tenant="*") as conn:
+                waiting = {
+                    brake.mta_host
+                    for brake in engaged(conn)
+                    if brake.release_asked_at is not None
+                    or not (brake.powermta_holds and brake.mailwizz_holds)
+                }
+        finally:
+            store.dispose()
+        return sorted(waiting)
+
+
+class PublishAllowances(BaseOperator):
+    """Starts what follows allowances (its `outlets`) if this run made a new fleet version; otherwise it is skipped.
+
+    It reads the database, not the tasks' results: after a crash a cleared task still publishes."""
+
+    def __init__(self, *, engine_conn_id: str = "email_engine_db", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.engine_conn_id = engine_conn_id
+
+    def execute(self, context: Any) -> int:
+        from email_engine.store.versions import made_by
+
+        from email_engine_airflow.hooks.engine_db import EngineDbHook
+
+        run = current_run(context)
+        if run.dry_run:
+            raise AirflowSkipException("dry run: nothing is published")
+        store = EngineDbHook(self.engine_conn_id).get_conn()
+        try:
+            with store.session(tenant="*") as conn:
+                version = made_by(conn, run.dag_id, run.run_id)
+        finally:
+            store.dispose()
+        if version is None:
+            raise AirflowSkipException("nothing changed")
+        for outlet in self.outlets:
+            context["outlet_events"][outlet].extra = {"fleet_version": version}
+        return version
+
+
+def _open_days(conn: "Connection", tenant: str, day: date) -> list[date]:
+    """The days from the one after the last decided up to `day`, newest 60; `day` itself again for IPs that are new.
+
+    A day before the last decided one is over: nothing is decided for it any more."""
+    from email_engine.store.warmup import last_decided
+
+    last = last_decided(conn, tenant)
+    if last is None:
+        return [day]
+    if day < last:
+        return []
+    first = max(min(last + timedelta(days=1), day), day - timedelta(days=MOST_DAYS - 1))
+    return [first + timedelta(days=n) for n in range((day - first).days + 1)]
+
+
+def _tell(
+    conn: "Connection", tenant: str, days: Sequence[date], outcomes: "Sequence[Outcome]", run: Run
+) -> None:
+    """One alert a tenant and day: who moved and why; graver when something stopped."""
+    from email_engine.store.alerts import raise_alert
+
+    if not outcomes:
+        return
+    told = _summary(tenant, days, outcomes)
+    stopped = {str(outcome.choice.action) for outcome in outcomes if outcome.stops}
+    severity = "critical" if "quarantine" in stopped else "warning" if "pause" in stopped else "info"
+    raise_alert(
+        conn, "warmup_advance", tenant, days[-1].isoformat(), severity, told, tenant, run.dag_id, run.run_id
+    )
+
+
+def _summary(tenant: str, days: Sequence[date], outcomes: "Sequence[Outcome]") -> str:
+    from email_engine.fleet.model import Mode
+
+    quiet = {"stay"}
+    counted: Mapping[str, int] = Counter(str(outcome.choice.action) for outcome in outcomes)
+    planned = sum(
+        outcome.allowance for outcome in outcomes[-len({o.observation.ip.ip_id for o in outcomes}) :]
+    )
+    mode = outcomes[0].observation.ip.mode
+    lines = [
+        f"{tenant}, {days[-1]}: "
+        + ", ".join(f"{count} {action.replace('_', ' ')}" for action, count in sorted(counted.items()))
+        + f"; {planned} messages a day are allowed"
+        + (" (observe: nothing was applied)" if mode is Mode.OBSERVE else "")
+    ]
+    news = [outcome for outcome in outcomes if str(outcome.choice.action) not in quiet]
+    news.sort(key=lambda outcome: not outcome.stops)
+    lines += [f"{outcome.observation.ip.address}: {outcome.reason}" for outcome in news[:20]]
+    if len(news) > 20:
+        lines.append(f"... and {len(news) - 20} more")
+    return "\n".join(lines)
