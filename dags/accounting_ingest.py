@@ -1,0 +1,60 @@
+"""
+### accounting_ingest: what became of the mail?
+
+**When** every 15 minutes, and by hand.
+
+**What it does** For every MTA host one task: it lists the closed PowerMTA accounting files in the host's
+`accounting_dir` over SFTP (the `move-to` folder of the acct-file, where only closed files lie), takes those it has not
+seen, oldest first, and adds their delivered, bounced, deferred and complained recipients to `delivery_stats` by IP,
+mailbox provider and hour. A file is known by its content and taken whole or not at all, so nothing counts twice,
+whatever is killed, cleared or copied.
+
+**What it changes** tables accounting_files, delivery_stats and alerts. Nothing on the hosts; old files are PowerMTA's
+to delete. Rows of IPs outside the fleet are counted as rejected. A file with more than 1 % unreadable rows is refused
+with an alert, and the next one is taken. A dry run reads and reports, and writes nothing.
+
+**If it fails** the failed task's log names the host and the next step; the other hosts go on, and the next run catches
+up. `Unreachable`: is the host up, is its SSH open to this worker? `AccessDenied` or a changed host key: see the
+connection `powermta_<host>` (its test button says more). A refused file: the alert names its first bad lines; mend the
+`record-fields` of the acct-file; what was refused stays out of the counts. Clearing any task is safe.
+"""
+
+from datetime import datetime, timedelta
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, Param, TriggerRule
+from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
+from email_engine_airflow.operators.accounting import IngestHost, ListMtaHosts
+from email_engine_airflow.operators.alerts import SendAlerts
+
+with DAG(
+    dag_id="accounting_ingest",
+    description="PowerMTA accounting files to counts per IP, mailbox provider and hour",
+    doc_md=__doc__,
+    schedule="*/15 * * * *",
+    start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow reads it as UTC
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(minutes=45),
+    default_args={
+        "retries": 2,
+        "retry_delay": timedelta(seconds=30),
+        "execution_timeout": timedelta(minutes=12),
+    },
+    on_failure_callback=TelegramAlertsNotifier(),
+    tags=["email-engine", "accounting"],
+    params={
+        "dry_run": Param(
+            False, type="boolean", title="Dry run", description="Read and report the files, write nothing."
+        ),
+    },
+) as dag:
+    hosts = ListMtaHosts(task_id="hosts")
+    ingest = IngestHost.partial(task_id="ingest", map_index_template="{{ task.mta_host }}").expand(
+        mta_host=hosts.output
+    )
+    # `tell` runs after failures too: this leaf keeps it from making a failed run look fine.
+    whole = EmptyOperator(task_id="whole", trigger_rule=TriggerRule.NONE_FAILED)
+    tell = SendAlerts(task_id="tell")
+
+    [hosts, ingest] >> whole >> tell

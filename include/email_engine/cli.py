@@ -1,0 +1,56 @@
+"""The command `email-engine`: people's text by default, JSON with `--json`; exit 0 fine, 1 findings, 2 usage or input
+error (its text on stderr). Each subcommand is a module of `email_engine.commands`, imported only when it is asked for."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from email_engine.errors import EngineError
+
+COMMANDS: dict[str, str] = {
+    "fleet": "the fleet file: check, plan, apply, export",
+    "ingest": "PowerMTA accounting files to a summary",
+}
+"""Name and help line. A new command: a line here, and a module `email_engine.commands.NAME` (dashes become
+underscores) with `configure(parser)` and `run(args) -> int`; `email_engine.commands.output` prints."""
+
+FINE, FINDINGS, USAGE = 0, 1, 2
+
+
+def build_parser(chosen: str | None) -> argparse.ArgumentParser:
+    """The whole parser, with the arguments of the chosen command only."""
+    parser = argparse.ArgumentParser(prog="email-engine", description=(__doc__ or "").split(":")[0])
+    parser.add_argument("--version", action="version", version=f"email-engine {version('email-engine')}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text)
+        if name == chosen:
+            module = importlib.import_module(f"email_engine.commands.{name.replace('-', '_')}")
+            module.configure(command)
+            command.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    args = build_parser(chosen).parse_args(words)
+    try:
+        return int(args.run(args))
+    except EngineError as error:
+        print(error, file=sys.stderr)
+        return USAGE
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FINE
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""`email-engine fleet`: the fleet file against itself, and against the engine's database."""
+
+import argparse
+import contextlib
+import getpass
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from email_engine.commands.output import add_database, add_json, database_url, emit
+from email_engine.errors import GuardBreach
+from email_engine.fleet.export import export_fleet
+from email_engine.fleet.inventory import InventoryPlan, export_plan, plan_inventory, render_plan
+from email_engine.fleet.mistakes import FleetInvalid
+from email_engine.fleet.model import Fleet, IpState
+from email_engine.fleet.read import read_fleet
+from email_engine.home import fleet_path
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds `check`, `plan`, `apply` and `export`."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, text, work in (
+        ("check", "is the file right? exit 1 and every mistake with its line if not", _check),
+        ("plan", "what `apply` would change; exit 1 if there is anything", _plan),
+        ("apply", "bring the engine's database to the file", _apply),
+        ("export", "the expanded fleet, for other tools", _export),
+    ):
+        action = actions.add_parser(name, help=text, description=text)
+        action.add_argument(
+            "file", metavar="FILE", nargs="?", type=Path, help="default: EMAIL_ENGINE_FLEET, else the example"
+        )
+        add_json(action)
+        if name in ("plan", "apply"):
+            add_database(action)
+        if name == "apply":
+            action.add_argument("--force", action="store_true", help="also if many IPs disappear at once")
+        action.set_defaults(work=work)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the chosen action."""
+    args.file = args.file or fleet_path()
+    return int(args.work(args))
+
+
+def _check(args: argparse.Namespace) -> int:
+    try:
+        fleet = read_fleet(args.file)
+    except FleetInvalid as error:
+        mistakes = [
+            {
+                "file": m.place.source,
+                "line": m.place.line,
+                "path": m.place.path,
+                "observed": m.observed,
+                "allowed": m.allowed,
+            }
+            for m in error.mistakes
+        ]
+        emit(args, {"valid": False, "mistakes": mistakes}, str(error))
+        return 1
+    emit(args, {"valid": True, "mistakes": []} | _counts(fleet), _describe(args.file, fleet))
+    return 0
+
+
+def _counts(fleet: Fleet) -> dict[str, int]:
+    return {
+        "tenants": len(fleet.tenants),
+        "streams": len(fleet.streams),
+        "mta_hosts": len(fleet.mta_hosts),
+        "mailwizz_instances": len(fleet.mailwizz_instances),
+        "ips": len(fleet.ips),
+    }
+
+
+def _describe(path: Path, fleet: Fleet) -> str:
+    lines = [f"{path.name} is right: {', '.join(f'{n} {what}' for what, n in _counts(fleet).items())}"]
+    for tenant in fleet.tenants:
+        own = [ip for ip in fleet.ips if ip.tenant == tenant.name]
+        states = {state: sum(ip.initial_state is state for ip in own) for state in IpState}
+        named = ", ".join(f"{count} {state}" for state, count in states.items() if count)
+        hosts = ", ".join(sorted({ip.mta_host for ip in own}))
+        lines.append(
+            f"  {tenant.name} ({tenant.mode}): {len(own)} IPs on {hosts}; new ones start as: {named}; "
+            f"{tenant.daily_quota} messages a day"
+        )
+    return "\n".join(lines)
+
+
+@contextlib.contextmanager
+def _session(args: argparse.Namespace) -> Iterator["Connection"]:
+    from email_engine.store.engine import connect
+
+    store = connect(database_url(args))
+    try:
+        with store.session(tenant="*") as conn:
+            yield conn
+    finally:
+        store.dispose()
+
+
+def _planned(conn: "Connection", fleet: Fleet) -> InventoryPlan:
+    from email_engine.store.inventory import load_fleet, load_removed, lock
+
+    lock(conn)
+    return plan_inventory(fleet, load_fleet(conn), load_removed(conn))
+
+
+def _plan(args: argparse.Namespace) -> int:
+    fleet = read_fleet(args.file)
+    with _session(args) as conn:
+        plan = _planned(conn, fleet)
+    refused = ""
+    try:
+        plan.raise_if_unsafe()
+    except GuardBreach as breach:
+        refused = str(breach)
+    text = render_plan(plan) + (f"\nRefused as it stands: {refused}" if refused else "")
+    emit(args, export_plan(plan) | {"refused": refused or None}, text)
+    return 0 if plan.empty else 1
+
+
+def _apply(args: argparse.Namespace) -> int:
+    from email_engine.store.inventory import apply_inventory
+
+    fleet = read_fleet(args.file)
+    with _session(args) as conn:
+        plan = _planned(conn, fleet)
+        changed = apply_inventory(
+            conn,
+            plan,
+            as_of=datetime.now(UTC),
+            dag_id=None,
+            run_id=None,
+            actor=getpass.getuser(),
+            force=args.force,
+        )
+    emit(
+        args, export_plan(plan) | {"changed": changed}, render_plan(plan) + ("\nApplied." if changed else "")
+    )
+    return 0
+
+
+def _export(args: argparse.Namespace) -> int:
+    fleet = read_fleet(args.file)
+    rows = "\n".join(
+        f"{ip.address}\t{ip.hostname}\t{ip.domain}\t{ip.tenant}/{ip.stream}\t{ip.vmta}\t{ip.mta_host}"
+        for ip in fleet.ips
+    )
+    emit(args, export_fleet(fleet), rows)
+    return 0

@@ -1,0 +1,45 @@
+"""How every command prints, and where it finds the engine's database."""
+
+import argparse
+import json
+import os
+from typing import Any
+
+from email_engine.errors import InputError
+
+DATABASE = "EMAIL_ENGINE_DATABASE_URL"
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """The flag `--json`."""
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
+def emit(args: argparse.Namespace, value: Any, text: str) -> None:
+    """Prints `value` as JSON where that was asked for, else `text`."""
+    print(json.dumps(value, indent=2, ensure_ascii=False) if args.json else text)
+
+
+def add_database(parser: argparse.ArgumentParser) -> None:
+    """The option `--database-url`."""
+    parser.add_argument(
+        "--database-url",
+        metavar="URL",
+        help=f"the engine's database; default: environment {DATABASE}, which keeps the password out of `ps`",
+    )
+
+
+def database_url(args: argparse.Namespace) -> str:
+    """From the option or the environment; InputError when neither is there or it is no URL."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    url = args.database_url or os.environ.get(DATABASE)
+    example = "postgresql://USER:PASSWORD@HOST/DATABASE"
+    if not url:
+        raise InputError("engine database", "no address", example, f"set {DATABASE} or give --database-url")
+    try:
+        make_url(url)
+    except (ArgumentError, ValueError):
+        raise InputError("engine database", "the address is no URL", example, f"correct {DATABASE}") from None
+    return str(url)

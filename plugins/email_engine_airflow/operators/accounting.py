@@ -1,0 +1,129 @@
+"""Accounting: which hosts there are, and what one host's closed files say."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from email_engine_airflow.run import Run, current_run
+
+if TYPE_CHECKING:
+    from email_engine.store.delivery import AccountingFile, Taken
+    from email_engine.store.engine import Store
+
+FILE_SUFFIX = ".csv"
+
+
+class ListMtaHosts(BaseOperator):
+    """The names of all MTA hosts in the engine's database, for mapping one task a host."""
+
+    def __init__(self, *, engine_conn_id: str = "email_engine_db", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.engine_conn_id = engine_conn_id
+
+    def execute(self, context: Any) -> list[str]:
+        from email_engine.store.inventory import load_fleet
+
+        from email_engine_airflow.hooks.engine_db import EngineDbHook
+
+        store = EngineDbHook(self.engine_conn_id).get_conn()
+        try:
+            with store.session(tenant="*") as conn:
+                return [host.name for host in load_fleet(conn).mta_hosts]
+        finally:
+            store.dispose()
+
+
+class IngestHost(BaseOperator):
+    """Takes every closed accounting file of one host that was not dealt with before, oldest first.
+
+    Each file is one transaction: after a kill or a clear nothing is counted twice. A file that cannot be read as
+    accounting is refused with an alert and the next one is taken. A dry run reads and counts, and writes nothing.
+    Returns counts: `{"host", "taken", "duplicate", "refused", "records", "rejected"}`.
+
+    Raises:
+        EngineError: the host or the database is away or refuses us; what was taken before stays taken."""
+
+    template_fields: Sequence[str] = ("mta_host",)
+
+    def __init__(self, *, mta_host: str, engine_conn_id: str = "email_engine_db", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.mta_host = mta_host
+        self.engine_conn_id = engine_conn_id
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        from email_engine_airflow.hooks.engine_db import EngineDbHook
+
+        run = current_run(context)
+        store = EngineDbHook(self.engine_conn_id).get_conn()
+        try:
+            counts = self._ingest(store, run)
+        finally:
+            store.dispose()
+        self.log.info("%s: %s", self.mta_host, ", ".join(f"{n} {what}" for what, n in counts.items()))
+        return {"host": self.mta_host, **counts}
+
+    def _ingest(self, store: "Store", run: Run) -> dict[str, int]:
+        from email_engine.store.delivery import AccountingFile, seen_files
+
+        from email_engine_airflow.hooks.powermta import PowerMtaHook
+
+        with store.session(tenant="*") as conn:
+            connection, folder = _host(conn, self.mta_host)
+            seen = seen_files(conn, self.mta_host)
+        counts = {"taken": 0, "duplicate": 0, "refused": 0, "records": 0, "rejected": 0}
+        with PowerMtaHook(connection).get_conn() as mta:
+            files = [
+                AccountingFile(self.mta_host, entry.name, entry.size, entry.modified)
+                for entry in mta.listdir(folder)
+                if entry.name.endswith(FILE_SUFFIX) and (entry.name, entry.size, entry.modified) not in seen
+            ]
+            for file in sorted(files, key=lambda f: (f.modified, f.name)):
+                data = mta.read(f"{folder}/{file.name}")
+                if data is None:
+                    self.log.info("%s: %s is gone already", file.mta_host, file.name)
+                    continue
+                taken = self._take(store, file, data, run)
+                counts[taken.status] += 1
+                counts["records"] += taken.records
+                counts["rejected"] += taken.rejected
+        return counts
+
+    def _take(self, store: "Store", file: "AccountingFile", data: bytes, run: Run) -> "Taken":
+        from email_engine.errors import InputError
+        from email_engine.fleet.providers import provider_of
+        from email_engine.mta.accounting import summarize
+        from email_engine.store.delivery import REFUSED, TAKEN, Taken, digest_of, refuse_file, take_file
+
+        ids = {"dag_id": run.dag_id, "run_id": run.run_id}
+        digest = digest_of(data)
+        try:
+            summary = summarize(data, f"{file.mta_host}:{file.name}", provider_of)
+        except InputError as error:
+            taken = Taken(REFUSED, 0, 0, str(error))
+            if not run.dry_run:
+                with store.session(tenant="*") as conn:
+                    taken = refuse_file(conn, file, digest, str(error), dag_id=run.dag_id, run_id=run.run_id)
+        else:
+            taken = Taken(TAKEN, summary.records, summary.rejected_rows, "dry run")
+            if not run.dry_run:
+                with store.session(tenant="*") as conn:
+                    taken = take_file(conn, file, digest, summary, **ids)
+        level = self.log.warning if taken.status == REFUSED else self.log.info
+        level("%s: %s, %d records %s", file.name, taken.status, taken.records, taken.message)
+        return taken
+
+
+def _host(conn: Any, name: str) -> tuple[str, str]:
+    """Connection id and accounting folder of a host."""
+    from email_engine.errors import InputError
+    from email_engine.store.inventory import load_fleet
+
+    hosts = {host.name: host for host in load_fleet(conn).mta_hosts}
+    if name not in hosts:
+        raise InputError(f"MTA host {name}", "not in the fleet", _listed(hosts), "add it to the fleet file")
+    return hosts[name].connection, hosts[name].accounting_dir
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "no host yet: apply a fleet file first"

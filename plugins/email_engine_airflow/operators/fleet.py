@@ -1,0 +1,65 @@
+"""The fleet file comes into the database."""
+
+from typing import Any
+
+from airflow.sdk import BaseOperator
+
+from email_engine_airflow.run import current_run
+
+
+class SyncFleet(BaseOperator):
+    """Parses the fleet file, plans, applies; a first task that also says over what to map.
+
+    Returns `{"tenants": [...], "hosts": [...], "mailwizz": [...], "changed": bool}` with the names of the wanted
+    fleet. Changes nothing when the database has this inventory already; a dry run shows the plan and writes nothing
+    (then the names are those of the database, over which the rest of a dry run can be computed).
+
+    Args:
+        fleet_file: path; default: environment EMAIL_ENGINE_FLEET, else the shipped example.
+
+    Raises:
+        FleetInvalid: every mistake in the file, with its line; the inventory stays as it was.
+        GuardBreach: the plan removes too much or moves something to another tenant."""
+
+    def __init__(
+        self, *, fleet_file: str | None = None, engine_conn_id: str = "email_engine_db", **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.fleet_file = fleet_file
+        self.engine_conn_id = engine_conn_id
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        from pathlib import Path
+
+        from email_engine.fleet.inventory import plan_inventory, render_plan
+        from email_engine.fleet.read import read_fleet
+        from email_engine.home import fleet_path
+        from email_engine.store.inventory import apply_inventory, load_fleet, load_removed, lock
+
+        from email_engine_airflow.hooks.engine_db import EngineDbHook
+
+        run = current_run(context)
+        fleet = read_fleet(Path(self.fleet_file) if self.fleet_file else fleet_path())
+        store = EngineDbHook(self.engine_conn_id).get_conn()
+        try:
+            with store.session(tenant="*") as conn:
+                lock(conn)
+                existing = load_fleet(conn)
+                plan = plan_inventory(fleet, existing, load_removed(conn))
+                self.log.info("%s", render_plan(plan))
+                changed = False
+                if run.dry_run:
+                    plan.raise_if_unsafe()
+                    fleet = existing
+                else:
+                    changed = apply_inventory(
+                        conn, plan, as_of=run.as_of, dag_id=run.dag_id, run_id=run.run_id, actor=run.actor
+                    )
+        finally:
+            store.dispose()
+        return {
+            "tenants": [tenant.name for tenant in fleet.tenants],
+            "hosts": [host.name for host in fleet.mta_hosts],
+            "mailwizz": [instance.name for instance in fleet.mailwizz_instances],
+            "changed": changed,
+        }

@@ -1,0 +1,222 @@
+"""The fleet file comes into a real PostgreSQL, row-level security included."""
+
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from email_engine.errors import GuardBreach
+from email_engine.fleet.inventory import InventoryPlan, plan_inventory
+from email_engine.fleet.model import Fleet
+from email_engine.fleet.parse import parse_fleet
+from email_engine.store import schema as s
+from email_engine.store import versions
+from email_engine.store.engine import Store
+from email_engine.store.inventory import apply_inventory, load_fleet, load_removed
+from email_engine.store.ips import load_ips
+from sqlalchemy import Connection, select, update
+
+EXAMPLE = (Path(__file__).resolve().parents[2] / "include/config/fleet.yaml").read_text()
+AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
+LATER = datetime(2026, 11, 9, tzinfo=UTC)
+BOREALIS = "\n  - name: borealis\n"
+HEIR = """
+          - address: 198.51.100.77
+            hostname: mail50.aurora-mail.example
+            domain: update50.aurora-mail.example
+            vmta: aurora-50
+            host: mta-2
+            mailwizz_server_id: 150
+            dkim: { selector: s1, key_path: /etc/pmta/dkim/x.pem }
+"""
+
+
+def fleet(text: str = EXAMPLE) -> Fleet:
+    return parse_fleet(text, "fleet.yaml")
+
+
+def plan(conn: Connection, wanted: Fleet) -> InventoryPlan:
+    return plan_inventory(wanted, load_fleet(conn), load_removed(conn))
+
+
+def bring(store: Store, wanted: Fleet, *, as_of: datetime = AS_OF, force: bool = False) -> bool:
+    with store.session(tenant="*") as conn:
+        return apply_inventory(
+            conn, plan(conn, wanted), as_of=as_of, dag_id="fleet_onboard", run_id="r1", force=force
+        )
+
+
+def test_the_example_fleet_comes_into_an_empty_database_whole(store: Store) -> None:
+    assert bring(store, fleet()) is True
+    with store.session(tenant="*") as conn:
+        records = load_ips(conn, day=AS_OF.date())
+        assert len(records) == 100
+        assert Counter((r.tenant, r.state) for r in records) == {
+            (tenant, state): count
+            for tenant in ("aurora", "borealis")
+            for state, count in (("active", 40), ("warming", 7), ("standby", 3))
+        }
+        first = records[0]
+        assert (first.vmta, first.mta_host, first.mailwizz_server_id) == ("aurora-1", "mta-1", 101)
+        assert (first.daily_target, first.schedule, first.phase) == (10_000, "six_week", 1)
+        assert versions.current(conn) == 1
+        events = conn.execute(select(s.ip_state_history.c.event, s.ip_state_history.c.actor)).all()
+        assert set(events) == {("added", "fleet_onboard")}
+        plans = conn.execute(
+            select(
+                s.warmup_plans.c.current_daily_quota, s.warmup_plans.c.phase_started_on, s.ips.c.status
+            ).join(s.ips, s.ips.c.id == s.warmup_plans.c.ip_id)
+        ).all()
+        assert {tuple(p) for p in plans} == {
+            (10_000, None, "active"), (0, AS_OF.date(), "warming"), (0, None, "standby"),
+        }  # fmt: skip
+
+
+def test_applying_again_changes_nothing_and_makes_no_version(store: Store) -> None:
+    bring(store, fleet())
+    assert bring(store, fleet()) is False
+    with store.session(tenant="*") as conn:
+        assert plan(conn, fleet()).empty
+        assert versions.current(conn) == 1
+
+
+def test_what_the_database_holds_reads_back_as_the_same_fleet(store: Store) -> None:
+    bring(store, fleet())
+    with store.session(tenant="*") as conn:
+        assert set(load_fleet(conn).ips) == set(fleet().ips)
+        assert set(load_fleet(conn).streams) == set(fleet().streams)
+
+
+def test_a_tenant_goes_to_observe_and_back(store: Store) -> None:
+    bring(store, fleet())
+    assert bring(store, fleet(EXAMPLE.replace("mode: act", "mode: observe", 1)))
+    with store.session(tenant="aurora") as conn:
+        assert {record.mode for record in load_ips(conn, day=AS_OF.date())} == {"observe"}
+    assert bring(store, fleet())
+
+
+def test_a_removed_ip_keeps_its_row_and_history_and_frees_its_names(store: Store) -> None:
+    bring(store, fleet())
+    smaller = EXAMPLE.replace("count: 50", "count: 49", 1).replace("48-50", "48-49", 1)
+    assert bring(store, fleet(smaller), as_of=LATER)
+    with store.session(tenant="*") as conn:
+        row = conn.execute(select(s.ips).where(s.ips.c.address == "198.51.100.50")).one()
+        assert row.removed
+        assert row.hostname == "mail50.aurora-mail.example"
+        assert len(load_ips(conn, day=LATER.date())) == 99
+        history = conn.execute(
+            select(s.ip_state_history.c.event)
+            .where(s.ip_state_history.c.ip_id == row.id)
+            .order_by(s.ip_state_history.c.id)
+        ).scalars()
+        assert list(history) == ["added", "removed"]
+    assert bring(store, fleet(smaller.replace(BOREALIS, HEIR + BOREALIS)), as_of=LATER)
+
+
+@pytest.mark.parametrize(
+    ("state", "after"),
+    [("active", "standby"), ("warming", "standby"), ("quarantine", "quarantine"), ("abandoned", "abandoned")],
+)
+def test_an_ip_that_comes_back_stands_by_unless_it_was_parked(store: Store, state: str, after: str) -> None:
+    bring(store, fleet())
+    with store.session(tenant="*") as conn:
+        conn.execute(update(s.ips).where(s.ips.c.address == "198.51.100.50").values(status=state))
+    bring(store, fleet(EXAMPLE.replace("count: 50", "count: 49", 1).replace("48-50", "48-49", 1)))
+    bring(store, fleet(), as_of=LATER)
+    with store.session(tenant="*") as conn:
+        row = conn.execute(select(s.ips).where(s.ips.c.address == "198.51.100.50")).one()
+        assert (row.removed, row.status) == (False, after)
+        assert len(load_ips(conn, day=LATER.date())) == 100
+
+
+def test_hostnames_vmtas_servers_and_domains_can_be_swapped(store: Store) -> None:
+    bring(store, fleet())
+    swapped = EXAMPLE.replace("first: 198.51.100.1\n            count: 50", "range: 198.51.100.2-51")
+    assert bring(store, fleet(swapped), as_of=LATER)
+    with store.session(tenant="*") as conn:
+        row = conn.execute(select(s.ips).where(s.ips.c.address == "198.51.100.2")).one()
+        assert (row.hostname, row.vmta_name, row.mailwizz_server_id) == (
+            "mail1.aurora-mail.example",
+            "aurora-1",
+            101,
+        )
+        assert row.status == "active"
+        assert set(load_fleet(conn).ips) >= set(fleet().ips[50:])
+
+
+def test_new_names_make_what_was_known_of_their_dns_unknown(store: Store) -> None:
+    bring(store, fleet())
+    with store.session(tenant="*") as conn:
+        conn.execute(update(s.domains).values(spf_valid=True, ptr_valid=True, last_dns_check=AS_OF))
+    bring(store, fleet(EXAMPLE.replace("selector: s1", "selector: s2", 1)))
+    with store.session(tenant="*") as conn:
+        known = conn.execute(
+            select(s.domains.c.tenant, s.domains.c.spf_valid, s.domains.c.last_dns_check)
+        ).all()
+    assert {(k.tenant, k.spf_valid, k.last_dns_check) for k in known} == {
+        ("aurora", None, None), ("borealis", True, AS_OF),
+    }  # fmt: skip
+
+
+def test_a_pool_is_renamed_with_all_its_ips(store: Store) -> None:
+    bring(store, fleet())
+    bring(store, fleet(EXAMPLE.replace("pool: aurora-newsletter", "pool: aurora-weekly")))
+    with store.session(tenant="aurora") as conn:
+        assert {record.pool for record in load_ips(conn, day=AS_OF.date())} == {"aurora-weekly"}
+
+
+def test_two_pools_swap_names(store: Store) -> None:
+    bring(store, fleet())
+    swapped = EXAMPLE.replace("pool: aurora-", "pool: x-").replace("pool: borealis-", "pool: aurora-")
+    bring(store, fleet(swapped.replace("pool: x-", "pool: borealis-")))
+    with store.session(tenant="aurora") as conn:
+        assert {record.pool for record in load_ips(conn, day=AS_OF.date())} == {"borealis-newsletter"}
+
+
+def test_removing_too_many_ips_is_refused_before_anything_is_written_and_can_be_forced(store: Store) -> None:
+    bring(store, fleet())
+    small = fleet(
+        EXAMPLE.replace("count: 50", "count: 34").replace("1-40, warming: 41-47, standby: 48-50", "1-34")
+    )
+    with pytest.raises(GuardBreach, match="32 of 100 IPs would be removed"):
+        bring(store, small)
+    with store.session(tenant="*") as conn:
+        assert len(load_ips(conn, day=AS_OF.date())) == 100
+    assert bring(store, small, force=True)
+
+
+def test_an_ip_never_changes_its_tenant_not_even_after_a_removal(store: Store) -> None:
+    bring(store, fleet())
+    bring(store, fleet(EXAMPLE.replace("count: 50", "count: 49", 1).replace("48-50", "48-49", 1)))
+    taken = (
+        EXAMPLE.replace("count: 50", "count: 49", 1)
+        .replace("48-50", "48-49", 1)
+        .replace("first: 203.0.113.1\n            count: 50", "range: 198.51.100.50-99")
+    )
+    with pytest.raises(GuardBreach, match=r"IP 198\.51\.100\.50 \(aurora -> borealis\)"):
+        bring(store, fleet(taken), force=True)
+
+
+def test_a_whole_tenant_leaves_and_its_rows_stay(store: Store) -> None:
+    bring(store, fleet())
+    head = EXAMPLE.split(BOREALIS)[0]
+    alone = head.replace(head[head.index("  - name: mw-borealis") : head.index("tenants:")], "")
+    bring(store, fleet(alone), force=True)
+    with store.session(tenant="*") as conn:
+        found = load_fleet(conn)
+        assert [t.name for t in found.tenants] == ["aurora"]
+        assert [m.name for m in found.mailwizz_instances] == ["mw-aurora"]
+        assert conn.execute(select(s.tenants.c.removed).where(s.tenants.c.name == "borealis")).scalar_one()
+    bring(store, fleet(), as_of=LATER)
+    with store.session(tenant="*") as conn:
+        assert plan(conn, fleet()).empty
+
+
+def test_a_thousand_ips_come_in_within_seconds(store: Store) -> None:
+    big = EXAMPLE.replace(
+        "first: 198.51.100.1\n            count: 50", "first: 45.123.10.1\n            count: 1000"
+    )
+    big = big.replace("mailwizz_first_server_id: 201", "mailwizz_first_server_id: 5001")
+    bring(store, fleet(big))
+    with store.session(tenant="*") as conn:
+        assert len(load_ips(conn, day=AS_OF.date(), tenant="aurora")) == 1000
