@@ -87,8 +87,8 @@ async def _fields(request: Request, method: str) -> Fields:
     if request.method == "POST":
         if kind not in ("application/x-www-form-urlencoded", "multipart/form-data"):
             return {}
-        form = await request.form()
-        return nest((name, value) for name, value in form.multi_items() if isinstance(value, str))
+        async with request.form() as form:
+            return nest((name, value) for name, value in form.multi_items() if isinstance(value, str))
     body = await request.body()
     if kind == "application/json":
         try:

@@ -7,7 +7,6 @@ from .config import InstanceConfig
 from .database import Database
 from .quota import ServerRow, UsageCounts, window_start
 
-
 _STATUS = {"2": "success", "4": "temporary-error"}
 _NEWEST = "SELECT max(log_id) FROM {delivery_server_usage_log}"
 

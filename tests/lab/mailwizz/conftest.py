@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
 from lab.clock import Clock
 from lab.mailwizz import MailWizz
-
 from tests.lab.mailwizz.mailwizz_lab import START, AcceptingHost, Lab, world
 
 _prefixes = itertools.count(1)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+
 from lab.clock import Clock
 from lab.mail import Message
 from lab.mailwizz import MailWizz

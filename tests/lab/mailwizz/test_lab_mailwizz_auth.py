@@ -1,6 +1,7 @@
 """The request signature, PHP's forms and PHP's serialize, without any server."""
 
 import pytest
+
 from lab.mailwizz.auth import refusal, signature
 from lab.mailwizz.config import InstanceConfig, parse_instance
 from lab.mailwizz.php_forms import build_query, nest
