@@ -118,7 +118,14 @@ def render_knobs(knobs: list[dict[str, Any]], control: str) -> str:
             lines += ["", group.upper()]
         lines += [f"  {knob['name']}", f"      {knob['help']}"]
         for each in knob["parameters"]:
-            default = "" if each["required"] else f" (default {json.dumps(each.get('default'))})"
+            unset = each.get("default") is None
+            default = (
+                ""
+                if each["required"]
+                else " (optional)"
+                if unset
+                else f" (default {json.dumps(each['default'])})"
+            )
             lines.append(f"      {each['name']}={each['allowed']}{default}")
     return "\n".join(lines)
 
