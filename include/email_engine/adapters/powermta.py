@@ -17,7 +17,7 @@ from email_engine.adapters.powermta_reply import (
 )
 from email_engine.adapters.powermta_session import RemoteFile, Session
 from email_engine.adapters.powermta_ssh import CommandResult, PowerMtaEndpoint, command_line, run
-from email_engine.errors import InputError, Refused
+from email_engine.errors import InputError, NotVerified, Refused
 
 __all__ = ["CommandResult", "DisabledSource", "Hold", "PowerMta", "PowerMtaEndpoint", "Queue", "RemoteFile"]
 
@@ -121,6 +121,13 @@ class PowerMta(Session):
     def queues(self, pattern: str = "*/*") -> tuple[Queue, ...]:
         """Queues that match; where the listing does not tell `paused`, a second one asks for the paused ones."""
         found = parse_queues(self.ask("show", "queues", f"--maxitems={MAX_ITEMS}", self._queue(pattern)).data)
+        if len(found) >= MAX_ITEMS:
+            raise NotVerified(
+                self.endpoint.subject,
+                f"{len(found)} queues match {pattern} and the listing ends there",
+                f"fewer than {MAX_ITEMS}",
+                "ask for fewer queues at once",
+            )
         if all(q.paused is not None for q in found):
             return found
         asked = self.ask("show", "queues", "--paused", f"--maxitems={MAX_ITEMS}", self._queue(pattern))

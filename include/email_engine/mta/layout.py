@@ -68,19 +68,18 @@ def split_sections(text: str) -> dict[str | None, str]:
 def compose(sections: tuple[Section, ...], running: str | None, modes: Mapping[str, Mode]) -> str:
     """The file's text: new sections for tenants in `act`, the standing ones for tenants in `observe`.
 
-    `modes` names every tenant with IPs on the host. Where all of them observe, the file stays exactly as it is
+    `modes` names every tenant that has or had IPs on the host. Where all of them observe, the file stays exactly as it is
     (empty text if there is none)."""
     if modes and all(mode is Mode.OBSERVE for mode in modes.values()):
         return running or ""
     watched = {tenant for tenant, mode in modes.items() if mode is Mode.OBSERVE}
     standing = split_sections(running or "") if watched else {}
+    texts = {section.tenant: section.text for section in sections if section.tenant not in watched}
+    texts |= {tenant: text for tenant, text in standing.items() if tenant in watched}
     parts = [HEADER]
-    for section in sections:
-        text = standing.get(section.tenant) if section.tenant in watched else section.text
-        if text is not None:
-            parts.append(
-                f"\n# email-engine begin {section.title}\n{text}# email-engine end {section.title}\n"
-            )
+    for tenant in sorted(texts, key=lambda name: name or ""):
+        title = Section(tenant, "").title
+        parts.append(f"\n# email-engine begin {title}\n{texts[tenant]}# email-engine end {title}\n")
     return "".join(parts)
 
 

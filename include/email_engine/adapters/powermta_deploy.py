@@ -1,0 +1,205 @@
+"""Putting one configuration on one host, step by step, with a way back from each."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from email_engine.adapters.powermta import PowerMta
+from email_engine.adapters.powermta_session import NEW_SUFFIX
+from email_engine.errors import EngineError, NotVerified, Unreachable
+from email_engine.mta.inventory import VmtaBlock
+from email_engine.mta.layout import digest
+
+BACKUP_SUFFIX = ".email-engine.bak"
+LOOKED_AT = 50
+"""How many of the changed virtual MTAs are read back, evenly spread: each costs a command."""
+
+
+class Interrupted(EngineError):
+    """An earlier deployment ended between two steps; the host runs what it ran before."""
+
+
+class Step(StrEnum):
+    UPLOAD = "upload"
+    BACKUP = "backup"
+    EXCHANGE = "exchange"
+    TEST = "test config"
+    RELOAD = "reload"
+    VERIFY = "verify"
+    RESTORE = "restore"
+
+
+TOUCHED = frozenset({Step.EXCHANGE, Step.TEST, Step.RELOAD, Step.VERIFY})
+"""Steps after which the host may hold the new file: a failure there restores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`status` as in table deployments; `applying` where the host is out of reach and nobody knows: the next run heals.
+
+    `error`: what failed, in the MTA's own words where it spoke."""
+
+    status: str
+    failed_step: str | None = None
+    error: EngineError | None = None
+
+    @property
+    def message(self) -> str | None:
+        return str(self.error) if self.error else None
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What shall stand on the host: `path` and `text`; `shown`: the virtual MTAs whose reading back proves it."""
+
+    path: str
+    text: str
+    shown: tuple[VmtaBlock, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        return digest(self.text)
+
+
+def install(mta: PowerMta, intent: Intent, previous: bytes | None) -> Outcome:
+    """Upload beside, back up, exchange, test, reload, verify. A failure restores `previous` and reloads."""
+    beside, backup = intent.path + NEW_SUFFIX, intent.path + BACKUP_SUFFIX
+    data = intent.text.encode()
+    step = Step.UPLOAD
+    try:
+        mta.write(beside, data, like=intent.path)
+        if mta.read(beside) != data:
+            raise NotVerified(
+                mta.endpoint.subject, f"{beside} differs from what was sent", "the same bytes", "see its disk"
+            )
+        step = Step.BACKUP
+        if previous is not None:
+            mta.replace(backup, previous)
+        step = Step.EXCHANGE
+        mta.rename(beside, intent.path)
+    except EngineError as error:
+        return _way_back(mta, intent.path, previous, step, error)
+    return _finish(mta, intent, previous)
+
+
+def heal(mta: PowerMta, intent: Intent, previous_digest: str | None) -> Outcome:
+    """After a run that was killed: finishes what it had exchanged, or makes sure that the old file is loaded.
+
+    `intent` is that run's. Raises EngineError when the host does not let itself be looked at."""
+    backup = intent.path + BACKUP_SUFFIX
+    for leftover in (intent.path + NEW_SUFFIX, backup + NEW_SUFFIX):
+        mta.remove(leftover)
+    standing = mta.read(intent.path)
+    seen = None if standing is None else digest(standing)
+    if seen == intent.digest:
+        kept = mta.read(backup)
+        if previous_digest is not None and (kept is None or digest(kept) != previous_digest):
+            kept = standing
+        return _finish(mta, intent, None if previous_digest is None else kept)
+    mta.reload()
+    observed = "the old file stands" if seen == previous_digest else "neither the old nor the new file stands"
+    error = Interrupted(
+        mta.endpoint.subject, f"a deployment was interrupted, {observed}", "an end", "none: planned again"
+    )
+    return Outcome("failed", Step.EXCHANGE, error)
+
+
+def _finish(mta: PowerMta, intent: Intent, previous: bytes | None) -> Outcome:
+    step = Step.TEST
+    try:
+        for current, work in _activation(mta, intent):
+            step = current
+            work()
+    except EngineError as error:
+        return _way_back(mta, intent.path, previous, step, error)
+    return Outcome("verified")
+
+
+def _activation(mta: PowerMta, intent: Intent) -> Iterator[tuple[Step, Callable[[], object]]]:
+    yield Step.TEST, mta.test_config
+    yield Step.RELOAD, mta.reload
+    yield Step.VERIFY, lambda: verify(mta, intent)
+
+
+def _way_back(mta: PowerMta, path: str, previous: bytes | None, step: Step, error: EngineError) -> Outcome:
+    """Restores over a new session where the old one broke; `applying` if the host stays away."""
+    if isinstance(error, Unreachable):
+        mta.close()
+    if step not in TOUCHED:
+        with contextlib.suppress(EngineError):
+            mta.remove(path + NEW_SUFFIX)
+        return Outcome("failed", step, error)
+    try:
+        restore(mta, path, previous)
+    except Unreachable:
+        return Outcome("applying", step, error)
+    except EngineError as second:
+        worst = NotVerified(
+            mta.endpoint.subject,
+            f"{step} failed ({error.observed}) and so did going back ({second.observed})",
+            "the old configuration on disk and running",
+            f"put {path}{BACKUP_SUFFIX} back by hand and run `pmta reload`",
+        )
+        return Outcome("failed", Step.RESTORE, worst)
+    return Outcome("rolled_back", step, error)
+
+
+def restore(mta: PowerMta, path: str, previous: bytes | None) -> None:
+    """Puts the old file back (none: removes ours) and reloads, so that disk and memory agree again."""
+    if previous is None:
+        mta.remove(path)
+    else:
+        mta.replace(path, previous)
+    mta.remove(path + NEW_SUFFIX)
+    mta.reload()
+
+
+def verify(mta: PowerMta, intent: Intent) -> None:
+    """The file on disk by digest, the virtual MTAs by what PowerMTA shows of them. Raises NotVerified.
+
+    No command dumps the running configuration; what `show vmta-settings` leaves out stays unproven."""
+    standing = mta.read(intent.path)
+    if standing is None or digest(standing) != intent.digest:
+        raise NotVerified(
+            mta.endpoint.subject,
+            f"{intent.path} on disk is not what was deployed",
+            f"digest {intent.digest[:12]}",
+            "somebody else writes this file: find out who, then deploy again",
+        )
+    for block in _spread(intent.shown):
+        _verify_vmta(mta, block)
+
+
+def _spread(blocks: tuple[VmtaBlock, ...]) -> tuple[VmtaBlock, ...]:
+    stride = -(-len(blocks) // LOOKED_AT) or 1
+    return blocks[::stride]
+
+
+def _verify_vmta(mta: PowerMta, block: VmtaBlock) -> None:
+    shown = mta.vmta_settings(block.name)
+    words = set(_words(shown))
+    missing = [word for word in (block.address, block.hostname) if word and word not in words]
+    cap = next((v for k, v in shown.items() if k.lower() == "max-smtp-msg-rate"), None)
+    if cap is not None and block.cap and str(cap).replace("day", "d") != block.cap:
+        missing.append(f"max-smtp-msg-rate {block.cap} (it shows {cap})")
+    if missing:
+        raise NotVerified(
+            mta.endpoint.subject,
+            f"`pmta show vmta-settings {block.name}` does not show {', '.join(missing)}",
+            "the settings that were deployed",
+            "see whether the operator's own configuration defines the same virtual MTA",
+        )
+    mta.settings(f"gmail.com/{block.name}")
+
+
+def _words(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _words(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _words(inner)
+    else:
+        yield from str(value).replace(",", " ").split()

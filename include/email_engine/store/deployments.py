@@ -1,0 +1,196 @@
+"""Table `deployments`: every configuration that was put on a host, with its result; one in flight a host.
+
+Hosts carry several tenants: run everything here under tenant `*`."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, insert, or_, select, text, update
+
+from email_engine.errors import InputError, Refused
+from email_engine.fleet.model import MtaHost
+from email_engine.store.engine import ALL_TENANTS, Store
+from email_engine.store.schema import (
+    allowances,
+    brakes,
+    decisions,
+    deployments,
+    ip_state_history,
+    ips,
+    mta_hosts,
+    tenants,
+)
+
+
+class Busy(Refused):
+    """Somebody else is at it; trying again later is right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One row; `config` is the whole file, `previous_digest` None where there was none."""
+
+    id: int
+    mta_host: str
+    fleet_version: int
+    status: str
+    digest: str
+    previous_digest: str | None
+    config: str
+    started_at: datetime
+    rolled_back_to: int | None
+
+
+_COLUMNS = [deployments.c[name] for name in Deployment.__dataclass_fields__]
+
+
+def load_hosts(conn: Connection) -> tuple[MtaHost, ...]:
+    """Every MTA host of the fleet that carries an IP, by name."""
+    carries = select(ips.c.id).where(ips.c.mta_host == mta_hosts.c.name, ips.c.removed.is_(False)).exists()
+    query = select(mta_hosts).where(carries).order_by(mta_hosts.c.name)
+    names = ("name", "connection", "version", "config_file", "accounting_dir")
+    return tuple(MtaHost(**{name: row[name] for name in names}) for row in conn.execute(query).mappings())
+
+
+def load_modes(conn: Connection, mta_host: str) -> dict[str, str]:
+    """Mode of every tenant that ever had an IP on the host, removed ones too: their section may still stand there."""
+    query = (
+        select(tenants.c.name, tenants.c.mode)
+        .join(ips, ips.c.tenant == tenants.c.name)
+        .where(ips.c.mta_host == mta_host)
+        .distinct()
+    )
+    return {row.name: row.mode for row in conn.execute(query)}
+
+
+@contextlib.contextmanager
+def host_lock(store: Store, mta_host: str) -> Iterator[None]:
+    """One deployment at a time on a host. The lock is the database's, on a connection of its own: it ends with its
+    holder, however that ends. Raises Busy while another holds it."""
+    with store.session(tenant=ALL_TENANTS) as conn:
+        taken: bool = conn.execute(
+            text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))"),
+            {"name": f"email_engine deployment {mta_host}"},
+        ).scalar_one()
+        if not taken:
+            raise Busy(
+                f"deployment to {mta_host}",
+                "another deployment to this host is under way",
+                "one at a time",
+                "wait for it; the task tries again",
+            )
+        yield
+
+
+def begin(
+    conn: Connection,
+    *,
+    mta_host: str,
+    fleet_version: int,
+    digest: str,
+    previous_digest: str | None,
+    config: str,
+    diff: str,
+    caused_by: str,
+    dag_id: str | None,
+    run_id: str | None,
+    rolled_back_to: int | None = None,
+) -> int:
+    """A row in status `applying`; commit it before the host is touched."""
+    statement = insert(deployments).values(
+        mta_host=mta_host,
+        fleet_version=fleet_version,
+        status="applying",
+        digest=digest,
+        previous_digest=previous_digest,
+        config=config,
+        diff=diff,
+        caused_by=caused_by,
+        dag_id=dag_id,
+        run_id=run_id,
+        rolled_back_to=rolled_back_to,
+    )
+    return int(conn.execute(statement.returning(deployments.c.id)).scalar_one())
+
+
+def finish(
+    conn: Connection,
+    deployment_id: int,
+    status: str,
+    failed_step: str | None,
+    message: str | None,
+    at: datetime,
+) -> None:
+    """The result: `verified`, `failed` (nothing changed on the host) or `rolled_back` (changed and changed back)."""
+    values = {"status": status, "failed_step": failed_step, "message": message, "finished_at": at}
+    conn.execute(update(deployments).where(deployments.c.id == deployment_id).values(**values))
+
+
+def interrupted(conn: Connection, mta_host: str) -> Deployment | None:
+    """The deployment that is still `applying`; under the host's lock: one whose holder was killed or cut off."""
+    return _one(conn, deployments.c.mta_host == mta_host, deployments.c.status == "applying")
+
+
+def last_verified(conn: Connection, mta_host: str) -> Deployment | None:
+    """The newest deployment that was seen to run."""
+    return _one(conn, deployments.c.mta_host == mta_host, deployments.c.status == "verified")
+
+
+def find(conn: Connection, deployment_id: int) -> Deployment:
+    """Raises InputError if there is none."""
+    found = _one(conn, deployments.c.id == deployment_id)
+    if found is None:
+        raise InputError(
+            f"deployment {deployment_id}",
+            "not in the database",
+            "the id of a deployment",
+            "look one up in table deployments (status verified)",
+        )
+    return found
+
+
+def _one(conn: Connection, *conditions: object) -> Deployment | None:
+    query = select(*_COLUMNS).where(*conditions).order_by(deployments.c.id.desc()).limit(1)  # type: ignore[arg-type]
+    row = conn.execute(query).mappings().one_or_none()
+    return Deployment(**row) if row else None
+
+
+def is_ours(conn: Connection, mta_host: str, digest: str) -> bool:
+    """Was a file of this digest ever deployed there, or found there by the first deployment?
+
+    True also while nothing was ever deployed: then there is nothing to compare with."""
+    mine = deployments.c.mta_host == mta_host
+    if (
+        conn.execute(
+            select(deployments.c.id).where(mine, deployments.c.status == "verified").limit(1)
+        ).first()
+        is None
+    ):
+        return True
+    known = or_(deployments.c.digest == digest, deployments.c.previous_digest == digest)
+    return conn.execute(select(deployments.c.id).where(mine, known).limit(1)).first() is not None
+
+
+def decided_since(conn: Connection, mta_host: str, last: Deployment | None) -> frozenset[str]:
+    """Virtual MTAs of the host with a decision, a change of state or allowance, or a brake since `last`.
+
+    `last` None: all of them, since everything is new."""
+    here = select(ips.c.vmta_name).where(ips.c.mta_host == mta_host)
+    if last is None:
+        return frozenset(conn.execute(here).scalars())
+    given = select(allowances.c.ip_id).where(allowances.c.fleet_version > last.fleet_version)
+    moved = select(ip_state_history.c.ip_id).where(ip_state_history.c.recorded_at > last.started_at)
+    held = select(brakes.c.ip_id).where(brakes.c.released_at.is_(None))
+    spoken = select(decisions.c.subject).where(decisions.c.recorded_at > last.started_at)
+    explained = here.where(
+        or_(
+            ips.c.id.in_(given),
+            ips.c.id.in_(moved),
+            ips.c.id.in_(held),
+            ips.c.vmta_name.in_(spoken),
+            func.host(ips.c.address).in_(spoken),
+        )
+    )
+    return frozenset(conn.execute(explained).scalars())

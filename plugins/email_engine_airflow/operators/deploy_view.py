@@ -1,0 +1,140 @@
+"""What a host runs, what it should run, and what lies between: read the same way to plan and to apply."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from email_engine.adapters.powermta import PowerMta
+from email_engine.adapters.powermta_holds import Source, read_holds
+from email_engine.errors import InputError
+from email_engine.fleet.model import IpRecord, Mode, MtaHost
+from email_engine.fleet.providers import shipped_providers
+from email_engine.mta.guard import Breach, find_breaches
+from email_engine.mta.inventory import VmtaBlock, read_inventory
+from email_engine.mta.layout import Section, compose, split_sections
+from email_engine.mta.plan import DeployPlan, plan_deployment
+from email_engine.mta.policy import DeployPolicy, shipped_policy
+from email_engine.mta.render import render_host
+from email_engine.mta.routing import must_be_held
+from email_engine.store import deployments, versions
+from email_engine.store.engine import ALL_TENANTS, Store
+from email_engine.store.ips import load_ips
+
+from email_engine_airflow.run import Run
+
+if TYPE_CHECKING:
+    from email_engine.store.deployments import Deployment
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """From the database alone: no host was asked. `config` is a rollback's text, None to render from the fleet."""
+
+    host: MtaHost
+    records: tuple[IpRecord, ...]
+    modes: Mapping[str, Mode]
+    fleet_version: int
+    decided: frozenset[str]
+    interrupted: "Deployment | None"
+    rollback: "Deployment | None"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One look at a host. `to_hold`, `to_free`: what PowerMTA holds differently from what the fleet wants."""
+
+    wanted: Wanted
+    policy: DeployPolicy
+    running: bytes | None
+    text: str
+    plan: DeployPlan
+    held: tuple[Source, ...]
+    to_hold: tuple[Source, ...]
+    free: tuple[Source, ...]
+    to_free: tuple[Source, ...]
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.plan.changed or self.to_hold or self.to_free or self.wanted.interrupted)
+
+    @property
+    def summary(self) -> str:
+        words = [self.plan.summary]
+        words += [f"{len(self.to_hold)} virtual MTAs to hold"] if self.to_hold else []
+        words += [f"{len(self.to_free)} virtual MTAs to let go"] if self.to_free else []
+        words += ["an interrupted deployment to finish"] if self.wanted.interrupted else []
+        return "; ".join(words)
+
+    @property
+    def shown(self) -> tuple[VmtaBlock, ...]:
+        """The virtual MTAs that the plan adds or changes."""
+        blocks = read_inventory(self.text).vmtas
+        return tuple(blocks[name] for name in (*self.plan.added, *self.plan.changed_vmtas))
+
+
+def read_wanted(store: Store, name: str, run: Run) -> Wanted:
+    """Raises InputError for a host that the fleet does not know."""
+    rollback_to = run.params.get("rollback_to")
+    with store.session(tenant=ALL_TENANTS) as conn:
+        host = next((h for h in deployments.load_hosts(conn) if h.name == name), None)
+        if host is None:
+            raise InputError(
+                f"MTA host {name}", "not in the fleet", "a host that carries IPs", "see fleet.yaml"
+            )
+        version = versions.current(conn) or versions.bump(conn, "first deployment", (run.dag_id, run.run_id))
+        return Wanted(
+            host=host,
+            records=load_ips(conn, day=run.as_of.date(), mta_host=name),
+            modes={tenant: Mode(mode) for tenant, mode in deployments.load_modes(conn, name).items()},
+            fleet_version=version,
+            decided=deployments.decided_since(conn, name, deployments.last_verified(conn, name)),
+            interrupted=deployments.interrupted(conn, name),
+            rollback=deployments.find(conn, int(rollback_to)) if rollback_to else None,
+        )
+
+
+def look(mta: PowerMta, wanted: Wanted) -> View:
+    """Reads the host's file and holds, renders what should stand there, compares."""
+    policy = shipped_policy()
+    running = mta.read(wanted.host.config_file)
+    standing = None if running is None else running.decode("utf-8", "replace")
+    if wanted.rollback:
+        sections = tuple(
+            Section(tenant, text) for tenant, text in split_sections(wanted.rollback.config).items()
+        )
+    else:
+        sections = render_host(wanted.host, wanted.records, shipped_providers(), policy)
+    text = compose(sections, standing, wanted.modes)
+    if running is None and not text:
+        text, standing = "", ""
+    ours = [r for r in wanted.records if wanted.modes.get(r.tenant) is Mode.ACT]
+    pools_of_all = {r.vmta for r in must_be_held(wanted.records, policy)}
+    known = read_inventory(text).vmtas
+    held = _sources(r for r in ours if r.vmta in pools_of_all and r.vmta in known)
+    free = _sources(r for r in ours if r.vmta not in pools_of_all and r.vmta in known)
+    seen = {hold.vmta: hold for hold in read_holds(mta, (*held, *free))}
+    return View(
+        wanted=wanted,
+        policy=policy,
+        running=running,
+        text=text,
+        plan=plan_deployment(wanted.host.name, standing, text),
+        held=held,
+        to_hold=tuple(s for s in held if not seen[s.vmta].holds),
+        free=free,
+        to_free=tuple(s for s in free if seen[s.vmta].source_disabled),
+    )
+
+
+def _sources(records: Any) -> tuple[Source, ...]:
+    return tuple(Source(r.vmta, str(r.address)) for r in records)
+
+
+def breaches_of(store: Store, mta: PowerMta, view: View) -> tuple[Breach, ...]:
+    """What stands between this plan and going ahead by itself; asks the host for mail that would bounce."""
+    plan = view.plan
+    with store.session(tenant=ALL_TENANTS) as conn:
+        drifted = plan.old_digest is not None and not deployments.is_ours(conn, plan.host, plan.old_digest)
+    queued = {name: sum(q.recipients for q in mta.queues(f"*/{name}")) for name in plan.removed}
+    decided = {*view.wanted.decided, *(plan.changed_vmtas if view.wanted.rollback else ())}
+    return find_breaches(plan, decided, queued, drifted, view.policy)
