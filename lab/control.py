@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from html import escape
 from ipaddress import ip_address
 from pathlib import Path
@@ -115,21 +116,26 @@ def control_app(lab: "Lab") -> Starlette:
 def read_accounting(root: Path, ip: str | None = None, since: datetime | None = None) -> dict[str, Any]:
     """Counts what stands in a host's accounting files: {source IP: {"records", "types", "last": timeLogged}}.
 
-    Looks at every CSV file below `root` whose header has timeLogged and dlvSourceIp, closed or still open.
+    Looks at every CSV file below `root` whose header has type, timeLogged and dlvSourceIp, closed or still open.
     """
     counted: dict[str, dict[str, Any]] = {}
     for file in sorted(root.rglob("*.csv")):
         with file.open(newline="", encoding="utf-8", errors="replace") as lines:
-            reader = csv.DictReader(lines)
-            if not {"timeLogged", "dlvSourceIp"} <= set(reader.fieldnames or ()):
+            reader = csv.reader(lines)
+            header = next(reader, [])
+            if not {"type", "timeLogged", "dlvSourceIp"} <= set(header):
                 continue
+            type_at, logged_at, source_at = (
+                header.index(name) for name in ("type", "timeLogged", "dlvSourceIp")
+            )
             for row in reader:
-                source, logged = row["dlvSourceIp"], row["timeLogged"]
+                if len(row) != len(header):
+                    continue  # the line is being written
+                kind, logged, source = row[type_at], row[logged_at], row[source_at]
                 if not source or not logged or (ip and source != ip) or (since and _logged(logged) < since):
                     continue
                 entry = counted.setdefault(source, {"records": 0, "types": {}, "last": logged})
                 entry["records"] += 1
-                kind = row.get("type") or "?"
                 entry["types"][kind] = entry["types"].get(kind, 0) + 1
                 entry["last"] = max(entry["last"], logged)
     return counted
@@ -220,6 +226,7 @@ def _moment(text: str, subject: str) -> datetime:
     return moment.astimezone(UTC)
 
 
+@lru_cache(maxsize=100_000)
 def _logged(text: str) -> datetime:
     """timeLogged "2026-11-01 10:00:00+0000", or without an offset (then UTC)."""
     moment = datetime.fromisoformat(text)
