@@ -1,0 +1,1 @@
+"""A strict stand-in of a PowerMTA host, written from the facts about PowerMTA alone."""
