@@ -99,12 +99,13 @@ MINUTE_QUOTA_DDL = (
 
 def create_tables(database: Database, version: tuple[int, ...], prefix: str) -> None:
     """Makes what is absent. Warm-up plans exist since 2.1.10, a minute quota (not enforced here) since 2.8."""
-    for statement in DDL:
-        database.run(statement)
-    for name, target in INDEXES:
-        database.run(f'CREATE INDEX IF NOT EXISTS "{prefix}{name}" ON {target}')
-    if version >= (2, 1, 10):
-        for statement in WARMUP_DDL:
+    with database.transaction():
+        for statement in DDL:
             database.run(statement)
-    if version >= (2, 8):
-        database.run(MINUTE_QUOTA_DDL)
+        for name, target in INDEXES:
+            database.run(f'CREATE INDEX IF NOT EXISTS "{prefix}{name}" ON {target}')
+        if version >= (2, 1, 10):
+            for statement in WARMUP_DDL:
+                database.run(statement)
+        if version >= (2, 8):
+            database.run(MINUTE_QUOTA_DDL)
