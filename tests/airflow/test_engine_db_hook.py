@@ -1,20 +1,8 @@
-import json
-
 import pytest
 from email_engine_airflow.hooks.engine_db import EngineDbHook
 from sqlalchemy import make_url, text
 
-
-def connection(url: str, **changes: object) -> str:
-    parsed = make_url(url)
-    fields = {
-        "conn_type": "postgres",
-        "host": parsed.query["host"],
-        "login": parsed.username,
-        "password": parsed.password,
-        "schema": parsed.database,
-    }
-    return json.dumps(fields | changes)
+from tests.airflow_connections import engine_connection as connection
 
 
 @pytest.fixture

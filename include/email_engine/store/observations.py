@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Date, cast, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from email_engine.fleet.model import SENDING_STATES, IpRecord
 from email_engine.fleet.traffic import DayCounts
@@ -87,7 +88,7 @@ def _allowances(conn: Connection, tenant: str, day: date) -> dict[int, int]:
     rows = s.allowances.c
     query = (
         select(rows.ip_id, rows.messages)
-        .distinct(rows.ip_id)
+        .ext(distinct_on(rows.ip_id))
         .where(rows.tenant == tenant, rows.provider == "*", rows.day <= day)
         .order_by(rows.ip_id, rows.day.desc())
     )
@@ -102,7 +103,7 @@ def _fresh_through(conn: Connection) -> dict[str, datetime]:
         .where(files.status == "taken")
         .group_by(files.mta_host)
     )
-    return {host: datetime.fromtimestamp(newest, UTC) for host, newest in conn.execute(query).tuples()}
+    return {row[0]: datetime.fromtimestamp(row[1], UTC) for row in conn.execute(query)}
 
 
 def _last_listed(conn: Connection, tenant: str) -> dict[int, datetime]:
@@ -112,7 +113,7 @@ def _last_listed(conn: Connection, tenant: str) -> dict[int, datetime]:
         .where(events.tenant == tenant, events["class"] != "info")
         .group_by(events.ip_id)
     )
-    return dict(conn.execute(query).tuples())
+    return {row[0]: row[1] for row in conn.execute(query)}
 
 
 def _plans(conn: Connection, tenant: str) -> dict[int, Any]:
@@ -126,7 +127,7 @@ def _dns(conn: Connection, tenant: str, oldest: datetime) -> Dns:
     checks = s.dns_checks.c
     newest = (
         select(checks.ip_id, checks.check_id, checks.status)
-        .distinct(checks.ip_id, checks.subject, checks.check_id)
+        .ext(distinct_on(checks.ip_id, checks.subject, checks.check_id))
         .where(checks.tenant == tenant, checks.checked_at >= oldest, checks.severity == "error")
         .order_by(checks.ip_id, checks.subject, checks.check_id, checks.checked_at.desc())
     )

@@ -70,12 +70,12 @@ def _standby(observation: IpObservation, policy: Policy, effective: date) -> Cho
         return _stay(
             observation, f"It stands by until it was clean for {policy.clean_days} days, on {ready:%Y-%m-%d}"
         )
+    if not policy.auto_start_standby:
+        return _stay(observation, "It stands by, clean and ready, until a person starts it")
     if observation.dns is DnsHealth.UNKNOWN:
         return _stay(
             observation, "It stands by and may not start, because its DNS was not checked lately", Action.HOLD
         )
-    if not policy.auto_start_standby:
-        return _stay(observation, "It stands by, clean and ready, until a person starts it")
     stage = policy.schedules[ip.schedule].stages[0]
     reason = f"It was clean for {policy.clean_days} days, so it starts to warm at {stage} a day"
     return Choice(Action.START, reason, wanted=stage, phase=1, event="start", new_phase=True)

@@ -1,0 +1,345 @@
+"""`DecideWarmup` and its companions against a real PostgreSQL, day by day."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException
+from email_engine.store import brakes, ips, schema
+from email_engine.store.engine import Store
+from email_engine_airflow.operators.warmup import (
+    DecideWarmup,
+    HostsToHold,
+    PublishAllowances,
+    TenantsToDecide,
+)
+from sqlalchemy import insert, select, update
+
+from tests.airflow_connections import engine_connection
+from tests.fleet_rows import add_delivery, add_host, add_ip, add_tenant
+
+DAY = date(2026, 11, 1)
+
+
+def midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _connection(engine_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_EMAIL_ENGINE_DB", engine_connection(engine_database_url))
+
+
+def context(closing: date = DAY, **params: Any) -> dict[str, Any]:
+    run_after = midnight(closing) + timedelta(days=1)
+    dag_run = SimpleNamespace(
+        dag_id="warmup_advance",
+        run_id=f"scheduled__{run_after.isoformat()}",
+        run_after=run_after,
+        logical_date=run_after,
+    )
+    return {"dag_run": dag_run, "params": {"dry_run": False, "day": None} | params, "outlet_events": {}}
+
+
+def decide(closing: date = DAY, tenant: str = "aurora", **params: Any) -> dict[str, Any]:
+    return DecideWarmup(task_id="decide", tenant=tenant).execute(context(closing, **params))
+
+
+def all_rows(store: Store, table: Any) -> list[Mapping[str, Any]]:
+    with store.session("*") as conn:
+        return [
+            dict(row) for row in conn.execute(select(table).order_by(*table.primary_key.columns)).mappings()
+        ]
+
+
+def snapshot(store: Store) -> dict[str, list[Mapping[str, Any]]]:
+    return {name: all_rows(store, table) for name, table in schema.metadata.tables.items()}
+
+
+def accounted(store: Store, day: date, host: str = "mta-1") -> None:
+    """A file of the host that closed just after the day."""
+    with store.session("*") as conn:
+        conn.execute(
+            insert(schema.accounting_files).values(
+                mta_host=host,
+                name=f"acct-{day}.csv",
+                size=1,
+                modified=int((midnight(day) + timedelta(days=1, minutes=5)).timestamp()),
+                digest=f"{host}-{day}",
+                records=1,
+                rejected=0,
+                status="taken",
+            )
+        )
+
+
+def checked(store: Store, ip_id: int, day: date, status: str = "ok") -> None:
+    with store.session("*") as conn:
+        conn.execute(
+            insert(schema.dns_checks).values(
+                tenant="aurora",
+                ip_id=ip_id,
+                subject="news.example",
+                check_id="spf.record",
+                status=status,
+                severity="error",
+                observed="",
+                expected="",
+                remedy="",
+                checked_at=midnight(day) + timedelta(hours=6),
+            )
+        )
+
+
+def records(store: Store, day: date) -> dict[str, Any]:
+    with store.session("*") as conn:
+        return {str(ip.address): ip for ip in ips.load_ips(conn, day=day)}
+
+
+@pytest.fixture
+def fleet(store: Store) -> list[int]:
+    """aurora: one active, two warming, one standby on mta-1."""
+    with store.session("*") as conn:
+        add_tenant(conn, daily_quota=30_000)
+        add_host(conn)
+        return [
+            add_ip(conn, 1, state="active"),
+            add_ip(conn, 2),
+            add_ip(conn, 3),
+            add_ip(conn, 4, state="standby"),
+        ]
+
+
+def send_a_day(store: Store, ids: list[int], day: date, bounced: int = 0, **counts: int) -> None:
+    with store.session("*") as conn:
+        for ip_id in ids:
+            add_delivery(
+                conn, ip_id, midnight(day), **{"delivered": 49 - bounced, "bounced": bounced} | counts
+            )
+    accounted(store, day)
+    for ip_id in ids:
+        checked(store, ip_id, day)
+
+
+def test_the_first_day_deals_the_first_allowances(store: Store, fleet: list[int]) -> None:
+    result = decide()
+    tomorrow = records(store, DAY + timedelta(days=1))
+    assert [ip.allowance for ip in tomorrow.values()] == [10_000, 50, 50, 0]
+    assert records(store, DAY)["198.51.100.2"].allowance == 0
+    assert result["days"] == ["2026-11-01"]
+    assert result["version"] == 1
+
+
+def test_every_ip_gets_one_decision_with_inputs_verdicts_reason_and_digest(
+    store: Store, fleet: list[int]
+) -> None:
+    decide()
+    rows = all_rows(store, schema.decisions)
+    assert [row["subject"] for row in rows] == [f"198.51.100.{n}" for n in (1, 2, 3, 4)]
+    warming = rows[1]
+    assert (warming["pipeline"], warming["run_key"], warming["action"]) == (
+        "warmup_advance",
+        "2026-11-01",
+        "stay",
+    )
+    assert warming["reason"] == "0 of 7 days of phase 1 were sent, so it stays at 50 a day."
+    assert warming["inputs"]["state"] == "warming"
+    assert warming["verdicts"]["bounces"]["verdict"] == "insufficient"
+    assert len(warming["policy_digest"]) == 64
+    assert warming["applied"]
+    assert warming["run_id"] == "scheduled__2026-11-02T00:00:00+00:00"
+
+
+def test_deciding_the_same_day_again_changes_nothing(store: Store, fleet: list[int]) -> None:
+    decide()
+    before = snapshot(store)
+    again = decide()
+    assert snapshot(store) == before
+    assert again["actions"] == {}
+    assert again["version"] is None
+
+
+def test_seven_sent_days_advance_to_the_next_stage(store: Store, fleet: list[int]) -> None:
+    decide(DAY)
+    for n in range(1, 8):
+        send_a_day(store, fleet[:3], DAY + timedelta(days=n))
+        result = decide(DAY + timedelta(days=n))
+    assert result["actions"] == {"stay": 2, "advance": 2}
+    assert records(store, DAY + timedelta(days=8))["198.51.100.2"].phase == 2
+    assert records(store, DAY + timedelta(days=8))["198.51.100.2"].allowance == 100
+    assert records(store, DAY + timedelta(days=7))["198.51.100.2"].allowance == 50
+    stats = [row for row in all_rows(store, schema.warmup_daily_stats) if row["ip_id"] == fleet[1]]
+    assert [(row["day"].day, row["allowance"], row["sent"]) for row in stats] == [
+        (n, 50, 49) for n in range(2, 9)
+    ]
+
+
+def test_without_accounting_of_the_host_nothing_advances(store: Store, fleet: list[int]) -> None:
+    decide(DAY)
+    for n in range(1, 8):
+        with store.session("*") as conn:
+            add_delivery(conn, fleet[1], midnight(DAY + timedelta(days=n)), delivered=49)
+        result = decide(DAY + timedelta(days=n))
+    assert result["actions"] == {"hold": 3, "stay": 1}
+    reason = all_rows(store, schema.decisions)[-3]["reason"]
+    assert reason == "Nothing advances, because the newest accounting of mta-1 never came."
+    assert records(store, DAY + timedelta(days=8))["198.51.100.2"].allowance == 50
+
+
+def test_bad_traffic_pauses_brakes_and_later_resumes(store: Store, fleet: list[int]) -> None:
+    decide(DAY)
+    second = DAY + timedelta(days=1)
+    send_a_day(store, [fleet[1]], second, bounced=20)
+    result = decide(second)
+    assert result["stopped"] == ["198.51.100.2"]
+    paused = records(store, second + timedelta(days=1))["198.51.100.2"]
+    assert (paused.allowance, paused.braked) == (0, True)
+    assert paused.paused_until == midnight(second) + timedelta(days=8)
+    assert HostsToHold(task_id="hosts").execute(context()) == ["mta-1"]
+    with store.session("*") as conn:
+        brake = brakes.engaged(conn)[0]
+        brakes.confirm(conn, brake.brake_id, True, True, "holds", midnight(second))
+    assert HostsToHold(task_id="hosts").execute(context()) == []
+    for n in range(2, 9):
+        accounted(store, DAY + timedelta(days=n))
+        result = decide(DAY + timedelta(days=n))
+    assert result["actions"]["resume"] == 1
+    with store.session("*") as conn:
+        assert brakes.engaged(conn)[0].release_asked_at is not None
+    assert HostsToHold(task_id="hosts").execute(context()) == ["mta-1"]
+    with store.session("*") as conn:
+        brakes.released(conn, brake.brake_id, midnight(second))
+    resumed = records(store, DAY + timedelta(days=9))["198.51.100.2"]
+    assert (resumed.allowance, resumed.braked, resumed.paused_until) == (50, False, None)
+
+
+def test_a_second_stop_within_30_days_quarantines_with_history(store: Store, fleet: list[int]) -> None:
+    decide(DAY)
+    with store.session("*") as conn:
+        ips.update_plan(conn, fleet[1], last_stop_at=midnight(DAY - timedelta(days=10)))
+    send_a_day(store, [fleet[1]], DAY + timedelta(days=1), bounced=20)
+    decide(DAY + timedelta(days=1))
+    ip = records(store, DAY + timedelta(days=2))["198.51.100.2"]
+    assert (ip.state, ip.allowance) == ("quarantine", 0)
+    assert ip.quarantine_until == midnight(DAY) + timedelta(days=9)
+    history = all_rows(store, schema.ip_state_history)[-1]
+    assert (history["event"], history["from_status"], history["to_status"]) == (
+        "second_stop",
+        "warming",
+        "quarantine",
+    )
+    assert history["decision_id"] is not None
+    told = all_rows(store, schema.alerts)[-1]
+    assert (told["event"], told["object"], told["state"], told["severity"]) == (
+        "warmup_advance",
+        "aurora",
+        "2026-11-02",
+        "critical",
+    )
+    assert "198.51.100.2: 20 bounces of 49 prove a rate above 5.0%" in told["text"]
+
+
+def test_three_complaints_trip_the_wire(store: Store, fleet: list[int]) -> None:
+    decide(DAY)
+    send_a_day(store, [fleet[1]], DAY + timedelta(days=1), complained=3)
+    decide(DAY + timedelta(days=1))
+    assert records(store, DAY + timedelta(days=2))["198.51.100.2"].state == "quarantine"
+
+
+def test_broken_dns_holds(store: Store, fleet: list[int]) -> None:
+    decide(DAY)
+    for n in range(1, 8):
+        send_a_day(store, fleet[:3], DAY + timedelta(days=n))
+    checked(store, fleet[2], DAY + timedelta(days=8), status="broken")
+    accounted(store, DAY + timedelta(days=8))
+    decide(DAY + timedelta(days=8))
+    with store.session("*") as conn:
+        rows = schema.decisions.c
+        query = select(rows.reason).where(rows.run_key == "2026-11-09", rows.subject == "198.51.100.3")
+        assert conn.execute(query).scalar_one() == "Nothing advances, because its DNS is broken (spf.record)."
+    assert records(store, DAY + timedelta(days=9))["198.51.100.2"].phase == 2
+    assert records(store, DAY + timedelta(days=9))["198.51.100.3"].phase == 1
+
+
+def test_missed_days_are_decided_in_their_order(store: Store, fleet: list[int]) -> None:
+    decide(DAY)
+    for n in range(1, 10):
+        send_a_day(store, fleet[:3], DAY + timedelta(days=n))
+    result = decide(DAY + timedelta(days=9))
+    assert result["days"] == [f"2026-11-{n:02}" for n in range(2, 11)]
+    actions = {
+        row["run_key"]: row["action"]
+        for row in all_rows(store, schema.decisions)
+        if row["subject"] == "198.51.100.2"
+    }
+    assert actions["2026-11-08"] == "advance"
+    assert actions["2026-11-09"] == actions["2026-11-10"] == "stay"
+    assert records(store, DAY + timedelta(days=9))["198.51.100.2"].allowance == 50
+    assert records(store, DAY + timedelta(days=10))["198.51.100.2"].allowance == 100
+
+
+def test_after_a_long_stop_only_the_last_60_days_are_decided(store: Store, fleet: list[int]) -> None:
+    decide(DAY)
+    result = decide(DAY + timedelta(days=100))
+    assert len(result["days"]) == 60
+    assert result["days"][-1] == "2027-02-09"
+
+
+def test_a_day_that_is_over_is_not_decided_again_for_a_new_ip(store: Store, fleet: list[int]) -> None:
+    decide(DAY)
+    decide(DAY + timedelta(days=1))
+    with store.session("*") as conn:
+        add_ip(conn, 9)
+    assert decide(DAY)["days"] == []
+    assert decide(DAY + timedelta(days=1))["actions"] == {"stay": 1}
+
+
+def test_a_tenant_in_observe_gets_decisions_and_no_change(store: Store, fleet: list[int]) -> None:
+    with store.session("*") as conn:
+        conn.execute(update(schema.tenants).values(mode="observe"))
+    before = snapshot(store)
+    result = decide()
+    after = snapshot(store)
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed == {"email_engine.decisions", "email_engine.alerts"}
+    assert not any(row["applied"] for row in after["email_engine.decisions"])
+    assert result["version"] is None
+    assert "observe" in after["email_engine.alerts"][0]["text"]
+
+
+def test_a_dry_run_writes_nothing_and_shows_everything(store: Store, fleet: list[int]) -> None:
+    before = snapshot(store)
+    result = decide(dry_run=True)
+    assert snapshot(store) == before
+    assert result["actions"] == {"stay": 4}
+    assert result["version"] is None
+
+
+def test_tenants_do_not_touch_each_other(store: Store, fleet: list[int]) -> None:
+    with store.session("*") as conn:
+        add_tenant(conn, "borealis")
+        add_ip(conn, 1, tenant="borealis", network="203.0.113")
+    decide(tenant="borealis")
+    assert {row["tenant"] for row in all_rows(store, schema.decisions)} == {"borealis"}
+
+
+def test_a_day_given_by_hand_is_the_day_that_is_closed(store: Store, fleet: list[int]) -> None:
+    assert decide(date(2026, 12, 24), day="2026-11-05")["days"] == ["2026-11-05"]
+
+
+def test_allowances_are_published_only_when_the_run_changed_something(store: Store, fleet: list[int]) -> None:
+    publish = PublishAllowances(task_id="publish")
+    with pytest.raises(AirflowSkipException, match="nothing changed"):
+        publish.execute(context())
+    decide()
+    assert publish.execute(context()) == 1
+    with pytest.raises(AirflowSkipException, match="dry run"):
+        publish.execute(context(dry_run=True))
+
+
+def test_the_tenants_come_out_of_the_fleet() -> None:
+    assert TenantsToDecide(task_id="tenants", fleet={"tenants": ["aurora"], "hosts": []}).execute({}) == [
+        "aurora"
+    ]
