@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import StrEnum
 from typing import TypeVar
 
@@ -175,7 +174,8 @@ class Section:
                 self.mistakes.add(place, f"found {_seen(item)}", "a mapping")
         return tuple(read)
 
-    def keys(self) -> Iterable[str]:
+    def given(self) -> tuple[str, ...]:
+        """The keys in the order of the file."""
         return tuple(self._values)
 
 

@@ -138,8 +138,8 @@ def _read_states(entry: Section, numbers: range) -> dict[int, IpState]:
     if section is None:
         return states
     section.only(*INITIAL_STATES)
-    for state in INITIAL_STATES:
-        text = section.text(state, names.words, "") if section.has(state) else ""
+    for state in (known for known in section.given() if known in INITIAL_STATES):
+        text = section.text(state, names.words)
         if not text:
             continue
         try:
@@ -153,7 +153,7 @@ def _read_states(entry: Section, numbers: range) -> dict[int, IpState]:
             section.add(
                 state, f"number {twice[0]} is {states[twice[0]]} already", "one state for each number"
             )
-        states.update(dict.fromkeys(named, state))
+        states.update(dict.fromkeys(named, IpState(state)))
     return states
 
 

@@ -64,7 +64,7 @@ class Mistakes:
 
 def one_of(known: Iterable[str], given: str) -> str:
     """`a, b or c`, led by the nearest of them when one is near."""
-    names = sorted(known)
+    names = sorted(str(name) for name in known)
     near = get_close_matches(given, names, n=1)
     listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     return f"did you mean {near[0]!r}? One of {listed}" if near else f"one of {listed or 'none yet'}"

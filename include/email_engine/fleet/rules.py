@@ -71,21 +71,21 @@ def _owned_once(what: str, uses: Iterable[_Use], mistakes: Mistakes) -> None:
         seen = f"{what} {use.value}{more}"
         if there == here:
             mistakes.add(
-                here, f"{seen} given more than once by this entry", f"a {what} of its own for each IP ({{n}})"
+                here, f"{seen} given more than once by this entry", "one for each IP, by {n} in the pattern"
             )
         elif before.tenant != use.tenant:
             owner = f"tenant {before.tenant} ({there.short})"
             mistakes.add(
                 here,
                 f"{seen} shared between tenants: belongs to {owner}",
-                f"a {what} that no other tenant has",
+                "one that no other tenant has",
             )
         elif before.stream != use.stream:
             owner = f"stream {before.stream} ({there.short})"
             mistakes.add(
                 here,
                 f"{seen} shared between streams: belongs to {owner}",
-                f"a {what} that no other stream has",
+                "one that no other stream has",
             )
         else:
             mistakes.add(here, f"{seen} stands at {there.short} already", "once")

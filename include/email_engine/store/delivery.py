@@ -112,7 +112,7 @@ def take_file(
     row = _file_row(file, TAKEN, summary.records, rejected, message) | run
     first_time = conn.execute(
         insert(accounting_files)
-        .values(row, digest=digest)
+        .values(row | {"digest": digest})
         .on_conflict_do_nothing(index_elements=["mta_host", "digest"])
         .returning(accounting_files.c.id)
     ).scalar()
@@ -137,7 +137,7 @@ def refuse_file(
     row = _file_row(file, REFUSED, records, rejected, message) | {"dag_id": dag_id, "run_id": run_id}
     noted = conn.execute(
         insert(accounting_files)
-        .values(row, digest=digest)
+        .values(row | {"digest": digest})
         .on_conflict_do_nothing(index_elements=["mta_host", "digest"])
         .returning(accounting_files.c.id)
     ).scalar()
@@ -180,8 +180,9 @@ def _duplicate(conn: Connection, file: AccountingFile, digest: str, run: Mapping
     conn.execute(
         insert(accounting_files)
         .values(
-            _file_row(file, DUPLICATE, 0, 0, message) | dict(run),
-            digest=f"{digest} as {file.name} {file.size} {file.modified}",
+            _file_row(file, DUPLICATE, 0, 0, message)
+            | dict(run)
+            | {"digest": f"{digest} as {file.name} {file.size} {file.modified}"}
         )
         .on_conflict_do_nothing(index_elements=["mta_host", "digest"])
     )
