@@ -82,6 +82,7 @@ class MailWizz:
         seed_tables(self.database, self.config, self.now())
         self._ticked = self.clock.now()
         self.engine.start_at(self._ticked)
+        self.sends.recount(self._ticked.timestamp())
         self._prepared = True
 
     async def start(self, port: int) -> int:
@@ -101,7 +102,7 @@ class MailWizz:
         try:
             self.prepare()
             now, before = self.clock.now(), self._ticked or self.clock.now()
-            if self.config.version >= (2, 1, 10) and now.replace(minute=0) > before.replace(minute=0):
+            if self.config.version >= (2, 1, 10) and _hour(now) > _hour(before):
                 handle_warmups(self.database, self.now())
             accepted = self.engine.tick(now)
             if now.date() > before.date():
@@ -125,6 +126,7 @@ class MailWizz:
         self.prepare()
         at = self.clock.now().timestamp()
         day = window_start("daily", at)
+        self.sends.recount(at)
         rows = self.database.rows("SELECT * FROM {delivery_server} ORDER BY server_id")
         statuses = {
             row["campaign_uid"]: row["status"]
@@ -153,6 +155,10 @@ class MailWizz:
                 for campaign in self.engine.campaigns.values()
             ],
         }
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
 
 
 def now_text(moment: datetime) -> str:

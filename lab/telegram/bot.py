@@ -136,8 +136,7 @@ class Telegram:
         try:
             result = await self._answer(request)
         except ApiError as error:
-            headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else None
-            return JSONResponse(error.body(), error.code, headers)
+            return JSONResponse(error.body(), error.code)
         return JSONResponse({"ok": True, "result": result})
 
     async def _answer(self, request: Request) -> Any:

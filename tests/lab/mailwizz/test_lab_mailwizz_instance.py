@@ -71,10 +71,12 @@ def test_a_restart_keeps_what_others_changed(make_lab: Callable[..., Lab]) -> No
 def test_the_state_shows_quotas_usage_and_what_the_cache_believes(lab: Lab) -> None:
     lab.sql("UPDATE {delivery_server} SET daily_quota = 500 WHERE server_id = 101")
     lab.advance(2)
+    insert = "INSERT INTO {delivery_server_usage_log} (server_id, date_added) VALUES (101, %s)"
+    lab.sql(insert, lab.mailwizz.now())
     state = lab.mailwizz.state()
     server = state["servers"][0]
     assert server["used_today"] == lab.used(101)
-    assert server["left"] == {"daily": 500 - lab.used(101)}
+    assert server["left"] == {"daily": 500 - lab.used(101) + 1}
     assert (state["campaigns"][0]["status"], state["trouble"]) == ("sending", "")
 
 
@@ -129,6 +131,18 @@ def test_mailwizz_s_own_plan_moves_by_volume_and_ends_unlimited(make_lab: Callab
     assert lab.mailwizz.state()["servers"][0]["warmup_plan_id"] is not None
     lab.turn["remove_warmup_plan"](101)
     assert lab.mailwizz.state()["servers"][0]["warmup_plan_id"] is None
+
+
+def test_the_warmup_command_runs_once_an_hour(lab: Lab) -> None:
+    lab.turn["assign_warmup_plan"](101, sending_limit=9000, sendings_count=2)
+    lab.advance(1)
+    query = "SELECT started_at, last_updated FROM {delivery_server_warmup_plan_schedule_log}"
+    started = lab.rows(query)
+    for _ in range(5):
+        lab.advance(0.1)
+    assert lab.rows(query) == started
+    lab.advance(0.5)
+    assert lab.rows(query)[0]["last_updated"] is not None
 
 
 def test_every_knob_says_what_it_does(lab: Lab) -> None:
