@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         if options.command == "run":
-            return _run(options.world)
+            return _run(options.world, os.getppid() if options.with_parent else None)
         return _ask(options)
     except WorldError as error:
         print(error, file=sys.stderr)
@@ -44,6 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run a lab until SIGTERM or Ctrl-C")
     run.add_argument("world", type=Path, help="WORLD.json")
+    run.add_argument(
+        "--with-parent", action="store_true", help="stop when the process that started it is gone"
+    )
     asking = argparse.ArgumentParser(add_help=False)
     asking.add_argument(
         "--control", help=f"URL of a running lab (else $LAB_CONTROL, else {WHERE_STACK_WRITES})"
@@ -62,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(path: Path) -> int:
+def _run(path: Path, parent: int | None) -> int:
     from lab.run import run  # loads the servers; the other commands do without
 
     logging.basicConfig(
@@ -70,7 +73,8 @@ def _run(path: Path) -> int:
     )
     logging.getLogger("asyncssh").setLevel(logging.WARNING)
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    return asyncio.run(run(parse_world(fill_ports(read_world(path)), str(path))))
+    world = parse_world(fill_ports(read_world(path)), str(path))
+    return asyncio.run(run(world, parent=parent))
 
 
 def _ask(options: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ import errno
 import inspect
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -186,14 +187,18 @@ async def _settled(result: Any) -> Any:
     return await result if inspect.isawaitable(result) else result
 
 
-async def run(world: World) -> int:
-    """Runs until SIGTERM or SIGINT; prints the ready line. Gives the exit status."""
+async def run(world: World, *, parent: int | None = None) -> int:
+    """Runs until SIGTERM or SIGINT, or until `parent` (a process id) is no longer ours; prints the ready line.
+
+    Gives the exit status.
+    """
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     lab = Lab(world)
     beating = None
+    watching = asyncio.create_task(_outlive(parent, stopping)) if parent else None
     try:
         starting = asyncio.ensure_future(lab.start())
         interrupted = asyncio.ensure_future(stopping.wait())
@@ -209,7 +214,13 @@ async def run(world: World) -> int:
         print(f"lab: {error}", file=sys.stderr)
         return 1
     finally:
-        if beating:
-            beating.cancel()
+        for task in filter(None, (beating, watching)):
+            task.cancel()
         await lab.stop()
     return 0
+
+
+async def _outlive(parent: int, stopping: asyncio.Event) -> None:
+    while os.getppid() == parent:
+        await asyncio.sleep(BEAT)
+    stopping.set()

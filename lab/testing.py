@@ -200,7 +200,7 @@ def _start(world: dict[str, Any], state: Path, patience: float) -> RunningLab:
         log = file.with_name("lab.log")
         with log.open("w", encoding="utf-8") as stderr:
             process = subprocess.Popen(
-                [sys.executable, "-m", "lab", "run", str(file)],
+                [sys.executable, "-m", "lab", "run", "--with-parent", str(file)],
                 cwd=ROOT,
                 stdout=subprocess.PIPE,
                 stderr=stderr,

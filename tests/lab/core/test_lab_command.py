@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ import dns.rcode
 import pytest
 
 from lab.__main__ import CommandError, main, parse_arguments
-from lab.testing import START, LabRefused, RunningLab, example_world, running_lab
+from lab.testing import ROOT, START, LabRefused, RunningLab, example_world, running_lab
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +152,32 @@ def test_a_stopped_lab_leaves_no_port_and_no_process(tmp_path: Path) -> None:
     assert "Traceback" not in lab.log
     with socket.create_server(("127.0.0.1", port)):
         pass
+
+
+def test_a_lab_does_not_outlive_the_test_that_was_killed(tmp_path: Path) -> None:
+    world = {"state": str(tmp_path), "dns": {}}
+    script = f"""
+import os
+from lab.testing import running_lab
+with running_lab({world!r}) as lab:
+    print(lab._process.pid, flush=True)
+    os._exit(1)
+"""
+    killed = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    pid, deadline = int(killed.stdout), time.monotonic() + 10
+    while alive(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def alive(pid: int) -> bool:
+    """False also for a process that has ended and waits for its parent to notice."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_a_past_is_replayed_before_the_lab_is_ready(tmp_path: Path) -> None:
