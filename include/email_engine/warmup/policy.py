@@ -104,10 +104,10 @@ class _Reader:
 def _schedules(top: Section) -> dict[str, Schedule]:
     found: dict[str, Schedule] = {}
     section = top.section("schedules")
-    if section is None or not section.keys():
+    if section is None or not section.given():
         top.add("schedules", "no schedule", "one or more schedules by name")
         return found
-    for name in section.keys():  # noqa: SIM118 - a section is no mapping
+    for name in section.given():
         one = section.section(name)
         if one is None:
             continue
