@@ -97,7 +97,7 @@ def prepare(settings: Settings, cluster: Cluster, fleet: Fleet, progress: Progre
     with progress.step("migrating the engine's database and loading the fleet"):
         load_engine(settings, cluster, fleet)
     with progress.step("making keys and the lab's world"):
-        clock = {"mode": "real", "replay_days": 2}
+        clock = {"mode": "real"}
         world.write_world(settings, world.make_world(settings, cluster, fleet, clock))
     with progress.step("writing Airflow's connections"):
         import_file = settings.state / "connections.json"
@@ -149,7 +149,7 @@ def _bring_up(settings: Settings, progress: Progress) -> None:
     prepare(settings, cluster, fleet, progress)
     with progress.step("starting the processes"):
         _start_supervisor(settings)
-    with progress.step("waiting for the lab (it plays two past days first)"):
+    with progress.step("waiting for the lab"):
         _wait("the lab", lambda: _lab_answers(settings), 120)
     with progress.step("waiting for Airflow"):
         airflow.Api(settings).wait_until_healthy(dag_count(), 120)
