@@ -64,7 +64,7 @@ class MailwizzDbSuite:
                 db.set_quota(102, 700, 70, Setting(500, 50, status))
             with pytest.raises(Refused):
                 db.set_status(102, "disabled", Setting(500, 50, status))
-            assert db.disable(102) == (Setting(500, 50, status), Setting(500, 50, status))
+            assert not db.disable(102).changed
 
     @pytest.mark.parametrize(("daily", "hourly"), [(0, 5), (5, 0), (-1, 1)])
     def test_unlimited_is_never_written(self, engine: Engine, url: str, daily: int, hourly: int) -> None:
@@ -79,7 +79,7 @@ class MailwizzDbSuite:
             assert db.server(102).warmup is Warmup.RUNNING
             with pytest.raises(Refused, match="warm-up plan"):
                 db.set_quota(102, 700, 70, Setting(500, 50, "in-use"))
-            assert db.disable(102)[1].status == "disabled"
+            assert db.disable(102).new.status == "disabled"
 
     def test_a_plan_counts_as_over_when_the_server_completed_all_its_steps(
         self, engine: Engine, url: str
@@ -101,12 +101,17 @@ class MailwizzDbSuite:
 
     def test_the_brake_disables_and_enables_and_can_be_repeated(self, engine: Engine, url: str) -> None:
         with database(url) as db:
-            old, new = db.disable(102)
-            assert (old.status, new.status) == ("in-use", "disabled")
-            assert db.disable(102) == (new, new)
+            done = db.disable(102)
+            assert (done.old.status, done.new.status, str(done), done.changed) == (
+                "in-use",
+                "disabled",
+                "disabled",
+                True,
+            )
+            assert not db.disable(102).changed
             assert rows.row(engine, 102)["status"] == "disabled"
-            assert db.enable(102) == (new, Setting(500, 50, "active"))
-            assert db.enable(102) == (Setting(500, 50, "active"),) * 2
+            assert db.enable(102).new == Setting(500, 50, "active")
+            assert not db.enable(102).changed
 
     def test_usage_counts_the_utc_day(self, engine: Engine, url: str) -> None:
         with engine.begin() as conn:

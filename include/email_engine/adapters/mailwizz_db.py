@@ -7,44 +7,34 @@ Quota 0 means unlimited and is never written."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, func, select, update
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy import Connection, Table, func, select, update
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from email_engine.adapters import mailwizz_tables as tables
-from email_engine.errors import AccessDenied, EngineError, InputError, NotVerified, Refused, Unreachable
+from email_engine.adapters.mailwizz_database import MailwizzDatabase
+from email_engine.errors import EngineError, NotVerified, Refused
 from email_engine.mailer.headers import virtual_mtas
 from email_engine.mailer.model import ACTIVE, DISABLED, GOVERNED, DeliveryServer, Setting, Warmup
 
-CONNECT_TIMEOUT = 10
-STATEMENT_TIMEOUT = 30
-LOCK_TIMEOUT = 10
-
-
-DENIED = frozenset({1044, 1045, 1142, 1143, 1698, "28P01", "28000", "42501"})
-"""MySQL's and PostgreSQL's codes for a refused login or a missing grant."""
-
 
 @dataclass(frozen=True, slots=True)
-class MailwizzDatabase:
-    """Where it is. `name` is how errors call it; `url`: `mysql+pymysql://` or `postgresql+psycopg://`;
-    `table_prefix` as in MailWizz's main-custom.php. Raises InputError."""
+class Switched:
+    """A server before and after the brake was put on or taken off; as text its status now."""
 
-    name: str
-    url: URL = field(repr=False)
-    table_prefix: str = "mw_"
+    old: Setting
+    new: Setting
 
-    def __post_init__(self) -> None:
-        if self.url.drivername not in ("mysql+pymysql", "postgresql+psycopg"):
-            raise InputError(
-                f"MailWizz database {self.name}", f"dialect {self.url.drivername}", "mysql or postgresql",
-                "correct `dialect` of its mailwizz_db connection",
-            )  # fmt: skip
-        tables.checked_prefix(self.table_prefix)
+    @property
+    def changed(self) -> bool:
+        return self.old != self.new
+
+    def __str__(self) -> str:
+        return self.new.status
 
 
 class MailwizzDb:
@@ -55,7 +45,7 @@ class MailwizzDb:
 
     def __init__(self, database: MailwizzDatabase) -> None:
         self.database = database
-        self._engine = _engine(database.url)
+        self._engine = database.engine()
         self._tables: tables.Tables | None = None
 
     def __enter__(self) -> Self:
@@ -147,13 +137,14 @@ class MailwizzDb:
             server_id, touched, now.status == status or (now.runs and status != DISABLED), now, status
         )
 
-    def disable(self, server_id: int) -> tuple[Setting, Setting]:
-        """The brake: MailWizz picks this server no more. Returns the settings before and after; both are the same if
-        it did not send anyway. Verified; a worker in the middle of a batch may still finish it."""
+    def disable(self, server_id: int) -> Switched:
+        """The brake: MailWizz picks this server no more. A server that does not send anyway stays as it is.
+
+        Verified; a worker in the middle of a batch may still finish it."""
         return self._switch(server_id, DISABLED)
 
-    def enable(self, server_id: int) -> tuple[Setting, Setting]:
-        """Ends the brake of a disabled server; any other state stays. Returns the settings before and after.
+    def enable(self, server_id: int) -> Switched:
+        """Ends the brake of a disabled server; any other state stays. Verified.
 
         The caller must know that the engine itself had disabled it."""
         return self._switch(server_id, ACTIVE)
@@ -186,13 +177,13 @@ class MailwizzDb:
                 "end the plan in MailWizz; at its end it would set all quotas to unlimited",
             )  # fmt: skip
 
-    def _switch(self, server_id: int, status: str) -> tuple[Setting, Setting]:
+    def _switch(self, server_id: int, status: str) -> Switched:
         old = self.server(server_id).setting
         needed = old.runs if status == DISABLED else old.status == DISABLED
         if not needed:
-            return old, old
+            return Switched(old, old)
         self.set_status(server_id, status, old)
-        return old, self.server(server_id).setting
+        return Switched(old, self.server(server_id).setting)
 
     def _check(self, server_id: int, touched: int, right: bool, now: Setting, wanted: str) -> None:
         seen = f"daily {now.daily_quota}, hourly {now.hourly_quota}, {now.status}"
@@ -219,7 +210,7 @@ class MailwizzDb:
             with self._engine.begin() as conn:
                 yield conn
         except DBAPIError as error:
-            failure = self._failure(error)
+            failure = self.database.failure(error)
         except SQLAlchemyError as error:
             failure = Refused(
                 f"MailWizz database {self.database.name}",
@@ -229,25 +220,6 @@ class MailwizzDb:
             )
         if failure is not None:
             raise failure
-
-    def _failure(self, error: DBAPIError) -> EngineError:
-        """A driver's error without statement and parameters."""
-        url = self.database.url
-        where = f"MailWizz database {self.database.name} ({url.database} on {url.host or 'a socket'} as {url.username})"
-        codes = {getattr(error.orig, "sqlstate", None), *getattr(error.orig, "args", ())[:1]}
-        observed = " ".join(str(error.orig).split())[:300]
-        if codes & DENIED or "authentication failed" in observed:
-            return AccessDenied(
-                where, observed, "SELECT, and UPDATE on quotas, status and last_updated of delivery_server",
-                "check login, password and grants of its mailwizz_db connection",
-            )  # fmt: skip
-        if isinstance(error, OperationalError) or error.connection_invalidated:
-            return Unreachable(
-                where, observed, "an answer", "see that the database runs and host and port are right"
-            )
-        return Refused(
-            where, observed, "a MailWizz database", "check database and table_prefix of its connection"
-        )
 
     def _subject(self, server_id: int) -> str:
         return f"delivery server {server_id} of {self.database.name}"
@@ -278,23 +250,3 @@ def _touched(server: Table) -> dict[str, datetime]:
     """`last_updated` is naive UTC in MailWizz; older versions may lack the column."""
     now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
     return {"last_updated": now} if "last_updated" in server.c else {}
-
-
-def _engine(url: URL) -> Engine:
-    if url.get_backend_name() == "mysql":
-        options: dict[str, Any] = {
-            "connect_timeout": CONNECT_TIMEOUT,
-            "read_timeout": STATEMENT_TIMEOUT,
-            "write_timeout": STATEMENT_TIMEOUT,
-            "init_command": f"SET SESSION time_zone = '+00:00', innodb_lock_wait_timeout = {LOCK_TIMEOUT}",
-        }
-    else:
-        timeouts = (
-            f"-c statement_timeout={STATEMENT_TIMEOUT}s -c lock_timeout={LOCK_TIMEOUT}s -c timezone=UTC"
-        )
-        options = {
-            "connect_timeout": CONNECT_TIMEOUT,
-            "options": timeouts,
-            "application_name": "email-engine",
-        }
-    return create_engine(url, connect_args=options, pool_size=1, max_overflow=1, hide_parameters=True)

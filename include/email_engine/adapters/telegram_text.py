@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 LIMIT = 4096
+ENTITIES = 100
 LONGEST_LINE = 2500
 """A cut line stays well below the limit, so that it fits under any header."""
 LONGEST_NAME = 200
@@ -80,22 +81,22 @@ def link(url: str, label: str) -> str:
 
 
 def pack(header: Sequence[str], blocks: Iterable[Block], limit: int = LIMIT) -> tuple[Message, ...]:
-    """As few messages as the limit allows; each begins with the header lines."""
+    """As few messages as the limits of length and of 100 entities allow; each begins with the header lines."""
     messages: list[Message] = []
-    lines = list(header)
-    keys: list[int] = []
-    size = units("\n".join(header))
+    lines, keys = list(header), list[int]()
+
+    def full(line: str) -> bool:
+        text = "\n".join([*lines, line])
+        return len(lines) > len(header) and (units(text) > limit or text.count("</") > ENTITIES)
+
     for block in blocks:
         for line in block.lines:
-            width = units(line) + 1
-            if size + width > limit and len(lines) > len(header):
+            if full(line):
                 messages.append(Message("\n".join(lines), tuple(keys)))
                 lines, keys = list(header), []
-                size = units("\n".join(header))
             lines.append(line)
-            size += width
         keys.append(block.key)
-    if keys or (lines and not messages):
+    if keys or not messages:
         messages.append(Message("\n".join(lines), tuple(keys)))
     return tuple(messages)
 

@@ -57,3 +57,8 @@ def test_only_three_characters_are_escaped() -> None:
 
 def test_plain_text_is_what_a_reader_sees() -> None:
     assert plain('<b>a</b> &lt;x&gt; &amp; <a href="https://x/?a=1&amp;b=2">run</a>') == "a <x> & run"
+
+
+def test_a_message_has_at_most_a_hundred_entities() -> None:
+    messages = pack(["<b>h</b>"], [render_alert(n, "e", "o", "info", "t", None, None) for n in range(250)])
+    assert [len(message.completes) for message in messages] == [99, 99, 52]

@@ -1,0 +1,65 @@
+"""
+### mailwizz_quota_sync: delivery servers follow allowances
+
+**When** hourly (five past), and as soon as `warmup_advance`, `rbl_sweep` or the fleet changes an allowance; by hand.
+
+**What it does** For every MailWizz instance one task:
+1. reads the allowances of the run's UTC day, and asks MailWizz's API and database for its delivery servers;
+2. plans: daily quota = allowance of the IP; hourly quota = a tenth of it, at most 1000 (include/config/mailer.yaml);
+   an IP that may not send has its server disabled and both quotas at 1, for 0 means unlimited in MailWizz;
+3. writes server by server, reductions first. Each write happens only if the row still is as it was read, is read back,
+   and is recorded in `quota_syncs`. What somebody else had changed is mended and told as drift.
+
+**What it changes** `daily_quota`, `hourly_quota`, `status`, `last_updated` of `mw_delivery_server`; tables decisions,
+quota_syncs, alerts. A tenant in `observe` gets its decisions and no change. A dry run writes nothing at all.
+MailWizz keeps "sendings left" in a cache for 5 minutes: a lower quota is no brake, the brake pauses PowerMTA's queue.
+
+**What it leaves to people** (one alert an instance, when it changes): a server that is missing, of another type, names
+another virtual MTA or shares it, is under a warm-up plan of MailWizz's own, or was disabled by a person. The engine
+enables only what it disabled itself.
+
+**If it fails** the failed task's log names the thing and the next step; clear it, it plans anew. API away or key wrong:
+reductions were written, raises wait. Database away: nothing was written. "The row changed meanwhile": somebody works on
+the same server, the next run reads anew.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param
+from email_engine_airflow.assets import ALLOWANCES, FLEET, LISTINGS
+from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
+from email_engine_airflow.operators.alerts import SendAlerts
+from email_engine_airflow.operators.quotas import ListMailwizz, SyncQuotas
+
+with DAG(
+    dag_id="mailwizz_quota_sync",
+    description="MailWizz delivery-server quotas follow allowances; drift is found and mended",
+    doc_md=__doc__,
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("5 * * * *", timezone="UTC"), assets=(ALLOWANCES | LISTINGS | FLEET)
+    ),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(minutes=30),
+    default_args={
+        "retries": 2,
+        "retry_delay": timedelta(seconds=30),
+        "execution_timeout": timedelta(minutes=10),
+    },
+    on_failure_callback=TelegramAlertsNotifier(),
+    tags=["email-engine", "mailwizz"],
+    params={
+        "dry_run": Param(
+            False, type="boolean", title="Dry run", description="Plan and show the changes, write nothing."
+        ),
+        "instance": Param(
+            None, type=["null", "string"], title="Instance", description="One MailWizz instance; empty: all."
+        ),
+    },
+) as dag:
+    instances = ListMailwizz(task_id="instances")
+    sync = SyncQuotas.partial(task_id="sync", map_index_template="{{ task.instance }}").expand(
+        instance=instances.output
+    )
+    sync >> SendAlerts(task_id="tell")

@@ -1,0 +1,124 @@
+"""Quotas: which MailWizz instances there are, and making one of them follow the allowances."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from email_engine_airflow.run import Run, current_run
+
+if TYPE_CHECKING:
+    from email_engine.fleet.model import MailwizzInstance
+    from email_engine.mailer.model import QuotaPlan
+    from email_engine.store.engine import Store
+
+
+class ListMailwizz(BaseOperator):
+    """Names of the MailWizz instances in the engine's database; param `instance` picks one of them."""
+
+    def __init__(self, *, engine_conn_id: str = "email_engine_db", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.engine_conn_id = engine_conn_id
+
+    def execute(self, context: Any) -> list[str]:
+        from email_engine.errors import InputError
+        from email_engine.store.inventory import load_fleet
+
+        from email_engine_airflow.hooks.engine_db import EngineDbHook
+
+        wanted = current_run(context).params.get("instance")
+        store = EngineDbHook(self.engine_conn_id).get_conn()
+        try:
+            with store.session(tenant="*") as conn:
+                known = [instance.name for instance in load_fleet(conn).mailwizz_instances]
+        finally:
+            store.dispose()
+        if wanted and wanted not in known:
+            listed = ", ".join(known) or "none"
+            raise InputError(
+                "param instance", repr(wanted), f"one of: {listed}", "trigger again with a known name"
+            )
+        return [wanted] if wanted else known
+
+
+class SyncQuotas(BaseOperator):
+    """Makes the delivery servers of one MailWizz instance follow the allowances of the run's UTC day.
+
+    Observes API and database, plans, writes server by server (reductions first; each write is compared, read back and
+    recorded in its own transaction), and tells people what needs them. A dry run and a tenant in `observe` change
+    nothing in MailWizz; observe records its decisions. Returns counts and `changed`.
+
+    Raises:
+        EngineError: the database is away; or the API is: then reductions were applied and raises wait; or a server
+            could not be written: the others were."""
+
+    template_fields: Sequence[str] = ("instance",)
+
+    def __init__(self, *, instance: str, engine_conn_id: str = "email_engine_db", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.instance = instance
+        self.engine_conn_id = engine_conn_id
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        from email_engine.errors import InputError
+        from email_engine.store.inventory import load_fleet
+
+        from email_engine_airflow.hooks.engine_db import EngineDbHook
+
+        run = current_run(context)
+        store = EngineDbHook(self.engine_conn_id).get_conn()
+        try:
+            with store.session(tenant="*") as conn:
+                fleet = load_fleet(conn)
+            for instance in fleet.mailwizz_instances:
+                if instance.name == self.instance:
+                    return self._sync(store, run, instance)
+        finally:
+            store.dispose()
+        raise InputError(
+            f"MailWizz {self.instance}", "not in the fleet", "a known instance", "clear the first task too"
+        )
+
+    def _sync(self, store: "Store", run: Run, instance: "MailwizzInstance") -> dict[str, Any]:
+        from email_engine.home import CONFIG
+        from email_engine.mailer.policy import parse_quota_policy
+        from email_engine.mailer.quotas import plan_quotas
+        from email_engine.store import ips, quota_syncs, versions
+
+        from email_engine_airflow.hooks.mailwizz_db import MailwizzDbHook
+        from email_engine_airflow.operators.quota_apply import QuotaWriter, observe_api
+
+        day = run.as_of.date()
+        policy = parse_quota_policy((CONFIG / "mailer.yaml").read_text(encoding="utf-8"))
+        with store.session(tenant=instance.tenant) as conn:
+            records = ips.load_ips(conn, day=day, mailwizz=instance.name)
+            history = quota_syncs.history(conn, instance.name)
+            version = versions.current(conn)
+        with MailwizzDbHook(instance.db_connection).get_conn() as database:
+            servers = database.servers()
+            usage = database.usage_today(run.as_of)
+            api_failure = observe_api(instance, servers)
+            plan = plan_quotas(records, servers, history, policy, day)
+            self._show(plan)
+            counts: dict[str, Any] = {
+                "instance": instance.name, "changes": len(plan.changes), "drift": sum(c.drift for c in plan.changes),
+                "refused": len(plan.refusals), "unchanged": plan.unchanged, "changed": 0, "held": 0,
+            }  # fmt: skip
+            if run.dry_run:
+                return counts | {"dry_run": True, "plan": [str(change) for change in plan.changes[:20]]}
+            writer = QuotaWriter(store, database, run, instance, version, policy.digest, usage)
+            done = writer.apply(plan, records, raises=api_failure is None)
+        if api_failure is not None:
+            raise api_failure
+        done.raise_failures(instance.name)
+        return counts | {"changed": done.changed, "held": done.held}
+
+    def _show(self, plan: "QuotaPlan") -> None:
+        for change in plan.changes:
+            self.log.info("%s", change)
+        for refusal in plan.refusals:
+            self.log.warning("%s", refusal)
+        self.log.info(
+            "%s: %d changes, %d servers as they should be or left alone, %d findings",
+            plan.day, len(plan.changes), plan.unchanged, len(plan.refusals),
+        )  # fmt: skip
