@@ -37,7 +37,7 @@ MEANING: Mapping[Event, str] = MappingProxyType(
         Event.TRIPWIRE: "complaints below the volume where a rate means anything, or a trap",
         Event.SECOND_STOP: "a second stop by rates within 30 days",
         Event.QUARANTINE: "a person stops it",
-        Event.CLEAN: "quarantine time is over and it is off the lists, cause named",
+        Event.CLEAN: "quarantine time is over and no list holds it",
         Event.REENTER: "a minor listing expired by itself; it warms again at a re-entry stage",
         Event.RESTED: "30 days of rest are over",
         Event.ABANDON: "given up for good",

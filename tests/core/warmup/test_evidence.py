@@ -1,0 +1,133 @@
+"""Small numbers, judged exactly; the numbers of the fact page are the expectation."""
+
+import math
+import random
+
+import pytest
+from email_engine.warmup.evidence import (
+    Verdict,
+    chance_of_so_few,
+    detector,
+    judge,
+    log_beta_survival,
+    log_evalue,
+)
+
+
+def exactly(bad: int, messages: int, rate: float) -> float:
+    return sum(math.comb(messages, k) * rate**k * (1 - rate) ** (messages - k) for k in range(bad + 1))
+
+
+@pytest.mark.parametrize(
+    ("bad", "messages", "rate"),
+    [
+        (0, 1, 0.05),
+        (0, 59, 0.05),
+        (3, 50, 0.05),
+        (17, 500, 0.05),
+        (0, 2995, 0.001),
+        (9, 10, 0.5),
+        (300, 900, 0.3),
+    ],
+    ids=str,
+)
+def test_the_binomial_tail_is_exact(bad: int, messages: int, rate: float) -> None:
+    assert chance_of_so_few(bad, messages, rate) == pytest.approx(exactly(bad, messages, rate), rel=1e-10)
+
+
+def test_the_tail_of_everything_is_one_and_huge_counts_stay_finite() -> None:
+    assert chance_of_so_few(10, 10, 0.05) == 1.0
+    assert 0 <= chance_of_so_few(6_000, 300_000, 0.05) < 1e-300
+    assert math.isfinite(log_evalue(6_000, 300_000, 0.05))
+    assert log_evalue(30_000, 300_000, 0.05) > 1000
+
+
+@pytest.mark.parametrize(("a", "b", "x"), [(1.0, 1.0, 0.3), (2.0, 1.0, 0.3), (1.0, 18.0, 0.05)], ids=str)
+def test_the_beta_survival_matches_its_closed_forms(a: float, b: float, x: float) -> None:
+    closed = {(1.0, 1.0): 1 - x, (2.0, 1.0): 1 - x * x, (1.0, 18.0): (1 - x) ** 18}[(a, b)]
+    assert math.exp(log_beta_survival(a, b, x)) == pytest.approx(closed, rel=1e-12)
+
+
+@pytest.mark.parametrize("messages", [1, 7, 30], ids=lambda n: f"{n} messages")
+@pytest.mark.parametrize("rate", [0.001, 0.02, 0.05], ids=str)
+def test_an_evalue_is_worth_at_most_one_while_the_rate_is_within_the_limit(
+    messages: int, rate: float
+) -> None:
+    mean = sum(
+        math.comb(messages, k)
+        * rate**k
+        * (1 - rate) ** (messages - k)
+        * math.exp(log_evalue(k, messages, 0.05))
+        for k in range(messages + 1)
+    )
+    assert mean <= 1 + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("bad", "messages", "expected"),
+    [
+        (0, 0, Verdict.INSUFFICIENT),
+        (0, 58, Verdict.INSUFFICIENT),
+        (0, 59, Verdict.PASS),
+        (1, 100, Verdict.PASS),
+        (2, 100, Verdict.INSUFFICIENT),
+        (4, 200, Verdict.PASS),
+        (5, 200, Verdict.INSUFFICIENT),
+        (16, 500, Verdict.PASS),
+        (17, 500, Verdict.INSUFFICIENT),
+        (3, 50, Verdict.INSUFFICIENT),
+        (5, 100, Verdict.HOLD),
+        (30, 500, Verdict.HOLD),
+        (20, 50, Verdict.REGRESS),
+    ],
+    ids=lambda value: str(value),
+)
+def test_verdicts_on_bounces_are_those_of_the_fact_page(bad: int, messages: int, expected: Verdict) -> None:
+    assert judge([(bad, messages)], 0.05, 0.95, 100).verdict is expected
+
+
+@pytest.mark.parametrize(("messages", "expected"), [(2994, "insufficient"), (2995, "pass")], ids=str)
+def test_no_complaint_proves_a_tenth_of_a_percent_only_after_about_3000_messages(
+    messages: int, expected: str
+) -> None:
+    assert judge([(0, messages)], 0.001, 0.95, 100).verdict == expected
+
+
+def test_more_bad_than_messages_counts_as_all_bad() -> None:
+    assert judge([(5, 2)], 0.001, 0.95, 100).bad == 2
+
+
+def flagged(
+    rate: float, messages: int, days: int, runs: int, turn: tuple[int, float] | None = None
+) -> list[int]:
+    """The day on which each of the runs that were stopped was stopped."""
+    chance, found = random.Random(20261121), []
+    for _ in range(runs):
+        history: list[tuple[int, int]] = []
+        for day in range(1, days + 1):
+            now = turn[1] if turn and day > turn[0] else rate
+            history.append((sum(chance.random() < now for _ in range(messages)), messages))
+            if detector(history[-30:], 0.05) >= 100:
+                found.append(day)
+                break
+    return found
+
+
+def test_a_healthy_ip_is_not_stopped_in_90_days() -> None:
+    assert flagged(0.02, 50, 90, runs=40) == []
+
+
+def test_an_ip_at_the_limit_is_rarely_stopped() -> None:
+    assert len(flagged(0.05, 50, 30, runs=100)) <= 15
+
+
+def test_a_bad_ip_is_stopped_within_days_even_at_50_a_day() -> None:
+    days = flagged(0.10, 50, 30, runs=60)
+    assert len(days) == 60
+    assert sorted(days)[30] <= 7
+
+
+def test_months_of_good_mail_do_not_hide_a_turn_for_the_worse() -> None:
+    days = flagged(0.015, 200, 75, runs=20, turn=(60, 0.10))
+    assert len(days) == 20
+    assert max(days) <= 66

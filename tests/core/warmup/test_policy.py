@@ -1,0 +1,75 @@
+"""The policy file: complete, every mistake at once, known by its digest."""
+
+from pathlib import Path
+
+import pytest
+from email_engine.fleet.mistakes import FileInvalid
+from email_engine.home import CONFIG
+from email_engine.warmup.policy import Schedule, load_policy, parse_policy
+
+SHIPPED = (CONFIG / "policy.yaml").read_text(encoding="utf-8")
+
+
+def test_the_shipped_policy_has_the_numbers_of_the_notes() -> None:
+    policy = load_policy()
+    assert policy.schedules["six_week"] == Schedule((50, 100, 250, 500, 1000, 2000), 7)
+    assert policy.schedules["classic"].stages == (50, 200, 500, 1500, 5000, 10000)
+    assert policy.schedules["double"].stages[-1] == 1600
+    assert (policy.bounces.limit, policy.complaints.limit) == (0.05, 0.001)
+    assert (policy.pause_days, policy.quarantine_days, policy.rest_days, policy.clean_days) == (7, 7, 30, 7)
+    assert (policy.tripwire_complaints, policy.tripwire_below_messages) == (3, 1000)
+    assert policy.auto_start_standby is False
+
+
+def test_the_digest_ignores_comments_and_sees_every_value() -> None:
+    policy = parse_policy(SHIPPED, "policy.yaml")
+    assert parse_policy(SHIPPED + "\n# a comment\n", "policy.yaml").digest == policy.digest
+    changed = parse_policy(SHIPPED.replace("pause_days: 7", "pause_days: 8"), "policy.yaml")
+    assert changed.digest != policy.digest
+    assert len(policy.digest) == 64
+
+
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(SHIPPED, encoding="utf-8")
+    before = load_policy(file)
+    file.write_text(SHIPPED.replace("start: person", "start: automatic"), encoding="utf-8")
+    assert load_policy(file).auto_start_standby is not before.auto_start_standby
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("stages: [50, 100, 250", "stages: [50, 500, 250", "each greater than the one before"),
+        ("sent_days: 7", "sent_days: 0", "a whole number from 1 to 30"),
+        ('limit: 0.05', "limit: 5%", "a rate between 0 and 1"),
+        ("start: person", "start: maybe", "person or automatic"),
+        ("step_back: 20", "step_back: 200", "at most stop, 100"),
+        ("parts: [0.5, 0.25, 0.1]", "parts: [0.1, 0.5]", "each smaller than the one before"),
+        ("share_step: 10", "share_stop: 10", "did you mean 'share_step'"),
+        ("tripwire:", "tripwires:", "missing"),
+        ("  complaints: { limit", "  complaint: { limit", "unknown key"),
+    ],
+    ids=["stages fall", "no days", "percent", "unknown word", "step back after stop", "parts rise", "typo", "no section", "no gate"],
+)  # fmt: skip
+def test_each_mistake_is_named_with_its_line(old: str, new: str, complaint: str) -> None:
+    assert old in SHIPPED
+    with pytest.raises(FileInvalid) as refused:
+        parse_policy(SHIPPED.replace(old, new, 1), "policy.yaml")
+    assert complaint in str(refused.value)
+    assert "policy.yaml:" in str(refused.value)
+
+
+def test_all_mistakes_come_at_once() -> None:
+    broken = SHIPPED.replace("limit: 0.05", "limit: 5").replace("rest_days: 30", "rest_days: x")
+    with pytest.raises(FileInvalid) as refused:
+        parse_policy(broken, "policy.yaml")
+    assert len(refused.value.mistakes) == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["", "- a\n", "a: [\n", "schedules: {}\n"], ids=["empty", "a list", "not YAML", "nothing in it"]
+)
+def test_what_is_no_policy_is_one_error(text: str) -> None:
+    with pytest.raises(FileInvalid):
+        parse_policy(text, "policy.yaml")
