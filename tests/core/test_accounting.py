@@ -176,7 +176,7 @@ def test_concatenated_files_bring_their_header_again_even_another_one() -> None:
     [
         (b"", "the file is empty"),
         (b"\r\n", "the file is empty"),
-        (b"a,b,c\r\n", "no column type, timeLogged, rcpt, dlvSourceIp or vmta"),
+        (b"a,b,c\r\n", "no column type and no column timeLogged in the first line"),
         (b"d,2026-11-01 10:00:00+0000,x\r\n", "no column type"),
         (b"\x7fELF\x00\x01", "no column type"),
     ],
@@ -190,6 +190,15 @@ def test_a_file_without_its_header_is_an_error_that_names_file_and_remedy(data: 
 def test_a_header_alone_is_an_empty_summary() -> None:
     summary = read()
     assert (summary.records, summary.rejected_rate, summary.first, summary.stats) == (0, 0.0, None, {})
+
+
+def test_files_of_other_record_types_alone_are_read_without_recipient_or_source() -> None:
+    queues = ["type", "timeLogged", "queue", "vmta"]
+    reports = ["type", "timeLogged", "orig", "rcpt"]
+    assert read(line("tq", queues), header=queues).by_type == {"tq": 1}
+    assert read(line("rb", reports), line("rs", reports), header=reports).records == 2
+    assert read(line("d", reports), header=reports).rejected[0].reason == "neither dlvSourceIp nor vmta"
+    assert read(line("d", queues), header=queues).rejected[0].reason == "no recipient address: ''"
 
 
 def test_complaints_take_their_ip_from_the_message_id_then_from_the_report() -> None:

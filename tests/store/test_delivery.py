@@ -8,7 +8,7 @@ import pytest
 from email_engine.fleet.providers import provider_of
 from email_engine.mta.accounting import summarize
 from email_engine.store import schema as s
-from email_engine.store.delivery import AccountingFile, Taken, digest_of, seen_files, take_file
+from email_engine.store.delivery import AccountingFile, Taken, seen_files, take_file
 from email_engine.store.engine import Store
 from sqlalchemy import func, select
 
@@ -51,7 +51,7 @@ def take(
         return take_file(
             conn,
             file,
-            digest_of(data),
+            data,
             summarize(data, name, provider_of),
             dag_id="accounting_ingest",
             run_id="r",
@@ -152,7 +152,7 @@ def test_a_crash_before_the_commit_leaves_no_trace(fleet: Store) -> None:
                 AccountingFile("mta-1", "acct-1.csv", len(data), 1),
                 summarize(data, "a", provider_of),
             )
-            assert take_file(conn, file, digest_of(data), summary, dag_id=None, run_id=None).status == "taken"
+            assert take_file(conn, file, data, summary, dag_id=None, run_id=None).status == "taken"
             raise RuntimeError("killed")
 
     with pytest.raises(RuntimeError):
@@ -199,6 +199,11 @@ def test_a_file_that_grew_after_it_was_taken_is_refused_since_it_would_count_twi
     assert "it is still written" in grown.message
     assert stats(fleet)[0][2] == 1
     assert len(alerts(fleet)) == 1
+
+
+def test_a_name_that_is_used_again_for_other_content_is_taken(fleet: Store) -> None:
+    take(fleet, content(row()))
+    assert take(fleet, content(row("b"), row())).status == "taken"
 
 
 def test_another_tenant_sees_none_of_it(fleet: Store) -> None:

@@ -36,7 +36,7 @@ def summarize(
         origins: source of messages by Message-Id, for feedback records, which name no IP themselves.
 
     Raises:
-        InputError: no header line with the columns that are needed.
+        InputError: no header line with at least type and timeLogged.
     """
     text = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig", errors="replace", newline="\n")
     return summarize_rows(text, name, provider_of, origins)
@@ -186,21 +186,19 @@ class _Columns:
 
     def __init__(self, header: list[str], name: str) -> None:
         self.at = {column.strip().lower(): index for index, column in enumerate(header)}
-        missing = [column for column in ("type", "timeLogged", "rcpt") if column.lower() not in self.at]
-        if not self.at.keys() & {"dlvsourceip", "vmta"}:
-            missing.append("dlvSourceIp or vmta")
+        missing = [column for column in ("type", "timeLogged") if column.lower() not in self.at]
         if missing:
             raise InputError(
                 name,
-                f"no column {', '.join(missing)} in the header",
-                "type, timeLogged, rcpt, and dlvSourceIp or vmta",
-                "correct record-fields of its acct-file; the first line must be the header",
+                f"no column {' and no column '.join(missing)} in the first line",
+                "a header line with type, timeLogged, rcpt, dlvSourceIp, vmta in any order",
+                "see that it is an accounting file and starts with its header; correct its acct-file",
             )
         self.width = len(header)
-        self.type, self.time, self.rcpt = self.at["type"], self.at["timelogged"], self.at["rcpt"]
+        self.type, self.time = self.at["type"], self.at["timelogged"]
+        self.rcpt, self.category = self.at.get("rcpt", -1), self.at.get("bouncecat", -1)
         self.ip, self.vmta = self.at.get("dlvsourceip", -1), self.at.get("vmta", -1)
-        self.category = self.at.get("bouncecat", -1)
-        self.short = -1 in (self.ip, self.vmta, self.category)
+        self.short = -1 in (self.rcpt, self.ip, self.vmta, self.category)
 
     def field(self, row: list[str], column: str) -> str:
         index = self.at.get(column)

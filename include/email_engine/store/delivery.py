@@ -86,7 +86,7 @@ def digest_of(data: bytes) -> str:
 def take_file(
     conn: Connection,
     file: AccountingFile,
-    digest: str,
+    data: bytes,
     summary: Summary,
     *,
     dag_id: str | None,
@@ -95,8 +95,12 @@ def take_file(
     """Adds a file's counts, once: a second file of the same content is a `duplicate`, one with more than 1 % of
     unreadable rows is `refused` with an alert, and so is one that grew after it was taken."""
     run = {"dag_id": dag_id, "run_id": run_id}
-    if grown := _taken_before_under_this_name(conn, file, digest):
-        message = f"was taken with {grown} bytes and has {file.size} now: it is still written"
+    digest = digest_of(data)
+    if before := _size_before(conn, file, data):
+        message = (
+            f"was taken with {before} bytes and has {len(data)} now: it is still written; accounting_dir must be the "
+            "move-to folder of the acct-file"
+        )
         return refuse_file(conn, file, digest, message, dag_id=dag_id, run_id=run_id)
     if summary.rejected_rate > LARGEST_REJECTED_RATE:
         first = "; ".join(f"line {r.line}: {r.reason}" for r in summary.rejected[:3])
@@ -156,18 +160,17 @@ def refuse_file(
     return Taken(REFUSED, records, rejected, message)
 
 
-def _taken_before_under_this_name(conn: Connection, file: AccountingFile, digest: str) -> int | None:
-    """The smaller size with which a file of this name was taken: PowerMTA never reuses a name, so it grew."""
-    found: int | None = conn.execute(
-        select(accounting_files.c.size).where(
+def _size_before(conn: Connection, file: AccountingFile, data: bytes) -> int | None:
+    """The size with which the beginning of this file was taken under the same name; None if it did not grow."""
+    taken = conn.execute(
+        select(accounting_files.c.size, accounting_files.c.digest).where(
             accounting_files.c.mta_host == file.mta_host,
             accounting_files.c.name == file.name,
             accounting_files.c.status == TAKEN,
-            accounting_files.c.digest != digest,
-            accounting_files.c.size < file.size,
+            accounting_files.c.size < len(data),
         )
-    ).scalar()
-    return found
+    )
+    return next((row.size for row in taken if digest_of(data[: row.size]) == row.digest), None)
 
 
 def _duplicate(conn: Connection, file: AccountingFile, digest: str, run: Mapping[str, str | None]) -> Taken:

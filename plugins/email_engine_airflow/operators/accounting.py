@@ -96,19 +96,20 @@ class IngestHost(BaseOperator):
         from email_engine.store.delivery import REFUSED, TAKEN, Taken, digest_of, refuse_file, take_file
 
         ids = {"dag_id": run.dag_id, "run_id": run.run_id}
-        digest = digest_of(data)
         try:
             summary = summarize(data, f"{file.mta_host}:{file.name}", provider_of)
         except InputError as error:
             taken = Taken(REFUSED, 0, 0, str(error))
             if not run.dry_run:
                 with store.session(tenant="*") as conn:
-                    taken = refuse_file(conn, file, digest, str(error), dag_id=run.dag_id, run_id=run.run_id)
+                    taken = refuse_file(
+                        conn, file, digest_of(data), str(error), dag_id=run.dag_id, run_id=run.run_id
+                    )
         else:
             taken = Taken(TAKEN, summary.records, summary.rejected_rows, "dry run")
             if not run.dry_run:
                 with store.session(tenant="*") as conn:
-                    taken = take_file(conn, file, digest, summary, **ids)
+                    taken = take_file(conn, file, data, summary, **ids)
         level = self.log.warning if taken.status == REFUSED else self.log.info
         level("%s: %s, %d records %s", file.name, taken.status, taken.records, taken.message)
         return taken

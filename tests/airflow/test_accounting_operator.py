@@ -1,0 +1,213 @@
+"""`IngestHost`: SFTP in, PostgreSQL out; the adapter is real where the network matters and a fake elsewhere."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Self
+
+import pytest
+from email_engine.errors import EngineError, InputError, Unreachable
+from email_engine.store import schema as s
+from email_engine.store.engine import Store
+from email_engine_airflow.hooks.powermta import PowerMtaHook
+from email_engine_airflow.operators.accounting import IngestHost, ListMtaHosts
+from sqlalchemy import func, select, update
+
+from tests.airflow_connections import engine_connection
+from tests.fleet_rows import add_host, add_ip, add_tenant
+from tests.integration.ssh_host import SshHost
+
+HEADER = "type,timeLogged,rcpt,bounceCat,dlvSourceIp,vmta\r\n"
+FOLDER = "/var/log/pmta/done"
+
+
+@dataclass
+class FakeHost:
+    """As much of the adapter as the operator uses: `files` by name with content and modification time."""
+
+    files: dict[str, tuple[bytes, int]] = field(default_factory=dict)
+    reads: list[str] = field(default_factory=list)
+    breaks_at: str = ""
+    gone: frozenset[str] = frozenset()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def listdir(self, path: str) -> tuple[Any, ...]:
+        assert path == FOLDER
+        return tuple(SimpleNamespace(name=n, size=len(d), modified=m) for n, (d, m) in self.files.items())
+
+    def read(self, path: str) -> bytes | None:
+        name = path.rpartition("/")[2]
+        self.reads.append(name)
+        if name == self.breaks_at:
+            raise Unreachable("mta-1", "connection lost", "an answer", "is the host up?")
+        return None if name in self.gone else self.files[name][0]
+
+
+@pytest.fixture
+def fleet(store: Store, engine_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.setenv("AIRFLOW_CONN_EMAIL_ENGINE_DB", engine_connection(engine_database_url))
+    with store.session(tenant="*") as conn:
+        add_tenant(conn)
+        add_host(conn)
+        add_host(conn, "mta-2")
+        add_ip(conn, 1)
+    return store
+
+
+@pytest.fixture
+def host(fleet: Store, monkeypatch: pytest.MonkeyPatch) -> FakeHost:
+    fake = FakeHost()
+    monkeypatch.setattr(PowerMtaHook, "get_conn", lambda self: fake)
+    return fake
+
+
+def content(delivered: int, bad: int = 0) -> bytes:
+    good = "d,2026-11-01 10:15:00+0000,a@gmail.com,,198.51.100.1,aurora-1\r\n"
+    return (HEADER + good * delivered + "x\r\n" * bad).encode()
+
+
+def ingest(mta_host: str = "mta-1", *, dry_run: bool = False) -> dict[str, Any]:
+    run = SimpleNamespace(
+        dag_id="accounting_ingest",
+        run_id="scheduled__1",
+        run_after=datetime(2026, 11, 1, 11, tzinfo=UTC),
+        logical_date=None,
+    )
+    operator = IngestHost(task_id="ingest", mta_host=mta_host)
+    return operator.execute({"dag_run": run, "params": {"dry_run": dry_run}})
+
+
+def attempts(store: Store) -> int:
+    with store.session(tenant="*") as conn:
+        return int(conn.execute(select(func.coalesce(func.sum(s.delivery_stats.c.attempts), 0))).scalar_one())
+
+
+def count(store: Store, table: Any) -> int:
+    with store.session(tenant="*") as conn:
+        return int(conn.execute(select(func.count()).select_from(table)).scalar_one())
+
+
+def test_closed_files_are_taken_oldest_first_and_only_once(fleet: Store, host: FakeHost) -> None:
+    host.files = {"acct-2.csv": (content(2), 20), "acct-1.csv": (content(1), 10), "notes.txt": (b"x", 1)}
+    assert ingest() == {
+        "host": "mta-1",
+        "taken": 2,
+        "duplicate": 0,
+        "refused": 0,
+        "records": 3,
+        "rejected": 0,
+    }
+    assert host.reads == ["acct-1.csv", "acct-2.csv"]
+    assert ingest()["taken"] == 0
+    assert host.reads == ["acct-1.csv", "acct-2.csv"]
+    assert attempts(fleet) == 3
+    with fleet.session(tenant="*") as conn:
+        rows = conn.execute(select(s.accounting_files.c.dag_id, s.accounting_files.c.run_id)).all()
+    assert set(rows) == {("accounting_ingest", "scheduled__1")}
+
+
+def test_a_renamed_copy_counts_nothing(fleet: Store, host: FakeHost) -> None:
+    host.files = {"acct-1.csv": (content(1), 10)}
+    ingest()
+    host.files = {"acct-1-old.csv": (content(1), 10)}
+    assert ingest()["duplicate"] == 1
+    assert attempts(fleet) == 1
+
+
+def test_a_bad_file_is_refused_with_an_alert_and_the_next_one_is_taken(fleet: Store, host: FakeHost) -> None:
+    host.files = {
+        "a.csv": (content(9, bad=1), 1),
+        "b.csv": (b"\x00\x01", 2),
+        "c.csv": (b"", 3),
+        "d.csv": (content(4), 4),
+    }
+    result = ingest()
+    assert (result["taken"], result["refused"]) == (1, 3)
+    assert attempts(fleet) == 4
+    assert count(fleet, s.alerts) == 3
+    assert ingest()["refused"] == 0
+    assert count(fleet, s.alerts) == 3
+
+
+def test_a_host_that_breaks_off_fails_the_task_and_keeps_what_was_taken_and_the_next_run_heals(
+    fleet: Store, host: FakeHost
+) -> None:
+    host.files = {"a.csv": (content(1), 1), "b.csv": (content(2), 2)}
+    host.breaks_at = "b.csv"
+    with pytest.raises(Unreachable, match="connection lost"):
+        ingest()
+    assert attempts(fleet) == 1
+    host.breaks_at = ""
+    assert ingest()["taken"] == 1
+    assert attempts(fleet) == 3
+
+
+def test_a_file_that_the_host_deleted_meanwhile_is_passed_over(fleet: Store, host: FakeHost) -> None:
+    host.files = {"a.csv": (content(1), 1)}
+    host.gone = frozenset({"a.csv"})
+    assert ingest()["taken"] == 0
+
+
+def test_a_dry_run_reads_and_reports_and_writes_nothing(fleet: Store, host: FakeHost) -> None:
+    host.files = {"a.csv": (content(3), 1), "b.csv": (b"", 2)}
+    result = ingest(dry_run=True)
+    assert (result["taken"], result["refused"], result["records"]) == (1, 1, 3)
+    assert [count(fleet, table) for table in (s.accounting_files, s.delivery_stats, s.alerts)] == [0, 0, 0]
+
+
+@pytest.mark.usefixtures("host")
+def test_a_host_outside_the_fleet_is_named_with_the_known_ones(fleet: Store) -> None:
+    with pytest.raises(InputError, match="MTA host mta-9: not in the fleet; expected mta-1, mta-2"):
+        ingest("mta-9")
+
+
+def test_the_hosts_to_map_over_come_from_the_database(fleet: Store) -> None:
+    assert ListMtaHosts(task_id="hosts").execute({}) == ["mta-1", "mta-2"]
+
+
+@pytest.fixture
+def ssh(tmp_path: Path) -> Iterator[SshHost]:
+    with SshHost(tmp_path) as server:
+        yield server
+
+
+def connect(ssh: SshHost, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    extra = {"host_key": ssh.host_key_text, "private_key": ssh.private_key_text} | changes.pop("extra", {})
+    fields = {"conn_type": "powermta", "host": "127.0.0.1", "port": ssh.port, "login": "pmta", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_POWERMTA_MTA_1", json.dumps(fields | changes))
+
+
+def test_files_come_over_real_sftp(fleet: Store, ssh: SshHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    with fleet.session(tenant="*") as conn:
+        conn.execute(
+            update(s.mta_hosts).where(s.mta_hosts.c.name == "mta-1").values(connection="powermta_mta_1")
+        )
+    connect(ssh, monkeypatch)
+    done = ssh.root / FOLDER.lstrip("/")
+    done.mkdir(parents=True)
+    (done / "acct-2026-11-01-0000.csv").write_bytes(content(5))
+    assert ingest()["taken"] == 1
+    assert ingest()["taken"] == 0
+    assert attempts(fleet) == 5
+
+
+def test_a_host_that_is_away_fails_with_its_name_and_the_next_step(
+    fleet: Store, ssh: SshHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with fleet.session(tenant="*") as conn:
+        conn.execute(
+            update(s.mta_hosts).where(s.mta_hosts.c.name == "mta-1").values(connection="powermta_mta_1")
+        )
+    connect(ssh, monkeypatch, port=1)
+    with pytest.raises(EngineError) as caught:
+        ingest()
+    assert "127.0.0.1" in str(caught.value)
+    assert "Next: " in str(caught.value)
