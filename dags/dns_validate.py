@@ -1,0 +1,52 @@
+"""
+### dns_validate: do SPF, DKIM, DMARC, PTR and MX of every sending domain and IP stand?
+
+**When** daily at 06:00 UTC, and by hand.
+
+**What it does** one task a tenant asks DNS and checks, for every IP: SPF evaluated for that very IP (MAIL FROM and HELO,
+with the limits of RFC 7208), the DKIM key, the DMARC policy (tree walk of RFC 9989), exactly one PTR that leads back to
+the IP and equals the HELO name, an MX that is not null. Every check is ok, broken or unknown; no answer is never the same
+as no record.
+
+**What it changes** tables dns_checks and domains (spf_valid, dkim_valid, dmarc_valid, ptr_valid, mx_valid: true, false, or
+NULL for unknown). It changes no state and no sending: warmup_advance reads the verdicts and holds. Alerts go out when
+something broke or was mended, one a tenant, with the exact record to publish. A dry run writes nothing.
+
+**If it fails** the log names the thing and the next step: the connection `dns_resolver_default` (its test button asks)
+or the database. Clearing the task is safe: a run replaces its own findings.
+"""
+
+from datetime import datetime, timedelta
+
+from airflow.sdk import DAG, Param
+from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
+from email_engine_airflow.operators.alerts import SendAlerts
+from email_engine_airflow.operators.dnsauth import CheckDns, TenantsToCheck
+
+with DAG(
+    dag_id="dns_validate",
+    description="SPF, DKIM, DMARC, PTR and MX of every sending domain and IP",
+    doc_md=__doc__,
+    schedule="0 6 * * *",
+    start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow reads it as UTC
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args={
+        "retries": 2,
+        "retry_delay": timedelta(seconds=30),
+        "execution_timeout": timedelta(minutes=30),
+    },
+    on_failure_callback=TelegramAlertsNotifier(),
+    tags=["email-engine", "dns"],
+    params={
+        "dry_run": Param(False, type="boolean", title="Dry run", description="Ask and judge, write nothing."),
+    },
+) as dag:
+    tenants = TenantsToCheck(task_id="tenants")
+    check = CheckDns.partial(task_id="check", map_index_template="{{ task.tenant }}").expand(
+        tenant=tenants.output
+    )
+    tell = SendAlerts(task_id="tell")
+
+    check >> tell

@@ -1,0 +1,61 @@
+"""All checks of all subjects, with the fewest questions: ask what is missing, check again, until nothing is missing."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from email_engine.dns_answers import Answer, Question, ResolveMany
+from email_engine.dnsauth.dkim import check_dkim
+from email_engine.dnsauth.dmarc import check_dmarc
+from email_engine.dnsauth.hosts import check_address, check_mx, check_ptr
+from email_engine.dnsauth.model import Finding, Gravity, Lookup, Report, Status, Subject
+from email_engine.dnsauth.spf import check_helo, check_spf
+
+Check = Callable[[Lookup, Subject], Report]
+MOST_ROUNDS = 40
+"""SPF's limits end every chain long before (RFC 7208 section 4.6.4)."""
+
+CHECKS: tuple[Check, ...] = (check_spf, check_helo, check_dmarc, check_ptr, check_mx, check_address)
+GROUPS = ("spf", "dkim", "dmarc", "ptr", "mx")
+
+
+def check_subject(lookup: Lookup, subject: Subject) -> tuple[Finding, ...]:
+    """Every finding about one subject; DKIM only when a selector is known."""
+    checks = CHECKS + ((check_dkim,) if subject.selector else ())
+    return tuple(finding for check in checks for finding in check(lookup, subject).findings)
+
+
+def validate(subjects: Sequence[Subject], resolve_many: ResolveMany) -> dict[Subject, tuple[Finding, ...]]:
+    """Findings of every subject, in order."""
+    answers: dict[Question, Answer] = {}
+    done: dict[Subject, tuple[Finding, ...]] = {}
+    waiting = list(dict.fromkeys(subjects))
+    for _ in range(MOST_ROUNDS):
+        missing: set[Question] = set()
+        unfinished = []
+        for subject in waiting:
+            lookup = Lookup(answers)
+            done[subject] = check_subject(lookup, subject)
+            if lookup.missing:
+                missing |= lookup.missing
+                unfinished.append(subject)
+        if not missing:
+            break
+        answers |= resolve_many(sorted(missing, key=lambda q: (q.name, q.rdtype)))
+        waiting = unfinished
+    return {subject: done[subject] for subject in subjects}
+
+
+def validity(findings: Iterable[Finding]) -> dict[str, bool | None]:
+    """For each group: False when an error stands, None when something grave is unknown, True otherwise.
+
+    A group without any finding is None: what was not looked at is not good."""
+    by_group: dict[str, list[Status]] = {group: [] for group in GROUPS}
+    for finding in findings:
+        if finding.severity is Gravity.ERROR and finding.group in by_group:
+            by_group[finding.group].append(finding.status)
+    return {group: _together(statuses) for group, statuses in by_group.items()}
+
+
+def _together(statuses: Sequence[Status]) -> bool | None:
+    if Status.BROKEN in statuses:
+        return False
+    return None if Status.UNKNOWN in statuses or not statuses else True

@@ -1,0 +1,186 @@
+"""The steps of `dns_validate`: which tenants, and the checks of one tenant's domains and IPs."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from email_engine_airflow.run import Run, current_run
+
+if TYPE_CHECKING:
+    from email_engine.dnsauth.model import Finding, Subject
+    from email_engine.fleet.model import IpRecord
+    from sqlalchemy import Connection
+
+UNKNOWN_ALERT_RATE = 0.5
+SHOWN = 15
+
+
+class TenantsToCheck(BaseOperator):
+    """Returns the names of the tenants that have IPs."""
+
+    def __init__(self, *, engine_conn_id: str = "email_engine_db", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.engine_conn_id = engine_conn_id
+
+    def execute(self, context: Any) -> list[str]:
+        from email_engine.store.dns_checks import tenants_to_check
+
+        from email_engine_airflow.hooks.engine_db import EngineDbHook
+
+        store = EngineDbHook(self.engine_conn_id).get_conn()
+        try:
+            with store.session(tenant="*") as conn:
+                return list(tenants_to_check(conn))
+        finally:
+            store.dispose()
+
+
+class CheckDns(BaseOperator):
+    """Checks SPF, DKIM, DMARC, PTR, HELO and MX of every IP of one tenant, and records what it found.
+
+    It changes no state: `warmup_advance` reads the verdicts in `domains` and holds.
+
+    Returns `{"tenant", "ips", "broken", "unknown", "changed"}`: numbers of IPs with an error, of IPs with an unanswered
+    check, and of errors that came or went since the last answer."""
+
+    template_fields = ("tenant",)
+
+    def __init__(
+        self,
+        *,
+        tenant: str,
+        engine_conn_id: str = "email_engine_db",
+        dns_resolver_conn_id: str = "dns_resolver_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.tenant = tenant
+        self.engine_conn_id = engine_conn_id
+        self.dns_resolver_conn_id = dns_resolver_conn_id
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        from email_engine.dnsauth.validate import validate
+        from email_engine.fleet.model import IpState
+        from email_engine.store.ips import load_ips
+
+        from email_engine_airflow.hooks.dns_resolver import DnsResolverHook
+        from email_engine_airflow.hooks.engine_db import EngineDbHook
+
+        run = current_run(context)
+        store = EngineDbHook(self.engine_conn_id).get_conn()
+        try:
+            with store.session(tenant=self.tenant) as conn:
+                records = load_ips(conn, day=run.as_of.date(), tenant=self.tenant)
+            subjects = {ip.ip_id: _subject(ip) for ip in records if ip.state is not IpState.ABANDONED}
+            resolver = DnsResolverHook(self.dns_resolver_conn_id).get_conn()
+            found = validate(list(subjects.values()), resolver.resolve_many)
+            findings = {ip_id: found[subject] for ip_id, subject in subjects.items()}
+            with store.session(tenant=self.tenant) as conn:
+                summary = self._record(conn, findings, run)
+        finally:
+            store.dispose()
+        self.log.info("%s%s", "dry run, nothing written: " if run.dry_run else "", summary)
+        return summary
+
+    def _record(
+        self, conn: "Connection", findings: "Mapping[int, Sequence[Finding]]", run: Run
+    ) -> dict[str, Any]:
+        from email_engine.dnsauth.validate import validity
+        from email_engine.store import dns_checks
+
+        before = dns_checks.broken_before(conn, self.tenant, run.as_of)
+        change = _Change(findings, before)
+        for ip_id, of_ip in findings.items():
+            for finding in of_ip:
+                if finding.status != "ok":
+                    self.log.info(
+                        "%s %s: %s (%s)", finding.check_id, finding.subject, finding.observed, finding.status
+                    )
+            if not run.dry_run:
+                dns_checks.record_findings(conn, self.tenant, ip_id, of_ip, run.as_of, run.dag_id, run.run_id)
+                dns_checks.set_validity(conn, ip_id, validity(of_ip), run.as_of)
+        if not run.dry_run:
+            _tell(conn, self.tenant, change, run)
+        return {
+            "tenant": self.tenant,
+            "ips": len(findings),
+            "broken": len({key[0] for key in change.broken}),
+            "unknown": change.unknown_ips,
+            "changed": len(change.new) + len(change.mended),
+        }
+
+
+class _Change:
+    """Errors now against errors at their last answer; what is unknown now has not changed."""
+
+    def __init__(
+        self, findings: "Mapping[int, Sequence[Finding]]", before: frozenset[tuple[int, str, str]]
+    ) -> None:
+        keyed = {
+            (ip_id, f.subject, f.check_id): f
+            for ip_id, of_ip in findings.items()
+            for f in of_ip
+            if f.severity == "error"
+        }
+        self.broken = {key: f for key, f in keyed.items() if f.status == "broken"}
+        unknown = {key for key, f in keyed.items() if f.status == "unknown"}
+        answered = {key[0] for key in keyed} - {key[0] for key in unknown}
+        self.new = {key: f for key, f in self.broken.items() if key not in before}
+        # A check that is not made any more (the record is gone, or there at last) is mended if its IP was answered.
+        self.mended = {key for key in before - self.broken.keys() - unknown if key[0] in answered}
+        self.still = len(self.broken) - len(self.new)
+        self.unsettled = (before & unknown) | {key for key in before if key[0] not in answered}
+        self.ips = len(findings)
+        self.unknown_ips = len({key[0] for key in unknown})
+
+
+def _subject(ip: "IpRecord") -> "Subject":
+    from email_engine.dnsauth.model import Subject
+
+    return Subject(
+        domain=ip.domain,
+        address=ip.address,
+        hostname=ip.hostname,
+        selector=ip.dkim_selector,
+        dkim_key_path=ip.dkim_key_path,
+        public_key=_public_key(ip.dkim_key_path),
+    )
+
+
+def _public_key(path: str) -> str | None:
+    """The public half of the signing key, when its file can be read here; usually it lies on the MTA host alone."""
+    from pathlib import Path
+
+    from email_engine.dnsauth.dkim import BadKey, public_key_of
+
+    try:
+        return public_key_of(Path(path).read_bytes())
+    except (OSError, BadKey):
+        return None
+
+
+def _tell(conn: "Connection", tenant: str, change: _Change, run: Run) -> None:
+    from email_engine.store import alerts
+
+    ids = {"tenant": tenant, "dag_id": run.dag_id, "run_id": run.run_id}
+    if change.new or change.mended:
+        lines = [f"{f.check_id} {f.subject}: {f.observed}. Publish: {f.remedy}" for f in change.new.values()]
+        lines = lines[:SHOWN] + ([f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else [])
+        mended = [f"mended: {check_id} {subject}" for _, subject, check_id in sorted(change.mended)]
+        lines += mended[:SHOWN] + ([f"and {len(mended) - SHOWN} more mended"] if len(mended) > SHOWN else [])
+        if change.still:
+            lines.append(f"{change.still} more were broken before.")
+        state = f"checked {run.as_of.isoformat()}"
+        severity = "warning" if change.new else "info"
+        alerts.raise_alert(conn, "dns", tenant, state, severity, "DNS: " + "\n".join(lines)[:3000], **ids)
+    if not change.broken and not change.unsettled:
+        alerts.clear(conn, "dns", tenant)
+    if change.ips and change.unknown_ips >= UNKNOWN_ALERT_RATE * change.ips:
+        text = (
+            f"DNS of {change.unknown_ips} of {change.ips} IPs could not be checked: no answers. Their warm-up holds. "
+            "Look at the resolver (connection dns_resolver_default) and the zones' servers."
+        )
+        alerts.raise_alert(conn, "dns_unknown", tenant, "unknown", "warning", text, **ids)
+    else:
+        alerts.clear(conn, "dns_unknown", tenant)

@@ -1,0 +1,133 @@
+"""PTR, forward confirmation, HELO, MX, the domain's address; and the verdicts of all checks together."""
+
+from ipaddress import ip_address
+
+import pytest
+from email_engine.dns_answers import Unknown
+from email_engine.dnsauth.hosts import looks_generic
+from email_engine.dnsauth.model import Finding, Gravity, Status, Subject, record_text
+from email_engine.dnsauth.validate import validate, validity
+
+from tests.dns_zone import DOMAIN, HOST, IP, SUBJECT, Zone, good_records
+
+PTR = IP.reverse_pointer
+TIMEOUT = Unknown("timeout")
+
+
+@pytest.mark.parametrize(
+    ("records", "check_id", "status", "remedy"),
+    [
+        ({}, "ptr.record", Status.OK, ""),
+        ({}, "ptr.forward", Status.OK, ""),
+        ({}, "ptr.helo", Status.OK, ""),
+        ({}, "mx.host", Status.OK, ""),
+        ({(PTR, "PTR"): []}, "ptr.record", Status.BROKEN, f"7.100.51.198.in-addr.arpa. PTR {HOST}."),
+        ({(PTR, "PTR"): TIMEOUT}, "ptr.record", Status.UNKNOWN, "nothing yet"),
+        ({(PTR, "PTR"): [HOST, "other.example"]}, "ptr.record", Status.BROKEN, "PTR mail7"),
+        ({(PTR, "PTR"): ["other.example"]}, "ptr.record", Status.BROKEN, "PTR mail7"),
+        ({(PTR, "PTR"): ["other.example"]}, "ptr.forward", Status.BROKEN, "other.example. A 198.51.100.7"),
+        (
+            {(PTR, "PTR"): ["ip-198-51-100-7.static.hoster.example"]},
+            "ptr.generic",
+            Status.BROKEN,
+            "PTR mail7",
+        ),
+        ({(HOST, "A"): ["192.0.2.1"]}, "ptr.forward", Status.BROKEN, f"{HOST}. A 198.51.100.7"),
+        ({(HOST, "A"): ["192.0.2.1"]}, "ptr.helo", Status.BROKEN, f"{HOST}. A 198.51.100.7"),
+        ({(HOST, "A"): []}, "ptr.helo", Status.BROKEN, f"{HOST}. A 198.51.100.7"),
+        ({(HOST, "A"): TIMEOUT}, "ptr.helo", Status.UNKNOWN, "nothing yet"),
+        ({(HOST, "A"): ["192.0.2.1", str(IP)]}, "ptr.helo", Status.OK, ""),
+        ({(DOMAIN, "MX"): []}, "mx.record", Status.BROKEN, f"{DOMAIN}. MX 10 {HOST}."),
+        ({(DOMAIN, "MX"): ["0 ."]}, "mx.record", Status.BROKEN, f"{DOMAIN}. MX 10 {HOST}."),
+        ({(DOMAIN, "MX"): ["0 "]}, "mx.record", Status.BROKEN, f"{DOMAIN}. MX 10 {HOST}."),
+        ({(DOMAIN, "MX"): TIMEOUT}, "mx.record", Status.UNKNOWN, "nothing yet"),
+        ({(DOMAIN, "MX"): ["10 198.51.100.7"]}, "mx.host", Status.BROKEN, "MX 10"),
+        ({(DOMAIN, "MX"): ["10 gone.example"]}, "mx.host", Status.BROKEN, "gone.example. A"),
+        (
+            {("alias.example", "CNAME"): [HOST], (DOMAIN, "MX"): ["10 alias.example"]},
+            "mx.host",
+            Status.BROKEN,
+            "MX 10",
+        ),
+        ({(HOST, "A"): TIMEOUT}, "mx.host", Status.UNKNOWN, "nothing yet"),
+        ({(DOMAIN, "A"): []}, "address.record", Status.BROKEN, f"{DOMAIN}. A"),
+        ({(DOMAIN, "A"): TIMEOUT}, "address.record", Status.UNKNOWN, "nothing yet"),
+    ],
+)
+def test_what_is_found_comes_with_the_record_to_publish(
+    records: dict[tuple[str, str], list[str] | Unknown], check_id: str, status: Status, remedy: str
+) -> None:
+    finding = Zone(good_records() | records).findings()[check_id]
+    assert finding.status is status
+    assert remedy in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("name", "generic"),
+    [
+        ("mail7.aurora-mail.example", False),
+        ("ip-198-51-100-7.hoster.example", True),
+        ("7.100.51.198.rev.hoster.example", True),
+        ("h51-100-7.hoster.example", True),
+        ("dynamic-7.hoster.example", True),
+        ("pool7.hoster.example", True),
+        ("mta.liverpool.example", False),
+        ("mx100.aurora-mail.example", False),
+    ],
+)
+def test_a_providers_default_name_is_known(name: str, generic: bool) -> None:
+    assert looks_generic(name, IP) is generic
+
+
+def test_ipv6_default_names_are_known() -> None:
+    address = ip_address("2001:db8:1:2::25")
+    assert looks_generic("2001-0db8-0001-0002.hoster.example", address)
+    assert not looks_generic("mail.aurora-mail.example", address)
+
+
+def test_questions_of_all_subjects_travel_together_and_only_once() -> None:
+    zone = Zone(good_records())
+    others = [
+        Subject(
+            f"news{n}.aurora-mail.example",
+            ip_address(f"198.51.100.{n}"),
+            f"mail{n}.aurora-mail.example",
+            "s1",
+        )
+        for n in range(10, 30)
+    ]
+    found = validate([SUBJECT, *others], zone.resolve_many)
+    assert len(found) == 21
+    assert len(zone.asked) == len(set(zone.asked))
+    assert zone.rounds <= 4
+
+
+def test_a_silent_resolver_makes_everything_unknown_and_nothing_broken() -> None:
+    findings = validate([SUBJECT], lambda questions: dict.fromkeys(questions, TIMEOUT))[SUBJECT]
+    assert {finding.status for finding in findings} == {Status.UNKNOWN}
+    assert set(validity(findings).values()) == {None}
+
+
+def finding(check_id: str, status: Status, severity: Gravity = Gravity.ERROR) -> Finding:
+    return Finding(check_id, "x", status, severity, "", "", "")
+
+
+@pytest.mark.parametrize(
+    ("findings", "verdict"),
+    [
+        ([finding("spf.record", Status.OK)], True),
+        ([finding("spf.record", Status.OK), finding("spf.helo", Status.BROKEN, Gravity.WARNING)], True),
+        ([finding("spf.record", Status.OK), finding("spf.result", Status.UNKNOWN)], None),
+        ([finding("spf.record", Status.UNKNOWN), finding("spf.all", Status.BROKEN)], False),
+        ([finding("ptr.record", Status.BROKEN)], None),
+        ([], None),
+    ],
+    ids=["good", "warning only", "partly unknown", "broken beats unknown", "another group", "not looked at"],
+)
+def test_the_verdict_of_a_group(findings: list[Finding], verdict: bool | None) -> None:
+    assert validity(findings)["spf"] is verdict
+
+
+def test_a_long_txt_record_is_written_in_strings_of_255() -> None:
+    text = record_text("s1.example", "TXT", "x" * 300)
+    assert text == f's1.example. TXT "{"x" * 255}" "{"x" * 45}"'
