@@ -4,10 +4,12 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+import yaml
 from email_engine.errors import InputError
 from email_engine.fleet.mistakes import FleetInvalid
 from email_engine.fleet.model import Fleet, IpState
-from email_engine.fleet.parse import parse_fleet
+from email_engine.fleet.parse import SCHEDULES, parse_fleet
+from email_engine.home import CONFIG
 
 EXAMPLE = (Path(__file__).resolve().parents[3] / "include/config/fleet.yaml").read_text()
 SINGLE = """
@@ -243,3 +245,8 @@ def test_a_value_that_somebody_could_misread_is_refused(old: str, new: str, said
 def test_initial_states_are_number_ranges_inside_the_range(states: str, said: str) -> None:
     text = changed("{ active: 1-40, warming: 41-47, standby: 48-50 }", states)
     assert said in "\n".join(mistakes(text))
+
+
+def test_the_known_schedules_are_those_of_the_policy() -> None:
+    policy = yaml.safe_load((CONFIG / "policy.yaml").read_text())
+    assert set(policy["schedules"]) == SCHEDULES
