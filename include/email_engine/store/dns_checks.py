@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from email_engine.dnsauth.model import Finding, Status
 from email_engine.store.schema import dns_checks, domains, ips
@@ -82,7 +82,7 @@ def broken_before(conn: Connection, tenant: str, before: datetime) -> frozenset[
             dns_checks.c.status != Status.UNKNOWN.value,
             dns_checks.c.severity == "error",
         )
-        .distinct(dns_checks.c.ip_id, dns_checks.c.subject, dns_checks.c.check_id)
+        .ext(distinct_on(dns_checks.c.ip_id, dns_checks.c.subject, dns_checks.c.check_id))
         .order_by(
             dns_checks.c.ip_id, dns_checks.c.subject, dns_checks.c.check_id, dns_checks.c.checked_at.desc()
         )

@@ -1,0 +1,187 @@
+"""dns_validate's tasks against the lab's zones and a real database."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from email_engine.store import alerts
+from email_engine.store import schema as s
+from email_engine.store.engine import Store
+from email_engine_airflow.operators.dnsauth import CheckDns, TenantsToCheck
+from sqlalchemy import select, update
+
+from lab.testing import RunningLab
+from tests.dns_lab import AS_OF, connect, context, dns_lab
+from tests.fleet_rows import add_host, add_ip, add_tenant
+
+DAY = timedelta(days=1)
+PREFIXES = ("news", "mail")
+
+
+@pytest.fixture(scope="module")
+def module_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
+    with dns_lab(tmp_path_factory.mktemp("lab"), tenants=("aurora", "borealis")) as running:
+        yield running
+
+
+@pytest.fixture
+def lab(
+    module_lab: RunningLab, engine_database_url: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RunningLab]:
+    """Two IPs a tenant in the database, as the lab's zones have them."""
+    connect(monkeypatch, module_lab, engine_database_url)
+    key = Path(module_lab.world["state"]) / "keys" / "dkim.pem"
+    with store.session(tenant="*") as conn:
+        add_host(conn)
+        for tenant, network in (("aurora", "198.51.100"), ("borealis", "203.0.113")):
+            add_tenant(conn, tenant)
+            for n, prefix in enumerate(PREFIXES, 1):
+                ip_id = add_ip(conn, n, tenant, network=network)
+                domain = {"name": f"{prefix}{n}.{tenant}-mail.example", "dkim_key_path": str(key)}
+                conn.execute(update(s.domains).where(s.domains.c.ip_id == ip_id).values(**domain))
+    yield module_lab
+    for broken in module_lab.state()["dns"]["broken"]:
+        module_lab.knob("mend_record", domain=broken["domain"], which=broken["which"])
+
+
+def check(as_of: Any = AS_OF, tenant: str = "aurora", **params: Any) -> dict[str, Any]:
+    return CheckDns(task_id="check", tenant=tenant).execute(context("dns_validate", as_of, **params))
+
+
+def domain(store: Store, name: str) -> Any:
+    with store.session(tenant="*") as conn:
+        return conn.execute(select(s.domains).where(s.domains.c.name == name)).one()
+
+
+def verdicts(store: Store, name: str) -> dict[str, bool | None]:
+    row = domain(store, name)
+    return {g: getattr(row, f"{g}_valid") for g in ("spf", "dkim", "dmarc", "ptr", "mx")}
+
+
+def told(store: Store) -> list[tuple[str, str, str]]:
+    with store.session(tenant="*") as conn:
+        return [(a.event, a.severity, a.text) for a in alerts.pending(conn)]
+
+
+def findings(store: Store) -> list[Any]:
+    with store.session(tenant="*") as conn:
+        return list(conn.execute(select(s.dns_checks).order_by(s.dns_checks.c.id)))
+
+
+ALL_GOOD = {"spf": True, "dkim": True, "dmarc": True, "ptr": True, "mx": True}
+
+
+def test_a_well_kept_fleet_is_valid_and_nobody_is_told(lab: RunningLab, store: Store) -> None:
+    assert TenantsToCheck(task_id="tenants").execute(context("dns_validate")) == ["aurora", "borealis"]
+    assert check() == {"tenant": "aurora", "ips": 2, "broken": 0, "unknown": 0, "changed": 0}
+    assert verdicts(store, "news1.aurora-mail.example") == ALL_GOOD
+    assert domain(store, "news1.aurora-mail.example").last_dns_check == AS_OF
+    assert domain(store, "news1.borealis-mail.example").last_dns_check is None
+    assert told(store) == []
+    assert "dkim.match" in {row.check_id for row in findings(store)}
+
+
+@pytest.mark.parametrize(
+    ("which", "how", "group", "verdict"),
+    [
+        ("spf", "missing", "spf", False),
+        ("spf", "wrong", "spf", False),
+        ("spf", "timeout", "spf", None),
+        ("dkim", "wrong", "dkim", False),
+        ("dkim", "servfail", "dkim", None),
+        ("dmarc", "wrong", "dmarc", False),
+        ("ptr", "wrong", "ptr", False),
+        ("ptr", "duplicate", "ptr", False),
+        ("mx", "wrong", "mx", False),
+        ("helo", "wrong", "ptr", False),
+    ],
+)
+def test_a_broken_record_is_broken_and_a_silent_one_unknown(
+    lab: RunningLab, store: Store, which: str, how: str, group: str, verdict: bool | None
+) -> None:
+    lab.knob("break_record", domain="news1.aurora-mail.example", which=which, how=how)
+    summary = check()
+    assert verdicts(store, "news1.aurora-mail.example")[group] is verdict
+    assert verdicts(store, "mail2.aurora-mail.example") == ALL_GOOD
+    assert (summary["broken"], summary["unknown"]) == ((1, 0) if verdict is False else (0, 1))
+
+
+def test_an_alert_carries_the_record_and_comes_once_for_a_change(lab: RunningLab, store: Store) -> None:
+    lab.knob("break_record", domain="news1.aurora-mail.example", which="spf", how="missing")
+    check()
+    ((event, severity, text),) = told(store)
+    assert (event, severity) == ("dns", "warning")
+    assert 'news1.aurora-mail.example. TXT "v=spf1 ip4:198.51.100.1 -all"' in text
+    assert check(AS_OF + DAY)["changed"] == 0
+    lab.knob("break_record", domain="news1.aurora-mail.example", which="spf", how="timeout")
+    assert check(AS_OF + 2 * DAY)["changed"] == 0
+    lab.knob("break_record", domain="news1.aurora-mail.example", which="spf", how="missing")
+    assert check(AS_OF + 3 * DAY)["changed"] == 0
+    lab.knob("break_record", domain="mail2.aurora-mail.example", which="mx", how="missing")
+    assert check(AS_OF + 4 * DAY)["changed"] == 1
+    lab.knob("mend_record", domain="news1.aurora-mail.example")
+    lab.knob("mend_record", domain="mail2.aurora-mail.example")
+    assert check(AS_OF + 5 * DAY)["changed"] == 2
+    texts = [text for event, _, text in told(store) if event == "dns"]
+    assert len(texts) == 3
+    assert "mended: mx.record mail2.aurora-mail.example" in "".join(texts)
+    assert check(AS_OF + 6 * DAY)["changed"] == 0
+
+
+def test_a_silent_dns_makes_everything_unknown_with_one_alert(lab: RunningLab, store: Store) -> None:
+    check()
+    lab.knob("silence_dns", on=True)
+    try:
+        summary = check(AS_OF + DAY)
+    finally:
+        lab.knob("silence_dns", on=False)
+    assert (summary["broken"], summary["unknown"]) == (0, 2)
+    assert set(verdicts(store, "news1.aurora-mail.example").values()) == {None}
+    ((event, _, text),) = told(store)
+    assert event == "dns_unknown"
+    assert "2 of 2 IPs" in text
+    check(AS_OF + 2 * DAY)
+    assert verdicts(store, "news1.aurora-mail.example") == ALL_GOOD
+
+
+def test_a_cleared_task_replaces_its_own_findings(lab: RunningLab, store: Store) -> None:
+    check()
+    before = len(findings(store))
+    lab.knob("break_record", domain="news1.aurora-mail.example", which="ptr", how="wrong")
+    check()
+    after = findings(store)
+    broken = [row for row in after if row.status == "broken" and row.check_id == "ptr.record"]
+    assert len(broken) == 1
+    assert broken[0].remedy == "1.100.51.198.in-addr.arpa. PTR mail1.aurora-mail.example."
+    assert before <= len(after) <= before + 3
+
+
+def test_an_older_run_never_overwrites_a_newer_verdict(lab: RunningLab, store: Store) -> None:
+    check(AS_OF + DAY)
+    lab.knob("break_record", domain="news1.aurora-mail.example", which="spf", how="missing")
+    check(AS_OF)
+    assert domain(store, "news1.aurora-mail.example").last_dns_check == AS_OF + DAY
+    assert verdicts(store, "news1.aurora-mail.example")["spf"] is True
+
+
+def test_a_dry_run_writes_nothing(lab: RunningLab, store: Store) -> None:
+    lab.knob("break_record", domain="news1.aurora-mail.example", which="spf", how="missing")
+    assert check(dry_run=True)["broken"] == 1
+    assert findings(store) == []
+    assert told(store) == []
+    assert domain(store, "news1.aurora-mail.example").spf_valid is None
+
+
+def test_sending_state_is_never_touched(lab: RunningLab, store: Store) -> None:
+    lab.knob("break_record", domain="news1.aurora-mail.example", which="dkim", how="missing")
+    everything = select(s.ips, s.warmup_plans).join_from(
+        s.ips, s.warmup_plans, s.ips.c.id == s.warmup_plans.c.ip_id
+    )
+    with store.session(tenant="*") as conn:
+        before = conn.execute(everything).all()
+    check()
+    with store.session(tenant="*") as conn:
+        assert conn.execute(everything).all() == before
+        assert conn.execute(select(s.decisions)).all() == []
