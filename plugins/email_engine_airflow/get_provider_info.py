@@ -52,7 +52,7 @@ def _type(
 POWERMTA = _type(
     "powermta",
     "PowerMtaHook",
-    "PowerMTA host (SSH)",
+    "PowerMTA (SSH)",
     {
         "host_key": _field(
             "Host key", "The server's public key, as in known_hosts: ssh-ed25519 AAAA... Another key ends the connection."

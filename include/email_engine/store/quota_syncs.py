@@ -7,6 +7,7 @@ from datetime import date
 from enum import StrEnum
 
 from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from email_engine.mailer.model import LastSync, Setting
 from email_engine.store.schema import quota_syncs
@@ -58,7 +59,7 @@ def history(conn: Connection, mailwizz: str) -> dict[int, LastSync]:
         select(q.server_id, q.new_daily_quota, q.new_hourly_quota, q.new_status)
         .where(q.mailwizz == mailwizz, q.result != SyncResult.REFUSED)
         .order_by(q.server_id, q.id.desc())
-        .distinct(q.server_id)
+        .ext(distinct_on(q.server_id))
     )
     statuses = {
         row.server_id: row.new_status for row in conn.execute(written.where(q.old_status != q.new_status))

@@ -1,0 +1,324 @@
+"""The quota sync as Airflow runs it, on a real MailWizz stand-in and real databases."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+from email_engine.errors import EngineError, InputError, Refused, Unreachable
+from email_engine.store import alerts, brakes, ips, quota_syncs, versions
+from email_engine.store.engine import Store
+from email_engine.store.schema import decisions
+from email_engine.store.schema import quota_syncs as syncs
+from email_engine_airflow.operators.quotas import ListMailwizz, SyncQuotas
+from psycopg.rows import dict_row
+from sqlalchemy import URL, make_url, select
+
+from lab.testing import API_KEY, RunningLab, running_lab
+from tests import fleet_rows
+
+AS_OF = datetime(2026, 11, 1, 8, 5, tzinfo=UTC)
+RESET = """UPDATE mw_delivery_server SET daily_quota = 0, hourly_quota = 0, type = 'smtp-pmta', status = 'active',
+    warmup_plan_id = NULL, hostname = 'mta-1'"""
+
+
+def plain(url: str | URL) -> str:
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="module")
+def mailwizz_url(postgres_url: str) -> str:
+    with psycopg.connect(plain(postgres_url), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE mw_aurora")
+    return plain(make_url(postgres_url).set(database="mw_aurora"))
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory, mailwizz_url: str) -> Iterator[RunningLab]:
+    state: Path = tmp_path_factory.mktemp("quotas")
+    servers = [
+        {"server_id": 100 + n, "name": f"aurora-{n}", "hostname": "mta-1", "vmta": f"aurora-{n}"}
+        for n in (1, 2, 3)
+    ]
+    one = {
+        "name": "mw-aurora",
+        "port": 0,
+        "api_key": API_KEY,
+        "database_url": mailwizz_url,
+        "servers": servers,
+    }
+    with running_lab({"state": str(state), "clock": {"mode": "real"}, "mailwizz": [one]}) as lab:
+        yield lab
+
+
+@pytest.fixture
+def mailwizz(lab: RunningLab, mailwizz_url: str) -> Iterator[Callable[..., list[dict[str, Any]]]]:
+    """SQL on MailWizz's database; the servers are unlimited and active again before each test."""
+    lab.knob("mailwizz.offline", on=False)
+    lab.knob("mailwizz.refuse", reason=None)
+    with psycopg.connect(mailwizz_url, autocommit=True, row_factory=dict_row) as connection:
+
+        def run(
+            statement: str = "SELECT * FROM mw_delivery_server ORDER BY server_id",
+        ) -> list[dict[str, Any]]:
+            done = connection.execute(statement)  # type: ignore[call-overload]
+            return done.fetchall() if done.description else []
+
+        run(RESET)
+        yield run
+        run(RESET)
+
+
+@pytest.fixture
+def connections(
+    lab: RunningLab, mailwizz_url: str, engine_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def database(url: str, **fields: Any) -> str:
+        given = make_url(url)
+        fields |= {"host": given.query["host"], "login": given.username, "password": given.password}
+        return json.dumps(fields | {"schema": given.database})
+
+    api = {
+        "conn_type": "mailwizz",
+        "host": f"http://127.0.0.1:{lab.ready['mailwizz']['mw-aurora']}/api",
+        "password": API_KEY,
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_EMAIL_ENGINE_DB", database(engine_database_url, conn_type="postgres"))
+    monkeypatch.setenv("AIRFLOW_CONN_MAILWIZZ_API_MW-AURORA", json.dumps(api))
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_MAILWIZZ_DB_MW-AURORA",
+        database(
+            mailwizz_url, conn_type="mailwizz_db", extra={"dialect": "postgresql", "table_prefix": "mw_"}
+        ),
+    )
+
+
+@pytest.fixture
+def fleet(store: Store, connections: None, mailwizz: Any) -> Callable[..., None]:
+    """Three IPs: 1 active with 5000 a day, 2 warming with 250, 3 in standby."""
+
+    def make(mode: str = "act") -> None:
+        with store.session(tenant="*") as conn:
+            fleet_rows.add_tenant(conn, "aurora", mode)
+            fleet_rows.add_host(conn)
+            version = versions.bump(conn, "test")
+            for number, state, allowance in ((1, "active", 5000), (2, "warming", 250), (3, "standby", 0)):
+                ip_id = fleet_rows.add_ip(conn, number, state=state)
+                ips.set_allowance(conn, ip_id, "aurora", date(2026, 11, 1), allowance, version, None)
+
+    return make
+
+
+def sync(run_id: str = "run-1", as_of: datetime = AS_OF, **params: Any) -> dict[str, Any]:
+    run = SimpleNamespace(dag_id="mailwizz_quota_sync", run_id=run_id, run_after=as_of, logical_date=None)
+    return SyncQuotas(task_id="sync", instance="mw-aurora").execute({"dag_run": run, "params": params})
+
+
+def settings(mailwizz: Any) -> list[tuple[int, int, str]]:
+    return [(row["daily_quota"], row["hourly_quota"], row["status"]) for row in mailwizz()]
+
+
+WANTED = [(5000, 500, "active"), (250, 25, "active"), (1, 1, "disabled")]
+UNTOUCHED = [(0, 0, "active")] * 3
+
+
+def rows(store: Store, table: Any) -> list[Any]:
+    with store.session(tenant="*") as conn:
+        return list(conn.execute(select(table).order_by(table.c.id)))
+
+
+def told(store: Store) -> dict[str, str]:
+    with store.session(tenant="*") as conn:
+        return {alert.event: alert.text for alert in alerts.pending(conn) if alert.cleared_at is None}
+
+
+def test_servers_follow_allowances_and_each_write_is_recorded(
+    fleet: Any, store: Store, mailwizz: Any
+) -> None:
+    fleet()
+    assert sync() == {
+        "instance": "mw-aurora", "changes": 3, "drift": 0, "refused": 0, "unchanged": 0, "changed": 3, "held": 0,
+    }  # fmt: skip
+    assert settings(mailwizz) == WANTED
+    written = rows(store, syncs)
+    assert {(r.server_id, r.new_daily_quota, r.new_status, r.result) for r in written} == {
+        (101, 5000, "active", "applied"), (102, 250, "active", "applied"), (103, 1, "disabled", "applied"),
+    }  # fmt: skip
+    assert {(r.run_id, r.day) for r in written} == {("run-1", date(2026, 11, 1))}
+    decided = rows(store, decisions)
+    assert {(str(r.subject), r.action, r.applied, r.run_key) for r in decided} == {
+        ("198.51.100.1", "set-quotas", True, "1/2026-11-01"),
+        ("198.51.100.2", "set-quotas", True, "1/2026-11-01"),
+        ("198.51.100.3", "disable", True, "1/2026-11-01"),
+    }
+    assert told(store) == {}
+
+
+def test_a_second_run_finds_nothing_to_do(fleet: Any, store: Store, mailwizz: Any) -> None:
+    fleet()
+    sync()
+    again = sync("run-2")
+    assert (again["changes"], again["changed"], again["unchanged"]) == (0, 0, 3)
+    assert len(rows(store, syncs)) == 3
+
+
+def test_the_day_is_the_runs_and_not_the_clocks(fleet: Any, store: Store, mailwizz: Any) -> None:
+    fleet()
+    with store.session(tenant="*") as conn:
+        ip_id = ips.load_ips(conn, day=date(2026, 11, 1))[1].ip_id
+        ips.set_allowance(conn, ip_id, "aurora", date(2026, 11, 2), 500, versions.current(conn), None)
+    sync(as_of=datetime(2026, 11, 1, 23, 59, tzinfo=UTC))
+    assert settings(mailwizz)[1] == (250, 25, "active")
+    sync("run-2", as_of=datetime(2026, 11, 2, 0, 5, tzinfo=UTC))
+    assert settings(mailwizz)[1] == (500, 50, "active")
+
+
+def test_a_tenant_in_observe_gets_decisions_and_no_change(fleet: Any, store: Store, mailwizz: Any) -> None:
+    fleet("observe")
+    result = sync()
+    assert (result["changes"], result["changed"]) == (3, 0)
+    assert settings(mailwizz) == UNTOUCHED
+    assert rows(store, syncs) == []
+    assert [(r.applied, r.kind) for r in rows(store, decisions)] == [(False, "quota")] * 3
+
+
+def test_a_dry_run_writes_nothing_at_all(fleet: Any, store: Store, mailwizz: Any) -> None:
+    fleet()
+    result = sync(dry_run=True)
+    assert len(result["plan"]) == 3
+    assert settings(mailwizz) == UNTOUCHED
+    assert rows(store, syncs) == rows(store, decisions) == []
+
+
+def test_drift_is_mended_and_said(fleet: Any, store: Store, mailwizz: Any) -> None:
+    fleet()
+    sync()
+    mailwizz("UPDATE mw_delivery_server SET daily_quota = 0 WHERE server_id = 101")
+    mailwizz("UPDATE mw_delivery_server SET status = 'active' WHERE server_id = 103")
+    assert sync("run-2")["drift"] == 2
+    assert settings(mailwizz) == WANTED
+    assert [r.result for r in rows(store, syncs)[-2:]] == ["drift_mended"] * 2
+    assert "server 101" in told(store)["quota-drift"]
+
+
+def test_the_engine_enables_only_what_it_disabled(fleet: Any, store: Store, mailwizz: Any) -> None:
+    fleet()
+    sync()
+    mailwizz("UPDATE mw_delivery_server SET status = 'disabled' WHERE server_id = 102")
+    with store.session(tenant="*") as conn:
+        third = ips.load_ips(conn, day=date(2026, 11, 1))[2].ip_id
+        conn.exec_driver_sql("UPDATE email_engine.ips SET status = 'warming' WHERE mailwizz_server_id = 103")
+        ips.set_allowance(conn, third, "aurora", date(2026, 11, 1), 50, versions.bump(conn, "start"), None)
+    assert sync("run-2")["refused"] == 1
+    assert settings(mailwizz)[1:] == [(250, 25, "disabled"), (50, 5, "active")]
+    assert "server 102 (198.51.100.2): disabled, and not by the engine" in told(store)["quota-findings"]
+    mailwizz("UPDATE mw_delivery_server SET status = 'active' WHERE server_id = 102")
+    sync("run-3")
+    assert "quota-findings" not in told(store)
+
+
+def test_a_write_that_never_ended_still_counts_as_the_engines(
+    fleet: Any, store: Store, mailwizz: Any
+) -> None:
+    fleet()
+    sync()
+    with store.session(tenant="*") as conn:
+        conn.exec_driver_sql(
+            "UPDATE email_engine.quota_syncs SET result = 'not_verified' WHERE server_id = 103"
+        )
+        assert quota_syncs.history(conn, "mw-aurora")[103].status == "disabled"
+
+
+def test_a_brake_disables_the_server(fleet: Any, store: Store, mailwizz: Any) -> None:
+    fleet()
+    sync()
+    with store.session(tenant="*") as conn:
+        first = ips.load_ips(conn, day=date(2026, 11, 1))[0]
+        brakes.engage(conn, first, "listed", "test", AS_OF, None, None, None)
+    sync("run-2")
+    assert settings(mailwizz)[0] == (1, 1, "disabled")
+    assert "the brake is on" in rows(store, syncs)[-1].message
+
+
+def test_a_warmup_plan_of_mailwizz_is_left_to_people(
+    fleet: Any, store: Store, mailwizz: Any, lab: RunningLab
+) -> None:
+    fleet()
+    lab.knob("mailwizz.assign_warmup_plan", server_id=102)
+    assert sync()["refused"] == 1
+    assert settings(mailwizz)[1] == (0, 0, "active")
+    assert "warm-up plan governs its quotas" in told(store)["quota-findings"]
+
+
+@pytest.mark.parametrize("trouble", ["offline", "refuse"])
+def test_with_the_api_away_reductions_are_written_and_raises_wait(
+    fleet: Any, mailwizz: Any, lab: RunningLab, trouble: str
+) -> None:
+    fleet()
+    mailwizz("UPDATE mw_delivery_server SET daily_quota = 100, hourly_quota = 10 WHERE server_id = 102")
+    lab.knob(f"mailwizz.{trouble}", **({"on": True} if trouble == "offline" else {"reason": "key"}))
+    with pytest.raises(EngineError, match="MailWizz mailwizz_api_mw-aurora"):
+        sync()
+    assert settings(mailwizz) == [(5000, 500, "active"), (100, 10, "active"), (1, 1, "disabled")]
+    lab.knob("mailwizz.offline", on=False)
+    lab.knob("mailwizz.refuse", reason=None)
+    sync("run-2")
+    assert settings(mailwizz) == WANTED
+
+
+def test_api_and_database_of_different_installations_change_nothing(
+    fleet: Any, mailwizz: Any, monkeypatch: Any
+) -> None:
+    from email_engine.adapters.mailwizz_api import ApiServer, MailwizzApi
+
+    fleet()
+    stranger = (ApiServer(101, "smtp-pmta", "other", "elsewhere", "active"),)
+    monkeypatch.setattr(MailwizzApi, "delivery_servers", lambda self: stranger)
+    with pytest.raises(Refused, match="connections to the same installation"):
+        sync()
+    assert settings(mailwizz) == UNTOUCHED
+
+
+def test_a_database_away_is_one_clear_error(fleet: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet()
+    away = {"conn_type": "mailwizz_db", "host": "127.0.0.1", "port": 1, "login": "x", "password": "secret-word",
+            "schema": "mw", "extra": {"dialect": "postgresql"}}  # fmt: skip
+    monkeypatch.setenv("AIRFLOW_CONN_MAILWIZZ_DB_MW-AURORA", json.dumps(away))
+    with pytest.raises(Unreachable, match="mailwizz_db_mw-aurora") as caught:
+        sync()
+    assert "secret-word" not in str(caught.value)
+
+
+def test_one_server_that_cannot_be_written_does_not_stop_the_others(
+    fleet: Any, store: Store, mailwizz: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from email_engine.adapters.mailwizz_db import MailwizzDb
+
+    fleet()
+    write = MailwizzDb.set_quota
+
+    def somebody_was_faster(self: MailwizzDb, server_id: int, daily: int, hourly: int, old: Any) -> None:
+        if server_id == 101:
+            mailwizz("UPDATE mw_delivery_server SET daily_quota = 7 WHERE server_id = 101")
+        write(self, server_id, daily, hourly, old)
+
+    monkeypatch.setattr(MailwizzDb, "set_quota", somebody_was_faster)
+    with pytest.raises(EngineError, match=r"1 servers not written.*changed meanwhile"):
+        sync()
+    assert settings(mailwizz) == [(7, 0, "active"), *WANTED[1:]]
+    assert [r.result for r in rows(store, syncs) if r.server_id == 101] == ["refused"]
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize(("wanted", "names"), [(None, ["mw-aurora"]), ("mw-aurora", ["mw-aurora"])])
+def test_instances_are_listed_or_picked(fleet: Any, wanted: str | None, names: list[str]) -> None:
+    fleet()
+    run = SimpleNamespace(dag_id="d", run_id="r", run_after=AS_OF, logical_date=None)
+    listing = ListMailwizz(task_id="instances")
+    assert listing.execute({"dag_run": run, "params": {"instance": wanted}}) == names
+    with pytest.raises(InputError, match="one of: mw-aurora"):
+        listing.execute({"dag_run": run, "params": {"instance": "mw-other"}})
