@@ -48,7 +48,9 @@ class Host:
         self.start_error = ""
         self.model: Model | None = None
         self.book = QueueBook()
-        self.sending = Sending(self.book, frozenset(self.ips), PRIMARY_ADDRESS, recipients)
+        self.sending = Sending(
+            self.book, frozenset((*self.ips, PRIMARY_ADDRESS)), PRIMARY_ADDRESS, recipients
+        )
         self._accounting = Accounting((), self.root)
         self._router: Router | None = None
         self._receipts: list[Record] = []

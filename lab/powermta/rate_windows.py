@@ -43,15 +43,19 @@ class FixedWindow:
 
     def earliest(self, moment: float) -> float:
         """The first moment not before `moment` at which one more attempt is allowed."""
+        self._roll(moment)
+        if self._count < self.limit:
+            return moment
+        return self.anchor + (self._index + 1) * self.period if self.limit else float("inf")
+
+    def take(self, moment: float) -> None:
+        self._roll(moment)
+        self._count += 1
+
+    def _roll(self, moment: float) -> None:
         index = int((moment - self.anchor) // self.period)
         if index != self._index:
             self._index, self._count = index, 0
-        if self._count < self.limit:
-            return moment
-        return self.anchor + (index + 1) * self.period if self.limit else float("inf")
-
-    def take(self, moment: float) -> None:
-        self._count += 1
 
     def used(self, moment: float) -> int:
         """Attempts counted in the window that holds `moment`."""

@@ -12,7 +12,10 @@ _ONE = 1 << 32
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What happens to mail, as ratios 0..1: the first three of attempts, the last three of delivered messages."""
+    """What happens to mail, as ratios 0..1: the first three of attempts, the last three of delivered messages.
+
+    Where the first three make more than 1 together, bounces come first and deferrals get what is left.
+    """
 
     hard_bounce_rate: float = 0.004
     block_rate: float = 0.0005
@@ -25,8 +28,6 @@ class Rates:
         for item in fields(self):
             if not 0 <= getattr(self, item.name) <= 1:
                 raise ValueError(f"{item.name} is {getattr(self, item.name)}, allowed 0..1")
-        if self.hard_bounce_rate + self.block_rate + self.deferral_rate > 1:
-            raise ValueError("hard_bounce_rate + block_rate + deferral_rate is more than 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Recipients:
         self._truths: dict[tuple[str, str], _Truth] = {}
         self.unreachable: set[str] = set()
         for rates in self._base.values():
-            Rates(**rates)
+            _check(rates)
 
     def set_rates(self, ip: str, provider: str = "", **rates: float | None) -> Rates:
         """Changes the rates of one IP (`*`: all) towards one provider or domain ('': all). None leaves a rate as it is.
@@ -72,7 +73,7 @@ class Recipients:
             **self._by_ip.get(key, {}),
             **{name: rate for name, rate in rates.items() if rate is not None},
         }
-        Rates(**wanted)
+        _check(wanted)
         self._by_ip[key] = wanted
         self._truths.clear()
         return self.rates(ip, provider or ANY)
@@ -137,3 +138,11 @@ class Recipients:
         )
         self._truths[ip, domain] = truth
         return truth
+
+
+def _check(rates: Mapping[str, float]) -> None:
+    """Refuses rates outside 0..1, unknown ones, and given ones that cannot hold together."""
+    Rates(**rates)
+    together = sum(rates.get(name, 0) for name in ("hard_bounce_rate", "block_rate", "deferral_rate"))
+    if together > 1:
+        raise ValueError(f"hard_bounce_rate + block_rate + deferral_rate is {together}, allowed at most 1")
