@@ -30,7 +30,10 @@ def upgrade(url: str | URL, revision: str = "head") -> None:
     """Upgrades in one transaction; does nothing when the database is there already.
 
     Raises `Unreachable` or `AccessDenied` when there is no connection to be had."""
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
+    # a role named like the schema would have it in its search path, and Alembic would take it for the default one
+    engine = create_engine(
+        make_url(url).set(drivername="postgresql+psycopg"), connect_args={"options": "-c search_path=public"}
+    )
     try:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})

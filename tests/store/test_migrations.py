@@ -1,0 +1,151 @@
+"""Migrations make exactly the schema, once, also when two run at the same time."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from email_engine.errors import AccessDenied, Unreachable
+from email_engine.store.engine import Store
+from email_engine.store.migrate import alembic_config, prepare_role, upgrade
+from email_engine.store.schema import SCHEMA, TENANT_TABLES, metadata
+from sqlalchemy import Connection, create_engine, make_url, text
+
+_numbers = count(1)
+CATALOGUE = {
+    "columns": """
+        SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity::text,
+               pg_get_expr(d.adbin, d.adrelid)
+        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+        WHERE c.relnamespace = 'email_engine'::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped""",
+    "constraints": """
+        SELECT c.relname, conname, pg_get_constraintdef(k.oid) FROM pg_constraint k JOIN pg_class c ON c.oid = conrelid
+        WHERE connamespace = 'email_engine'::regnamespace""",
+    "indexes": "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'email_engine'",
+}
+
+
+@pytest.fixture
+def empty_url(postgres_url: str) -> Iterator[str]:
+    """A database without the engine's tables, and a role that owns it."""
+    name = f"migrate_{next(_numbers)}"
+    yield prepare_role(postgres_url, name, name, "not-a-secret")
+    libpq = make_url(postgres_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(libpq, autocommit=True) as conn:
+        conn.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]
+        conn.execute(f"DROP ROLE {name}")  # type: ignore[call-overload]
+
+
+def catalogue(conn: Connection) -> dict[str, list[tuple[object, ...]]]:
+    """Every column, constraint and index of the schema but Alembic's own."""
+    return {
+        kind: sorted(
+            tuple(row) for row in conn.execute(text(query)) if not str(row[0]).endswith("alembic_version")
+        )
+        for kind, query in CATALOGUE.items()
+    }
+
+
+def catalogue_of(url: str) -> dict[str, list[tuple[object, ...]]]:
+    engine = create_engine(url, connect_args={"options": "-c search_path=public"})
+    with engine.connect() as conn:
+        found = catalogue(conn)
+    engine.dispose()
+    return found
+
+
+def test_the_newest_revision_is_the_schema_to_the_last_check(
+    engine_database_url: str, empty_url: str
+) -> None:
+    engine = create_engine(empty_url, connect_args={"options": "-c search_path=public"})
+    with engine.begin() as conn:
+        conn.execute(text(f"CREATE SCHEMA {SCHEMA}"))
+        metadata.create_all(conn)
+        wanted = catalogue(conn)
+    engine.dispose()
+    made = catalogue_of(engine_database_url)
+    for kind in CATALOGUE:
+        assert made[kind] == wanted[kind], f"{kind} differ: add a revision to store/migrations/versions"
+
+
+def test_alembic_sees_nothing_left_to_do(engine_database_url: str) -> None:
+    engine = create_engine(engine_database_url, connect_args={"options": "-c search_path=public"})
+    with engine.connect() as conn:
+        options = {
+            "include_schemas": True,
+            "compare_type": True,
+            "compare_server_default": True,
+            "version_table_schema": SCHEMA,
+            "include_name": lambda name, kind, _: name == SCHEMA if kind == "schema" else True,
+        }
+        assert compare_metadata(MigrationContext.configure(conn, opts=options), metadata) == []
+    engine.dispose()
+
+
+def test_upgrading_again_changes_nothing(empty_url: str) -> None:
+    upgrade(empty_url)
+    before = catalogue_of(empty_url)
+    upgrade(empty_url)
+    assert catalogue_of(empty_url) == before
+
+
+def test_two_upgrades_at_once_both_succeed(empty_url: str) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(upgrade, [empty_url, empty_url]))
+    store = Store(empty_url)
+    with store.session() as conn:
+        assert conn.execute(text("SELECT count(*) FROM email_engine.alembic_version")).scalar_one() == 1
+    store.dispose()
+
+
+def test_a_failed_upgrade_leaves_nothing_behind(empty_url: str) -> None:
+    engine = create_engine(empty_url)
+    with engine.begin() as conn:
+        conn.execute(text("CREATE SCHEMA email_engine"))
+        conn.execute(text("CREATE TABLE email_engine.warmup_plans (in_the_way int)"))
+    with pytest.raises(Exception, match="warmup_plans"):
+        upgrade(empty_url)
+    with engine.begin() as conn:
+        found = (
+            conn.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'email_engine'"))
+            .scalars()
+            .all()
+        )
+    engine.dispose()
+    assert found == ["warmup_plans"]
+
+
+def test_there_is_one_line_of_revisions_and_alembic_can_write_the_next() -> None:
+    scripts = ScriptDirectory.from_config(alembic_config())
+    assert len(scripts.get_heads()) == 1
+    assert [script.revision for script in scripts.walk_revisions()][-1] == "0001"
+
+
+def test_every_table_that_knows_tenants_is_in_the_list_of_walled_ones() -> None:
+    knowing = {table.name for table in metadata.tables.values() if "tenant" in table.c} | {"tenants"}
+    assert {table.name for table in TENANT_TABLES} == knowing
+
+
+def test_the_role_is_bound_by_row_security_and_prepared_again_without_harm(
+    postgres_url: str, empty_url: str
+) -> None:
+    name = make_url(empty_url).username or ""
+    again = prepare_role(postgres_url, name, name, "another-password")
+    store = Store(again)
+    with store.session() as conn:
+        flags = conn.execute(
+            text("SELECT rolsuper, rolbypassrls, rolcreaterole FROM pg_roles WHERE rolname = current_user")
+        ).one()
+    store.dispose()
+    assert tuple(flags) == (False, False, False)
+    with pytest.raises(AccessDenied):
+        upgrade(empty_url)
+
+
+def test_a_database_that_is_away_is_said_so() -> None:
+    with pytest.raises(Unreachable, match=r"127\.0\.0\.1"):
+        upgrade("postgresql+psycopg://u:p@127.0.0.1:1/db")

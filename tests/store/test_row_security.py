@@ -1,0 +1,177 @@
+"""What one tenant's session sees and writes, table by table; and what nobody may change."""
+
+from datetime import UTC, date, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from email_engine.decision import Decision
+from email_engine.store import brakes, ips, versions
+from email_engine.store import schema as s
+from email_engine.store.decisions import record
+from email_engine.store.engine import Store
+from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
+
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+TENANT_TABLES = [table.name for table in s.TENANT_TABLES]
+
+
+def fill(conn: Connection, tenant: str, ip_id: int) -> None:
+    """At least one row of the tenant in every table that has tenants."""
+    decision = Decision(tenant, "test", f"{tenant}/{ip_id}", "2026-11-01", "stay", "Because.", NOON, "0" * 64)
+    decision_id = record(conn, decision, "test", "run")
+    version = versions.bump(conn, "test")
+    ip = next(ip for ip in ips.load_ips(conn, day=NOON.date(), tenant=tenant) if ip.ip_id == ip_id)
+    ips.set_allowance(conn, ip_id, tenant, NOON.date(), 50, version, decision_id)
+    ips.transition(
+        conn, ip_id, "graduate", ips.IpState.ACTIVE, "Because.", "test", NOON, decision_id, "test", "run"
+    )
+    brakes.engage(conn, ip, "Because.", "test", NOON, decision_id, "test", "run")
+    rows: dict[Any, dict[str, Any]] = {
+        s.alerts: {"event": "e", "object": tenant, "state": "s", "severity": "info", "text": "t"},
+        s.blacklist_events: {
+            "ip_id": ip_id, "list": "zen", "zone": "zen.example", "severity": "high", "class": "reputation",
+            "codes": ["127.0.0.2"], "opened_at": NOON, "last_seen_at": NOON,
+        },
+        s.delivery_stats: {
+            "ip_id": ip_id, "provider": "gmail", "hour": NOON, "attempts": 1, "delivered": 1, "bounced": 0,
+            "deferred": 0, "complained": 0,
+        },
+        s.dns_checks: {
+            "ip_id": ip_id, "subject": "x", "check_id": "spf", "status": "ok", "severity": "error", "observed": "",
+            "expected": "", "remedy": "", "checked_at": NOON,
+        },
+        s.quota_syncs: {
+            "ip_id": ip_id, "mailwizz": f"mw-{tenant}", "server_id": 1, "day": NOON.date(), "fleet_version": version,
+            "result": "applied",
+        },
+        s.warmup_daily_stats: {
+            "ip_id": ip_id, "day": NOON.date(), "phase": 1, "allowance": 50, "sent": 0, "delivered": 0, "bounced": 0,
+            "deferred": 0, "complained": 0,
+        },
+    }  # fmt: skip
+    for table, row in rows.items():
+        conn.execute(insert(table).values(tenant=tenant, **row))
+
+
+@pytest.fixture
+def filled(store: Store, two_tenants: SimpleNamespace) -> SimpleNamespace:
+    with store.session("*") as conn:
+        fill(conn, "aurora", two_tenants.aurora[0])
+        fill(conn, "borealis", two_tenants.borealis[0])
+    return two_tenants
+
+
+def owners(store: Store, table: str, tenant: str | None) -> set[str | None]:
+    column = "name" if table == "tenants" else "tenant"
+    with store.session(tenant) as conn:
+        return set(conn.execute(text(f"SELECT {column} FROM email_engine.{table}")).scalars())
+
+
+def test_every_tenant_table_is_walled(store: Store, filled: SimpleNamespace) -> None:
+    for table in TENANT_TABLES:
+        assert owners(store, table, "aurora") == {"aurora"}, table
+        assert owners(store, table, "*") >= {"aurora", "borealis"}, table
+        assert owners(store, table, None) == set(), table
+        assert owners(store, table, "stranger") == set(), table
+
+
+def test_row_security_binds_the_owner_too_on_every_table_that_knows_tenants(store: Store) -> None:
+    with store.session() as conn:
+        walled = conn.execute(
+            text(
+                "SELECT relname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace "
+                "WHERE nspname = 'email_engine' AND relrowsecurity AND relforcerowsecurity"
+            )
+        ).scalars()
+        assert set(walled) == set(TENANT_TABLES)
+        assert not conn.execute(
+            text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
+        ).scalar_one()
+
+
+@pytest.mark.parametrize(
+    "session", ["aurora", None], ids=["another tenant's session", "a session without tenant"]
+)
+def test_rows_of_others_can_be_neither_added_nor_moved_nor_changed(
+    store: Store, filled: SimpleNamespace, session: str | None
+) -> None:
+    stolen = insert(s.alerts).values(
+        tenant="borealis", event="x", object="x", state="x", severity="info", text="x"
+    )
+    with pytest.raises(ProgrammingError, match="row-level security"), store.session(session) as conn:
+        conn.execute(stolen)
+    with store.session(session) as conn:
+        changed = conn.execute(
+            update(s.warmup_plans).where(s.warmup_plans.c.tenant == "borealis").values(phase=6)
+        )
+        assert changed.rowcount == 0
+
+
+def test_a_row_cannot_be_handed_to_another_tenant(store: Store, filled: SimpleNamespace) -> None:
+    with pytest.raises(ProgrammingError, match="row-level security"), store.session("aurora") as conn:
+        conn.execute(update(s.alerts).values(tenant="borealis"))
+
+
+def test_the_platforms_alerts_are_seen_only_by_the_session_of_all(
+    store: Store, filled: SimpleNamespace
+) -> None:
+    alert = insert(s.alerts).values(event="x", object="host", state="down", severity="critical", text="x")
+    with pytest.raises(ProgrammingError, match="row-level security"), store.session("aurora") as conn:
+        conn.execute(alert)
+    with store.session("*") as conn:
+        conn.execute(alert)
+    assert None in owners(store, "alerts", "*")
+    assert None not in owners(store, "alerts", "aurora")
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE {} SET reason = 'other'", "DELETE FROM {}", "TRUNCATE {} CASCADE"], ids=str
+)
+@pytest.mark.parametrize("table", ["decisions", "ip_state_history", "fleet_versions"])
+def test_what_was_written_stays_written(
+    store: Store, filled: SimpleNamespace, table: str, statement: str
+) -> None:
+    with pytest.raises(DBAPIError, match="is append-only"), store.session("*") as conn:
+        conn.execute(text(statement.format(f"email_engine.{table}")))
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "complaint"),
+    [
+        (
+            s.ips,
+            {"address": "192.0.2.9", "pool_name": "borealis-newsletter"},
+            "fk_ips_tenant_stream_pool_name",
+        ),
+        (s.ips, {"address": "192.0.2.9", "mailwizz": "mw-borealis"}, "fk_ips_mailwizz_tenant"),
+    ],
+    ids=["a pool of another tenant", "a MailWizz of another tenant"],
+)
+def test_keys_refuse_what_tenants_may_never_share(
+    store: Store, two_tenants: SimpleNamespace, table: Any, row: dict[str, Any], complaint: str
+) -> None:
+    with store.session("*") as conn:
+        one = dict(conn.execute(select(s.ips).where(s.ips.c.id == two_tenants.aurora[0])).mappings().one())
+    del one["id"]
+    one |= {"hostname": "x.example", "vmta_name": "x", "mailwizz_server_id": 999}
+    with pytest.raises(IntegrityError, match=complaint), store.session("*") as conn:
+        conn.execute(insert(table).values(one | row))
+
+
+def test_counts_below_zero_are_refused(store: Store, two_tenants: SimpleNamespace) -> None:
+    with store.session("*") as conn:
+        version = versions.bump(conn, "test")
+    with pytest.raises(IntegrityError, match="messages_not_negative"), store.session("*") as conn:
+        ips.set_allowance(conn, two_tenants.aurora[0], "aurora", date(2026, 11, 1), -1, version, None)
+
+
+def test_filled_covers_every_table(store: Store, filled: SimpleNamespace) -> None:
+    with store.session("*") as conn:
+        empty = [
+            t.name
+            for t in s.TENANT_TABLES
+            if not conn.execute(select(func.count()).select_from(t)).scalar_one()
+        ]
+    assert empty == []
