@@ -62,6 +62,7 @@ class _File:
         self._day = -1
         self._opened = 0.0
         self._last = 0.0
+        self._move_leftovers()
 
     def write(self, records: Sequence[Record], day: int) -> None:
         picks = self._picks
@@ -116,6 +117,13 @@ class _File:
         self._out.write(",".join(cell(column) for column in ("type", *self._columns)) + "\r\n")
         self._day, self._opened = day, moment
         return self._out
+
+    def _move_leftovers(self) -> None:
+        """Files that a killed host left open are closed ones now."""
+        if self._moved is not None:
+            for path in sorted(self._directory.glob(f"{self._stem}-????-??-??-*{self._suffix}")):
+                self._moved.mkdir(parents=True, exist_ok=True)
+                path.rename(self._moved / path.name)
 
     def _next_number(self, name: str) -> int:
         pattern = re.compile(re.escape(name) + r"-(\d{4,})" + re.escape(self._suffix))

@@ -86,11 +86,11 @@ def queue_row(queue: Queue, reply: Reply, address: str, moment: float) -> dict[s
     }
 
 
-def receipt_row(mail: Mail, vmta: str, moment: float) -> dict[str, Any]:
+def receipt_row(mail: Mail, vmta: str) -> dict[str, Any]:
     """An `r` record; its vmta is the pool that was asked for, if one was."""
     message = mail.message
     return {
-        "timeLogged": int(moment),
+        "timeLogged": int(mail.queued),
         "orig": message.mail_from,
         "rcpt": message.rcpt,
         "srcType": "smtp",

@@ -17,7 +17,7 @@ from lab.powermta.delivery_records import receipt_row
 from lab.powermta.faults import Faults
 from lab.powermta.grammar import Grammar
 from lab.powermta.host_files import ENGINE_FILE, furnish
-from lab.powermta.mail_queue import Mail
+from lab.powermta.mail_queue import Mail, Queue
 from lab.powermta.queue_book import QueueBook
 from lab.powermta.recipients import Recipients
 from lab.powermta.routing import Refusal, Router
@@ -53,7 +53,7 @@ class Host:
         )
         self._accounting = Accounting((), self.root)
         self._router: Router | None = None
-        self._receipts: list[Record] = []
+        self._receipts: list[tuple[Mail, Queue]] = []
         self._tick_at = clock.now().timestamp()
         self._door = SshDoor(self)
         furnish(self.root, name)
@@ -121,7 +121,7 @@ class Host:
         queue.fresh.append(mail)
         self.counters.received += 1
         if "r" in self.sending.kinds:
-            self._receipts.append((now, "r", receipt_row(mail, queue.vmta, now), queue.name))
+            self._receipts.append((mail, queue))
         return "250 2.6.0 message received"
 
     def tick(self) -> None:
@@ -134,16 +134,17 @@ class Host:
             return
         records = self.sending.run(start, now)
         if self._receipts:
-            records = sorted([*self._receipts, *records], key=lambda record: record[0])
-            self._receipts = []
+            records = sorted([*self._taken_receipts(), *records], key=lambda record: record[0])
         self._accounting.write(records)
         self._accounting.rotate_due(now)
         self.counters.count(now, self.sending.sent)
 
+    def _taken_receipts(self) -> list[Record]:
+        receipts, self._receipts = self._receipts, []
+        return [(mail.queued, "r", receipt_row(mail, queue.vmta), queue.name) for mail, queue in receipts]
+
     def _flush(self) -> None:
-        if self._receipts:
-            self._accounting.write(self._receipts)
-            self._receipts = []
+        self._accounting.write(self._taken_receipts())
 
     def rotate_accounting(self, only: str = "") -> int:
         """Closes the open accounting files and moves them; returns how many."""

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lab.mail import Message
+from lab.powermta.host import Host
 from lab.powermta.mailbox_providers import provider_of
 from lab.powermta.recipients import Rates, Recipients
 
@@ -293,6 +295,28 @@ def test_a_receipt_names_the_pool_that_was_asked_for(bench) -> None:
     [receipt], [delivery] = bench.records("r"), bench.records("d")
     assert (receipt["vmta"], receipt["vmtaPool"]) == ("p", "p")
     assert (delivery["vmta"], delivery["vmtaPool"]) == ("a", "p")
+
+
+def test_receipts_of_a_jump_are_spread_as_the_deliveries_are(bench) -> None:
+    bench.vmtas("a")
+    bench.clock.advance_to(bench.clock.now() + timedelta(hours=1))
+    bench.submit(30, "a")
+    bench.host.tick()
+    times = {row["rcpt"]: row["timeLogged"] for row in bench.records("r")}
+    assert len(set(times.values())) == 30
+    assert all(times[row["rcpt"]] == row["timeQueued"] for row in bench.records("d"))
+
+
+def test_files_that_a_killed_host_left_open_are_moved_at_the_next_start(
+    bench, sender, tmp_path: Path
+) -> None:
+    settings = acct("move-to /var/log/pmta/done", "move-interval 1d")
+    sender(settings)
+    assert files(bench.root) == ["acct-2026-11-01-0000.csv"]
+    root = tmp_path / "as it was when it was killed"
+    shutil.copytree(bench.root, root)
+    Host("mta-1", root, [], "5.0r5", bench.clock, Recipients())
+    assert files(root) == ["done/acct-2026-11-01-0000.csv"]
 
 
 def test_a_change_of_the_accounting_by_reload_starts_new_files(bench, sender) -> None:
