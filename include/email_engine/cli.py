@@ -13,6 +13,9 @@ from email_engine.errors import EngineError
 COMMANDS: dict[str, str] = {
     "fleet": "the fleet file: check, plan, apply, export",
     "ingest": "PowerMTA accounting files to a summary",
+    "render": "the PowerMTA configuration of one host",
+    "sweep": "IPs against DNS block lists",
+    "dns": "SPF, DKIM, DMARC, PTR and MX of a sending domain",
 }
 """Name and help line. A new command: a line here, and a module `email_engine.commands.NAME` (dashes become
 underscores) with `configure(parser)` and `run(args) -> int`; `email_engine.commands.output` prints."""
