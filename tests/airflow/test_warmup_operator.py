@@ -204,6 +204,7 @@ def test_bad_traffic_pauses_brakes_and_later_resumes(store: Store, fleet: list[i
     assert HostsToHold(task_id="hosts").execute(context()) == []
     for n in range(2, 9):
         accounted(store, DAY + timedelta(days=n))
+        checked(store, fleet[1], DAY + timedelta(days=n))
         result = decide(DAY + timedelta(days=n))
     assert result["actions"]["resume"] == 1
     with store.session("*") as conn:

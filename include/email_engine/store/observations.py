@@ -123,17 +123,20 @@ def _plans(conn: Connection, tenant: str) -> dict[int, Any]:
 
 
 def _dns(conn: Connection, tenant: str, oldest: datetime) -> Dns:
-    """The newest answer of each check that is not older than `oldest`. Only errors count, warnings do not."""
+    """What the newest run found about each IP, if it is not older than `oldest`. Only errors count, warnings do not."""
     checks = s.dns_checks.c
     newest = (
-        select(checks.ip_id, checks.check_id, checks.status)
-        .ext(distinct_on(checks.ip_id, checks.subject, checks.check_id))
-        .where(checks.tenant == tenant, checks.checked_at >= oldest, checks.severity == "error")
-        .order_by(checks.ip_id, checks.subject, checks.check_id, checks.checked_at.desc())
+        select(checks.ip_id, func.max(checks.checked_at).label("checked_at"))
+        .where(checks.tenant == tenant, checks.checked_at >= oldest)
+        .group_by(checks.ip_id)
+        .subquery()
+    )
+    query = select(checks.ip_id, checks.check_id, checks.status, checks.severity).join(
+        newest, (newest.c.ip_id == checks.ip_id) & (newest.c.checked_at == checks.checked_at)
     )
     found: dict[int, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for row in conn.execute(newest):
-        found[row.ip_id][row.status].add(row.check_id)
+    for row in conn.execute(query):
+        found[row.ip_id][row.status if row.severity == "error" else "ok"].add(row.check_id)
     health: Dns = {}
     for ip_id, by_status in found.items():
         if by_status["broken"]:

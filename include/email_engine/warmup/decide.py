@@ -109,6 +109,13 @@ class _Sending:
             return self._to(Action.STAY, f"It is paused until {until:%Y-%m-%d}", 0, paused_until=until)
         if blocked := obstacle(self.seen):
             return self._to(Action.HOLD, f"Its pause is over by date, but {blocked}", 0, paused_until=until)
+        if self.seen.dns is DnsHealth.UNKNOWN:
+            return self._to(
+                Action.HOLD,
+                "Its pause is over by date, but its DNS was not checked lately",
+                0,
+                paused_until=until,
+            )
         phase = max(self.phase - 1, 1) if self.warming else self.phase
         wanted = self.volume(phase) if self.warming else self.ip.daily_target
         where = f"in phase {phase} at {wanted} a day" if self.warming else "with its share of the quota"

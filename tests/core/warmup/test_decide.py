@@ -155,10 +155,11 @@ def test_a_rate_at_the_limit_holds() -> None:
         (midnight(NEXT) + timedelta(days=1), {}, "stay", 0, 3),
         (midnight(NEXT), {}, "resume", 100, 2),
         (midnight(NEXT), {"dns": DnsHealth.BROKEN}, "hold", 0, 3),
+        (midnight(NEXT), {"dns": DnsHealth.UNKNOWN}, "hold", 0, 3),
         (midnight(NEXT), {"held_by": "ops"}, "hold", 0, 3),
         (midnight(NEXT), {"fresh_through": None}, "resume", 100, 2),
     ],
-    ids=["lasts", "ends one phase lower", "not while DNS is broken", "not while a person brakes", "needs no traffic signals"],
+    ids=["lasts", "ends one phase lower", "not while DNS is broken", "nor unknown", "not while a person brakes", "needs no traffic signals"],
 )  # fmt: skip
 def test_a_pause_ends_by_its_date(
     until: Any, changes: dict[str, Any], action: str, wanted: int, phase: int

@@ -1,0 +1,176 @@
+"""What the warm-up reads: days, allowances, freshness, DNS, lists, brakes."""
+
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from email_engine.fleet.traffic import DayCounts
+from email_engine.store import brakes, ips, schema, versions
+from email_engine.store.brakes import BY_HAND
+from email_engine.store.engine import Store
+from email_engine.store.observations import observe, quotas
+from email_engine.warmup.observation import DnsHealth, IpObservation
+from sqlalchemy import insert, update
+
+from tests.fleet_rows import add_delivery
+
+DAY = date(2026, 11, 10)
+START = datetime(2026, 11, 10, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def see(store: Store, day: date = DAY, session: str = "aurora") -> IpObservation:
+    with store.session(session) as conn:
+        return observe(conn, "aurora", day, day + timedelta(days=1), timedelta(hours=48))[0]
+
+
+def test_accounting_is_summed_by_utc_day_over_providers_for_30_days(
+    store: Store, two_tenants: SimpleNamespace
+) -> None:
+    ip_id = two_tenants.aurora[0]
+    with store.session("*") as conn:
+        add_delivery(conn, ip_id, START, delivered=40, bounced=1, deferred=5, complained=2)
+        rows = [
+            ("yahoo", START + 23 * HOUR, 9),
+            ("gmail", START + 24 * HOUR, 500),
+            ("gmail", START - 1 * HOUR, 7),
+        ]
+        rows += [("gmail", START - timedelta(days=29), 3), ("gmail", START - timedelta(days=29) - HOUR, 1000)]
+        for provider, hour, delivered in rows:
+            conn.execute(
+                insert(schema.delivery_stats).values(
+                    tenant="aurora", ip_id=ip_id, provider=provider, hour=hour, attempts=delivered,
+                    delivered=delivered, bounced=0, deferred=0, complained=0,
+                )
+            )  # fmt: skip
+    assert see(store).days == (
+        DayCounts(DAY - timedelta(days=29), 3),
+        DayCounts(DAY - timedelta(days=1), 7),
+        DayCounts(DAY, 49, 1, 5, 2),
+    )
+
+
+def test_the_allowance_given_and_the_one_that_would_stand(store: Store, two_tenants: SimpleNamespace) -> None:
+    with store.session("*") as conn:
+        version = versions.bump(conn, "test")
+        ips.set_allowance(conn, two_tenants.aurora[0], "aurora", DAY - timedelta(days=3), 50, version, None)
+        ips.set_allowance(conn, two_tenants.aurora[0], "aurora", DAY + timedelta(days=1), 100, version, None)
+        ips.set_allowance(conn, two_tenants.aurora[0], "aurora", DAY, 7, version, None, "gmail")
+        ips.update_plan(conn, two_tenants.aurora[0], paused=True, pause_until=START)
+    seen = see(store)
+    assert (seen.given, seen.standing, seen.ip.allowance) == (50, 100, 0)
+
+
+@pytest.mark.parametrize(("status", "fresh"), [("taken", True), ("refused", False), ("duplicate", False)])
+def test_only_files_that_were_taken_make_a_host_fresh(
+    store: Store, two_tenants: SimpleNamespace, status: str, fresh: bool
+) -> None:
+    with store.session("*") as conn:
+        for n, name in enumerate(("a.csv", "b.csv")):
+            conn.execute(
+                insert(schema.accounting_files).values(
+                    mta_host="mta-1", name=name, size=1, modified=int(START.timestamp()) - n, digest=name, records=1,
+                    rejected=0, status=status,
+                )
+            )  # fmt: skip
+    assert see(store).fresh_through == (START if fresh else None)
+
+
+def check(
+    status: str, severity: str = "error", at: datetime = START, name: str = "spf.record"
+) -> dict[str, Any]:
+    return {"status": status, "severity": severity, "checked_at": at, "check_id": name}
+
+
+@pytest.mark.parametrize(
+    ("checks", "health", "broken"),
+    [
+        ([], DnsHealth.UNKNOWN, ()),
+        ([check("ok")], DnsHealth.OK, ()),
+        ([check("ok"), check("broken", name="ptr.name")], DnsHealth.BROKEN, ("ptr.name",)),
+        ([check("broken", "warning")], DnsHealth.OK, ()),
+        ([check("ok"), check("unknown", name="ptr.name")], DnsHealth.UNKNOWN, ()),
+        ([check("broken"), check("ok", at=START + HOUR)], DnsHealth.OK, ()),
+        ([check("broken", name="dkim.key"), check("ok", at=START + HOUR)], DnsHealth.OK, ()),
+        ([check("ok", at=START - timedelta(hours=25))], DnsHealth.UNKNOWN, ()),
+    ],
+    ids=["never checked", "fine", "broken", "a warning", "unknown", "mended", "no longer asked", "too old"],
+)
+def test_dns_is_what_the_newest_run_found(
+    store: Store,
+    two_tenants: SimpleNamespace,
+    checks: list[dict[str, Any]],
+    health: DnsHealth,
+    broken: tuple[str, ...],
+) -> None:
+    with store.session("*") as conn:
+        for row in checks:
+            base = {"subject": "x", "observed": "", "expected": "", "remedy": ""}
+            conn.execute(
+                insert(schema.dns_checks).values(tenant="aurora", ip_id=two_tenants.aurora[0], **base | row)
+            )
+    seen = see(store)
+    assert (seen.dns, seen.dns_broken) == (health, broken)
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "paused", "status", "asked", "held"),
+    [
+        ("warmup_advance", True, "warming", False, False),
+        ("rbl_sweep", False, "quarantine", False, False),
+        ("rbl_sweep", False, "warming", False, True),
+        (BY_HAND, True, "warming", False, True),
+        (BY_HAND, False, "resting", False, True),
+        (BY_HAND, False, "warming", True, False),
+    ],
+    ids=[
+        "its own pause",
+        "parked",
+        "another pipeline's",
+        "a person's during a pause",
+        "a person's while parked",
+        "let go",
+    ],
+)
+def test_a_brake_holds_when_it_is_neither_the_pause_nor_the_parking(
+    store: Store,
+    two_tenants: SimpleNamespace,
+    dag_id: str,
+    paused: bool,
+    status: str,
+    asked: bool,
+    held: bool,
+) -> None:
+    ip_id = two_tenants.aurora[0]
+    with store.session("*") as conn:
+        ip = ips.load_ips(conn, day=DAY, tenant="aurora")[0]
+        brakes.engage(conn, ip, "too loud", "ops", START, None, dag_id, "run")
+        conn.execute(update(schema.ips).where(schema.ips.c.id == ip_id).values(status=status))
+        if paused:
+            ips.update_plan(conn, ip_id, paused=True, pause_until=START)
+        if asked:
+            brakes.ask_release(conn, ip_id, START, by_hand=True)
+    assert see(store).held_by == ("ops (too loud)" if held else None)
+
+
+def test_the_last_listing_that_matters_is_known(store: Store, two_tenants: SimpleNamespace) -> None:
+    with store.session("*") as conn:
+        for zone, kind, hours in (("zen", "reputation", 1), ("info", "info", 9)):
+            conn.execute(
+                insert(schema.blacklist_events).values(
+                    {
+                        "tenant": "aurora", "ip_id": two_tenants.aurora[0], "list": zone, "zone": zone,
+                        "severity": "high", "class": kind, "codes": ["127.0.0.2"], "opened_at": START,
+                        "last_seen_at": START + hours * HOUR, "closed_at": START + hours * HOUR,
+                    }
+                )
+            )  # fmt: skip
+    assert see(store).last_listed_at == START + HOUR
+
+
+def test_quotas_are_the_tenants_and_its_streams(store: Store, two_tenants: SimpleNamespace) -> None:
+    with store.session("aurora") as conn:
+        assert (quotas(conn, "aurora").tenant, quotas(conn, "aurora").streams) == (500_000, {})
+        conn.execute(update(schema.streams).values(daily_quota=1_000))
+        assert quotas(conn, "aurora").streams == {"newsletter": 1_000}
