@@ -41,7 +41,7 @@ def render_answer(answer: Answer, form: str) -> Output:
         body = {
             "data": answer.data,
             "status": "error" if answer.error else "success",
-            "message": answer.error,
+            "message": answer.error or ("" if answer.data else answer.text),
         }
         return Output(status, json.dumps(body) + "\n")
     if form == "xml":

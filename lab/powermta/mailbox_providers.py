@@ -23,7 +23,11 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A mailbox provider. `feedback`: whether complaints come back; `format`: arf or jmrp (which hides the recipient)."""
+    """A mailbox provider and its wordings.
+
+    `block` and `deferral` are what any sender meets now and then; `listed` and `throttled` what one in bad repute meets.
+    `feedback`: whether complaints come back; `format`: arf or jmrp (which hides the recipient).
+    """
 
     name: str
     domains: tuple[str, ...]
@@ -31,10 +35,18 @@ class Provider:
     address: str
     delivered: Reply
     hard: tuple[Reply, ...]
-    block: tuple[Reply, ...]
-    deferral: tuple[Reply, ...]
+    listed: tuple[Reply, ...]
+    throttled: tuple[Reply, ...]
     feedback: bool = True
     format: str = "arf"
+    block: tuple[Reply, ...] = field(init=False)
+    deferral: tuple[Reply, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "block", (_CONTENT,))
+        object.__setattr__(
+            self, "deferral", (_FULL, _BUSY) if self.name != "other" else (_FULL, _BUSY, _GREYLISTED)
+        )
 
 
 def _accepted(text: str) -> Reply:
@@ -45,15 +57,21 @@ def _hard(status: str, meaning: str, text: str, category: str = "bad-mailbox") -
     return Reply("b", "failed", f"{status} ({meaning})", f"smtp;550 {status} {text}", category)
 
 
-def _block(text: str, category: str = "spam-related", code: int = 550) -> Reply:
+def _block(text: str, category: str = "policy-related", code: int = 550) -> Reply:
     return Reply("b", "failed", "5.7.1 (delivery not authorized)", f"smtp;{code} 5.7.1 {text}", category)
 
 
-def _deferral(text: str, category: str, status: str = "4.7.0 (other or undefined security status)") -> Reply:
+def _deferral(
+    text: str, category: str = "policy-related", status: str = "4.7.0 (other or undefined security status)"
+) -> Reply:
     return Reply("t", "delayed", status, f"smtp;421 {text}", category)
 
 
+_CONTENT = _block("This message looks like spam to the recipient's filter.", "spam-related", 554)
 _FULL = _deferral("4.2.2 mailbox full", "quota-issues", "4.2.2 (mailbox full)")
+_BUSY = _deferral(
+    "4.3.2 server busy, try again later", "other", "4.3.2 (system not accepting network messages)"
+)
 _GREYLISTED = _deferral("4.7.1 greylisted, try again later", "other")
 
 PROVIDERS = (
@@ -78,15 +96,13 @@ PROVIDERS = (
         ),
         (
             _block(
-                "Our system has detected that this message is likely unsolicited mail, and it has been blocked."
+                "Our system has detected that this message is likely unsolicited mail; blocked for low reputation of the sending IP."
             ),
         ),
         (
             _deferral(
-                "4.7.28 Our system has detected an unusual rate of unsolicited mail originating from your IP address.",
-                "policy-related",
+                "4.7.28 Our system has detected an unusual rate of unsolicited mail originating from your IP address."
             ),
-            _FULL,
         ),
         feedback=False,
     ),
@@ -104,16 +120,8 @@ PROVIDERS = (
             ),
             _hard("5.1.1", "bad destination mailbox address", "RESOLVER.ADR.RecipNotFound; not found"),
         ),
-        (
-            _block(
-                "Unfortunately, messages from this address weren't sent. Part of their network is on our block list (S3140).",
-                "policy-related",
-            ),
-        ),
-        (
-            _deferral("RP-001 The mail server IP has exceeded the rate limit allowed.", "policy-related"),
-            _FULL,
-        ),
+        (_block("Messages weren't sent. Part of their network is on our block list (S3140)."),),
+        (_deferral("RP-001 The mail server IP has exceeded the rate limit allowed."),),
         format="jmrp",
     ),
     Provider(
@@ -127,14 +135,10 @@ PROVIDERS = (
                 "5.1.1",
                 "bad destination mailbox address",
                 "This user doesn't have a yahoo.com account (dd)",
-                "bad-mailbox",
             ),
         ),
-        (_block("Message not accepted for policy reasons.", "policy-related", 554),),
-        (
-            _deferral("4.7.0 [TSS04] Messages temporarily deferred due to user complaints", "policy-related"),
-            _FULL,
-        ),
+        (_block("Message not accepted for policy reasons.", code=554),),
+        (_deferral("4.7.0 [TSS04] Messages temporarily deferred due to user complaints"),),
     ),
     Provider(
         "apple",
@@ -143,13 +147,13 @@ PROVIDERS = (
         "192.0.2.42",
         _accepted("2.1.5 OK"),
         (_hard("5.1.1", "bad destination mailbox address", "user does not exist"),),
-        (_block("Message rejected due to local policy.", "policy-related", 554),),
-        (_deferral("4.7.0 rate limited", "policy-related"), _FULL),
+        (_block("Message rejected due to local policy.", code=554),),
+        (_deferral("4.7.0 rate limited"),),
         feedback=False,
     ),
 )
 _BY_DOMAIN = {domain: provider for provider in PROVIDERS for domain in provider.domains} | {
-    p.name: p for p in PROVIDERS
+    provider.name: provider for provider in PROVIDERS
 }
 
 
@@ -166,6 +170,6 @@ def provider_of(domain: str) -> Provider:
             _hard("5.1.1", "bad destination mailbox address", "Recipient address rejected: User unknown"),
             _hard("5.1.2", "bad destination system address", "Host or domain name not found", "bad-domain"),
         ),
-        (_block("Client host blocked using zen.spamhaus.org", "spam-related", 554),),
-        (_GREYLISTED, _FULL),
+        (_block("Client host blocked using zen.spamhaus.org", code=554),),
+        (_deferral("4.7.1 too much mail from this address, slow down"),),
     )

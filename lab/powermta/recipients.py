@@ -8,6 +8,9 @@ from lab.powermta.mailbox_providers import Provider, Reply, provider_of
 
 ANY = "*"
 _ONE = 1 << 32
+_EVERYDAY_BLOCKS = 0.002
+_EVERYDAY_DEFERRALS = 0.02
+"""What a sender of good repute meets too; whatever goes beyond is aimed at the sender, and worded so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class _Truth:
     hard: int
     block: int
     deferral: int
+    listed: int
+    throttled: int
     complaint: int
     remote_bounce: int
     remote_status: int
@@ -103,13 +108,12 @@ class Recipients:
         if roll >= truth.deferral:
             return truth.delivered if second >= truth.remote_status else self._followed(truth, roll, second)
         provider = truth.provider
-        choices = (
-            provider.hard
-            if roll < truth.hard
-            else provider.block
-            if roll < truth.block
-            else provider.deferral
-        )
+        if roll < truth.hard:
+            choices = provider.hard
+        elif roll < truth.block:
+            choices = provider.listed if second < truth.listed else provider.block
+        else:
+            choices = provider.throttled if second < truth.throttled else provider.deferral
         return Answer(choices[second % len(choices)])
 
     def _followed(self, truth: _Truth, roll: int, second: int) -> Answer:
@@ -130,6 +134,8 @@ class Recipients:
             hard=int(rates.hard_bounce_rate * _ONE),
             block=int((rates.hard_bounce_rate + rates.block_rate) * _ONE),
             deferral=int((rates.hard_bounce_rate + rates.block_rate + rates.deferral_rate) * _ONE),
+            listed=_excess(rates.block_rate, _EVERYDAY_BLOCKS),
+            throttled=_excess(rates.deferral_rate, _EVERYDAY_DEFERRALS),
             complaint=int(steps[0] * _ONE),
             remote_bounce=int(steps[1] * _ONE),
             remote_status=int(steps[2] * _ONE),
@@ -146,3 +152,8 @@ def _check(rates: Mapping[str, float]) -> None:
     together = sum(rates.get(name, 0) for name in ("hard_bounce_rate", "block_rate", "deferral_rate"))
     if together > 1:
         raise ValueError(f"hard_bounce_rate + block_rate + deferral_rate is {together}, allowed at most 1")
+
+
+def _excess(rate: float, everyday: float) -> int:
+    """The part of `rate` that goes beyond the everyday, as a threshold for 32 bits."""
+    return int((1 - everyday / rate) * _ONE) if rate > everyday else 0
