@@ -1,12 +1,15 @@
 """What a deployment would change on one host: structure for the guard, a summary for people, a diff for the record."""
 
 import difflib
+import re
 from dataclasses import dataclass
 
 from email_engine.mta.inventory import read_inventory
 from email_engine.mta.layout import digest
 
 LISTED = 10
+_SECRET = re.compile(r"(?i)^([-+ ]?\s*(?:\S*password|http-api-key)\s+)\S.*")
+HIDDEN = r"\1(hidden)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ def _diff(old: str, new: str) -> str:
         if left != right:
             lines = difflib.unified_diff(left, right, n=2, lineterm="")
             parts += [f"@@ {title}", *(one for one in lines if not one.startswith(("---", "+++", "@@")))]
-    return "".join(f"{one}\n" for one in parts)
+    return "".join(f"{_SECRET.sub(HIDDEN, one)}\n" for one in parts)
 
 
 def _chunks(text: str) -> dict[str, list[str]]:

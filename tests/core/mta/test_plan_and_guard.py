@@ -60,6 +60,12 @@ class TestPlan:
     def test_a_long_list_is_cut_short(self) -> None:
         assert plan(*TEN, running=None).summary.endswith("; and 2 more")
 
+    def test_a_password_that_a_hand_put_there_is_in_no_diff(self) -> None:
+        by_hand = RUNNING + "<smtp-user x>\n  password s3cret\n</smtp-user>\n"
+        diff = plan(*TEN, running=by_hand).diff
+        assert "s3cret" not in diff
+        assert "-  password (hidden)\n" in diff
+
     def test_comments_alone_are_told_as_such(self) -> None:
         planned = plan_deployment("mta-1", RUNNING, RUNNING + "# a word\n")
         assert planned.changed

@@ -1,0 +1,153 @@
+"""The DAG `pmta_config_deploy` run by Airflow itself, against two hosts of the lab."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.exceptions import AirflowFailException
+from email_engine.home import ROOT
+from email_engine.store.engine import Store
+from email_engine_airflow.operators.deploy import ChooseHosts, ListHosts
+
+from lab.testing import RunningLab
+from tests.bot_api import BotApi
+from tests.integration.deploy_bench import AS_OF, Bench, deploy_lab, prepare, reset
+
+SECONDS = itertools.count()
+"""A run id holds its run_after: no two runs at one time."""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
+    with deploy_lab(tmp_path_factory.mktemp("lab"), hosts=2) as running:
+        yield running
+
+
+@pytest.fixture
+def bench(
+    lab: RunningLab, store: Store, engine_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Bench]:
+    reset(lab)
+    with BotApi() as bot:
+        monkeypatch.setenv("AIRFLOW_CONN_TELEGRAM_ALERTS_DEFAULT", json.dumps(bot.connection()))
+        yield prepare(lab, store, engine_database_url, monkeypatch)
+
+
+def choose(part: str, *plans: dict[str, Any]) -> list[str]:
+    found = ChooseHosts(task_id="choose", plans=plans, part=part).execute({})
+    return [plan["host"] for plan in found]
+
+
+def plan(host: str, changed: bool = True, dry_run: bool = False) -> dict[str, Any]:
+    return {"host": host, "changed": changed, "dry_run": dry_run}
+
+
+class TestChoosing:
+    @pytest.mark.parametrize(
+        ("plans", "canary", "rest"),
+        [
+            ([], [], []),
+            ([plan("a", changed=False)], [], []),
+            ([plan("a")], ["a"], []),
+            ([plan("c"), plan("a", changed=False), plan("b")], ["b"], ["c"]),
+            ([plan("a", dry_run=True), plan("b", dry_run=True)], [], []),
+        ],
+        ids=["none", "unchanged", "one host", "three hosts", "dry run"],
+    )
+    def test_the_first_changed_host_is_the_canary(
+        self, plans: list[dict[str, Any]], canary: list[str], rest: list[str]
+    ) -> None:
+        assert (choose("canary", *plans), choose("rest", *plans)) == (canary, rest)
+
+
+class TestHosts:
+    def hosts(self, bench: Bench, **params: Any) -> list[str]:
+        return ListHosts(task_id="hosts").execute(bench.context(**params))
+
+    def test_all_or_the_one_that_was_asked_for(self, bench: Bench) -> None:
+        assert self.hosts(bench) == ["mta-1", "mta-2"]
+        assert self.hosts(bench, host="mta-2") == ["mta-2"]
+
+    @pytest.mark.parametrize(
+        ("params", "says"),
+        [
+            ({"host": "mta-9"}, "mta-9 carries no IP"),
+            ({"accept_breach": True, "reason": " "}, "no reason"),
+            ({"rollback_to": 99}, "deployment 99"),
+        ],
+    )
+    def test_params_that_lead_nowhere_fail_before_a_host_is_touched(
+        self, bench: Bench, params: dict[str, Any], says: str
+    ) -> None:
+        with pytest.raises(AirflowFailException, match=says):
+            self.hosts(bench, **params)
+
+    def test_a_rollback_is_for_its_own_host(self, bench: Bench) -> None:
+        done = bench.deploy("mta-2")
+        assert self.hosts(bench, rollback_to=done["deployment"]) == ["mta-2"]
+        with pytest.raises(AirflowFailException, match="it is of mta-2"):
+            self.hosts(bench, rollback_to=done["deployment"], host="mta-1")
+
+
+@pytest.fixture(scope="session")
+def airflow_database() -> None:
+    from airflow.utils import db
+
+    db.initdb()
+
+
+@pytest.mark.filterwarnings("default")  # Airflow's own, from all that it imports for dag.test()
+@pytest.mark.usefixtures("airflow_database")
+class TestDag:
+    def run(self, **params: Any) -> dict[str, str]:
+        """States by task and map index."""
+        bag = DagBag(
+            ROOT / "dags" / "pmta_config_deploy.py",
+            bundle_path=Path(ROOT / "dags"),
+            bundle_name="dags-folder",
+        )
+        assert bag.import_errors == {}
+        dag = bag.dags["pmta_config_deploy"]
+        for task in dag.tasks:
+            task.retries = 0
+        run = dag.test(run_conf=params, run_after=AS_OF + timedelta(seconds=next(SECONDS)))
+        states = {
+            f"{ti.task_id}{'' if ti.map_index < 0 else f'[{ti.map_index}]'}": ti.state
+            for ti in run.get_task_instances()
+        }
+        return {"run": run.state, **states}
+
+    def test_canary_then_rest_then_nothing(self, bench: Bench) -> None:
+        states = self.run()
+        assert states["run"] == "success"
+        assert (states["canary[0]"], states["rest[0]"]) == ("success", "success")
+        assert [row["mta_host"] for row in bench.rows()] == ["mta-1", "mta-2"]
+        assert bench.told() == []
+        again = self.run()
+        assert (again["run"], again["canary"], again["rest"]) == ("success", "skipped", "skipped")
+
+    def test_a_failed_canary_stops_the_rest_and_people_are_told(self, bench: Bench) -> None:
+        bench.lab.knob("refuse_test_config", host="mta-1", text="argument missing")
+        states = self.run()
+        assert states["run"] == "failed"
+        assert states["canary[0]"] == "failed"
+        assert states["rest"] == "upstream_failed"
+        assert states["tell"] == "success"
+        assert [row["mta_host"] for row in bench.rows()] == ["mta-1"]
+        assert "email-engine begin" not in bench.file("mta-2")
+
+    def test_a_host_that_is_down_does_not_keep_the_other_from_following(self, bench: Bench) -> None:
+        bench.lab.knob("down", host="mta-1")
+        states = self.run()
+        assert (states["run"], states["plan[0]"], states["canary[0]"]) == ("failed", "failed", "success")
+        assert [row["mta_host"] for row in bench.rows()] == ["mta-2"]
+
+    def test_a_dry_run_touches_no_host(self, bench: Bench) -> None:
+        states = self.run(dry_run=True)
+        assert (states["run"], states["canary"], states["rest"]) == ("success", "skipped", "skipped")
+        assert bench.rows() == []
