@@ -23,7 +23,7 @@ reductions were written, raises wait. Database away: nothing was written. "The r
 the same server, the next run reads anew.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param
 from email_engine_airflow.assets import ALLOWANCES, FLEET, LISTINGS
@@ -38,7 +38,6 @@ with DAG(
     schedule=AssetOrTimeSchedule(
         timetable=CronTriggerTimetable("5 * * * *", timezone="UTC"), assets=(ALLOWANCES | LISTINGS | FLEET)
     ),
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=30),

@@ -25,7 +25,7 @@ It does not read fleet.yaml: the inventory is the database's.
 """
 
 import os
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, TriggerRule
@@ -41,7 +41,6 @@ with DAG(
     description="Block lists: probe, sweep, quarantine within guards, brake at once",
     doc_md=__doc__,
     schedule="0 */4 * * *",
-    start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow reads it as UTC
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=1),
@@ -84,13 +83,18 @@ with DAG(
 ) as dag:
     probe = ProbeLists(task_id="probe")
     sweep = SweepLists(task_id="sweep", health=probe.output)
-    decide = DecideListings.partial(task_id="decide", map_index_template="{{ task.findings.tenant }}").expand(
-        findings=sweep.output
-    )
-    hosts = HostsToBrake(task_id="hosts", trigger_rule=TriggerRule.ALL_DONE)
-    brake = ApplyBrakes.partial(task_id="brake", map_index_template="{{ task.mta_host }}", retries=4).expand(
-        mta_host=hosts.output
-    )
+    # What stands between a decision and the brake is quick to try again.
+    quick = {"retry_delay": timedelta(seconds=5), "execution_timeout": timedelta(minutes=2)}
+    decide = DecideListings.partial(
+        task_id="decide", map_index_template="{{ task.findings.tenant }}", **quick
+    ).expand(findings=sweep.output)
+    hosts = HostsToBrake(task_id="hosts", trigger_rule=TriggerRule.ALL_DONE, **quick)
+    brake = ApplyBrakes.partial(
+        task_id="brake",
+        map_index_template="{{ task.mta_host }}",
+        retries=4,
+        retry_delay=timedelta(seconds=10),
+    ).expand(mta_host=hosts.output)
     publish = PublishListings(task_id="publish", trigger_rule=TriggerRule.ALL_DONE, outlets=[LISTINGS])
     # `publish` and `tell` run after failures too: this leaf keeps them from making a failed run look fine.
     whole = EmptyOperator(task_id="whole", trigger_rule=TriggerRule.NONE_FAILED)

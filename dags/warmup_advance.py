@@ -24,7 +24,7 @@ send; the task tries again, and so does the next run. Everything holds because a
 `accounting_ingest` and its host.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, CronTriggerTimetable, Param, TriggerRule
@@ -45,7 +45,6 @@ with DAG(
     description="Lifecycle and warm-up of every IP: advance, hold, step back, pause, graduate, warm down, rest",
     doc_md=__doc__,
     schedule=CronTriggerTimetable("0 0 * * *", timezone="UTC"),
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=1),

@@ -19,7 +19,9 @@ def dags_page() -> str:
     for path in sorted((ROOT / "dags").glob("*.py")):
         docstring = ast.get_docstring(ast.parse(path.read_text()))
         if docstring is None:
-            raise SystemExit(f"dags/{path.name} has no docstring; it is the operator's runbook. Next: write one")
+            raise SystemExit(
+                f"dags/{path.name} has no docstring; it is the operator's runbook. Next: write one"
+            )
         parts.append(f"## `{path.stem}`\n\n{docstring.strip()}\n")
     return "\n".join(parts)
 

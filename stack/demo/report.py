@@ -15,6 +15,7 @@ from stack.demo.chronicle import Curve, Event
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.dates import date2num
 
 ALLOWED, SENT, TROUBLE = "#9aa5b1", "#1f6feb", "#d1242f"
 
@@ -54,17 +55,19 @@ def warmup_curves(curves: Mapping[str, Curve], vmtas: Sequence[str]) -> str:
 def fleet_totals(curves: Mapping[str, Curve], events: Sequence[Event]) -> str:
     """Allowance against sent over the whole fleet, with a mark where the lab made trouble."""
     days = sorted({day for curve in curves.values() for day in curve})
+    places = [float(date2num(day)) for day in days]
     allowed = [sum(curve.get(day, (0, 0))[0] for curve in curves.values()) for day in days]
     sent = [sum(curve.get(day, (0, 0))[1] for curve in curves.values()) for day in days]
     figure, axis = plt.subplots(figsize=(14, 3.6))
-    axis.fill_between(days, allowed, color=ALLOWED, alpha=0.35, step="mid", label="allowance")
-    axis.plot(days, sent, color=SENT, linewidth=1.8, label="sent")
+    axis.fill_between(places, allowed, color=ALLOWED, alpha=0.35, step="mid", label="allowance")
+    axis.plot(places, sent, color=SENT, linewidth=1.8, label="sent")
     marks: dict[date, int] = {}
     for event in events:
         if event.what.startswith("LAB:"):
             day = event.at.date()
             marks[day] = marks.get(day, 0) + 1
-            axis.axvline(day, color=TROUBLE, linewidth=0.8, alpha=0.7)
+            axis.axvline(float(date2num(day)), color=TROUBLE, linewidth=0.8, alpha=0.7)
+    axis.xaxis_date()
     axis.set_ylim(bottom=0)
     axis.legend(frameon=False, loc="lower right")
     axis.set_title(

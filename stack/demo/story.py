@@ -1,7 +1,7 @@
 """The loop of the demo: a simulated day, the pipelines at their hours, the turns of the scenario."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from stack.dagruns import DagRunner, RunResult
 from stack.demo.chronicle import Chronicle, Event
@@ -26,7 +26,7 @@ class Story:
         self.say = say
         self.log: list[Event] = []
         self.failures: list[tuple[datetime, RunResult]] = []
-        self.told_until: datetime | None = None
+        self.told_until = datetime.min.replace(tzinfo=UTC)
 
     def live(self, start: datetime, days: int, turns: tuple[Turn, ...]) -> None:
         self.told_until = start - timedelta(days=1)
@@ -90,8 +90,6 @@ class Story:
         self._tell_events()
 
     def _tell_events(self) -> None:
-        since = self.told_until
-        assert since is not None
-        for event in self.chronicle.events(since):
-            self.told_until = max(self.told_until or since, event.at)
+        for event in self.chronicle.events(self.told_until):
+            self.told_until = max(self.told_until, event.at)
             self._note(event.at, event.what)

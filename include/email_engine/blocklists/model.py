@@ -109,8 +109,10 @@ Verdict = Listed | NotListed | NotKnown
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What the probe of one list showed; `reason` is empty when healthy."""
+    """What the probe of one list showed; `reason` is empty when healthy. `ipv6`: its IPv6 test points passed too, so
+    that it may be asked about IPv6 addresses."""
 
     list_name: str
     healthy: bool
     reason: str = ""
+    ipv6: bool = False

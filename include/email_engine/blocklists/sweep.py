@@ -3,8 +3,8 @@
 The effects come in as arguments: `ask` and `ask_again` resolve questions (the second preferably another resolver),
 `wait` lets `confirm_after` pass."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from email_engine.blocklists.judge import judge_answer, judge_probe
 from email_engine.blocklists.model import BlockList, Health, Listed, ListStatus, NotKnown, Verdict
@@ -63,9 +63,19 @@ def probe_lists(
     for x in lists:
         zone = x.zone_to_ask(keys) if x.status is ListStatus.ACTIVE else None
         if zone:
-            probes[x.name] = (x, probe_questions(zone, random_label))
-    answers = ask([question for _, questions in probes.values() for question in questions.all()])
-    return tuple(judge_probe(x, questions, answers) for x, questions in probes.values())
+            four = probe_questions(zone, random_label)
+            probes[x.name] = (x, four, probe_questions(zone, random_label, ipv6=True) if x.ipv6 else None)
+    wanted = [q for _, four, six in probes.values() for probe in (four, six) if probe for q in probe.all()]
+    answers = ask(wanted)
+    return tuple(
+        replace(judge_probe(x, four, answers), ipv6=six is not None and judge_probe(x, six, answers).healthy)
+        for x, four, six in probes.values()
+    )
+
+
+def believed(lists: Sequence[BlockList], healthy: Collection[str], ipv6: Collection[str]) -> list[BlockList]:
+    """The lists a sweep may ask, by name; those not in `ipv6` are asked about IPv4 alone."""
+    return [replace(x, ipv6=x.name in ipv6) for x in lists if x.name in healthy]
 
 
 def sweep(

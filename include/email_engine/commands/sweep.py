@@ -13,7 +13,7 @@ from typing import Any
 from email_engine.adapters.dns_resolver import Resolver, parse_nameserver, refuse_public
 from email_engine.blocklists.config import load_blocklists
 from email_engine.blocklists.model import BlockList, Health, Listed, ListStatus
-from email_engine.blocklists.sweep import BlastRadius, SweepResult, probe_lists, sweep
+from email_engine.blocklists.sweep import BlastRadius, SweepResult, believed, probe_lists, sweep
 from email_engine.commands.output import add_json, emit
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpAddress
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     began = time.monotonic()
     result = sweep(
         addresses,
-        [x for x in lists if x.name in healthy],
+        believed(lists, healthy, {health.list_name for health in healths if health.ipv6}),
         keys,
         {},
         resolver.resolve_many,

@@ -151,8 +151,15 @@ class IpRecord:
     paused_until: datetime | None = None
     quarantine_until: datetime | None = None
     blacklisted_on: tuple[str, ...] = field(default=())
+    dealt: bool = True
+    """Was an allowance ever decided? An IP that came aboard sending keeps what its operator gave it until then."""
     braked: bool = False
     """An engaged brake stands in the database: its queues must stay paused and its server disabled."""
+
+    @property
+    def awaits_first_allowance(self) -> bool:
+        """It sends, as far as anybody knows, and nothing is decided about it yet."""
+        return self.state in SENDING_STATES and not self.dealt and not self.braked
 
     @property
     def sends(self) -> bool:

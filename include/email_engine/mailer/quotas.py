@@ -2,7 +2,7 @@
 
 The daily quota is the allowance, because both count messages of the UTC day and MailWizz subtracts its own usage. An IP
 that may not send has its server disabled and its quotas at 1: in MailWizz 0 means unlimited, and a server that somebody
-enables by mistake then sends one message. Reductions are planned even where a finding forbids raises."""
+enables by mistake then sends one message. An IP about which nothing was decided yet is left alone. Reductions are planned even where a finding forbids raises."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -85,6 +85,8 @@ def _decide(
     if planned:
         step = "end MailWizz's warm-up plan: at its end it would set all quotas to unlimited"
         found.append((Finding.WARMUP_PLAN, "MailWizz's own warm-up plan governs its quotas", step))
+    if record.awaits_first_allowance:
+        return None, found
     if not record.sends:
         quotas = (old.daily_quota, old.hourly_quota) if planned else (1, 1)
         return Setting(*quotas, DISABLED), found

@@ -10,7 +10,7 @@ from email_engine.mta.policy import DeployPolicy
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """`kind`: disappears, queued_mail, pool_disappears, unexplained or drift."""
+    """`kind`: disappears, queued_mail, pool_disappears, unexplained, drift or undealt."""
 
     kind: str
     message: str
@@ -22,11 +22,13 @@ def find_breaches(
     queued: Mapping[str, int],
     drifted: bool,
     policy: DeployPolicy,
+    undealt: Collection[str] = (),
 ) -> tuple[Breach, ...]:
     """Args:
     decided: virtual MTAs with a decision, a change of state or allowance, or a brake since the last deployment.
     queued: recipients in the queues of the virtual MTAs that would disappear.
     drifted: the file is none that the engine ever deployed there.
+    undealt: virtual MTAs that send and about which nothing was decided yet.
     """
     if not plan.changed:
         return ()
@@ -53,6 +55,15 @@ def find_breaches(
     if drifted:
         found.append(
             Breach("drift", "the file there is none that the engine deployed: somebody edited it by hand")
+        )
+    if undealt:
+        names = ", ".join(sorted(undealt)[:5]) + (" ..." if len(undealt) > 5 else "")
+        found.append(
+            Breach(
+                "undealt",
+                f"{len(undealt)} sending virtual MTAs have no allowance yet and would be capped at 1 a day: {names}; "
+                "run warmup_advance first",
+            )
         )
     return tuple(found)
 

@@ -84,6 +84,7 @@ def _record(row: Row[Any]) -> IpRecord:
         paused_until=row.pause_until if row.paused else None,
         quarantine_until=row.quarantine_until,
         blacklisted_on=tuple(row.blacklisted_on),
+        dealt=row.messages is not None,
         braked=row.braked,
     )
 

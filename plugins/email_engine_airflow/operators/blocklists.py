@@ -49,7 +49,7 @@ class BlocklistStep(BaseOperator):
 class ProbeLists(BlocklistStep):
     """Probes every list in force, or those that param `lists` names.
 
-    Returns `{"healthy": [names], "unhealthy": {name: reason}}`; tells people when a list's health changes."""
+    Returns `{"healthy": [names], "ipv6": [those of them whose IPv6 test points passed], "unhealthy": {name: reason}}`; tells people when a list's health changes."""
 
     def execute(self, context: Any) -> dict[str, Any]:
         from secrets import token_hex
@@ -76,6 +76,7 @@ class ProbeLists(BlocklistStep):
             self.in_session("*", lambda conn: _tell_health(conn, healths, run))
         return {
             "healthy": [h.list_name for h in healths if h.healthy],
+            "ipv6": [h.list_name for h in healths if h.healthy and h.ipv6],
             "unhealthy": {h.list_name: h.reason for h in healths if not h.healthy},
         }
 
@@ -99,7 +100,7 @@ class SweepLists(BlocklistStep):
         import time
 
         from email_engine.blocklists.config import load_blocklists
-        from email_engine.blocklists.sweep import BlastRadius, sweep
+        from email_engine.blocklists.sweep import BlastRadius, believed, sweep
         from email_engine.fleet.model import IpState
         from email_engine.store.ips import load_ips
         from email_engine.store.listings import open_listings
@@ -107,7 +108,7 @@ class SweepLists(BlocklistStep):
         from email_engine_airflow.hooks.dns_resolver import DnsResolverHook
 
         run = current_run(context)
-        lists = [x for x in load_blocklists()[0] if x.name in set(self.health["healthy"])]
+        lists = believed(load_blocklists()[0], self.health["healthy"], self.health["ipv6"])
         records, standing = self.in_session(
             "*", lambda conn: (load_ips(conn, day=run.as_of.date()), open_listings(conn))
         )

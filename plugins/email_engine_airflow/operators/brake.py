@@ -1,15 +1,18 @@
 """The brake: queues paused and delivery servers disabled at once, read back, kept until released."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from email_engine_airflow.run import current_run
+from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
+    from email_engine.adapters.mailwizz_db import MailwizzDb
     from email_engine.adapters.powermta import PowerMta
     from email_engine.store.brakes import Brake
+    from email_engine.store.engine import Store
 
 Halves = dict[int, tuple[bool, str]]
 """Brake id -> (does this half stand as wanted?, what reading back showed)."""
@@ -50,7 +53,7 @@ class ApplyBrakes(BaseOperator):
                 return {"host": self.mta_host, "held": 0, "released": 0, "failed": 0}
             host = next(h for h in fleet.mta_hosts if h.name == self.mta_host)
             instances = {i.name: i.db_connection for i in fleet.mailwizz_instances}
-            mailwizz = self._mailwizz(standing, instances)
+            mailwizz = self._mailwizz(standing, instances, store, run)
             powermta = self._powermta(standing, host.connection)
             return self._record(store, standing, powermta, mailwizz, run)
         finally:
@@ -62,7 +65,7 @@ class ApplyBrakes(BaseOperator):
         from email_engine_airflow.hooks.powermta import PowerMtaHook
 
         def both(mta: "PowerMta") -> Halves:
-            return {b.brake_id: self._attempt(lambda b=b: _turn_powermta(mta, b)) for b in standing}
+            return {b.brake_id: self._attempt(partial(_turn_powermta, mta, b)) for b in standing}
 
         try:
             with PowerMtaHook(connection).get_conn() as mta:
@@ -70,7 +73,9 @@ class ApplyBrakes(BaseOperator):
         except EngineError as error:
             return {b.brake_id: (False, f"PowerMTA: {error}") for b in standing}
 
-    def _mailwizz(self, standing: "tuple[Brake, ...]", instances: dict[str, str]) -> Halves:
+    def _mailwizz(
+        self, standing: "tuple[Brake, ...]", instances: dict[str, str], store: "Store", run: Run
+    ) -> Halves:
         from email_engine.errors import EngineError
 
         from email_engine_airflow.hooks.mailwizz_db import MailwizzDbHook
@@ -79,12 +84,15 @@ class ApplyBrakes(BaseOperator):
         for name in sorted({b.mailwizz for b in standing}):
             mine = [b for b in standing if b.mailwizz == name]
             try:
-                database = MailwizzDbHook(instances[name]).get_conn()
+                with MailwizzDbHook(instances[name]).get_conn() as database:
+                    for brake in mine:
+                        done[brake.brake_id] = self._attempt(
+                            partial(_turn_mailwizz, database, brake, store, run)
+                        )
             except EngineError as error:
-                done |= {b.brake_id: (False, f"MailWizz {name}: {error}") for b in mine}
-                continue
-            for brake in mine:
-                done[brake.brake_id] = self._attempt(lambda b=brake, db=database: _turn_mailwizz(db, b))
+                done |= {
+                    b.brake_id: (False, f"MailWizz {name}: {error}") for b in mine if b.brake_id not in done
+                }
         return done
 
     def _attempt(self, turn: Callable[[], tuple[bool, str]]) -> tuple[bool, str]:
@@ -95,7 +103,9 @@ class ApplyBrakes(BaseOperator):
         except EngineError as error:
             return False, str(error)
 
-    def _record(self, store: Any, standing: Any, powermta: Halves, mailwizz: Halves, run: Any) -> dict[str, Any]:
+    def _record(
+        self, store: "Store", standing: "tuple[Brake, ...]", powermta: Halves, mailwizz: Halves, run: Run
+    ) -> dict[str, Any]:
         from datetime import UTC, datetime
 
         from email_engine.errors import NotVerified
@@ -127,7 +137,15 @@ class ApplyBrakes(BaseOperator):
                     )
                     failed.append(text)
                 alerts.raise_alert(
-                    conn, what, f"{brake.tenant}/{brake.vmta}", state, severity, text, brake.tenant, run.dag_id, run.run_id
+                    conn,
+                    what,
+                    f"{brake.tenant}/{brake.vmta}",
+                    state,
+                    severity,
+                    text,
+                    brake.tenant,
+                    run.dag_id,
+                    run.run_id,
                 )
         if failed:
             raise NotVerified(
@@ -148,7 +166,26 @@ def _turn_powermta(mta: "PowerMta", brake: "Brake") -> tuple[bool, str]:
     return seen.holds, f"PowerMTA: {seen.summary}"
 
 
-def _turn_mailwizz(database: Any, brake: "Brake") -> tuple[bool, str]:
-    server = brake.mailwizz_server_id
-    status = database.enable(server) if brake.release_asked_at is not None else database.disable(server)
-    return True, f"MailWizz {brake.mailwizz}: server {server} is {status}"
+def _turn_mailwizz(database: "MailwizzDb", brake: "Brake", store: "Store", run: Run) -> tuple[bool, str]:
+    """A release leaves the server to the quota sync, which sets the new quota first and enables only what the engine
+    itself disabled."""
+    from email_engine.mailer.model import Setting
+    from email_engine.store import quota_syncs, versions
+
+    server, where = brake.mailwizz_server_id, f"MailWizz {brake.mailwizz}"
+    if brake.release_asked_at is not None:
+        return True, f"{where}: server {server} is left to the quota sync"
+    old = database.server(server).setting
+    new = Setting(old.daily_quota, old.hourly_quota, "disabled")
+    if old == new:
+        return True, f"{where}: server {server} is disabled"
+    with store.session(tenant="*") as conn:
+        sync = quota_syncs.begin(
+            conn, ip_id=brake.ip_id, tenant=brake.tenant, mailwizz=brake.mailwizz, server_id=server, day=run.as_of.date(),
+            fleet_version=versions.current(conn), old=old, new=new, reason=f"brake: {brake.reason}",
+            dag_id=run.dag_id, run_id=run.run_id,
+        )  # fmt: skip
+    switched = database.disable(server)
+    with store.session(tenant="*") as conn:
+        quota_syncs.finish(conn, sync, quota_syncs.SyncResult.APPLIED, f"brake: {brake.reason}")
+    return True, f"{where}: server {server} is {switched}"

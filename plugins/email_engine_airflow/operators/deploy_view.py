@@ -137,4 +137,8 @@ def breaches_of(store: Store, mta: PowerMta, view: View) -> tuple[Breach, ...]:
         drifted = plan.old_digest is not None and not deployments.is_ours(conn, plan.host, plan.old_digest)
     queued = {name: sum(q.recipients for q in mta.queues(f"*/{name}")) for name in plan.removed}
     decided = {*view.wanted.decided, *(plan.changed_vmtas if view.wanted.rollback else ())}
-    return find_breaches(plan, decided, queued, drifted, view.policy)
+    modes = view.wanted.modes
+    undealt = [
+        r.vmta for r in view.wanted.records if r.awaits_first_allowance and modes.get(r.tenant) is Mode.ACT
+    ]
+    return find_breaches(plan, decided, queued, drifted, view.policy, undealt)
