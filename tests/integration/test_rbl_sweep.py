@@ -278,7 +278,7 @@ def test_when_dns_is_silent_nothing_changes_and_people_are_told_once(lab: Runnin
 @pytest.mark.usefixtures("fleet")
 def test_lists_may_be_chosen_by_name(lab: RunningLab) -> None:
     health = ProbeLists(task_id="probe").execute(context("rbl_sweep", lists=["bl-lab"]))
-    assert health == {"healthy": ["bl-lab"], "unhealthy": {}}
+    assert health == {"healthy": ["bl-lab"], "ipv6": [], "unhealthy": {}}
     with pytest.raises(InputError, match="sorbs2"):
         ProbeLists(task_id="probe").execute(context("rbl_sweep", lists=["sorbs2"]))
 

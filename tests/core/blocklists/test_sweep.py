@@ -16,7 +16,7 @@ from email_engine.blocklists.model import (
     Severity,
 )
 from email_engine.blocklists.names import listing_question
-from email_engine.blocklists.sweep import CHUNK, BlastRadius, SweepResult, probe_lists, sweep
+from email_engine.blocklists.sweep import CHUNK, BlastRadius, SweepResult, believed, probe_lists, sweep
 from email_engine.dns_answers import Answer, Found, NotFound, Question
 from email_engine.fleet.model import IpAddress
 
@@ -187,3 +187,16 @@ def test_lists_without_their_key_and_retired_lists_are_not_probed() -> None:
     healths = probe_lists([ZEN, abusix, sorbs], {}, world.ask, "r4nd0m")
     assert [(h.list_name, h.healthy) for h in healths] == [("zen", True)]
     assert len(world.rounds[0]) == 3
+
+
+@pytest.mark.parametrize(("six", "believed_for"), [(True, ["zen"]), (False, [])], ids=["passes", "fails"])
+def test_ipv6_is_asked_only_where_the_ipv6_test_points_passed(six: bool, believed_for: list[str]) -> None:
+    both = replace(ZEN, ipv6=True)
+    world = World()
+    world.put("127.0.0.2", both, "127.0.0.2")
+    if six:
+        world.put("::ffff:7f00:2", both, "127.0.0.2")
+    (health,) = probe_lists([both], {}, world.ask, "r4nd0m")
+    assert (health.healthy, health.ipv6) == (True, six)
+    lists = believed([both], {"zen"}, {"zen"} if health.ipv6 else set())
+    assert [x.name for x in lists if x.ipv6] == believed_for

@@ -1,0 +1,70 @@
+"""The wiring of rbl_sweep and dns_validate: what must run before, after and in spite of what."""
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, TriggerRule
+
+DAGS = Path(__file__).resolve().parents[2] / "dags"
+
+
+@pytest.fixture(scope="module")
+def rbl_sweep() -> DAG:
+    dag: DAG = runpy.run_path(str(DAGS / "rbl_sweep.py"))["dag"]
+    return dag
+
+
+@pytest.fixture(scope="module")
+def dns_validate() -> DAG:
+    dag: DAG = runpy.run_path(str(DAGS / "dns_validate.py"))["dag"]
+    return dag
+
+
+def upstream(dag: DAG, task: str) -> set[str]:
+    return set(dag.get_task(task).get_flat_relative_ids(upstream=True))
+
+
+def test_rbl_sweep_runs_every_four_hours_one_at_a_time(rbl_sweep: DAG) -> None:
+    assert rbl_sweep.schedule == "0 */4 * * *"
+    assert rbl_sweep.max_active_runs == 1
+    assert rbl_sweep.doc_md
+    assert rbl_sweep.params.dump()["dry_run"] is False
+    assert rbl_sweep.params.dump()["lists"] is None
+
+
+def test_nothing_is_decided_before_lists_are_probed_and_ips_swept(rbl_sweep: DAG) -> None:
+    assert {"probe", "sweep"} <= upstream(rbl_sweep, "decide")
+    assert "decide" in upstream(rbl_sweep, "brake")
+
+
+def test_the_brake_stands_before_anything_else_is_started(rbl_sweep: DAG) -> None:
+    assert "brake" in upstream(rbl_sweep, "publish")
+    assert [asset.name for asset in rbl_sweep.get_task("publish").outlets] == ["email-engine-listings"]
+
+
+@pytest.mark.parametrize("task", ["hosts", "publish"])
+def test_a_failure_never_keeps_the_rest_from_braking_and_publishing(rbl_sweep: DAG, task: str) -> None:
+    assert rbl_sweep.get_task(task).trigger_rule == TriggerRule.ALL_DONE
+
+
+def test_a_failed_brake_fails_the_run_although_later_tasks_succeed(rbl_sweep: DAG) -> None:
+    whole: Any = rbl_sweep.get_task("whole")
+    assert {"probe", "sweep", "decide", "hosts", "brake"} == whole.upstream_task_ids
+    assert whole.trigger_rule == TriggerRule.NONE_FAILED
+    assert rbl_sweep.get_task("tell").is_teardown
+
+
+def test_the_confirmation_time_can_be_shortened_for_the_lab(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMAIL_ENGINE_CONFIRM_AFTER", "2")
+    dag = runpy.run_path(str(DAGS / "rbl_sweep.py"))["dag"]
+    assert dag.params.dump()["confirm_after"] == 2
+
+
+def test_dns_validate_runs_daily_at_six_and_is_visible_when_it_fails(dns_validate: DAG) -> None:
+    assert dns_validate.schedule == "0 6 * * *"
+    assert upstream(dns_validate, "check") == {"tenants"}
+    assert dns_validate.get_task("tell").is_teardown
+    assert dns_validate.doc_md
+    assert not dns_validate.get_task("check").outlets
