@@ -6,6 +6,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 AIRFLOW_HOME = tempfile.mkdtemp(prefix="email-engine-airflow-")
 atexit.register(shutil.rmtree, AIRFLOW_HOME, ignore_errors=True)
@@ -20,3 +22,11 @@ os.environ |= {
 }
 
 pytest_plugins = ["tests.postgres_fixtures"]
+
+
+@pytest.fixture(scope="session")
+def airflow_database() -> None:
+    """Airflow's own tables, for tests that run a whole DAG."""
+    from airflow.utils import db
+
+    db.initdb()
