@@ -4,7 +4,6 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -220,7 +219,12 @@ def test_name_servers_are_written_as_usual(text: str, nameserver: tuple[str, int
     assert parse_nameserver(text) == nameserver
 
 
-def test_list_keys_come_from_the_connection(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    hook = connect(monkeypatch, "127.0.0.1", list_api_keys={"spamhaus": "abcdefghijklmnopqrstuvwxyz"})
+@pytest.mark.parametrize(
+    "keys",
+    [{"spamhaus": "abcdefghijklmnopqrstuvwxyz"}, "spamhaus=abcdefghijklmnopqrstuvwxyz, junk"],
+    ids=["mapping", "text"],
+)
+def test_list_keys_come_from_the_connection(monkeypatch: pytest.MonkeyPatch, keys: Any) -> None:
+    hook = connect(monkeypatch, "127.0.0.1", list_api_keys=keys)
     assert hook.list_keys() == {"spamhaus": "abcdefghijklmnopqrstuvwxyz"}
     assert "abcdef" not in repr(hook.get_conn())

@@ -16,7 +16,7 @@ DEFAULT_CONNECTION = "dns_resolver_default"
 class DnsResolverHook(BaseHook):
     """Gives a `Resolver`. Host and port are the first name server; the extra may hold `nameservers` (more of them, a
     list or text such as "127.0.0.1:5353, 192.0.2.53"), `timeout` (seconds), `tries`, `in_flight`, and `list_api_keys`
-    (key name to secret, for lists such as Spamhaus DQS).
+    (key name to secret, for lists such as Spamhaus DQS; a mapping, or text "spamhaus=KEY, abusix=KEY").
 
     Args:
         dns_resolver_conn_id: Airflow connection of type `dns_resolver`."""
@@ -37,7 +37,9 @@ class DnsResolverHook(BaseHook):
     def list_keys(self) -> dict[str, str]:
         """Secrets for lists that need one, by key name; masked in logs from now on."""
         keys = self.get_connection(self.dns_resolver_conn_id).extra_dejson.get("list_api_keys") or {}
-        found = {str(name): str(key) for name, key in keys.items()} if isinstance(keys, dict) else {}
+        if isinstance(keys, str):
+            keys = dict(part.split("=", 1) for part in keys.split(",") if "=" in part)
+        found = {str(name).strip(): str(key).strip() for name, key in keys.items() if key}
         for key in found.values():
             mask_secret(key)
         return found
