@@ -23,6 +23,7 @@ from datetime import datetime, timedelta
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, TriggerRule
+
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.accounting import IngestHost, ListMtaHosts
 from email_engine_airflow.operators.alerts import SendAlerts

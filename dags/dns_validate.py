@@ -19,6 +19,7 @@ or the database. Clearing the task is safe: a run replaces its own findings.
 from datetime import datetime, timedelta
 
 from airflow.sdk import DAG, Param
+
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.dnsauth import CheckDns, TenantsToCheck

@@ -26,6 +26,7 @@ the same server, the next run reads anew.
 from datetime import timedelta
 
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param
+
 from email_engine_airflow.assets import ALLOWANCES, FLEET, LISTINGS
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts

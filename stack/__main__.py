@@ -6,7 +6,6 @@ import sys
 
 from email_engine.errors import EngineError
 from email_engine.home import ROOT
-
 from stack import airflow, up
 from stack.ports import PortTaken
 from stack.postgres import PostgresError

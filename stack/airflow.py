@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from email_engine.home import ROOT
 
+from email_engine.home import ROOT
 from stack.databases import database_url
 from stack.postgres import Cluster
 from stack.settings import Settings

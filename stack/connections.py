@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from email_engine.fleet.model import Fleet
-
 from stack.postgres import Cluster
 from stack.settings import Settings
 

@@ -12,10 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx
+
 from email_engine.fleet.model import Fleet
 from email_engine.fleet.parse import parse_fleet
 from email_engine.home import CONFIG, ROOT
-
 from stack import airflow, connections, databases, ports, world
 from stack.postgres import Cluster
 from stack.progress import Progress

@@ -7,8 +7,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
-from email_engine.fleet.model import Fleet, SendingIp
 
+from email_engine.fleet.model import Fleet, IpState, SendingIp
 from stack.databases import database_url
 from stack.postgres import Cluster
 from stack.settings import Settings
@@ -85,9 +85,11 @@ def _powermta(settings: Settings, fleet: Fleet) -> list[dict[str, Any]]:
 
 
 def _server(ip: SendingIp) -> dict[str, Any]:
+    """As an operator left it before the engine came: some quota for what sends, next to nothing for the rest."""
+    daily = {IpState.ACTIVE: 600, IpState.WARMING: 50}.get(ip.initial_state, 1)
     return {
         "server_id": ip.mailwizz_server_id, "name": ip.vmta, "hostname": ip.mta_host, "vmta": ip.vmta,
-        "daily_quota": 1, "hourly_quota": 1, "status": "active",
+        "daily_quota": daily, "hourly_quota": -(-daily // 10), "status": "active",
     }  # fmt: skip
 
 

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from email_engine import home
 from sqlalchemy import make_url
 
+from email_engine import home
 from lab.testing import RunningLab, example_world, running_lab
 
 AS_OF = datetime(2026, 11, 1, 8, tzinfo=UTC)

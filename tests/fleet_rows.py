@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from email_engine.store import schema as s
 from sqlalchemy import Connection, insert
+
+from email_engine.store import schema as s
 
 SINCE = datetime(2026, 9, 1, tzinfo=UTC)
 

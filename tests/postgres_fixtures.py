@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from email_engine.store.engine import Store
-from email_engine.store.migrate import prepare_role, upgrade
 from psycopg import sql
 from sqlalchemy import make_url
+
+from email_engine.store.engine import Store
+from email_engine.store.migrate import prepare_role, upgrade
 
 ROLE = "email_engine"
 PASSWORD = "not-a-secret"

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from email_engine.home import CONFIG, ROOT
 from email_engine.store.engine import Store
-
 from stack import airflow, connections, databases, up, world
 from stack.dagruns import DagRunner
 from stack.demo import scenario

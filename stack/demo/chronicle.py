@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from sqlalchemy import Date, Select, cast, func, select
+
 from email_engine.store.engine import Store
 from email_engine.store.schema import (
     allowances,
@@ -17,7 +19,6 @@ from email_engine.store.schema import (
     ips,
     quota_syncs,
 )
-from sqlalchemy import Date, Select, cast, func, select
 
 Curve = Mapping[date, tuple[int, int]]
 """Day -> (allowance, messages that the accounting files say were sent)."""

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from email_engine.home import TEMPLATES
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from email_engine.home import TEMPLATES
 from stack.demo.chronicle import Curve, Event
 
 mpl.use("Agg")

@@ -9,13 +9,13 @@ from types import SimpleNamespace
 from typing import Any, Self
 
 import pytest
+from sqlalchemy import func, select, update
+
 from email_engine.errors import EngineError, InputError, Unreachable
 from email_engine.store import schema as s
 from email_engine.store.engine import Store
 from email_engine_airflow.hooks.powermta import PowerMtaHook
 from email_engine_airflow.operators.accounting import IngestHost, ListMtaHosts
-from sqlalchemy import func, select, update
-
 from tests.airflow_connections import engine_connection
 from tests.fleet_rows import add_host, add_ip, add_tenant
 from tests.integration.ssh_host import SshHost

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import AirflowFailException
+
 from email_engine.home import ROOT
 from email_engine.store.engine import Store
 from email_engine_airflow.operators.deploy import ChooseHosts, ListHosts
-
 from lab.testing import RunningLab
 from tests.bot_api import BotApi
 from tests.integration.deploy_bench import AS_OF, Bench, deploy_lab, prepare, reset

@@ -1,7 +1,7 @@
 import pytest
-from email_engine_airflow.hooks.engine_db import EngineDbHook
 from sqlalchemy import make_url, text
 
+from email_engine_airflow.hooks.engine_db import EngineDbHook
 from tests.airflow_connections import engine_connection as connection
 
 

@@ -6,14 +6,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
+
 from email_engine.errors import GuardBreach, InputError, Unreachable
 from email_engine.fleet.mistakes import FleetInvalid
 from email_engine.store import schema as s
 from email_engine.store import versions
 from email_engine.store.engine import Store
 from email_engine_airflow.operators.fleet import SyncFleet
-from sqlalchemy import func, select
-
 from tests.airflow_connections import engine_connection
 
 EXAMPLE = (Path(__file__).resolve().parents[2] / "include/config/fleet.yaml").read_text()

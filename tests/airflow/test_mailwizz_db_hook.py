@@ -6,10 +6,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from email_engine.errors import InputError
-from email_engine_airflow.hooks.mailwizz_db import MailwizzDbHook
 from sqlalchemy import make_url
 
+from email_engine.errors import InputError
+from email_engine_airflow.hooks.mailwizz_db import MailwizzDbHook
 from tests.integration.mailwizz_rows import filled
 
 FIELDS = {

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG
-from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier, failure_messages
 
+from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier, failure_messages
 from tests.bot_api import BotApi, closed_port
 
 

@@ -8,6 +8,7 @@ import pytest
 from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
 from airflow.providers_manager import ProvidersManager
 from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
+
 from email_engine_airflow.get_provider_info import get_provider_info
 
 FIELDS = {

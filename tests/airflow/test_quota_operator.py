@@ -9,15 +9,15 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
+from sqlalchemy import URL, make_url, select
+
 from email_engine.errors import EngineError, InputError, Refused, Unreachable
 from email_engine.store import alerts, brakes, ips, quota_syncs, versions
 from email_engine.store.engine import Store
 from email_engine.store.schema import decisions
 from email_engine.store.schema import quota_syncs as syncs
 from email_engine_airflow.operators.quotas import ListMailwizz, SyncQuotas
-from psycopg.rows import dict_row
-from sqlalchemy import URL, make_url, select
-
 from lab.testing import API_KEY, RunningLab, running_lab
 from tests import fleet_rows
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG, BaseOperator, TriggerRule
+from sqlalchemy import make_url
+
 from email_engine.errors import AccessDenied
 from email_engine.store import alerts
 from email_engine.store.engine import Store
 from email_engine_airflow.operators.alerts import SendAlerts
-from sqlalchemy import make_url
-
 from tests.bot_api import BotApi
 
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
+from sqlalchemy import insert, select, update
+
 from email_engine.store import brakes, ips, schema
 from email_engine.store.engine import Store
 from email_engine_airflow.operators.warmup import (
@@ -15,8 +17,6 @@ from email_engine_airflow.operators.warmup import (
     PublishAllowances,
     TenantsToDecide,
 )
-from sqlalchemy import insert, select, update
-
 from tests.airflow_connections import engine_connection
 from tests.fleet_rows import add_delivery, add_host, add_ip, add_tenant
 

@@ -5,11 +5,12 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from email_engine.errors import InputError
 from email_engine.fleet.providers import provider_of
 from email_engine.mta.accounting import Counts, Source, Summary, parse_time, summarize
-from hypothesis import given
-from hypothesis import strategies as st
 
 HEADER = [
     "type",

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from email_engine.cli import COMMANDS, main
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "include/config/fleet.yaml"

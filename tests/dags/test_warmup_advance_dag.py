@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
+from sqlalchemy import func, select, update
+
 from email_engine.store import schema
 from email_engine.store.brakes import engage
 from email_engine.store.engine import Store
 from email_engine.store.ips import load_ips
-from sqlalchemy import func, select, update
-
 from tests.airflow_connections import engine_connection
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from email_engine.home import CONFIG, ROOT
 from email_engine.store.engine import Store
-
 from stack import databases, up
 from stack.airflow import Api
 from stack.lab_client import LabClient

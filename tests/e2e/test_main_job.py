@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from email_engine.store.schema import alerts, allowances, blacklist_events, brakes, decisions, ips
 from sqlalchemy import create_engine, select, text
 
+from email_engine.store.schema import alerts, allowances, blacklist_events, brakes, decisions, ips
 from stack import databases, up
 from tests.e2e.conftest import Everything, now
 

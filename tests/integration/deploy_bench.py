@@ -9,12 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
+
 from email_engine.adapters.powermta import PowerMta, PowerMtaEndpoint
 from email_engine.store import alerts, schema
 from email_engine.store.engine import Store
 from email_engine_airflow.operators.deploy import DeployHost, PlanDeploy
-from sqlalchemy import select, update
-
 from lab.testing import RunningLab, example_world, running_lab
 from tests.airflow_connections import engine_connection
 from tests.fleet_rows import add_host, add_ip, add_tenant

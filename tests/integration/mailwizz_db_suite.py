@@ -3,12 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from email_engine.adapters.mailwizz_db import MailwizzDatabase, MailwizzDb
-from email_engine.errors import AccessDenied, EngineError, InputError, Refused
-from email_engine.mailer.model import Setting, Warmup
 from sqlalchemy import insert, make_url
 from sqlalchemy.engine import URL, Engine
 
+from email_engine.adapters.mailwizz_db import MailwizzDatabase, MailwizzDb
+from email_engine.errors import AccessDenied, EngineError, InputError, Refused
+from email_engine.mailer.model import Setting, Warmup
 from tests.integration import mailwizz_rows as rows
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)

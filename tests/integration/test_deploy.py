@@ -8,12 +8,12 @@ from typing import Any
 import asyncssh
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
+
 from email_engine.adapters import powermta_deploy
 from email_engine.errors import NotVerified, Unreachable
 from email_engine.mta.layout import digest, split_sections
 from email_engine.store import deployments, schema
 from email_engine.store.engine import Store
-
 from lab.testing import RunningLab
 from tests.integration.deploy_bench import Bench, connection, deploy_lab, prepare, reset
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from email_engine import home
 from email_engine.cli import main
 from email_engine.commands.sweep import read_keys
-
 from lab.testing import RunningLab
 from tests.dns_lab import dns_lab
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from email_engine import home
 from email_engine.adapters.dns_resolver import Resolver, parse_nameserver
 from email_engine.dns_answers import Absence, Found, NotFound, Question, Trouble, Unknown
 from email_engine.errors import InputError
 from email_engine_airflow.hooks.dns_resolver import DnsResolverHook
-
 from lab.testing import RunningLab
 from tests.dns_lab import dns_lab
 

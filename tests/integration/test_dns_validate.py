@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
+
 from email_engine.store import alerts
 from email_engine.store import schema as s
 from email_engine.store.engine import Store
 from email_engine_airflow.operators.dnsauth import CheckDns, TenantsToCheck
-from sqlalchemy import select, update
-
 from lab.testing import RunningLab
 from tests.dns_lab import AS_OF, connect, context, dns_lab
 from tests.fleet_rows import add_host, add_ip, add_tenant

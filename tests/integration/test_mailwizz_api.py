@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from email_engine.adapters import mailwizz_api as module
 from email_engine.adapters.mailwizz_api import Auth, MailwizzApi, MailwizzEndpoint, whole
 from email_engine.errors import AccessDenied, EngineError, InputError, Refused, Unreachable
 from email_engine_airflow.hooks.mailwizz import MailwizzHook
-
 from lab.testing import API_KEY, RunningLab, running_lab
 
 PRIVATE = "private-key-of-the-pair"

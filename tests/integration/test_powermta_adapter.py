@@ -10,9 +10,9 @@ from pathlib import Path
 
 import asyncssh
 import pytest
+
 from email_engine.adapters.powermta import PowerMta, PowerMtaEndpoint
 from email_engine.errors import AccessDenied, EngineError, HostKeyChanged, InputError, Refused, Unreachable
-
 from tests.integration.ssh_host import SshHost
 
 

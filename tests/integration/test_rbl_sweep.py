@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
+from sqlalchemy import select
+
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpState
 from email_engine.store import alerts, brakes, versions
@@ -15,8 +17,6 @@ from email_engine.store.engine import Store
 from email_engine.store.ips import load_ips, set_allowance
 from email_engine_airflow.operators.blocklists import HostsToBrake, ProbeLists, PublishListings, SweepLists
 from email_engine_airflow.operators.listings import DecideListings
-from sqlalchemy import select
-
 from lab.testing import RunningLab
 from tests.dns_lab import AS_OF, connect, context, dns_lab
 from tests.fleet_rows import add_host, add_ip, add_tenant

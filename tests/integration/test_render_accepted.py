@@ -7,13 +7,13 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+
 from email_engine.fleet.model import IpState, Mode, MtaHost
 from email_engine.fleet.providers import shipped_providers
 from email_engine.home import CONFIG
 from email_engine.mta.layout import compose
 from email_engine.mta.policy import parse_policy
 from email_engine.mta.render import render_host
-
 from lab.clock import Clock
 from lab.powermta.host import Host
 from lab.powermta.recipients import Recipients

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from email_engine.adapters import telegram as module
 from email_engine.adapters.telegram import Telegram, TelegramEndpoint
 from email_engine.errors import AccessDenied, InputError, Refused, Unreachable
 from email_engine_airflow.hooks.telegram_alerts import TelegramAlertsHook
-
 from lab.testing import RunningLab, running_lab
 
 TOKEN, CHAT = "123456:ABC-lab-secret", "-1001"

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from email_engine.home import ROOT
 
+from email_engine.home import ROOT
 from stack.supervisor import alive
 
 SCRIPT = """

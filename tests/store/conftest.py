@@ -3,8 +3,8 @@
 from types import SimpleNamespace
 
 import pytest
-from email_engine.store.engine import Store
 
+from email_engine.store.engine import Store
 from tests.fleet_rows import add_host, add_ip, add_tenant
 
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+
 from email_engine.store import alerts
 from email_engine.store.engine import Store
 

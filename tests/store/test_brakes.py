@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+
 from email_engine.store import brakes
 from email_engine.store.brakes import BY_HAND, Brake
 from email_engine.store.engine import Store

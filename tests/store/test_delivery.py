@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import func, select
+
 from email_engine.fleet.providers import provider_of
 from email_engine.mta.accounting import summarize
 from email_engine.store import schema as s
 from email_engine.store.delivery import AccountingFile, Taken, seen_files, take_file
 from email_engine.store.engine import Store
-from sqlalchemy import func, select
-
 from tests.fleet_rows import add_host, add_ip, add_tenant
 
 HEADER = "type,timeLogged,rcpt,bounceCat,dlvSourceIp,vmta"

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, select, update
+
 from email_engine.errors import GuardBreach
 from email_engine.fleet.inventory import InventoryPlan, plan_inventory
 from email_engine.fleet.model import Fleet
@@ -14,7 +16,6 @@ from email_engine.store import versions
 from email_engine.store.engine import Store
 from email_engine.store.inventory import apply_inventory, load_fleet, load_removed
 from email_engine.store.ips import load_ips
-from sqlalchemy import Connection, select, update
 
 EXAMPLE = (Path(__file__).resolve().parents[2] / "include/config/fleet.yaml").read_text()
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)

@@ -5,12 +5,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
+
 from email_engine.decision import Decision
 from email_engine.errors import InputError, Refused
 from email_engine.fleet.model import IpRecord, IpState
 from email_engine.store import brakes, decisions, ips, schema, versions
 from email_engine.store.engine import Store
-from sqlalchemy import select, update
 
 DAY = date(2026, 11, 10)
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)

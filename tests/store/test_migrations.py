@@ -9,11 +9,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, make_url, text
+
 from email_engine.errors import AccessDenied, Unreachable
 from email_engine.store.engine import Store
 from email_engine.store.migrate import alembic_config, prepare_role, upgrade
 from email_engine.store.schema import SCHEMA, TENANT_TABLES, metadata
-from sqlalchemy import Connection, create_engine, make_url, text
 
 _numbers = count(1)
 CATALOGUE = {

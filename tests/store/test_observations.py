@@ -5,14 +5,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import insert, update
+
 from email_engine.fleet.traffic import DayCounts
 from email_engine.store import brakes, ips, schema, versions
 from email_engine.store.brakes import BY_HAND
 from email_engine.store.engine import Store
 from email_engine.store.observations import observe, quotas
 from email_engine.warmup.observation import DnsHealth, IpObservation
-from sqlalchemy import insert, update
-
 from tests.fleet_rows import add_delivery
 
 DAY = date(2026, 11, 10)

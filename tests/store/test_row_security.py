@@ -5,13 +5,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
+
 from email_engine.decision import Decision
 from email_engine.store import brakes, ips, versions
 from email_engine.store import schema as s
 from email_engine.store.decisions import record
 from email_engine.store.engine import Store
-from sqlalchemy import Connection, func, insert, select, text, update
-from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 TENANT_TABLES = [table.name for table in s.TENANT_TABLES]

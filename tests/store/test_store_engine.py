@@ -4,11 +4,11 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from sqlalchemy import func, make_url, select, text
+
 from email_engine.errors import AccessDenied, InputError, Unreachable
 from email_engine.store import schema
 from email_engine.store.engine import Store, connect
-from sqlalchemy import func, make_url, select, text
-
 from tests.fleet_rows import add_tenant
 
 

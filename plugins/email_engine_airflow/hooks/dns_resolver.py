@@ -5,6 +5,7 @@ from typing import Any
 
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.log import mask_secret
+
 from email_engine.adapters.dns_resolver import DNS_PORT, Resolver, parse_nameserver, refuse_public
 from email_engine.blocklists.config import load_blocklists
 from email_engine.blocklists.sweep import probe_lists

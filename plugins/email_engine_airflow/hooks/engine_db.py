@@ -1,10 +1,11 @@
 """The engine's database from an Airflow connection of the provider's own type `postgres`."""
 
 from airflow.sdk import BaseHook, Connection
+from sqlalchemy import URL, text
+
 from email_engine.errors import EngineError
 from email_engine.store.engine import Store
 from email_engine.store.schema import SCHEMA
-from sqlalchemy import URL, text
 
 DEFAULT_CONNECTION = "email_engine_db"
 DEFAULT_DATABASE = "email_engine"

@@ -1,6 +1,7 @@
 """Connection type `mailwizz`: host = API address, password = API key; extras `auth`, `private_key`, `timeout`."""
 
 from airflow.sdk import BaseHook
+
 from email_engine.adapters.mailwizz_api import Auth, MailwizzApi, MailwizzEndpoint
 from email_engine.errors import EngineError, InputError
 

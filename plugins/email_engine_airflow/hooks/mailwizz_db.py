@@ -1,9 +1,10 @@
 """Connection type `mailwizz_db`: MailWizz's MySQL/MariaDB (in the lab PostgreSQL); extras `dialect`, `table_prefix`, `charset`."""
 
 from airflow.sdk import BaseHook, Connection
+from sqlalchemy import URL
+
 from email_engine.adapters.mailwizz_db import MailwizzDatabase, MailwizzDb
 from email_engine.errors import EngineError, InputError
-from sqlalchemy import URL
 
 DRIVERS = {"mysql": "mysql+pymysql", "postgresql": "postgresql+psycopg"}
 SOCKET = {"mysql": "unix_socket", "postgresql": "host"}

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow.sdk import BaseHook
+
 from email_engine.adapters.powermta import PowerMta, PowerMtaEndpoint
 from email_engine.errors import EngineError, InputError
 

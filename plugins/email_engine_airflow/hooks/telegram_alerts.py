@@ -3,6 +3,7 @@
 from typing import Any
 
 from airflow.sdk import BaseHook, Connection
+
 from email_engine.adapters.telegram import BASE_URL, Telegram, TelegramEndpoint
 from email_engine.errors import EngineError, InputError
 

@@ -90,6 +90,7 @@ def _link(dag_id: str, run_id: str, ti: Any) -> str:
     from urllib.parse import quote
 
     from airflow.sdk.configuration import conf
+
     from email_engine.adapters.telegram_text import link
 
     base = conf.get("api", "base_url", fallback="") or "http://localhost:8080"

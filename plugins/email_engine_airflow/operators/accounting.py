@@ -23,7 +23,6 @@ class ListMtaHosts(BaseOperator):
 
     def execute(self, context: Any) -> list[str]:
         from email_engine.store.inventory import load_fleet
-
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
         store = EngineDbHook(self.engine_conn_id).get_conn()
@@ -65,7 +64,6 @@ class IngestHost(BaseOperator):
 
     def _ingest(self, store: "Store", run: Run) -> dict[str, int]:
         from email_engine.store.delivery import AccountingFile, seen_files
-
         from email_engine_airflow.hooks.powermta import PowerMtaHook
 
         with store.session(tenant="*") as conn:

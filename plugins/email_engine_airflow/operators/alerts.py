@@ -33,7 +33,6 @@ class SendAlerts(BaseOperator):
         from email_engine.adapters.telegram_text import pack, render_alert
         from email_engine.errors import EngineError
         from email_engine.store import alerts
-
         from email_engine_airflow.hooks.engine_db import EngineDbHook
         from email_engine_airflow.hooks.telegram_alerts import TelegramAlertsHook
 
@@ -74,6 +73,7 @@ def _header(run: Run, count: int) -> list[str]:
     from urllib.parse import quote
 
     from airflow.sdk.configuration import conf
+
     from email_engine.adapters.telegram_text import escape, link
 
     base = conf.get("api", "base_url", fallback="") or "http://localhost:8080"

@@ -9,11 +9,12 @@ from airflow.sdk.exceptions import AirflowSkipException
 from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from email_engine.blocklists.decide import OpenListing
     from email_engine.blocklists.model import BlockList, Health
     from email_engine.blocklists.sweep import Pair, SweepResult
     from email_engine.fleet.model import IpRecord
-    from sqlalchemy import Connection
 
 T = TypeVar("T")
 PIPELINE = "rbl_sweep"
@@ -57,7 +58,6 @@ class ProbeLists(BlocklistStep):
         from email_engine.blocklists.config import load_blocklists
         from email_engine.blocklists.model import ListStatus
         from email_engine.blocklists.sweep import probe_lists
-
         from email_engine_airflow.hooks.dns_resolver import DnsResolverHook
 
         run = current_run(context)
@@ -104,7 +104,6 @@ class SweepLists(BlocklistStep):
         from email_engine.fleet.model import IpState
         from email_engine.store.ips import load_ips
         from email_engine.store.listings import open_listings
-
         from email_engine_airflow.hooks.dns_resolver import DnsResolverHook
 
         run = current_run(context)

@@ -39,7 +39,6 @@ class ApplyBrakes(BaseOperator):
 
     def execute(self, context: Any) -> dict[str, Any]:
         from email_engine.store import brakes, inventory
-
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
         run = current_run(context)
@@ -61,7 +60,6 @@ class ApplyBrakes(BaseOperator):
 
     def _powermta(self, standing: "tuple[Brake, ...]", connection: str) -> Halves:
         from email_engine.errors import EngineError
-
         from email_engine_airflow.hooks.powermta import PowerMtaHook
 
         def both(mta: "PowerMta") -> Halves:
@@ -77,7 +75,6 @@ class ApplyBrakes(BaseOperator):
         self, standing: "tuple[Brake, ...]", instances: dict[str, str], store: "Store", run: Run
     ) -> Halves:
         from email_engine.errors import EngineError
-
         from email_engine_airflow.hooks.mailwizz_db import MailwizzDbHook
 
         done: Halves = {}

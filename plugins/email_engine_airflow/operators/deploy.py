@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from email_engine.adapters.powermta import PowerMta
     from email_engine.adapters.powermta_deploy import Outcome
     from email_engine.store.engine import Store
-
     from email_engine_airflow.operators.deploy_view import View
 
 PLANNED = "deployment_plan"
@@ -72,7 +71,6 @@ class PlanDeploy(DeployStep):
 
     def execute(self, context: Any) -> dict[str, Any]:
         from email_engine.store import alerts
-
         from email_engine_airflow.hooks.powermta import PowerMtaHook
         from email_engine_airflow.operators.deploy_view import look, read_wanted
 
@@ -106,7 +104,6 @@ class PlanDeploy(DeployStep):
 
     def _judge(self, store: "Store", mta: "PowerMta", view: "View", run: Run) -> None:
         from email_engine.mta.guard import require_safe
-
         from email_engine_airflow.operators.deploy_view import breaches_of
 
         breaches = breaches_of(store, mta, view)
@@ -151,7 +148,6 @@ class DeployHost(DeployStep):
 
     def execute(self, context: Any) -> dict[str, Any]:
         from email_engine.store import deployments
-
         from email_engine_airflow.hooks.powermta import PowerMtaHook
         from email_engine_airflow.operators.deploy_view import read_wanted
 
@@ -177,7 +173,6 @@ class DeployHost(DeployStep):
 
     def _apply(self, store: "Store", mta: "PowerMta", wanted: Any, run: Run, healed: bool) -> dict[str, Any]:
         from email_engine.adapters.powermta_deploy import Intent, install
-
         from email_engine_airflow.operators.deploy_view import look
 
         view = look(mta, wanted)

@@ -19,7 +19,6 @@ from email_engine.mta.routing import must_be_held
 from email_engine.store import deployments, versions
 from email_engine.store.engine import ALL_TENANTS, Store
 from email_engine.store.ips import load_ips
-
 from email_engine_airflow.run import Run
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from airflow.sdk import BaseOperator
 from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from email_engine.dnsauth.model import Finding, Subject
     from email_engine.fleet.model import IpRecord
-    from sqlalchemy import Connection
 
 UNKNOWN_ALERT_RATE = 0.5
 SHOWN = 15
@@ -25,7 +26,6 @@ class TenantsToCheck(BaseOperator):
 
     def execute(self, context: Any) -> list[str]:
         from email_engine.store.dns_checks import tenants_to_check
-
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
         store = EngineDbHook(self.engine_conn_id).get_conn()
@@ -63,7 +63,6 @@ class CheckDns(BaseOperator):
         from email_engine.dnsauth.validate import validate
         from email_engine.fleet.model import IpState
         from email_engine.store.ips import load_ips
-
         from email_engine_airflow.hooks.dns_resolver import DnsResolverHook
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 

@@ -35,7 +35,6 @@ class SyncFleet(BaseOperator):
         from email_engine.fleet.read import read_fleet
         from email_engine.home import fleet_path
         from email_engine.store.inventory import apply_inventory, load_fleet, load_removed, lock
-
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
         run = current_run(context)

@@ -7,9 +7,10 @@ from email_engine_airflow.operators.blocklists import PIPELINE, BlocklistStep
 from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from email_engine.blocklists.decide import Breaker, ListingDecision, SeenListing
     from email_engine.fleet.model import IpRecord
-    from sqlalchemy import Connection
 
 
 class DecideListings(BlocklistStep):

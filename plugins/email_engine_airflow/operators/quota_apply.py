@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from email_engine_airflow.run import Run
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from email_engine.adapters.mailwizz_db import MailwizzDb
     from email_engine.errors import EngineError
     from email_engine.fleet.model import IpRecord, MailwizzInstance
     from email_engine.mailer.model import Change, DeliveryServer, QuotaPlan, Refusal
     from email_engine.store.engine import Store
-    from sqlalchemy import Connection
 
 PIPELINE = "mailwizz_quota_sync"
 SHOWN = 10
@@ -25,7 +26,6 @@ def observe_api(instance: "MailwizzInstance", servers: "Sequence[DeliveryServer]
     Returns the failure if it is away or refuses us. Raises Refused if it is another installation than the database's:
     then nothing may be written at all."""
     from email_engine.errors import EngineError, Refused
-
     from email_engine_airflow.hooks.mailwizz import MailwizzHook
 
     try:

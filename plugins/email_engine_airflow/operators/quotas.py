@@ -23,7 +23,6 @@ class ListMailwizz(BaseOperator):
     def execute(self, context: Any) -> list[str]:
         from email_engine.errors import InputError
         from email_engine.store.inventory import load_fleet
-
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
         wanted = current_run(context).params.get("instance")
@@ -62,7 +61,6 @@ class SyncQuotas(BaseOperator):
     def execute(self, context: Any) -> dict[str, Any]:
         from email_engine.errors import InputError
         from email_engine.store.inventory import load_fleet
-
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
         run = current_run(context)
@@ -84,7 +82,6 @@ class SyncQuotas(BaseOperator):
         from email_engine.mailer.policy import parse_quota_policy
         from email_engine.mailer.quotas import plan_quotas
         from email_engine.store import ips, quota_syncs, versions
-
         from email_engine_airflow.hooks.mailwizz_db import MailwizzDbHook
         from email_engine_airflow.operators.quota_apply import QuotaWriter, observe_api
 

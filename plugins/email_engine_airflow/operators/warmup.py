@@ -11,9 +11,10 @@ from airflow.sdk.exceptions import AirflowSkipException
 from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from email_engine.warmup.plan import Outcome
     from email_engine.warmup.policy import Policy
-    from sqlalchemy import Connection
 
 MOST_DAYS = 60
 
@@ -54,7 +55,6 @@ class DecideWarmup(BaseOperator):
     def execute(self, context: Any) -> dict[str, Any]:
         from email_engine.store.ips import lock_ips
         from email_engine.warmup.policy import load_policy
-
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
         run, policy = current_run(context), load_policy()
@@ -119,7 +119,6 @@ class HostsToHold(BaseOperator):
 
     def execute(self, context: Any) -> list[str]:
         from email_engine.store.brakes import engaged
-
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
         store = EngineDbHook(self.engine_conn_id).get_conn()
@@ -147,7 +146,6 @@ class PublishAllowances(BaseOperator):
 
     def execute(self, context: Any) -> int:
         from email_engine.store.versions import made_by
-
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
         run = current_run(context)

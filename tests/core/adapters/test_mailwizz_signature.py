@@ -1,6 +1,7 @@
 """Signed requests of MailWizz 1.9: the two measured vectors, and PHP's way to encode."""
 
 import pytest
+
 from email_engine.adapters.mailwizz_signature import by_bytes, encode_form, signed_headers
 
 BASE = "https://mw.example/api"

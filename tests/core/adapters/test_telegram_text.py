@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from email_engine.adapters.telegram_text import (
     LIMIT,
     LONGEST_LINE,

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from email_engine import home
 from email_engine.blocklists.config import blocklists_path, load_blocklists, parse_blocklists, policy_digest
 from email_engine.blocklists.model import ListClass, ListStatus, Severity

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 import pytest
+
 from email_engine.blocklists.decide import (
     Breaker,
     ListingAction,

@@ -4,6 +4,7 @@ from ipaddress import IPv4Address, ip_address
 from typing import Any
 
 import pytest
+
 from email_engine.blocklists.judge import judge_answer, judge_probe
 from email_engine.blocklists.model import (
     BlockList,

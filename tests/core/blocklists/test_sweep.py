@@ -5,6 +5,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, ip_address
 
 import pytest
+
 from email_engine.blocklists.model import (
     BlockList,
     Code,

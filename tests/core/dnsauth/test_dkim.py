@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
 from email_engine.dns_answers import Unknown
 from email_engine.dnsauth.dkim import BadKey, parse_key, parse_tags, public_key_of
 from email_engine.dnsauth.model import Gravity, Status
-
 from tests.dns_zone import DOMAIN, SUBJECT, Zone, good_records
 
 NAME = f"s1._domainkey.{DOMAIN}"

@@ -1,10 +1,10 @@
 """DMARC by the tree walk of RFC 9989."""
 
 import pytest
+
 from email_engine.dns_answers import Unknown
 from email_engine.dnsauth.dmarc import is_dmarc, walk
 from email_engine.dnsauth.model import Gravity, Status
-
 from tests.dns_zone import DOMAIN, Zone, good_records
 
 OWN, ORG, TLD = f"_dmarc.{DOMAIN}", "_dmarc.aurora-mail.example", "_dmarc.example"

@@ -3,11 +3,11 @@
 from ipaddress import ip_address
 
 import pytest
+
 from email_engine.dns_answers import Unknown
 from email_engine.dnsauth.hosts import looks_generic
 from email_engine.dnsauth.model import Finding, Gravity, Status, Subject, record_text
 from email_engine.dnsauth.validate import validate, validity
-
 from tests.dns_zone import DOMAIN, HOST, IP, SUBJECT, Zone, good_records
 
 PTR = IP.reverse_pointer

@@ -3,10 +3,10 @@
 from ipaddress import ip_address
 
 import pytest
+
 from email_engine.dns_answers import Unknown
 from email_engine.dnsauth.model import Gravity, Lookup, Status
 from email_engine.dnsauth.spf import SpfResult, check_host
-
 from tests.dns_zone import DOMAIN, HOST, IP, Zone, good_records
 
 TIMEOUT = Unknown("timeout")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from email_engine.errors import InputError
 from email_engine.fleet.mistakes import FleetInvalid
 from email_engine.fleet.model import Fleet, IpState

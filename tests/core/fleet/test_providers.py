@@ -1,6 +1,7 @@
 """Which mailbox provider receives a domain's mail."""
 
 import pytest
+
 from email_engine.fleet.mistakes import FileInvalid
 from email_engine.fleet.providers import parse_providers, provider_of, shipped_providers
 

@@ -1,6 +1,7 @@
 """IP ranges, number ranges and how items are dealt among hosts."""
 
 import pytest
+
 from email_engine.fleet.ranges import count_from, deal_in_blocks, parse_numbers, parse_range
 
 

@@ -1,6 +1,7 @@
 """docs/lifecycle.md shows the table that the code runs on."""
 
 import pytest
+
 from email_engine.errors import InputError
 from email_engine.lifecycle.document import BEGIN, END, PAGE, main, render_page, render_table
 from email_engine.lifecycle.machine import TRANSITIONS

@@ -1,6 +1,7 @@
 """The table of transitions, walked pair by pair."""
 
 import pytest
+
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpState
 from email_engine.lifecycle.machine import MEANING, TRANSITIONS, Event, next_state

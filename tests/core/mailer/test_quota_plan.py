@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from ipaddress import ip_address
 
 import pytest
+
 from email_engine.fleet.model import IpRecord, IpState, Mode, RiskClass
 from email_engine.mailer.model import DeliveryServer, Finding, LastSync, QuotaPlan, Setting, Warmup
 from email_engine.mailer.policy import QuotaPolicy

@@ -1,6 +1,7 @@
 """The quota policy is read whole or refused with every mistake."""
 
 import pytest
+
 from email_engine.errors import InputError
 from email_engine.home import CONFIG
 from email_engine.mailer.policy import QuotaPolicy, parse_quota_policy

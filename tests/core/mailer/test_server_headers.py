@@ -1,6 +1,7 @@
 """PHP's serialized values, and the virtual MTA in them."""
 
 import pytest
+
 from email_engine.mailer.headers import parse_php, virtual_mtas
 
 

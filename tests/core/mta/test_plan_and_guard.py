@@ -1,6 +1,7 @@
 """What a deployment would change, and whether it may."""
 
 import pytest
+
 from email_engine.errors import GuardBreach
 from email_engine.fleet.model import Mode, MtaHost
 from email_engine.fleet.providers import shipped_providers
@@ -9,7 +10,6 @@ from email_engine.mta.layout import compose
 from email_engine.mta.plan import plan_deployment
 from email_engine.mta.policy import shipped_policy
 from email_engine.mta.render import render_host
-
 from tests.core.mta.records import record
 
 HOST = MtaHost("mta-1", "powermta_mta-1")

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
+
 from email_engine.errors import InputError
 from email_engine.fleet.mistakes import FileInvalid
 from email_engine.fleet.model import IpState, Mode, MtaHost
@@ -14,7 +15,6 @@ from email_engine.mta.layout import compose, digest, split_sections
 from email_engine.mta.policy import parse_policy, shipped_policy
 from email_engine.mta.render import render_host
 from email_engine.mta.routing import must_be_held
-
 from tests.core.mta.records import record
 
 HOST = MtaHost("mta-1", "powermta_mta-1")

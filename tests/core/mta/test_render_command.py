@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from email_engine.cli import main
 from email_engine.mta.inventory import read_inventory
 

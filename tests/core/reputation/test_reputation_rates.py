@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
+
 from email_engine.fleet.traffic import DayCounts
 from email_engine.reputation.rates import rates
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpState
 from email_engine.fleet.traffic import DayCounts
@@ -12,7 +13,6 @@ from email_engine.warmup.choice import Choice
 from email_engine.warmup.decide import decide_day
 from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
 from email_engine.warmup.policy import load_policy
-
 from tests.core.warmup.worlds import DAY, NEXT, observation, sent
 
 POLICY = load_policy()

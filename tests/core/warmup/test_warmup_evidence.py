@@ -4,6 +4,7 @@ import math
 import random
 
 import pytest
+
 from email_engine.warmup.evidence import (
     Verdict,
     chance_of_so_few,

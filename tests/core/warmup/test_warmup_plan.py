@@ -4,13 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from email_engine.fleet.model import IpState
 from email_engine.warmup.observation import DnsHealth
 from email_engine.warmup.plan import Quotas, plan_tenant
 from email_engine.warmup.policy import load_policy
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.core.warmup.worlds import DAY, NEXT, observation, sent
 
 POLICY = load_policy()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from email_engine.fleet.mistakes import FileInvalid
 from email_engine.home import CONFIG
 from email_engine.warmup.policy import Schedule, load_policy, parse_policy
