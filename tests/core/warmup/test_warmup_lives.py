@@ -4,11 +4,11 @@ import random
 from datetime import date, timedelta
 
 import pytest
+
 from email_engine.fleet.traffic import DayCounts
 from email_engine.warmup.decide import decide_day
 from email_engine.warmup.observation import midnight
 from email_engine.warmup.policy import load_policy
-
 from tests.core.warmup.worlds import observation
 
 POLICY = load_policy()
