@@ -37,6 +37,7 @@ def environment(settings: Settings, cluster: Cluster, parallelism: int = 16) -> 
         "PYTHONWARNINGS": "ignore",
         "EMAIL_ENGINE_HOME": str(ROOT),
         "EMAIL_ENGINE_FLEET": str(settings.fleet_file),
+        "EMAIL_ENGINE_CONFIRM_AFTER": "2",
         "EMAIL_ENGINE_BLOCKLISTS": str(settings.blocklists_file),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),

@@ -9,13 +9,17 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 
+from email_engine.fleet.inventory import plan_inventory
 from email_engine.fleet.model import Fleet
 from email_engine.fleet.parse import parse_fleet
 from email_engine.home import CONFIG, ROOT
+from email_engine.store import inventory, migrate
+from email_engine.store.engine import Store
 from stack import airflow, connections, databases, ports, world
 from stack.postgres import Cluster
 from stack.progress import Progress
@@ -95,7 +99,7 @@ def prepare(settings: Settings, cluster: Cluster, fleet: Fleet, progress: Progre
     with progress.step("migrating Airflow's database"):
         airflow.command(env, "db", "migrate")
     with progress.step("migrating the engine's database and loading the fleet"):
-        load_engine(settings, cluster, fleet)
+        load_engine(settings, cluster, fleet, datetime.now(UTC))
     with progress.step("making keys and the lab's world"):
         clock = {"mode": "real"}
         world.write_world(settings, world.make_world(settings, cluster, fleet, clock))
@@ -108,18 +112,18 @@ def prepare(settings: Settings, cluster: Cluster, fleet: Fleet, progress: Progre
             import_file.unlink(missing_ok=True)
 
 
-def load_engine(settings: Settings, cluster: Cluster, fleet: Fleet) -> None:
-    """Alembic's head, and the fleet file's inventory as `email-engine fleet apply` loads it."""
-    from email_engine.store import migrate
-
+def load_engine(settings: Settings, cluster: Cluster, fleet: Fleet, as_of: datetime) -> None:
+    """Alembic's head, and the fleet file's inventory, as of a moment that the demo may choose."""
     url = databases.database_url(cluster, "email_engine", settings.secrets()["engine_db"])
     migrate.upgrade(url)
-    done = subprocess.run(
-        [sys.executable, "-m", "email_engine.cli", "fleet", "apply", str(settings.fleet_file)],
-        env=os.environ | {"EMAIL_ENGINE_DATABASE_URL": url}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise RuntimeError(done.stderr.strip() or done.stdout.strip())
+    store = Store(url)
+    try:
+        with store.session(tenant="*") as conn:
+            inventory.lock(conn)
+            plan = plan_inventory(fleet, inventory.load_fleet(conn), inventory.load_removed(conn))
+            inventory.apply_inventory(conn, plan, as_of=as_of, dag_id=None, run_id=None, actor="make up")
+    finally:
+        store.dispose()
 
 
 def up(settings: Settings) -> int:

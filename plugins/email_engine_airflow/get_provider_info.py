@@ -113,10 +113,10 @@ DNS_RESOLVER = _type(
     {
         "nameservers": _field("More name servers", "Further addresses, separated by commas."),
         "timeout": _seconds("Timeout", "How long to wait for one answer", 3),
-        "tries": _field("Tries", "Questions before an answer counts as missing.", kind="integer", default=2,
+        "tries": _field("Tries", "Questions before an answer counts as missing.", kind="integer", default=3,
                         minimum=1, maximum=10),
-        "in_flight": _field("In flight", "Questions asked at the same time.", kind="integer", default=200,
-                            minimum=1, maximum=5000),
+        "in_flight": _field("In flight", "Questions asked at the same time.", kind="integer", default=64,
+                            minimum=1, maximum=100),
     },
     hidden=["schema", "login", "password"],
     labels={"host": "Name server"},

@@ -2,13 +2,14 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from email_engine.home import CONFIG, ROOT
@@ -26,6 +27,8 @@ from stack.progress import Progress
 from stack.settings import PORTS, Settings, settings
 
 START = datetime(2026, 9, 7, tzinfo=UTC)
+DAILY_QUOTA = 20_000
+"""Messages a day and tenant: enough to warm seven IPs to 2,000 a day, little enough for ten minutes."""
 DAYS = int(os.environ.get("DEMO_DAYS", "42"))
 
 
@@ -44,7 +47,7 @@ def free_ports(names: Iterator[str]) -> dict[str, int]:
 def running_lab(here: Settings, world_file: Path) -> Iterator[LabClient]:
     with (here.logs / "lab.log").open("ab") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "lab", "run", str(world_file)], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out,
+            [sys.executable, "-m", "lab", "run", "--with-parent", str(world_file)], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out,
             stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     try:
@@ -63,6 +66,7 @@ def running_lab(here: Settings, world_file: Path) -> Iterator[LabClient]:
 
 def main() -> int:
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     state = settings().state / "demo"
     old = Cluster(state / "postgres")
     if old.place.exists():
@@ -70,7 +74,8 @@ def main() -> int:
     shutil.rmtree(state, ignore_errors=True)
     here = Settings(state=state, ports=free_ports(iter(PORTS)))
     here.logs.mkdir(parents=True)
-    shutil.copy(CONFIG / "fleet.yaml", here.fleet_file)
+    example = (CONFIG / "fleet.yaml").read_text()
+    here.fleet_file.write_text(example.replace("daily_quota: 30000", f"daily_quota: {DAILY_QUOTA}"))
     cluster = Cluster(state / "postgres", durable=False)
     progress = Progress()
     try:
@@ -88,7 +93,7 @@ def _live(here: Settings, cluster: Cluster, progress: Progress, began: float) ->
     env = airflow.environment(here, cluster)
     with progress.step("migrating Airflow's database and the engine's"):
         airflow.command(env, "db", "migrate")
-        up.load_engine(here, cluster, fleet)
+        up.load_engine(here, cluster, fleet, START - timedelta(days=1))
     clock = {"mode": "manual", "start": START.isoformat()}
     world_file = world.write_world(here, world.make_world(here, cluster, fleet, clock))
     made = connections.connections(here, cluster, fleet)

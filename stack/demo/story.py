@@ -8,8 +8,8 @@ from stack.demo.chronicle import Chronicle, Event
 from stack.demo.scenario import Turn
 from stack.lab_client import LabClient
 
-INGEST_HOURS = (6, 12, 18)
-SWEEP_HOURS = (4, 12, 20)
+INGEST_HOURS = (12,)
+SWEEP_HOURS = (8, 20)
 DNS_HOUR = 6
 TURN_HOUR = 10
 

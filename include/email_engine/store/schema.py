@@ -478,5 +478,5 @@ alerts = Table(
     ),
 )
 
-TENANT_TABLES = tuple(t for t in metadata.tables.values() if "tenant" in t.c) + (tenants,)
+TENANT_TABLES = (*(t for t in metadata.tables.values() if "tenant" in t.c), tenants)
 """Tables under row-level security; alerts without a tenant are the platform's and seen only with tenant `*`."""
