@@ -20,7 +20,7 @@ def connections(settings: Settings, cluster: Cluster, fleet: Fleet) -> dict[str,
             "description": "The engine's own database",
         },
         "dns_resolver_default": {
-            "conn_type": "dns_resolver", "host": loopback, "port": ports["lab dns"], "extra": {"timeout": 0.5, "tries": 2},
+            "conn_type": "dns_resolver", "host": loopback, "port": ports["lab dns"], "extra": {"timeout": 0.3, "tries": 2},
             "description": "The resolver that block lists and DNS checks ask",
         },
         "telegram_alerts_default": {

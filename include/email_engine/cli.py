@@ -12,6 +12,7 @@ from email_engine.errors import EngineError
 
 COMMANDS: dict[str, str] = {
     "fleet": "the fleet file: check, plan, apply, export",
+    "migrate": "bring the engine's tables to this release",
     "ingest": "PowerMTA accounting files to a summary",
     "render": "the PowerMTA configuration of one host",
     "sweep": "IPs against DNS block lists",

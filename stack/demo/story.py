@@ -8,8 +8,7 @@ from stack.demo.chronicle import Chronicle, Event
 from stack.demo.scenario import Turn
 from stack.lab_client import LabClient
 
-INGEST_HOURS = (12,)
-SWEEP_HOURS = (8, 20)
+SWEEP_HOUR = 12
 DNS_HOUR = 6
 TURN_HOUR = 10
 
@@ -33,13 +32,14 @@ class Story:
         for number in range(1, days + 1):
             midnight = start + timedelta(days=number - 1)
             self._night(midnight)
+            if number > 1:
+                self._tell(number - 1, midnight - timedelta(days=1))
             for hour in range(1, 25):
                 self.lab.advance(midnight + timedelta(hours=hour))
                 if hour < 24:
                     self._hour(midnight, hour, [t for t in turns if t.day == number])
-            self._tell(number, midnight)
         self._night(start + timedelta(days=days))
-        self._tell_events()
+        self._tell(days, start + timedelta(days=days - 1))
 
     def _night(self, midnight: datetime) -> None:
         """The day is closed: accounting, then decisions, then what follows from them."""
@@ -54,11 +54,9 @@ class Story:
             for turn in turns:
                 self.lab.knob(turn.knob, **turn.arguments)
                 self._note(moment, f"LAB: {turn.what}")
-        if hour in INGEST_HOURS:
-            self._run("accounting_ingest", moment + timedelta(seconds=10))
         if hour == DNS_HOUR:
             self._run("dns_validate", moment + timedelta(seconds=20))
-        if hour in SWEEP_HOURS:
+        if hour == SWEEP_HOUR:
             swept = self._run("rbl_sweep", moment + timedelta(seconds=30), confirm_after=0)
             self._follow(swept, moment + timedelta(seconds=50), scheduled_sync=False)
 

@@ -1,0 +1,66 @@
+"""
+### emergency_stop: the brake in your hand
+
+**When** you trigger it. Scope and name say whom: an IP (`198.51.100.7`), a stream (`aurora/newsletter`), a tenant (`aurora`), or
+all. It acts at once: unlike other pipelines that only people trigger, its dry run is off by default, because stopping is safe
+and undone by the same form with `release`.
+
+**What it does**
+1. `pull` writes a decision and a brake for every IP meant, with your name and reason.
+2. `brake` (one task a host) pauses the PowerMTA queues, disables the source, disables the MailWizz delivery servers, and reads
+   all of it back. With `release` it lets PowerMTA go; the quota sync that follows sets the quotas and enables the servers.
+3. `publish` starts the deployment and the quota sync. `tell` sends the alert.
+
+**What it changes** PowerMTA queues and sources, MailWizz server status; tables decisions, brakes, fleet_versions, alerts. No
+other pipeline releases a brake that was pulled here. Mail already queued stays in its queue, paused.
+
+**If it fails** `pull`: the form named nothing that exists, or a tenant in `observe`; the log lists what there is. `brake`: the
+log says which half holds; it tries again five times, and every run of `rbl_sweep` and `warmup_advance` tries again after that.
+"""
+
+from datetime import timedelta
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, Param, TriggerRule
+
+from email_engine_airflow.assets import ALLOWANCES
+from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
+from email_engine_airflow.operators.alerts import SendAlerts
+from email_engine_airflow.operators.brake import ApplyBrakes
+from email_engine_airflow.operators.emergency import PullTheBrake
+from email_engine_airflow.operators.warmup import PublishAllowances
+
+with DAG(
+    dag_id="emergency_stop",
+    description="Stop an IP, a stream, a tenant or all at once; and let them go again",
+    doc_md=__doc__,
+    schedule=None,
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(minutes=30),
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=5), "execution_timeout": timedelta(minutes=5)},
+    on_failure_callback=TelegramAlertsNotifier(),
+    tags=["email-engine", "brake"],
+    params={
+        "scope": Param("ip", type="string", enum=["ip", "stream", "tenant", "all"], title="Scope", description="What to stop."),
+        "name": Param(
+            None, type=["null", "string"], title="Name", description="198.51.100.7, aurora/newsletter, aurora; empty for all."
+        ),
+        "reason": Param("by hand", type="string", minLength=3, title="Reason", description="Others will read it."),
+        "release": Param(False, type="boolean", title="Release", description="Let go instead of stopping."),
+        "dry_run": Param(False, type="boolean", title="Dry run", description="Only list the IPs that are meant."),
+    },
+) as dag:  # fmt: skip
+    pull = PullTheBrake(task_id="pull")
+    brake = ApplyBrakes.partial(
+        task_id="brake",
+        map_index_template="{{ task.mta_host }}",
+        retries=4,
+        retry_delay=timedelta(seconds=10),
+    ).expand(mta_host=pull.output)
+    publish = PublishAllowances(task_id="publish", trigger_rule=TriggerRule.ALL_DONE, outlets=[ALLOWANCES])
+    whole = EmptyOperator(task_id="whole", trigger_rule=TriggerRule.NONE_FAILED)
+    tell = SendAlerts(task_id="tell")
+
+    brake >> publish >> tell
+    [pull, brake] >> whole >> tell

@@ -1,0 +1,80 @@
+"""The brake in a person's hand: engaged or released for an IP, a stream, a tenant, or all."""
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from email_engine_airflow.run import Run, current_run
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from email_engine.fleet.model import IpRecord
+
+PIPELINE = "emergency_stop"
+
+
+class PullTheBrake(BaseOperator):
+    """Writes what the form asks, in one transaction: a decision and a brake (or its release) for every IP meant, and a
+    new fleet version. A brake of this pipeline is released by this pipeline alone. Returns the MTA hosts to act on.
+
+    Raises:
+        InputError: the form names nothing that exists, or a tenant in `observe`; nothing was written."""
+
+    def __init__(self, *, engine_conn_id: str = "email_engine_db", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.engine_conn_id = engine_conn_id
+
+    def execute(self, context: Any) -> list[str]:
+        from airflow.sdk.exceptions import AirflowFailException
+
+        from email_engine.errors import InputError
+        from email_engine.lifecycle.scope import Scope, choose
+        from email_engine.store.ips import load_ips
+        from email_engine_airflow.hooks.engine_db import EngineDbHook
+
+        run = current_run(context)
+        store = EngineDbHook(self.engine_conn_id).get_conn()
+        try:
+            with store.session(tenant="*") as conn:
+                records = load_ips(conn, day=run.as_of.date())
+                chosen = choose(records, Scope(run.params["scope"]), run.params.get("name"))
+                self.log.info("%d IPs: %s", len(chosen), ", ".join(str(ip.address) for ip in chosen))
+                if run.dry_run:
+                    return []
+                self._write(conn, chosen, run)
+        except InputError as error:
+            raise AirflowFailException(str(error)) from error
+        finally:
+            store.dispose()
+        return sorted({ip.mta_host for ip in chosen})
+
+    def _write(self, conn: "Connection", chosen: "tuple[IpRecord, ...]", run: Run) -> None:
+        from email_engine.decision import Decision
+        from email_engine.store import alerts, brakes, decisions, versions
+
+        release = bool(run.params.get("release"))
+        reason = str(run.params["reason"]).strip()
+        for ip in chosen:
+            decision = decisions.record(
+                conn,
+                Decision(
+                    tenant=ip.tenant, pipeline=PIPELINE, subject=str(ip.address), run_key=run.run_id,
+                    action="release" if release else "stop", reason=f"{run.actor}: {reason}", as_of=run.as_of,
+                    policy_digest="by hand", inputs={"state": str(ip.state), "allowance": ip.allowance},
+                ),
+                run.dag_id, run.run_id,
+            )  # fmt: skip
+            if release:
+                brakes.ask_release(conn, ip.ip_id, run.as_of, by_hand=True)
+            else:
+                brakes.engage(conn, ip, reason, run.actor, run.as_of, decision, run.dag_id, run.run_id)
+        versions.bump(
+            conn, f"emergency {'release' if release else 'stop'}: {reason}", (run.dag_id, run.run_id)
+        )
+        verb = "released" if release else "stopped"
+        alerts.raise_alert(
+            conn, PIPELINE, f"{run.params['scope']} {run.params.get('name') or ''}".strip(), f"{verb} {run.run_id}",
+            "warning" if release else "critical", f"{run.actor} {verb} {len(chosen)} IPs: {reason}",
+            dag_id=run.dag_id, run_id=run.run_id,
+        )  # fmt: skip

@@ -1,0 +1,138 @@
+"""What every pipeline promises, whichever it is."""
+
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG
+from airflow.serialization.serialized_objects import DagSerialization
+
+from email_engine.home import ROOT
+
+DAGS = ROOT / "dags"
+SCHEDULES = {
+    "accounting_ingest": "*/15 * * * *",
+    "dns_validate": "0 6 * * *",
+    "rbl_sweep": "0 */4 * * *",
+    "warmup_advance": "0 0 * * *",
+}
+BY_HAND = ("emergency_stop",)
+ON_CHANGE = ("mailwizz_quota_sync", "pmta_config_deploy")
+
+ALL = (*SCHEDULES, *ON_CHANGE, *BY_HAND)
+
+# task -> tasks that must have come before it, directly or not
+SAFETY = {
+    ("pmta_config_deploy", "canary"): {"plan"},
+    ("pmta_config_deploy", "rest"): {"plan", "canary"},
+    ("emergency_stop", "brake"): {"pull"},
+    ("rbl_sweep", "decide"): {"probe", "sweep"},
+    ("rbl_sweep", "brake"): {"decide"},
+    ("rbl_sweep", "publish"): {"brake"},
+    ("warmup_advance", "decide"): {"fleet"},
+    ("warmup_advance", "brake"): {"decide"},
+    ("warmup_advance", "publish"): {"brake"},
+}
+
+
+@pytest.fixture(scope="module")
+def bag() -> dict[str, DAG]:
+    found = DagBag(str(DAGS), bundle_path=DAGS, bundle_name="dags-folder")
+    assert found.import_errors == {}
+    return dict(found.dags)
+
+
+def scheduled(dag: DAG) -> Any:
+    """The DAG as the scheduler sees it."""
+    return DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+
+
+def test_each_file_holds_the_dag_of_its_name(bag: dict[str, DAG]) -> None:
+    assert set(bag) == {path.stem for path in DAGS.glob("*.py")} == set(ALL)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_it_can_be_tried_dry_and_tells_people_when_it_fails(bag: dict[str, DAG], name: str) -> None:
+    dag = bag[name]
+    assert dag.params["dry_run"] is False
+    described = dag.params.get_param("dry_run")
+    assert described.schema["type"] == "boolean"
+    assert described.schema["title"]
+    assert described.description or described.schema.get("description")
+    assert dag.on_failure_callback
+    assert dag.max_active_runs == 1
+    assert dag.catchup is False
+    assert dag.dagrun_timeout
+    assert "email-engine" in dag.tags
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_its_docstring_is_the_runbook_in_the_ui(bag: dict[str, DAG], name: str) -> None:
+    text = (bag[name].doc_md or "").lower()
+    for asked in ("when", "what it does", "what it changes", "if it fails"):
+        assert asked in text, asked
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_task_has_a_timeout_and_retries(bag: dict[str, DAG], name: str) -> None:
+    for task in bag[name].tasks:
+        settings: Any = task.partial_kwargs if task.is_mapped else vars(task)
+        retries = settings.get("retries", getattr(task, "retries", 0))
+        limit = settings.get("execution_timeout", getattr(task, "execution_timeout", None))
+        assert retries >= 1, task.task_id
+        assert isinstance(limit, timedelta), task.task_id
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_it_survives_the_journey_to_the_scheduler(bag: dict[str, DAG], name: str) -> None:
+    assert {task.task_id for task in scheduled(bag[name]).tasks} == {task.task_id for task in bag[name].tasks}
+
+
+@pytest.mark.parametrize(("name", "expression"), SCHEDULES.items())
+def test_it_runs_at_the_hours_of_the_design(bag: dict[str, DAG], name: str, expression: str) -> None:
+    assert scheduled(bag[name]).timetable.summary == expression
+
+
+@pytest.mark.parametrize("name", ON_CHANGE)
+def test_it_follows_every_change(bag: dict[str, DAG], name: str) -> None:
+    watched = {key.name for key, _ in scheduled(bag[name]).timetable.asset_condition.iter_assets()}
+    assert watched == {"email-engine-allowances", "email-engine-fleet", "email-engine-listings"}
+
+
+@pytest.mark.parametrize(("name", "task", "before"), [(*key, checks) for key, checks in SAFETY.items()])
+def test_what_is_dangerous_stands_behind_its_checks(
+    bag: dict[str, DAG], name: str, task: str, before: set[str]
+) -> None:
+    upstream = {each.task_id for each in bag[name].get_task(task).get_flat_relatives(upstream=True)}
+    assert before <= upstream
+
+
+MEASURE = """
+import runpy, sys, time
+began = time.process_time()
+import airflow.sdk
+alone = time.process_time() - began
+for path in sys.argv[1:]:
+    runpy.run_path(path)
+print(alone, time.process_time() - began)
+"""
+
+
+def test_all_dag_files_together_cost_little_more_than_airflow_itself() -> None:
+    """Each measure has its own peer in the same process, in CPU time; the best of five counts."""
+    files = [str(path) for path in sorted(Path(DAGS).glob("*.py"))]
+    ratios = []
+    for _ in range(5):
+        printed = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", MEASURE, *files],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        alone, together = (float(number) for number in printed.stdout.split()[-2:])
+        ratios.append(together / alone)
+    assert min(ratios) <= 1.2, ratios
