@@ -1,0 +1,314 @@
+"""The brake against a real SSH session, a real MailWizz database and a real PostgreSQL."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from email_engine.errors import EngineError
+from email_engine.store import alerts
+from email_engine.store import schema as s
+from email_engine.store.engine import Store
+from lab.testing import RunningLab
+from tests.whole_lab import Whole, connections, prepare, whole_lab
+
+UNTOUCHED = (0, 0, "active")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[RunningLab]:
+    with whole_lab(tmp_path_factory.mktemp("brake"), postgres_url) as running:
+        yield running
+
+
+@pytest.fixture
+def whole(
+    lab: RunningLab, store: Store, engine_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Whole]:
+    made = prepare(lab, store, engine_database_url, monkeypatch)
+    made.deploy()
+    with store.session(tenant="*") as conn:
+        alerts.clear(conn, "deployment", "mta-1")
+    yield made
+    lab.knob("pause_covers_new_queues", on=True)
+
+
+def row(whole: Whole) -> Any:
+    (found,) = whole.rows(s.brakes)
+    return found
+
+
+def told(whole: Whole, event: str = "brake") -> list[tuple[str, str, str]]:
+    """Severity, state and text of the alerts, oldest first."""
+    return [(a.severity, a.state, a.text) for a in whole.rows(s.alerts) if a.event == event]
+
+
+def fails(whole: Whole) -> EngineError:
+    with pytest.raises(EngineError) as caught:
+        whole.brake()
+    return caught.value
+
+
+def test_both_halves_hold_and_are_read_back(whole: Whole) -> None:
+    whole.mail(1, 10)
+    whole.engage(1)
+    assert whole.brake() == {"host": "mta-1", "held": 1, "released": 0, "failed": 0}
+    assert whole.queues(1) == {"gmail.com": (10, True)}
+    assert whole.disabled_sources() == ["198.51.100.1"]
+    assert [whole.server(n)[2] for n in (1, 2, 3)] == ["disabled", "active", "active"]
+    brake = row(whole)
+    assert (brake.powermta_holds, brake.mailwizz_holds, brake.released_at) == (True, True, None)
+    assert "1 of 1 queues paused (10 recipients), source 198.51.100.1 disabled" in brake.message
+    assert "server 101 is disabled" in brake.message
+    ((severity, state, text),) = told(whole)
+    assert (severity, state) == ("warning", "holds")
+    assert text == "aurora-1 (198.51.100.1) on mta-1 stands still: listed on zen"
+
+
+def test_mail_in_the_queue_stays_and_no_accounting_record_leaves_later(whole: Whole) -> None:
+    for number in (1, 2):
+        whole.mail(number, 300)
+    whole.engage(1)
+    whole.brake()
+    at = whole.now
+    whole.later(hours=3)
+    last = whole.last_sent(1)
+    assert last is None or last <= at
+    assert whole.queues(1) == {"gmail.com": (300, True)}
+    assert whole.last_sent(2) > at, "its neighbour must go on sending, or nothing was shown"
+
+
+@pytest.mark.parametrize("covered", [True, False], ids=["pause covers it", "pause does not cover it"])
+def test_a_queue_that_appears_later_is_held_too(whole: Whole, covered: bool) -> None:
+    whole.lab.knob("pause_covers_new_queues", on=covered)
+    whole.mail(1, 5)
+    whole.engage(1)
+    whole.brake()
+    at = whole.now
+    whole.mail(1, 40, domain="yahoo.com")
+    whole.later()
+    assert {queue: n for queue, (n, _) in whole.queues(1).items()} == {"gmail.com": 5, "yahoo.com": 40}
+    last = whole.last_sent(1)
+    assert last is None or last <= at
+    whole.brake()
+    assert all(paused for _, paused in whole.queues(1).values())
+    assert row(whole).powermta_holds
+    assert told(whole, "brake-taken-off") == [], "the source held all the time"
+
+
+@pytest.mark.parametrize("again", ["deploy", "brake"])
+def test_after_a_reload_that_forgets_pauses_it_is_held_again(whole: Whole, again: str) -> None:
+    whole.mail(1, 50)
+    whole.engage(1)
+    whole.brake()
+    at = whole.now
+    whole.lab.knob("pause_survives_reload", on=False)
+    whole.lab.knob("restart")
+    assert whole.queues(1) == {"gmail.com": (50, False)}
+    if again == "deploy":
+        whole.allow(2000, 2)
+    getattr(whole, again)()
+    assert whole.queues(1) == {"gmail.com": (50, True)}
+    whole.later()
+    last = whole.last_sent(1)
+    assert last is None or last <= at
+
+
+def test_a_brake_that_a_person_took_off_is_put_on_again_and_told_each_time(whole: Whole) -> None:
+    whole.mail(1, 50)
+    whole.engage(1)
+    whole.brake()
+    for times in (1, 2):
+        with whole.ssh() as mta:
+            mta.let_go("198.51.100.1", "aurora-1")
+        whole.set_server(1, "active")
+        whole.brake()
+        assert whole.queues(1) == {"gmail.com": (50, True)}
+        assert whole.disabled_sources() == ["198.51.100.1"]
+        assert whole.server(1)[2] == "disabled"
+        news = told(whole, "brake-taken-off")
+        assert len(news) == times
+        assert (
+            "aurora-1 (198.51.100.1) on mta-1: a person or a restart had taken the brake off" in news[-1][2]
+        )
+    assert len(told(whole)) == 1, "the brake itself is no news"
+
+
+def test_powermta_away_mailwizz_holds_and_the_next_run_completes_it(whole: Whole) -> None:
+    whole.mail(1, 5)
+    whole.engage(1)
+    whole.lab.knob("down")
+    for _ in range(2):  # the second is Airflow's retry: nobody is told twice
+        error = fails(whole)
+        assert error.subject == "brake on mta-1"
+        assert "1 of 1 not complete: aurora-1: PowerMTA: PowerMTA host pmta@127.0.0.1" in error.observed
+        assert "the connection was refused" in error.observed
+        assert "Next: the task tries again" in str(error)
+        brake = row(whole)
+        assert (brake.powermta_holds, brake.mailwizz_holds) == (False, True)
+        assert "connection was refused" in brake.message
+        ((severity, state, text),) = told(whole)
+        assert (severity, state) == ("critical", "incomplete 01")
+        assert "not completely held" in text
+    assert whole.server(1)[2] == "disabled"
+    whole.lab.knob("up")
+    assert whole.brake()["held"] == 1
+    brake = row(whole)
+    assert (brake.powermta_holds, brake.mailwizz_holds) == (True, True)
+    assert whole.queues(1) == {"gmail.com": (5, True)}
+    assert [(severity, state) for severity, state, _ in told(whole)] == [
+        ("critical", "incomplete 01"),
+        ("warning", "holds"),
+    ]
+    assert [a.state for a in whole.rows(s.alerts) if a.event == "brake" and a.cleared_at is None] == ["holds"]
+
+
+@pytest.mark.parametrize("fault", ["database away", "no such connection"])
+def test_mailwizz_away_powermta_holds_and_the_next_run_completes_it(
+    whole: Whole, fault: str, tmp_path: Path, engine_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "AIRFLOW_CONN_MAILWIZZ_DB_MW-AURORA"
+    good = connections(whole.lab, engine_database_url)[name]
+    if fault == "database away":
+        monkeypatch.setenv(name, json.dumps(json.loads(good) | {"host": str(tmp_path)}))
+    else:
+        monkeypatch.delenv(name)
+    whole.mail(1, 5)
+    whole.engage(1)
+    error = fails(whole)
+    assert "aurora-1: MailWizz mw-aurora: " in error.observed
+    assert "mailwizz_db_mw-aurora" in error.observed
+    brake = row(whole)
+    assert (brake.powermta_holds, brake.mailwizz_holds) == (True, False)
+    assert whole.queues(1) == {"gmail.com": (5, True)}
+    assert whole.server(1) == UNTOUCHED
+    assert whole.rows(s.quota_syncs) == []
+    assert [(severity, state) for severity, state, _ in told(whole)] == [("critical", "incomplete 10")]
+    monkeypatch.setenv(name, good)
+    assert whole.brake()["held"] == 1
+    assert whole.server(1)[2] == "disabled"
+    assert [state for _, state, _ in told(whole)] == ["incomplete 10", "holds"]
+
+
+def test_a_host_that_hangs_is_waited_for_once_and_named_once(
+    whole: Whole, engine_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "AIRFLOW_CONN_POWERMTA_MTA-1"
+    document = json.loads(connections(whole.lab, engine_database_url)[name])
+    document["extra"]["command_timeout"] = 1
+    monkeypatch.setenv(name, json.dumps(document))
+    for number in (1, 2, 3):
+        whole.engage(number)
+    whole.lab.knob("hang_command", seconds=30, command="pause")
+    error = fails(whole)
+    assert "3 of 3 not complete: aurora-1, aurora-2, aurora-3: PowerMTA" in error.observed
+    assert error.observed.count("did not end within 1 s") == 1
+    assert [whole.server(n)[2] for n in (1, 2, 3)] == ["disabled"] * 3
+    whole.lab.knob("hang_command", seconds=0)
+    assert whole.brake()["held"] == 3
+
+
+def test_a_server_that_is_missing_in_mailwizz_keeps_no_other_ip_from_standing_still(whole: Whole) -> None:
+    whole.mailwizz("UPDATE {server} SET server_id = 901 WHERE server_id = 101")
+    try:
+        for number in (1, 2):
+            whole.engage(number)
+        error = fails(whole)
+    finally:
+        whole.mailwizz("UPDATE {server} SET server_id = 101 WHERE server_id = 901")
+    assert "1 of 2 not complete: aurora-1: MailWizz mw-aurora: delivery server 101" in error.observed
+    assert sorted(whole.disabled_sources()) == ["198.51.100.1", "198.51.100.2"]
+    assert whole.server(2)[2] == "disabled"
+    assert whole.brake()["held"] == 2
+
+
+def test_release_lets_powermta_go_and_leaves_the_server_to_the_quota_sync(whole: Whole) -> None:
+    whole.mail(1, 20)
+    whole.engage(1)
+    whole.brake()
+    whole.sync()
+    assert whole.server(1) == (1, 1, "disabled")
+    whole.ask_release(1)
+    assert whole.brake() == {"host": "mta-1", "held": 0, "released": 1, "failed": 0}
+    assert not any(paused for _, paused in whole.queues(1).values())
+    assert whole.disabled_sources() == []
+    assert whole.server(1) == (1, 1, "disabled")
+    brake = row(whole)
+    assert brake.released_at is not None
+    assert (brake.powermta_holds, brake.mailwizz_holds) == (False, False)
+    assert [(severity, state) for severity, state, _ in told(whole)][-1] == ("info", "released")
+    at = whole.now
+    whole.later()
+    assert whole.last_sent(1) > at
+    whole.allow(700, 1)
+    whole.sync()
+    assert whole.server(1) == (700, 70, "active")
+    assert whole.brake()["held"] == 0
+
+
+def test_a_release_while_powermta_is_away_is_completed_by_the_next_run(whole: Whole) -> None:
+    whole.engage(1)
+    whole.brake()
+    whole.ask_release(1)
+    whole.lab.knob("down")
+    assert "not completely released" in str([fails(whole), told(whole)[-1]])
+    brake = row(whole)
+    assert (brake.powermta_holds, brake.released_at) == (True, None)
+    whole.sync()
+    assert whole.server(1)[2] == "disabled", "MailWizz must not fill a queue that still stands"
+    whole.lab.knob("up")
+    assert whole.brake()["released"] == 1
+
+
+def test_what_a_person_had_disabled_before_the_brake_stays_disabled_after_it(whole: Whole) -> None:
+    whole.sync()
+    whole.set_server(1, "disabled")
+    for number in (1, 2):
+        whole.engage(number)
+    whole.brake()
+    whole.sync()
+    for number in (1, 2):
+        whole.ask_release(number)
+    whole.brake()
+    whole.sync()
+    assert whole.server(1) == (1000, 100, "disabled")
+    assert whole.server(2) == (1000, 100, "active")
+    findings = [a.text for a in whole.rows(s.alerts) if a.event == "quota-findings" and a.cleared_at is None]
+    assert len(findings) == 1
+    assert "server 101 (198.51.100.1): disabled, and not by the engine" in findings[0]
+
+
+@pytest.mark.parametrize("status", ["inactive", "hidden", "pending-delete"])
+def test_a_server_in_a_state_of_mailwizz_own_is_no_doing_of_the_engine(whole: Whole, status: str) -> None:
+    whole.set_server(1, status)
+    whole.engage(1)
+    assert whole.brake()["held"] == 1
+    assert whole.server(1) == (0, 0, status)
+    assert whole.rows(s.quota_syncs) == []
+
+
+def test_a_dry_run_touches_nothing(whole: Whole) -> None:
+    whole.mail(1, 5)
+    whole.engage(1)
+    before = whole.snapshot(s.brakes, s.alerts, s.quota_syncs)
+    assert whole.brake(dry_run=True) == {"host": "mta-1", "held": 0, "released": 0, "failed": 0}
+    assert whole.snapshot(s.brakes, s.alerts, s.quota_syncs) == before
+    assert whole.queues(1) == {"gmail.com": (5, False)}
+    assert whole.disabled_sources() == []
+    assert whole.server(1) == UNTOUCHED
+
+
+def test_running_twice_changes_nothing_twice(whole: Whole) -> None:
+    whole.mail(1, 5)
+    whole.engage(1)
+    whole.brake()
+    tables = (s.alerts, s.quota_syncs, s.decisions, s.fleet_versions)
+    before, (seen,), held = whole.snapshot(*tables), whole.rows(s.brakes), whole.host["disabled_sources"]
+    assert whole.brake() == {"host": "mta-1", "held": 1, "released": 0, "failed": 0}
+    assert whole.snapshot(*tables) == before
+    assert whole.host["disabled_sources"] == held
+    after = row(whole)._asdict()
+    assert after.pop("checked_at") > seen.checked_at
+    assert after == {name: value for name, value in seen._asdict().items() if name != "checked_at"}

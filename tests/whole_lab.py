@@ -1,0 +1,201 @@
+"""The whole lab with one small fleet on it: PowerMTA by SSH, MailWizz, DNS and Telegram, and the connections to all of them."""
+
+import contextlib
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.rows import dict_row
+from sqlalchemy import make_url, select
+
+from email_engine import home
+from email_engine.adapters.powermta import PowerMta
+from email_engine.store import brakes, ips, versions
+from email_engine.store.engine import Store
+from email_engine.store.ips import load_ips
+from email_engine_airflow.hooks.powermta import PowerMtaHook
+from email_engine_airflow.operators.brake import ApplyBrakes
+from email_engine_airflow.operators.deploy import DeployHost, PlanDeploy
+from email_engine_airflow.operators.quotas import SyncQuotas
+from lab.testing import API_KEY, RunningLab, example_world, running_lab
+from tests.airflow_connections import engine_connection
+from tests.fleet_rows import add_host, add_ip, add_tenant
+from tests.integration.deploy_bench import connection as powermta_connection
+from tests.integration.deploy_bench import reset as reset_hosts
+
+IPS = 3
+_databases = itertools.count(1)
+
+
+@contextlib.contextmanager
+def whole_lab(state: Path, postgres_url: str) -> Iterator[RunningLab]:
+    """One host with three IPs of aurora and its MailWizz, whose campaign sends nothing by itself; a manual clock."""
+    name = f"mailwizz_{state.name.replace('-', '_')}_{next(_databases)}".lower()
+    plain = make_url(postgres_url).set(drivername="postgresql")
+    with psycopg.connect(plain.render_as_string(hide_password=False), autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        url = plain.set(database=name).render_as_string(hide_password=False)
+        try:
+            with running_lab(
+                example_world(state, ips_per_host=IPS, database_url=url, daily_demand=0)
+            ) as running:
+                yield running
+        finally:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def connections(lab: RunningLab, engine_database_url: str) -> dict[str, str]:
+    """Every connection of the small fleet, as environment variables; the secrets in them are `secrets`."""
+    database = make_url(lab.world["mailwizz"][0]["database_url"])
+    telegram = lab.world["telegram"]
+    documents: dict[str, dict[str, Any]] = {
+        "MAILWIZZ_API_MW-AURORA": {
+            "conn_type": "mailwizz", "password": API_KEY,
+            "host": f"http://127.0.0.1:{lab.ready['mailwizz']['mw-aurora']}/api",
+        },
+        "MAILWIZZ_DB_MW-AURORA": {
+            "conn_type": "mailwizz_db", "host": database.query["host"], "login": database.username,
+            "password": database.password, "schema": database.database,
+            "extra": {"dialect": "postgresql", "table_prefix": lab.world["mailwizz"][0]["table_prefix"]},
+        },
+        "DNS_RESOLVER_DEFAULT": {
+            "conn_type": "dns_resolver", "host": "127.0.0.1", "port": lab.world["dns"]["port"],
+            "extra": {"timeout": 0.2, "tries": 2},
+        },
+        "TELEGRAM_ALERTS_DEFAULT": {
+            "conn_type": "telegram_alerts", "password": telegram["token"],
+            "extra": {"chat_id": telegram["chat_id"], "base_url": f"http://127.0.0.1:{telegram['port']}"},
+        },
+    }  # fmt: skip
+    made = {f"AIRFLOW_CONN_{name}": json.dumps(document) for name, document in documents.items()}
+    return made | {
+        "AIRFLOW_CONN_EMAIL_ENGINE_DB": engine_connection(engine_database_url),
+        "AIRFLOW_CONN_POWERMTA_MTA-1": powermta_connection(lab),
+        "EMAIL_ENGINE_BLOCKLISTS": str(home.CONFIG / "blocklists.lab.yaml"),
+    }
+
+
+@dataclass
+class Whole:
+    """The lab, the engine's database, and the operators as the DAGs call them."""
+
+    lab: RunningLab
+    db: Store
+    runs: Iterator[int] = field(default_factory=itertools.count)
+
+    @property
+    def now(self) -> datetime:
+        return self.lab.now()
+
+    def context(self, dag_id: str, run_id: str | None = None, **params: Any) -> dict[str, Any]:
+        run = SimpleNamespace(
+            dag_id=dag_id, run_id=run_id or f"run-{next(self.runs)}", run_after=self.now, logical_date=None
+        )
+        return {"dag_run": run, "params": {"dry_run": False} | params, "outlet_events": {}}
+
+    def deploy(self) -> dict[str, Any]:
+        plan = PlanDeploy(task_id="plan", mta_host="mta-1").execute(self.context("pmta_config_deploy"))
+        return DeployHost(task_id="canary", plan=plan).execute(self.context("pmta_config_deploy"))
+
+    def sync(self) -> dict[str, Any]:
+        return SyncQuotas(task_id="sync", instance="mw-aurora").execute(self.context("mailwizz_quota_sync"))
+
+    def brake(self, **params: Any) -> dict[str, Any]:
+        return ApplyBrakes(task_id="brake", mta_host="mta-1").execute(self.context("rbl_sweep", **params))
+
+    def engage(self, number: int, reason: str = "listed on zen") -> int:
+        with self.db.session(tenant="*") as conn:
+            ip = self._ip(conn, number)
+            return brakes.engage(conn, ip, reason, "rbl_sweep", self.now, None, "rbl_sweep", "run-0")
+
+    def ask_release(self, number: int) -> None:
+        with self.db.session(tenant="*") as conn:
+            assert brakes.ask_release(conn, self._ip(conn, number).ip_id, self.now)
+
+    def allow(self, messages: int, *numbers: int) -> None:
+        with self.db.session(tenant="*") as conn:
+            version = versions.bump(conn, "test")
+            for number in numbers:
+                ip = self._ip(conn, number)
+                ips.set_allowance(conn, ip.ip_id, ip.tenant, self.now.date(), messages, version, None)
+
+    def _ip(self, conn: Any, number: int) -> Any:
+        return next(ip for ip in load_ips(conn, day=self.now.date()) if ip.vmta == f"aurora-{number}")
+
+    def rows(self, table: Any) -> list[Any]:
+        with self.db.session(tenant="*") as conn:
+            return list(conn.execute(select(table).order_by(*table.primary_key)))
+
+    def snapshot(self, *tables: Any) -> list[list[Any]]:
+        return [self.rows(table) for table in tables]
+
+    @property
+    def host(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.lab.state()["powermta"]["mta-1"]
+        return found
+
+    def queues(self, number: int) -> dict[str, tuple[int, bool]]:
+        """Domain to recipients and whether the queue is paused, of the queues with mail."""
+        named = (q for q in self.host["queues"] if q["name"].endswith(f"/aurora-{number}"))
+        mine = (q for q in named if q["recipients"])
+        return {q["name"].partition("/")[0]: (q["recipients"], q["paused"]) for q in mine}
+
+    def disabled_sources(self) -> list[str]:
+        return [source["ip"] for source in self.host["disabled_sources"]]
+
+    def mail(self, number: int, n: int, domain: str = "gmail.com") -> None:
+        self.lab.knob("put_mail_in_queue", vmta=f"aurora-{number}", domain=domain, n=n)
+
+    def ssh(self) -> PowerMta:
+        """A person's own session on the host."""
+        return PowerMtaHook("powermta_mta-1").get_conn()
+
+    def later(self, hours: int = 1) -> None:
+        self.lab.advance(self.now + timedelta(hours=hours))
+
+    def last_sent(self, number: int) -> datetime | None:
+        told = self.host["last_accounting"].get(f"198.51.100.{number}")
+        return datetime.fromisoformat(told) if told else None
+
+    def mailwizz(self, statement: str, **values: Any) -> list[dict[str, Any]]:
+        """SQL on MailWizz's database; `{server}` is its table of delivery servers."""
+        config = self.lab.world["mailwizz"][0]
+        with psycopg.connect(config["database_url"], autocommit=True, row_factory=dict_row) as conn:
+            table = sql.Identifier(f"{config['table_prefix']}delivery_server")
+            done = conn.execute(sql.SQL(statement).format(server=table), values)  # type: ignore[arg-type]
+            return done.fetchall() if done.description else []
+
+    def server(self, number: int) -> tuple[int, int, str]:
+        (row,) = self.mailwizz("SELECT * FROM {server} WHERE server_id = %(id)s", id=100 + number)
+        return row["daily_quota"], row["hourly_quota"], row["status"]
+
+    def set_server(self, number: int, status: str) -> None:
+        self.mailwizz(
+            "UPDATE {server} SET status = %(status)s WHERE server_id = %(id)s", status=status, id=100 + number
+        )
+
+
+def prepare(lab: RunningLab, store: Store, engine_database_url: str, patch: pytest.MonkeyPatch) -> Whole:
+    """Lab as new; in the engine's database aurora acts and three active IPs may send 1,000 messages a day."""
+    reset_hosts(lab)
+    lab.knob("mailwizz.offline", on=False)
+    lab.knob("mailwizz.refuse", reason=None)
+    for name, value in connections(lab, engine_database_url).items():
+        patch.setenv(name, value)
+    whole = Whole(lab, store)
+    whole.mailwizz("UPDATE {server} SET daily_quota = 0, hourly_quota = 0, status = 'active'")
+    with store.session(tenant="*") as conn:
+        add_tenant(conn)
+        add_host(conn)
+        for n in range(1, IPS + 1):
+            add_ip(conn, n, state="active")
+    whole.allow(1000, *range(1, IPS + 1))
+    return whole
