@@ -11,7 +11,8 @@
 3. `decide` (one task a tenant, one transaction) opens and closes listings. A sending IP on a reputation list of severity
    high or medium goes to quarantine for 7 days with allowance 0. Policy and info codes (PBL, UCEPROTECT 2 and 3) are shown
    and never act. A listing closes after two clean sweeps.
-4. `brake` (one task a host) pauses the queues of those IPs in PowerMTA and disables their MailWizz servers, at once.
+4. `brake` (one task a host) pauses the queues of those IPs in PowerMTA and disables their MailWizz servers, at once. It
+   looks at every brake that stands: what a person or a restart took off since the last sweep is put on again.
 5. `publish` starts the configuration deployment and the quota sync. `tell` sends the alerts.
 
 **What it changes** tables blacklist_events, ips, allowances, decisions, brakes; PowerMTA queues and MailWizz servers of

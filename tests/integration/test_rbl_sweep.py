@@ -284,13 +284,16 @@ def test_lists_may_be_chosen_by_name(lab: RunningLab) -> None:
 
 
 @pytest.mark.usefixtures("fleet")
-def test_a_brake_that_held_needs_no_host_again(lab: RunningLab, store: Store) -> None:
+def test_every_sweep_looks_at_every_brake_again_until_it_is_released(lab: RunningLab, store: Store) -> None:
     lab.knob("list_ip", ip="198.51.100.12", zone=ZEN)
     run_sweep()
     with store.session(tenant="*") as conn:
         (brake,) = brakes.engaged(conn)
-        brakes.confirm(conn, brake.brake_id, True, False, "MailWizz away", AS_OF)
-    assert hosts() == ["mta-2"]
+    for powermta, mailwizz in ((True, False), (True, True)):
+        with store.session(tenant="*") as conn:
+            brakes.confirm(conn, brake.brake_id, powermta, mailwizz, None, AS_OF)
+        assert hosts() == ["mta-2"]
+        assert hosts(dry_run=True) == []
     with store.session(tenant="*") as conn:
-        brakes.confirm(conn, brake.brake_id, True, True, None, AS_OF)
+        brakes.released(conn, brake.brake_id, AS_OF)
     assert hosts() == []

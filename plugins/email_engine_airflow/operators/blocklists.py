@@ -132,9 +132,10 @@ class SweepLists(BlocklistStep):
 
 
 class HostsToBrake(BlocklistStep):
-    """The MTA hosts that carry a brake which is not yet seen to hold on both sides; `[]` in a dry run.
+    """The MTA hosts that carry a brake, also one that was seen to hold; `[]` in a dry run.
 
-    Brakes of earlier runs that failed are among them: the next sweep mends them."""
+    Looking again costs two commands a host, and finds what a person, a restart or another program took off since the
+    last sweep, and what earlier runs could not put on or take off."""
 
     def execute(self, context: Any) -> list[str]:
         from email_engine.store.brakes import engaged
@@ -143,13 +144,7 @@ class HostsToBrake(BlocklistStep):
             return []
         return self.in_session(
             "*",
-            lambda conn: sorted(
-                {
-                    brake.mta_host
-                    for brake in engaged(conn)
-                    if brake.release_asked_at is None and not (brake.powermta_holds and brake.mailwizz_holds)
-                }
-            ),
+            lambda conn: sorted({brake.mta_host for brake in engaged(conn)}),
         )
 
 

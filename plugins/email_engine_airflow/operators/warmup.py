@@ -111,7 +111,9 @@ class DecideWarmup(BaseOperator):
 
 
 class HostsToHold(BaseOperator):
-    """The MTA hosts whose queues do not yet stand as the brakes in the database say."""
+    """The MTA hosts whose queues do not yet stand as the brakes in the database say.
+
+    A brake that was seen to hold is not among them; `rbl_sweep` looks at every one again."""
 
     def __init__(self, *, engine_conn_id: str = "email_engine_db", **kwargs: Any) -> None:
         super().__init__(**kwargs)
