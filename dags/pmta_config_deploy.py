@@ -1,7 +1,8 @@
 """
 ### pmta_config_deploy: PowerMTA's configuration follows the fleet
 
-**When** the fleet, allowances or listings change, and by hand.
+**When** the fleet, allowances or listings change, and by hand. Hourly too, but only if a deployment failed since the last
+good one: a host that was away for a night catches up by itself.
 
 **What it does**
 1. `plan` (one task a host) reads the file that the engine owns there, renders what it should be, and shows the difference in
@@ -21,10 +22,10 @@ alert says otherwise. A deployment that was killed is finished or undone by the 
 deployments (the next change of the fleet deploys the fleet's version again). Clearing any task is safe.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, Param, TriggerRule
+from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param, TriggerRule
 
 from email_engine_airflow.assets import ALLOWANCES, FLEET, LISTINGS
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
@@ -35,8 +36,9 @@ with DAG(
     dag_id="pmta_config_deploy",
     description="PowerMTA: render, diff, guard, canary, the rest, verify",
     doc_md=__doc__,
-    schedule=(FLEET | ALLOWANCES | LISTINGS),
-    start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow reads it as UTC
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("35 * * * *", timezone="UTC"), assets=(FLEET | ALLOWANCES | LISTINGS)
+    ),
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=1),
@@ -50,6 +52,9 @@ with DAG(
     params={
         "dry_run": Param(
             False, type="boolean", title="Dry run", description="Show the difference, change nothing."
+        ),
+        "only_failed": Param(
+            False, type="boolean", title="Only failed", description="Do nothing unless a deployment failed."
         ),
         "host": Param(None, type=["null", "string"], title="Host", description="One MTA host; empty: all."),
         "rollback_to": Param(

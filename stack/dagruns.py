@@ -90,14 +90,18 @@ class DagRunner:
 
     @staticmethod
     def _impatiently(test: Callable[..., Any]) -> Callable[..., Any]:
-        """`dag.test()` sleeps a whole second wherever a task has to wait for a mapped one; only that sleep is cut."""
+        """`dag.test()` sleeps a whole second wherever a task has to wait for a mapped one, and parses and stores the whole
+        folder again in every run; `prepare` did that once."""
 
         def sleep(seconds: float, real: Callable[[float], None] = time.sleep) -> None:
             waits_for_tasks = sys._getframe(1).f_globals.get("__name__") == "airflow.sdk.definitions.dag"
             real(0.02 if waits_for_tasks else seconds)
 
         def patched(*args: Any, **kwargs: Any) -> Any:
-            with mock.patch("time.sleep", sleep):
+            known = mock.patch.multiple(
+                "airflow.dag_processing.dagbag", BundleDagBag=mock.DEFAULT, sync_bag_to_db=mock.DEFAULT
+            )
+            with mock.patch("time.sleep", sleep), known:
                 return test(*args, **kwargs)
 
         return patched

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,9 +66,24 @@ def running_lab(here: Settings, world_file: Path) -> Iterator[LabClient]:
             process.wait()
 
 
+STOP = threading.Event()
+
+
+def heed_signals() -> None:
+    """Ctrl-C and SIGTERM end the demo cleanly; Airflow puts handlers of its own in their place, so this is repeated."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """A task that runs in this process may take the exception for its own failure, so the wish is noted as well."""
+    STOP.set()
+    raise KeyboardInterrupt
+
+
 def main() -> int:
     began = time.monotonic()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    heed_signals()
     state = settings().state / "demo"
     with alone(state.with_name("demo.lock")):
         return _from_nothing(state, began)
@@ -124,7 +140,7 @@ def _live(here: Settings, cluster: Cluster, progress: Progress, began: float) ->
             runner.prepare()
         chronicle = Chronicle(store)
         domain = next(ip.domain for ip in fleet.ips if str(ip.address) == scenario.BROKEN_DNS)
-        story = Story(runner, lab, chronicle, progress.note)
+        story = Story(runner, lab, chronicle, progress.note, STOP, heed_signals)
         story.live(START, DAYS, scenario.turns(domain))
         proofs = prove(chronicle, story, lab, domain)
         seconds = time.monotonic() - began
@@ -146,4 +162,7 @@ def _live(here: Settings, cluster: Cluster, progress: Progress, began: float) ->
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("stopped; nothing was left running")

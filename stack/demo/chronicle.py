@@ -1,6 +1,6 @@
 """What the engine's database says of the simulated days: the material of the timeline and of the report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -22,6 +22,17 @@ from email_engine.store.schema import (
 
 Curve = Mapping[date, tuple[int, int]]
 """Day -> (allowance, messages that the accounting files say were sent)."""
+
+
+def _in_force(days: Mapping[date, tuple[int | None, int]], every_day: Sequence[date]) -> Curve:
+    """An allowance stands until the next row says otherwise."""
+    curve: dict[date, tuple[int, int]] = {}
+    standing = 0
+    for day in every_day:
+        decided, sent = days.get(day, (None, 0))
+        standing = standing if decided is None else decided
+        curve[day] = (standing, sent)
+    return curve
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +92,14 @@ class Chronicle:
             .join_from(allowances, ips, ips.c.id == allowances.c.ip_id)
             .where(allowances.c.provider == "*")
         )
-        curves: dict[str, dict[date, tuple[int, int]]] = {}
+        curves: dict[str, dict[date, tuple[int | None, int]]] = {}
         for vmta, day, messages in allowed:
             curves.setdefault(vmta, {})[day] = (messages, 0)
         for vmta, day, number in sent:
-            known = curves.setdefault(vmta, {}).get(day, (0, 0))
+            known = curves.setdefault(vmta, {}).get(day, (None, 0))
             curves[vmta][day] = (known[0], int(number))
-        return {vmta: dict(sorted(days.items())) for vmta, days in curves.items()}
+        every_day = sorted({day for days in curves.values() for day in days})
+        return {vmta: _in_force(days, every_day) for vmta, days in curves.items()}
 
     def initially(self, status: str) -> list[str]:
         """Virtual MTAs that came aboard in a state, by number."""
@@ -126,7 +138,30 @@ class Chronicle:
                 )
             )
         ]
+        c = dns_checks.c
+        first = func.min(c.checked_at)
+        found += [
+            Event(at, f"{subject}: {check} is broken; the remedy is in dns_checks")
+            for at, subject, check in self._rows(
+                select(first, c.subject, c.check_id)
+                .where(c.status == "broken", c.severity == "error")
+                .group_by(c.subject, c.check_id)
+                .having(first > since)
+            )
+        ]
         return sorted(found, key=lambda event: event.at)
+
+    def graduated(self) -> int:
+        """IPs that went from warming to active."""
+        h = ip_state_history.c
+        query = select(func.count()).where(h.from_status == "warming", h.to_status == "active")
+        return int(self._rows(query)[0][0])
+
+    def last_deployment(self, host: str) -> str | None:
+        """Result of the newest deployment of a host."""
+        d = deployments.c
+        found = self._rows(select(d.status).where(d.mta_host == host).order_by(d.id.desc()).limit(1))
+        return str(found[0][0]) if found else None
 
     def deployments_by_status(self) -> dict[str, int]:
         query = select(deployments.c.status, func.count()).group_by(deployments.c.status)

@@ -1,7 +1,5 @@
 """What the demo claims, checked against what really happened; a claim that does not hold fails the demo."""
 
-from datetime import timedelta
-
 from stack.demo import scenario
 from stack.demo.chronicle import Chronicle
 from stack.demo.story import Story
@@ -30,10 +28,11 @@ def _warmed(chronicle: Chronicle) -> Proof:
     grown = [
         v for v in warming if curves.get(v) and max(allowed for allowed, _ in curves[v].values()) >= 2000
     ]
+    warm = chronicle.graduated()
     return (
-        "healthy warming IPs climb from 50 to 2,000 a day and beyond",
-        len(grown) >= len(warming) - 3,
-        f"{len(grown)} of {len(warming)} reached 2,000 a day; now {chronicle.states()}",
+        "healthy IPs climb from 50 to 2,000 a day in six weeks and graduate",
+        len(grown) >= len(warming) - 4 and warm >= len(warming) // 2,
+        f"of {len(warming)} IPs {len(grown)} reached 2,000 a day and {warm} graduated",
     )
 
 
@@ -67,15 +66,14 @@ def _dns(chronicle: Chronicle, domain: str) -> Proof:
 def _refused(chronicle: Chronicle, story: Story) -> tuple[Proof, Proof]:
     by_status = chronicle.deployments_by_status()
     refused = by_status.get("failed", 0) + by_status.get("rolled_back", 0)
-    last_failure = max((at for at, run in story.failures if run.dag == "pmta_config_deploy"), default=None)
-    healed = last_failure is not None and story.log[-1].at - last_failure > timedelta(days=1)
+    last = chronicle.last_deployment(scenario.REFUSING_HOST)
     return (
         (
             "a deployment that `pmta test config` refuses is undone",
             refused > 0,
             f"deployments by result: {by_status}",
         ),
-        ("the next deployment heals it", healed, f"last failed deployment: {last_failure}"),
+        ("the next deployment heals it", refused > 0 and last == "verified", f"the last one there is {last}"),
     )
 
 

@@ -47,7 +47,6 @@ def warmup_curves(curves: Mapping[str, Curve], vmtas: Sequence[str]) -> str:
         axis.axis("off")
     if vmtas:
         axes[0][0].legend(fontsize=7, frameon=False)
-    figure.suptitle("Warm-up of each IP: messages a day", fontsize=11, x=0.07, ha="left")
     figure.tight_layout()
     return _picture(figure)
 

@@ -1,5 +1,6 @@
 """The loop of the demo: a simulated day, the pipelines at their hours, the turns of the scenario."""
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,7 @@ from stack.lab_client import LabClient
 
 SWEEP_HOUR = 12
 DNS_HOUR = 6
+RETRY_HOUR = 11
 TURN_HOUR = 10
 
 
@@ -17,12 +19,20 @@ class Story:
     """Lives through the days. Every signal reaches the engine through accounting files, DNS and the APIs."""
 
     def __init__(
-        self, runner: DagRunner, lab: LabClient, chronicle: Chronicle, say: Callable[[str], None]
+        self,
+        runner: DagRunner,
+        lab: LabClient,
+        chronicle: Chronicle,
+        say: Callable[[str], None],
+        stop: threading.Event,
+        heed_signals: Callable[[], None],
     ) -> None:
         self.runner = runner
         self.lab = lab
         self.chronicle = chronicle
         self.say = say
+        self.stop = stop
+        self.heed_signals = heed_signals
         self.log: list[Event] = []
         self.failures: list[tuple[datetime, RunResult]] = []
         self.told_until = datetime.min.replace(tzinfo=UTC)
@@ -56,6 +66,8 @@ class Story:
                 self._note(moment, f"LAB: {turn.what}")
         if hour == DNS_HOUR:
             self._run("dns_validate", moment + timedelta(seconds=20))
+        if hour == RETRY_HOUR and self.failures and self.failures[-1][0] > midnight:
+            self._run("pmta_config_deploy", moment, only_failed=True)
         if hour == SWEEP_HOUR:
             swept = self._run("rbl_sweep", moment + timedelta(seconds=30), confirm_after=0)
             self._follow(swept, moment + timedelta(seconds=50), scheduled_sync=False)
@@ -70,6 +82,9 @@ class Story:
 
     def _run(self, dag: str, moment: datetime, **conf: object) -> RunResult:
         result = self.runner.run(dag, moment, **conf)
+        self.heed_signals()
+        if self.stop.is_set():
+            raise KeyboardInterrupt
         if result.failed:
             self.failures.append((moment, result))
             self._note(moment, f"{dag} failed at {', '.join(result.failed)}")

@@ -89,6 +89,17 @@ def pending(conn: Connection, *, limit: int = 500) -> tuple[Alert, ...]:
     return tuple(Alert(**row) for row in rows.mappings())
 
 
+def standing(conn: Connection, *events: str) -> tuple[Alert, ...]:
+    """Open alerts of these events, oldest first."""
+    columns = [alerts.c[name] for name in Alert.__dataclass_fields__]
+    rows = conn.execute(
+        select(*columns)
+        .where(alerts.c.event.in_(events), alerts.c.cleared_at.is_(None))
+        .order_by(alerts.c.id)
+    )
+    return tuple(Alert(**row) for row in rows.mappings())
+
+
 def mark_sent(conn: Connection, ids: Collection[int], at: datetime) -> None:
     """`at`: when the messenger took them (aware)."""
     conn.execute(update(alerts).where(alerts.c.id.in_(ids)).values(sent_at=at, failure=None))

@@ -9,6 +9,8 @@ from email_engine_airflow.operators.deploy_step import DeployStep
 from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from email_engine.adapters.powermta import PowerMta
     from email_engine.adapters.powermta_deploy import Outcome
     from email_engine.store.engine import Store
@@ -20,19 +22,25 @@ DIFF_LINES = 400
 
 
 class ListHosts(DeployStep):
-    """Names of the hosts that carry IPs; param `host` or `rollback_to` narrows it to one."""
+    """Names of the hosts that carry IPs; param `host` or `rollback_to` narrows it to one.
+
+    A run of the hourly schedule, or one with param `only_failed`, is skipped unless a deployment failed and nothing went
+    well since. What the guard stopped waits for a person."""
 
     def execute(self, context: Any) -> list[str]:
-        from email_engine.errors import EngineError, InputError
+        from email_engine.errors import InputError
         from email_engine.store import deployments
 
         run = current_run(context)
+        by_the_clock = str(getattr(context["dag_run"], "run_type", "")) == "scheduled"
         try:
             if run.params.get("accept_breach") and not str(run.params.get("reason") or "").strip():
                 raise InputError(
                     "param accept_breach", "no reason", "a reason that others can read", "fill in `reason`"
                 )
             with self.store() as store, store.session(tenant="*") as conn:
+                if (by_the_clock or run.params.get("only_failed")) and not _failed(conn):
+                    raise AirflowSkipException("no deployment failed since the last good one")
                 names = [host.name for host in deployments.load_hosts(conn)]
                 asked = run.params.get("host") or None
                 rollback_to = run.params.get("rollback_to")
@@ -46,7 +54,7 @@ class ListHosts(DeployStep):
                             "leave `host` empty",
                         )
                     asked = of
-        except EngineError as error:
+        except InputError as error:
             raise AirflowFailException(str(error)) from error
         if asked and asked not in names:
             raise AirflowFailException(
@@ -55,6 +63,15 @@ class ListHosts(DeployStep):
         if not names:
             raise AirflowSkipException("no host carries an IP")
         return [asked] if asked else names
+
+
+def _failed(conn: "Connection") -> bool:
+    from email_engine.store import alerts
+
+    return any(
+        alert.state != "GuardBreach" and not alert.state.startswith("verified")
+        for alert in alerts.standing(conn, PLANNED, APPLIED)
+    )
 
 
 class PlanDeploy(DeployStep):
