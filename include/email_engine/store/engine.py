@@ -71,16 +71,22 @@ class Store:
         """One transaction: committed at the end, rolled back on any error.
 
         `tenant` is a name, `*` for all tenants, or None: then no tenant's row is seen or written (row-level security).
-        Raises `Unreachable` or `AccessDenied` when there is no connection to be had."""
+        Raises `Unreachable` or `AccessDenied` when there is no connection to be had, `Unreachable` also when it is lost
+        on the way."""
         try:
             connection = self._engine.connect()
         except OperationalError as error:
             raise unavailable(self._url, error) from None
-        with connection, connection.begin():
-            connection.execute(
-                text("SELECT set_config('email_engine.tenant', :tenant, true)"), {"tenant": tenant or ""}
-            )
-            yield connection
+        try:
+            with connection, connection.begin():
+                connection.execute(
+                    text("SELECT set_config('email_engine.tenant', :tenant, true)"), {"tenant": tenant or ""}
+                )
+                yield connection
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            raise unavailable(self._url, error) from None
 
     def dispose(self) -> None:
         """Closes every pooled connection."""

@@ -41,12 +41,15 @@ class DeployStep(BaseOperator):
             yield
         except EngineError as error:
             if not run.dry_run and not isinstance(error, Busy):
-                with store.session(tenant="*") as conn:
-                    severity = "warning" if isinstance(error, GuardBreach | Unreachable) else "critical"
-                    state = type(error).__name__
-                    alerts.raise_alert(
-                        conn, event, host, state, severity, str(error), dag_id=run.dag_id, run_id=run.run_id
-                    )
+                severity = "warning" if isinstance(error, GuardBreach | Unreachable) else "critical"
+                state = type(error).__name__
+                try:
+                    with store.session(tenant="*") as conn:
+                        alerts.raise_alert(
+                            conn, event, host, state, severity, str(error), dag_id=run.dag_id, run_id=run.run_id
+                        )
+                except EngineError as second:  # the database may be what failed: the first error is the one to see
+                    self.log.warning("no alert could be noted: %s", second.observed)
             if isinstance(error, Unreachable | NotVerified | Busy):
                 raise
             raise AirflowFailException(str(error)) from error
