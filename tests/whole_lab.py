@@ -121,14 +121,16 @@ class Whole:
             assert brakes.ask_release(conn, self._ip(conn, number).ip_id, self.now)
 
     def allow(self, messages: int, *numbers: int) -> None:
+        day, wanted = self.now.date(), {f"aurora-{number}" for number in numbers}
         with self.db.session(tenant="*") as conn:
             version = versions.bump(conn, "test")
-            for number in numbers:
-                ip = self._ip(conn, number)
-                ips.set_allowance(conn, ip.ip_id, ip.tenant, self.now.date(), messages, version, None)
+            for ip in load_ips(conn, day=day):
+                if ip.vmta in wanted:
+                    ips.set_allowance(conn, ip.ip_id, ip.tenant, day, messages, version, None)
 
     def _ip(self, conn: Any, number: int) -> Any:
-        return next(ip for ip in load_ips(conn, day=self.now.date()) if ip.vmta == f"aurora-{number}")
+        day = self.now.date()
+        return next(ip for ip in load_ips(conn, day=day) if ip.vmta == f"aurora-{number}")
 
     def rows(self, table: Any) -> list[Any]:
         with self.db.session(tenant="*") as conn:
