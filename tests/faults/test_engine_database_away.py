@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from email_engine_airflow.operators.warmup import DecideWarmup, HostsToHold, Pub
 from lab.testing import RunningLab
 from tests.faults.evidence import everything, failure
 from tests.postgres_fixtures import PASSWORD
-from tests.whole_lab import Whole, connections, prepare, whole_lab
+from tests.whole_lab import Whole, connections, prepare
 
 ENGINE = "AIRFLOW_CONN_EMAIL_ENGINE_DB"
 WRONG_PASSWORD = "a-wrong-password"
@@ -54,12 +54,6 @@ STEPS: dict[str, tuple[str, Callable[[], Any], dict[str, Any]]] = {
     "pull the brake": ("emergency_stop", lambda: PullTheBrake(task_id="x"), STOP),
     "send alerts": ("rbl_sweep", lambda: SendAlerts(task_id="x"), {}),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[RunningLab]:
-    with whole_lab(tmp_path_factory.mktemp("away"), postgres_url) as running:
-        yield running
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from email_engine_airflow.operators.dnsauth import CheckDns
 from lab.testing import API_KEY, RunningLab
 from tests.faults.evidence import everything, failure
 from tests.postgres_fixtures import PASSWORD
-from tests.whole_lab import Whole, connections, prepare, whole_lab
+from tests.whole_lab import Whole, connections, prepare
 
 POWERMTA = "AIRFLOW_CONN_POWERMTA_MTA-1"
 MAILWIZZ_API = "AIRFLOW_CONN_MAILWIZZ_API_MW-AURORA"
@@ -44,12 +44,6 @@ def ssh_key() -> str:
 
 
 STRANGE_KEY = ssh_key()
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[RunningLab]:
-    with whole_lab(tmp_path_factory.mktemp("faults"), postgres_url) as running:
-        yield running
 
 
 @dataclass
