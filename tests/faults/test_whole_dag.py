@@ -1,0 +1,60 @@
+"""One whole DAG through a fault: it fails visibly, the half that can hold holds, people are told, the next run heals."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+
+from email_engine.home import ROOT
+from email_engine.store import schema as s
+from email_engine.store.engine import Store
+from lab.testing import RunningLab
+from tests.whole_lab import prepare
+
+
+def sweep(at: datetime) -> dict[str, str]:
+    """States of the run and its tasks."""
+    bag = DagBag(ROOT / "dags" / "rbl_sweep.py", bundle_path=ROOT / "dags", bundle_name="dags-folder")
+    assert bag.import_errors == {}
+    dag = bag.dags["rbl_sweep"]
+    for task in dag.tasks:
+        task.retries = 0
+    run = dag.test(run_conf={"confirm_after": 0, "lists": ["zen-lab", "bl-lab"]}, run_after=at)
+    return {"run": run.state} | {ti.task_id: ti.state for ti in run.get_task_instances()}
+
+
+@pytest.mark.filterwarnings("default")  # Airflow's own, from all that it imports for dag.test()
+@pytest.mark.usefixtures("airflow_database")
+def test_a_listed_ip_on_a_host_that_is_away_is_held_in_mailwizz_told_and_braked_by_the_next_sweep(
+    lab: RunningLab, store: Store, engine_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = prepare(lab, store, engine_database_url, monkeypatch)
+    whole.deploy()
+    lab.knob("telegram.clear_messages")
+    lab.knob("list_ip", ip="198.51.100.2", zone="zen.lab.example")
+    lab.knob("down")
+    try:
+        at = whole.now
+        failed = sweep(at)
+        assert (failed["run"], failed["decide"], failed["brake"], failed["whole"]) == (
+            "failed", "success", "failed", "upstream_failed",
+        )  # fmt: skip
+        assert (failed["publish"], failed["tell"]) == ("success", "success")
+        assert whole.server(2)[2] == "disabled"
+        assert "aurora-2 (198.51.100.2) on mta-1 is not completely held" in telegram(lab)
+        lab.knob("up")
+        healed = sweep(at + timedelta(hours=4))
+        assert (healed["run"], healed["brake"]) == ("success", "success")
+    finally:
+        lab.knob("up")
+        lab.knob("delist_ip", ip="198.51.100.2", zone="zen.lab.example")
+    assert whole.disabled_sources() == ["198.51.100.2"]
+    (brake,) = whole.rows(s.brakes)
+    assert (brake.powermta_holds, brake.mailwizz_holds) == (True, True)
+    assert "aurora-2 (198.51.100.2) on mta-1 stands still" in telegram(lab)
+
+
+def telegram(lab: RunningLab) -> str:
+    messages: Any = lab.get("/telegram/messages")
+    return "\n".join(str(message) for message in messages)
