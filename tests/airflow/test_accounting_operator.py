@@ -156,6 +156,32 @@ def test_a_file_that_the_host_deleted_meanwhile_is_passed_over(fleet: Store, hos
     assert ingest()["taken"] == 0
 
 
+def checked_at(store: Store) -> datetime | None:
+    with store.session(tenant="*") as conn:
+        query = select(s.mta_hosts.c.accounting_checked_at).where(s.mta_hosts.c.name == "mta-1")
+        return conn.execute(query).scalar_one()
+
+
+def test_an_idle_host_is_known_up_to_the_last_good_look(fleet: Store, host: FakeHost) -> None:
+    ingest()
+    assert checked_at(fleet) is None, "an empty folder may be the wrong folder"
+    host.files["a.csv"] = (content(1), 100)
+    ingest(dry_run=True)
+    assert checked_at(fleet) is None
+    ingest()
+    assert checked_at(fleet) == datetime(2026, 11, 1, 11, tzinfo=UTC)
+
+
+def test_a_look_that_broke_off_or_refused_a_file_is_no_good_look(fleet: Store, host: FakeHost) -> None:
+    host.files = {"a.csv": (content(1, bad=9), 100)}
+    ingest()
+    host.files["b.csv"] = (content(2), 200)
+    host.breaks_at = "b.csv"
+    with pytest.raises(EngineError):
+        ingest()
+    assert checked_at(fleet) is None
+
+
 def test_a_dry_run_reads_and_reports_and_writes_nothing(fleet: Store, host: FakeHost) -> None:
     host.files = {"a.csv": (content(3), 1), "b.csv": (b"", 2)}
     result = ingest(dry_run=True)

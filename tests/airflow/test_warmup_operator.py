@@ -184,7 +184,7 @@ def test_without_accounting_of_the_host_nothing_advances(store: Store, fleet: li
         result = decide(DAY + timedelta(days=n))
     assert result["actions"] == {"hold": 3, "stay": 1}
     reason = all_rows(store, schema.decisions)[-3]["reason"]
-    assert reason == "Nothing advances, because the newest accounting of mta-1 never came."
+    assert reason == "Nothing advances, because the accounting of mta-1 never came."
     assert records(store, DAY + timedelta(days=8))["198.51.100.2"].allowance == 50
 
 

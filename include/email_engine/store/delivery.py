@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from email_engine.mta.accounting import Counts, Source, Summary
 from email_engine.store import alerts
-from email_engine.store.schema import accounting_files, delivery_stats, ips
+from email_engine.store.schema import accounting_files, delivery_stats, ips, mta_hosts
 
 LARGEST_REJECTED_RATE = 0.01
 EVENT = "accounting_file"
@@ -76,6 +76,15 @@ def seen_files(conn: Connection, mta_host: str) -> frozenset[tuple[str, int, int
         )
     )
     return frozenset((r.name, r.size, r.modified) for r in rows)
+
+
+def mark_checked(conn: Connection, mta_host: str, at: datetime) -> None:
+    """Every closed accounting file that the host had at `at` is known: from here on silence means no mail."""
+    checked = mta_hosts.c.accounting_checked_at
+    later = checked.is_(None) | (checked < at)
+    conn.execute(
+        update(mta_hosts).where(mta_hosts.c.name == mta_host, later).values(accounting_checked_at=at)
+    )
 
 
 def digest_of(data: bytes) -> str:

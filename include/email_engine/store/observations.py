@@ -96,14 +96,18 @@ def _allowances(conn: Connection, tenant: str, day: date) -> dict[int, int]:
 
 
 def _fresh_through(conn: Connection) -> dict[str, datetime]:
-    """Newest modification time of the accounting files that were taken from each host."""
-    files = s.accounting_files.c
+    """Up to when each host's accounting is known: its newest file that was taken, or the last good look at its folder."""
+    files, hosts = s.accounting_files.c, s.mta_hosts.c
     query = (
         select(files.mta_host, func.max(files.modified))
         .where(files.status == "taken")
         .group_by(files.mta_host)
     )
-    return {row[0]: datetime.fromtimestamp(row[1], UTC) for row in conn.execute(query)}
+    newest = {row[0]: datetime.fromtimestamp(row[1], UTC) for row in conn.execute(query)}
+    looked = select(hosts.name, hosts.accounting_checked_at).where(hosts.accounting_checked_at.is_not(None))
+    for row in conn.execute(looked):
+        newest[row[0]] = max(row[1], newest.get(row[0], row[1]))
+    return newest
 
 
 def _last_listed(conn: Connection, tenant: str) -> dict[int, datetime]:

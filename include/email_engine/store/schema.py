@@ -98,6 +98,7 @@ mta_hosts = Table(
     Column("version", Text, nullable=False),
     Column("config_file", Text, nullable=False),
     Column("accounting_dir", Text, nullable=False),
+    _time("accounting_checked_at"),
     _removed(),
     _unique_while_there("uq_mta_hosts_connection", "connection"),
 )

@@ -175,10 +175,10 @@ class _Sending:
         newest = self.seen.fresh_through
         if newest and newest >= needed:
             return None
-        age = f"is from {newest:%Y-%m-%d %H:%M} UTC" if newest else "never came"
+        age = f"is known up to {newest:%Y-%m-%d %H:%M} UTC only" if newest else "never came"
         return self._to(
             Action.HOLD,
-            f"Nothing advances, because the newest accounting of {self.ip.mta_host} {age}",
+            f"Nothing advances, because the accounting of {self.ip.mta_host} {age}",
             frozen,
         )
 
@@ -216,7 +216,8 @@ class _Sending:
     def _moved(self) -> Choice:
         if not self.warming:
             return self._to(Action.STAY, "Its rates hold, so it keeps its share of the quota")
-        progress = f"{self.sent_days} of {self.schedule.sent_days} days of phase {self.phase} were sent"
+        counted = min(self.sent_days, self.schedule.sent_days)
+        progress = f"{counted} of {self.schedule.sent_days} days of phase {self.phase} were sent"
         if self.sent_days < self.schedule.sent_days:
             return self._to(Action.STAY, f"{progress}, so it stays at {self.stage} a day")
         for name, judged in self.judgements.items():

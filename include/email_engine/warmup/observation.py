@@ -26,7 +26,7 @@ class IpObservation:
     `days`: its last 30 days of accounting up to the day, oldest first, days without any left out.
     `given`: the allowance in force on the day; `standing`: the one that would be in force on the day that is planned,
     if nothing were decided; both as last set, pauses and brakes aside.
-    `fresh_through`: age of the newest accounting file taken from its host; None if there never was one.
+    `fresh_through`: up to when the accounting of its host is known; None if it never was.
     `last_listed_at`: when a block list was last seen to hold it.
     `held_by`: who else holds its brake, None if nobody does or release was asked for."""
 

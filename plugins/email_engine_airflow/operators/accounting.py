@@ -37,7 +37,9 @@ class IngestHost(BaseOperator):
     """Takes every closed accounting file of one host that was not dealt with before, oldest first.
 
     Each file is one transaction: after a kill or a clear nothing is counted twice. A file that cannot be read as
-    accounting is refused with an alert and the next one is taken. A dry run reads and counts, and writes nothing.
+    accounting is refused with an alert and the next one is taken. When none was refused, the host counts as seen up to the
+    run's time: an idle host writes no file, and silence after a good look is no mail (an empty or missing folder is no
+    look). A dry run reads and counts, and writes nothing.
     Returns counts: `{"host", "taken", "duplicate", "refused", "records", "rejected"}`.
 
     Raises:
@@ -63,7 +65,7 @@ class IngestHost(BaseOperator):
         return {"host": self.mta_host, **counts}
 
     def _ingest(self, store: "Store", run: Run) -> dict[str, int]:
-        from email_engine.store.delivery import AccountingFile, seen_files
+        from email_engine.store.delivery import AccountingFile, mark_checked, seen_files
         from email_engine_airflow.hooks.powermta import PowerMtaHook
 
         with store.session(tenant="*") as conn:
@@ -71,9 +73,10 @@ class IngestHost(BaseOperator):
             seen = seen_files(conn, self.mta_host)
         counts = {"taken": 0, "duplicate": 0, "refused": 0, "records": 0, "rejected": 0}
         with PowerMtaHook(connection).get_conn() as mta:
+            entries = mta.listdir(folder)
             files = [
                 AccountingFile(self.mta_host, entry.name, entry.size, entry.modified)
-                for entry in mta.listdir(folder)
+                for entry in entries
                 if entry.name.endswith(FILE_SUFFIX) and (entry.name, entry.size, entry.modified) not in seen
             ]
             for file in sorted(files, key=lambda f: (f.modified, f.name)):
@@ -85,6 +88,9 @@ class IngestHost(BaseOperator):
                 counts[taken.status] += 1
                 counts["records"] += taken.records
                 counts["rejected"] += taken.rejected
+        if entries and not counts["refused"] and not run.dry_run:
+            with store.session(tenant="*") as conn:
+                mark_checked(conn, self.mta_host, run.as_of)
         return counts
 
     def _take(self, store: "Store", file: "AccountingFile", data: bytes, run: Run) -> "Taken":
