@@ -9,6 +9,7 @@ and undone by the same form with `release`.
 1. `pull` writes a decision and a brake for every IP meant, with your name and reason.
 2. `brake` (one task a host) pauses the PowerMTA queues, disables the source, disables the MailWizz delivery servers, and reads
    all of it back. With `release` it lets PowerMTA go; the quota sync that follows sets the quotas and enables the servers.
+   An IP that is parked or paused stays held; its brake goes back to the pipelines.
 3. `publish` starts the deployment and the quota sync. `tell` sends the alert.
 
 **What it changes** PowerMTA queues and sources, MailWizz server status; tables decisions, brakes, fleet_versions, alerts. No

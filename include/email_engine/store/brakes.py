@@ -127,10 +127,23 @@ def ask_release(conn: Connection, ip_id: int, at: datetime, *, by_hand: bool = F
     return conn.execute(asked.returning(brakes.c.id)).first() is not None
 
 
-def released(conn: Connection, brake_id: int, at: datetime) -> None:
-    """Both sides run again; from now on the brake is history."""
-    conn.execute(
+def hand_back(conn: Connection, ip_id: int, to: str, reason: str) -> bool:
+    """A person's brake becomes that of the pipeline `to`, which lets go when the IP may send again; false if it has none.
+
+    A release that a person had asked for is called off."""
+    mine = (brakes.c.ip_id == ip_id) & brakes.c.released_at.is_(None) & (brakes.c.dag_id == BY_HAND)
+    given = update(brakes).where(mine).values(dag_id=to, actor=to, reason=reason, release_asked_at=None)
+    return conn.execute(given.returning(brakes.c.id)).first() is not None
+
+
+def released(conn: Connection, brake_id: int, at: datetime) -> bool:
+    """Both sides run again; from now on the brake is history. False if the release was called off meanwhile: then the
+    brake stands, and what was let go must be held again."""
+    done = (
         update(brakes)
-        .where(brakes.c.id == brake_id, brakes.c.released_at.is_(None))
+        .where(
+            brakes.c.id == brake_id, brakes.c.released_at.is_(None), brakes.c.release_asked_at.is_not(None)
+        )
         .values(released_at=at, powermta_holds=False, mailwizz_holds=False)
     )
+    return conn.execute(done.returning(brakes.c.id)).first() is not None

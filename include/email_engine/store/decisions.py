@@ -1,6 +1,8 @@
 """Decisions: append-only, one for each pipeline, subject, run key and kind."""
 
-from sqlalchemy import Connection, select
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from email_engine.decision import Decision
@@ -52,3 +54,16 @@ def record(conn: Connection, decision: Decision, dag_id: str | None, run_id: str
             "name the subject so that it belongs to one tenant",
         )
     return int(known)
+
+
+def spoken_after(conn: Connection, pipeline: str, as_of: datetime) -> frozenset[str]:
+    """Subjects about which the pipeline decided for a later time than `as_of`: a run of that time is outdated."""
+    rows = decisions.c
+    query = select(rows.subject).where(rows.pipeline == pipeline, rows.as_of > as_of).distinct()
+    return frozenset(conn.execute(query).scalars())
+
+
+def newest(conn: Connection) -> datetime | None:
+    """The latest time for which anything was decided: it cannot be earlier now, whatever a run that is cleared says."""
+    found: datetime | None = conn.execute(select(func.max(decisions.c.as_of))).scalar_one()
+    return found

@@ -12,11 +12,15 @@ if TYPE_CHECKING:
     from email_engine.fleet.model import IpRecord
 
 PIPELINE = "emergency_stop"
+OWNER = "warmup_advance"
+"""Who lets an IP go when its time is over."""
 
 
 class PullTheBrake(BaseOperator):
     """Writes what the form asks, in one transaction: a decision and a brake (or its release) for every IP meant, and a
-    new fleet version. A brake of this pipeline is released by this pipeline alone. Returns the MTA hosts to act on.
+    new fleet version. A brake of this pipeline is released by this pipeline alone; a release lets no IP go that is parked
+    or paused: its brake is handed back to the pipelines. A run that is cleared after a later one spoke changes nothing.
+    Returns the MTA hosts to act on.
 
     Raises:
         InputError: the form names nothing that exists, or a tenant in `observe`; nothing was written."""
@@ -55,17 +59,30 @@ class PullTheBrake(BaseOperator):
 
         release = bool(run.params.get("release"))
         reason = str(run.params["reason"]).strip()
-        for ip in chosen:
+        outdated = decisions.spoken_after(conn, PIPELINE, run.as_of)
+        meant = [ip for ip in chosen if str(ip.address) not in outdated]
+        if len(meant) < len(chosen):
+            self.log.warning("%d IPs are left alone: a later run spoke about them", len(chosen) - len(meant))
+        if not meant:
+            return
+        kept = 0
+        for ip in meant:
+            stays = _stays(ip) if release else None
             decision = decisions.record(
                 conn,
                 Decision(
                     tenant=ip.tenant, pipeline=PIPELINE, subject=str(ip.address), run_key=run.run_id,
-                    action="release" if release else "stop", reason=f"{run.actor}: {reason}", as_of=run.as_of,
-                    policy_digest="by hand", inputs={"state": str(ip.state), "allowance": ip.allowance},
+                    action="stop" if not release else "hand-back" if stays else "release",
+                    reason=f"{run.actor}: {reason}" + (f"; it stays held, because {stays}" if stays else ""),
+                    as_of=run.as_of, policy_digest="by hand",
+                    inputs={"state": str(ip.state), "allowance": ip.allowance},
                 ),
                 run.dag_id, run.run_id,
             )  # fmt: skip
-            if release:
+            if stays:
+                kept += 1
+                brakes.hand_back(conn, ip.ip_id, OWNER, stays)
+            elif release:
                 brakes.ask_release(conn, ip.ip_id, run.as_of, by_hand=True)
             else:
                 brakes.engage(conn, ip, reason, run.actor, run.as_of, decision, run.dag_id, run.run_id)
@@ -73,8 +90,20 @@ class PullTheBrake(BaseOperator):
             conn, f"emergency {'release' if release else 'stop'}: {reason}", (run.dag_id, run.run_id)
         )
         verb = "released" if release else "stopped"
+        more = f" ({kept} more stay held: they are parked or paused)" if kept else ""
         alerts.raise_alert(
             conn, PIPELINE, f"{run.params['scope']} {run.params.get('name') or ''}".strip(), f"{verb} {run.run_id}",
-            "warning" if release else "critical", f"{run.actor} {verb} {len(chosen)} IPs: {reason}",
+            "warning" if release else "critical", f"{run.actor} {verb} {len(meant) - kept} IPs: {reason}{more}",
             dag_id=run.dag_id, run_id=run.run_id,
         )  # fmt: skip
+
+
+def _stays(ip: "IpRecord") -> str | None:
+    """Why the IP may not send although nobody brakes it by hand any more; None if nothing else holds it."""
+    from email_engine.fleet.model import PARKED_STATES
+
+    if ip.state in PARKED_STATES:
+        return f"it is in {ip.state}"
+    if ip.paused_until is not None:
+        return f"it is paused until {ip.paused_until:%Y-%m-%d}"
+    return None

@@ -1,0 +1,106 @@
+"""`PullTheBrake` against a real PostgreSQL: what a person's stop and release mean, now and when a run is cleared later."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from email_engine.store import brakes, schema
+from email_engine.store.engine import Store
+from email_engine.store.ips import load_ips
+from email_engine_airflow.operators.emergency import PullTheBrake
+from tests.airflow_connections import engine_connection
+from tests.fleet_rows import add_host, add_ip, add_tenant
+
+NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def fleet(store: Store, engine_database_url: str, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """aurora: one active IP, one in quarantine, one paused."""
+    monkeypatch.setenv("AIRFLOW_CONN_EMAIL_ENGINE_DB", engine_connection(engine_database_url))
+    with store.session("*") as conn:
+        add_tenant(conn)
+        add_host(conn)
+        ids = [
+            add_ip(conn, 1, state="active"),
+            add_ip(conn, 2, state="quarantine"),
+            add_ip(conn, 3, plan={"paused": True, "pause_until": NOON + timedelta(days=5)}),
+        ]
+        for ip in load_ips(conn, day=NOON.date())[1:]:
+            brakes.engage(conn, ip, "bad rates", "rbl_sweep", NOON, None, "rbl_sweep", "run-0")
+    return ids
+
+
+def pull(run_id: str, hours: int = 0, *, release: bool = False, **params: Any) -> list[str]:
+    run = SimpleNamespace(
+        dag_id="emergency_stop",
+        run_id=run_id,
+        run_after=NOON + timedelta(hours=hours),
+        logical_date=None,
+        triggering_user_name="ops",
+    )
+    form = {"scope": "tenant", "name": "aurora", "reason": "by hand", "release": release, "dry_run": False}
+    return PullTheBrake(task_id="pull").execute({"dag_run": run, "params": form | params})
+
+
+def standing(store: Store) -> dict[str, tuple[str | None, bool]]:
+    """Virtual MTA to who holds it and whether its release was asked for."""
+    with store.session("*") as conn:
+        return {b.vmta: (b.dag_id, b.release_asked_at is not None) for b in brakes.engaged(conn)}
+
+
+def test_a_release_lets_no_ip_go_that_is_parked_or_paused(store: Store) -> None:
+    assert pull("stop") == ["mta-1"]
+    assert {holder for holder, _ in standing(store).values()} == {"emergency_stop"}
+    pull("release", 1, release=True)
+    assert standing(store) == {
+        "aurora-1": ("emergency_stop", True),
+        "aurora-2": ("warmup_advance", False),
+        "aurora-3": ("warmup_advance", False),
+    }
+    with store.session("*") as conn:
+        told = (
+            conn.execute(select(schema.alerts.c.text).order_by(schema.alerts.c.id.desc())).scalars().first()
+        )
+        actions = conn.execute(
+            select(schema.decisions.c.action)
+            .where(schema.decisions.c.run_key == "release")
+            .order_by(schema.decisions.c.subject)
+        )
+        assert list(actions.scalars()) == ["release", "hand-back", "hand-back"]
+    assert told == "ops released 1 IPs: by hand (2 more stay held: they are parked or paused)"
+
+
+def test_the_pipelines_release_what_was_handed_back(store: Store, fleet: list[int]) -> None:
+    pull("stop")
+    with store.session("*") as conn:
+        assert not brakes.ask_release(conn, fleet[2], NOON)
+    pull("release", 1, release=True)
+    with store.session("*") as conn:
+        assert brakes.ask_release(conn, fleet[2], NOON)
+
+
+@pytest.mark.parametrize("cleared", ["stop", "release"])
+def test_a_run_that_is_cleared_after_a_later_one_spoke_changes_nothing(store: Store, cleared: str) -> None:
+    pull("stop", 0)
+    if cleared == "stop":
+        pull("later release", 2, release=True)
+        with store.session("*") as conn:
+            gone = schema.brakes.c.release_asked_at.is_not(None)
+            conn.execute(update(schema.brakes).where(gone).values(released_at=NOON))
+    else:
+        pull("release", 1, release=True)
+        pull("later stop", 2)
+    before = standing(store)
+    pull(cleared, int(cleared == "release"), release=cleared == "release")
+    assert standing(store) == before
+
+
+def test_running_the_same_stop_again_changes_nothing(store: Store) -> None:
+    pull("stop")
+    before = standing(store)
+    pull("stop")
+    assert standing(store) == before
