@@ -46,7 +46,8 @@ demo: $(STAMP) ## six simulated weeks through the DAGs, with a report
 	@$(RUN) -m stack.demo
 
 test: $(STAMP) ## the whole suite
-	@$(RUN) -m pytest
+	@$(RUN) -m pytest -n auto --dist loadfile -m "not e2e"
+	@$(RUN) -m pytest -m e2e
 
 check: $(STAMP) ## lint, types, import contracts, generated docs current
 	@$(VENV)/bin/ruff check .

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -105,9 +106,10 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]
         stack(env, "up")
         cluster = up.cluster_of(here)
         store = Store(databases.database_url(cluster, "email_engine", here.secrets()["engine_db"]))
-        api = Api(here)
+        api, lab = Api(here), LabClient(here.control)
         api.login()
-        yield Everything(here, api, LabClient(here.control), store)
+        with closing(api.client), closing(lab.http):
+            yield Everything(here, api, lab, store)
     finally:
         if store:
             store.dispose()

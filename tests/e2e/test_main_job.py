@@ -137,7 +137,8 @@ def test_a_listed_ip_stops_at_once_and_leaves_its_pool(everything: Everything) -
         everything,
         select(decisions).where(decisions.c.pipeline == "rbl_sweep", decisions.c.subject == LISTED_OBSERVED),
     )
-    assert [d.applied for d in observed] == [False]
+    assert "quarantine" in {d.kind for d in observed} | {d.action for d in observed}
+    assert not any(d.applied for d in observed)
     assert rows(everything, select(ips.c.status).where(ips.c.address == LISTED_OBSERVED))[0][0] == "active"
     assert servers(everything, "mw-borealis") == observed_before
     assert rows(everything, select(blacklist_events).where(blacklist_events.c.tenant == "borealis"))
