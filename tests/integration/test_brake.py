@@ -6,11 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowSkipException
+from sqlalchemy import update
 
+from email_engine.adapters.powermta import Hold, PowerMta
 from email_engine.errors import EngineError
 from email_engine.store import alerts
 from email_engine.store import schema as s
 from email_engine.store.engine import Store
+from email_engine_airflow.operators.blocklists import PublishListings
+from email_engine_airflow.operators.brake import ApplyBrakes
 from lab.testing import RunningLab
 from tests.whole_lab import Whole, connections, prepare, whole_lab
 
@@ -312,3 +317,62 @@ def test_running_twice_changes_nothing_twice(whole: Whole) -> None:
     after = row(whole)._asdict()
     assert after.pop("checked_at") > seen.checked_at
     assert after == {name: value for name, value in seen._asdict().items() if name != "checked_at"}
+
+
+def test_a_tenant_that_went_to_observe_keeps_its_brakes_as_they_are(whole: Whole) -> None:
+    whole.mail(1, 5)
+    whole.engage(1)
+    whole.brake()
+    with whole.db.session(tenant="*") as conn:
+        conn.execute(update(s.tenants).values(mode="observe"))
+    with whole.ssh() as mta:
+        mta.let_go("198.51.100.1", "aurora-1")
+    whole.set_server(1, "active")
+    before = whole.snapshot(s.brakes, s.alerts, s.quota_syncs)
+    assert whole.brake() == {"host": "mta-1", "held": 0, "released": 0, "failed": 0}
+    assert whole.snapshot(s.brakes, s.alerts, s.quota_syncs) == before
+    assert whole.queues(1) == {"gmail.com": (5, False)}
+    assert whole.server(1)[2] == "active"
+
+
+def test_a_stop_during_a_release_is_not_forgotten(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another run brakes the IP again after this one has read the release, and before it has let go."""
+    whole.mail(1, 5)
+    whole.engage(1)
+    whole.brake()
+    whole.ask_release(1)
+    let_go = PowerMta.let_go
+
+    def braked_meanwhile(mta: PowerMta, address: str, vmta: str) -> Hold:
+        whole.engage(1, "listed again")
+        return let_go(mta, address, vmta)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PowerMta, "let_go", braked_meanwhile)
+        assert "braked again" in str(fails(whole))
+    assert row(whole).released_at is None
+    assert whole.brake()["held"] == 1
+    assert whole.queues(1) == {"gmail.com": (5, True)}
+
+
+def test_a_release_that_a_later_sweep_completes_brings_the_cap_back(whole: Whole) -> None:
+    whole.engage(1)
+    whole.brake()
+    whole.deploy()
+    assert cap(whole, 1) == "1/d"
+    whole.ask_release(1)
+    whole.lab.knob("down")
+    fails(whole)
+    whole.lab.knob("up")
+    publish = PublishListings(task_id="publish")
+    with pytest.raises(AirflowSkipException):
+        publish.execute(whole.context("rbl_sweep", "sweep-1"))
+    ApplyBrakes(task_id="brake", mta_host="mta-1").execute(whole.context("rbl_sweep", "sweep-1"))
+    publish.execute(whole.context("rbl_sweep", "sweep-1"))
+    whole.deploy()
+    assert cap(whole, 1) == "1200/d"
+
+
+def cap(whole: Whole, number: int) -> str:
+    found: str = whole.lab.get("/powermta/mta-1/running")["vmtas"][f"aurora-{number}"]["max_smtp_msg_rate"]
+    return found

@@ -84,13 +84,13 @@ def confirm(
     mailwizz_holds: bool | None,
     message: str | None,
     checked_at: datetime,
-) -> None:
-    """What was read back from both sides; None leaves that side's last reading."""
+) -> bool:
+    """What was read back from both sides; None leaves that side's last reading. False if the brake ended meanwhile."""
     seen = {"powermta_holds": powermta_holds, "mailwizz_holds": mailwizz_holds}
     known = {name: value for name, value in seen.items() if value is not None}
-    conn.execute(
-        update(brakes).where(brakes.c.id == brake_id).values(message=message, checked_at=checked_at, **known)
-    )
+    standing = update(brakes).where(brakes.c.id == brake_id, brakes.c.released_at.is_(None))
+    noted = standing.values(message=message, checked_at=checked_at, **known).returning(brakes.c.id)
+    return conn.execute(noted).first() is not None
 
 
 def engaged(conn: Connection, mta_host: str | None = None, tenant: str | None = None) -> tuple[Brake, ...]:

@@ -174,7 +174,7 @@ def is_ours(conn: Connection, mta_host: str, digest: str) -> bool:
 
 
 def decided_since(conn: Connection, mta_host: str, last: Deployment | None) -> frozenset[str]:
-    """Virtual MTAs of the host with a decision, a change of state or allowance, or a brake since `last`.
+    """Virtual MTAs of the host with a decision, a change of state or allowance, or a brake or its release since `last`.
 
     `last` None: all of them, since everything is new."""
     here = select(ips.c.vmta_name).where(ips.c.mta_host == mta_host)
@@ -182,7 +182,9 @@ def decided_since(conn: Connection, mta_host: str, last: Deployment | None) -> f
         return frozenset(conn.execute(here).scalars())
     given = select(allowances.c.ip_id).where(allowances.c.fleet_version > last.fleet_version)
     moved = select(ip_state_history.c.ip_id).where(ip_state_history.c.recorded_at > last.started_at)
-    held = select(brakes.c.ip_id).where(brakes.c.released_at.is_(None))
+    held = select(brakes.c.ip_id).where(
+        or_(brakes.c.released_at.is_(None), brakes.c.released_at > last.started_at)
+    )
     spoken = select(decisions.c.subject).where(decisions.c.recorded_at > last.started_at)
     explained = here.where(
         or_(

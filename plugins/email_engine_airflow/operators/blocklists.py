@@ -149,18 +149,20 @@ class HostsToBrake(BlocklistStep):
 
 
 class PublishListings(BlocklistStep):
-    """Starts what follows listings (its `outlets`) if this run applied a decision; otherwise it is skipped.
+    """Starts what follows listings (its `outlets`) if this run applied a decision or completed a release; otherwise it is
+    skipped.
 
-    It reads the decisions of the run, not the tasks' results: after a crash a cleared task still publishes."""
+    It reads what the run wrote, not the tasks' results: after a crash a cleared task still publishes."""
 
     def execute(self, context: Any) -> int:
         from email_engine.store.listings import applied_in
+        from email_engine.store.versions import made_by
 
         run = current_run(context)
         if run.dry_run:
             raise AirflowSkipException("dry run: nothing is published")
         count = self.in_session("*", lambda conn: applied_in(conn, PIPELINE, run.as_of.isoformat()))
-        if not count:
+        if not count and self.in_session("*", lambda conn: made_by(conn, run.dag_id, run.run_id)) is None:
             raise AirflowSkipException("nothing changed")
         return count
 

@@ -27,6 +27,7 @@ class Half(NamedTuple):
     taken_off: bool = False
 
 
+CALLED_OFF = Half(False, "it was braked again while it was let go")
 Halves = dict[int, Half]
 """By brake id."""
 
@@ -37,8 +38,9 @@ class ApplyBrakes(BaseOperator):
     Engaged brakes are put on, and put on again where a reload or a person took them off (then people are told);
     brakes whose release was asked are taken off; both halves are read back. PowerMTA comes first: it alone stops mail
     that is queued. One half being away never keeps the other from holding. What does not hold is named in an alert
-    and fails the task, so that Airflow tries again. Where all holds already it costs two commands a host. Returns
-    `{"host", "held", "released", "failed"}`.
+    and fails the task, so that Airflow tries again. Where all holds already it costs two commands a host. A release is a
+    new fleet version, so that the cap follows also when the host was away and a later run completed it. Brakes of a
+    tenant in `observe` are left as they are. Returns `{"host", "held", "released", "failed"}`.
 
     Args:
         mta_host: name of the host in the fleet.
@@ -62,8 +64,8 @@ class ApplyBrakes(BaseOperator):
         store = EngineDbHook(self.engine_conn_id).get_conn()
         try:
             with store.session(tenant="*") as conn:
-                standing = brakes.engaged(conn, mta_host=self.mta_host)
                 fleet = inventory.load_fleet(conn)
+                standing = self._governed(brakes.engaged(conn, mta_host=self.mta_host), fleet)
             if run.dry_run or not standing:
                 self.log.info("%d brakes stand on %s", len(standing), self.mta_host)
                 return {"host": self.mta_host, "held": 0, "released": 0, "failed": 0}
@@ -72,6 +74,15 @@ class ApplyBrakes(BaseOperator):
             return self._record(store, standing, powermta, mailwizz, run)
         finally:
             store.dispose()
+
+    def _governed(self, standing: "tuple[Brake, ...]", fleet: "Fleet") -> "tuple[Brake, ...]":
+        from email_engine.fleet.model import Mode
+
+        watched = {tenant.name for tenant in fleet.tenants if tenant.mode is Mode.OBSERVE}
+        left = [brake.vmta for brake in standing if brake.tenant in watched]
+        if left:
+            self.log.info("left as they are, their tenant is in observe: %s", ", ".join(left))
+        return tuple(brake for brake in standing if brake.tenant not in watched)
 
     def _powermta(self, standing: "tuple[Brake, ...]", fleet: "Fleet") -> Halves:
         from email_engine.errors import EngineError
@@ -113,9 +124,10 @@ class ApplyBrakes(BaseOperator):
     ) -> dict[str, Any]:
         from datetime import UTC, datetime
 
-        from email_engine.store import brakes
+        from email_engine.store import brakes, versions
 
         now = datetime.now(UTC)
+        ids, news = (run.dag_id, run.run_id), 0
         counts = {"held": 0, "released": 0}
         failed: dict[str, list[str]] = {}
         for brake in standing:
@@ -126,9 +138,15 @@ class ApplyBrakes(BaseOperator):
             told = "; ".join(half.told for half in halves)
             self.log.info("%s of %s: %s", "release" if releasing else "brake", brake.vmta, told)
             with store.session(tenant="*") as conn:
-                brakes.confirm(conn, brake.brake_id, holds[0], holds[1], told, now)
+                if not brakes.confirm(conn, brake.brake_id, holds[0], holds[1], told, now):
+                    # Another run ended it meanwhile: what was held here anew, the deployment lets go.
+                    news = news or versions.bump(conn, f"a brake ended on {self.mta_host}", ids)
+                    continue
                 if stands and releasing:
-                    brakes.released(conn, brake.brake_id, now)
+                    if brakes.released(conn, brake.brake_id, now):
+                        news = news or versions.bump(conn, f"brakes released on {self.mta_host}", ids)
+                    else:
+                        stands, halves = False, (CALLED_OFF, CALLED_OFF)
                 _tell(conn, brake, halves, run)
             if stands:
                 counts["released" if releasing else "held"] += 1
