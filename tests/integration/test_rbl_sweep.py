@@ -295,5 +295,6 @@ def test_every_sweep_looks_at_every_brake_again_until_it_is_released(lab: Runnin
         assert hosts() == ["mta-2"]
         assert hosts(dry_run=True) == []
     with store.session(tenant="*") as conn:
-        brakes.released(conn, brake.brake_id, AS_OF)
+        assert brakes.ask_release(conn, brake.ip_id, AS_OF)
+        assert brakes.released(conn, brake.brake_id, AS_OF)
     assert hosts() == []
