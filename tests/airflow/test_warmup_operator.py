@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from sqlalchemy import insert, select, update
 
 from email_engine.store import brakes, ips, schema
@@ -328,6 +328,31 @@ def test_tenants_do_not_touch_each_other(store: Store, fleet: list[int]) -> None
 
 def test_a_day_given_by_hand_is_the_day_that_is_closed(store: Store, fleet: list[int]) -> None:
     assert decide(date(2026, 12, 24), day="2026-11-05")["days"] == ["2026-11-05"]
+
+
+@pytest.mark.parametrize(
+    "day", ["2026-11-02", "2026-11-03", "2027-06-01"], ids=["today", "tomorrow", "far off"]
+)
+def test_a_day_that_is_not_over_cannot_be_closed(store: Store, fleet: list[int], day: str) -> None:
+    paused = {"paused": True, "pause_until": midnight(date(2026, 12, 1))}
+    with store.session("*") as conn:
+        conn.execute(update(schema.warmup_plans).values(**paused))
+    before = snapshot(store)
+    with pytest.raises(AirflowFailException, match="is not over at 2026-11-02 00:00 UTC"):
+        decide(day=day)
+    assert snapshot(store) == before
+
+
+def test_what_a_braked_ip_gets_back_later_is_not_dealt_to_a_new_one(store: Store, fleet: list[int]) -> None:
+    decide()
+    with store.session("*") as conn:
+        conn.execute(update(schema.tenants).values(daily_quota=10_100))
+        for ip in ips.load_ips(conn, day=DAY + timedelta(days=1)):
+            if ip.state == "active":
+                brakes.engage(conn, ip, "by hand", "ops", midnight(DAY), None, brakes.BY_HAND, "run")
+        add_ip(conn, 5, state="active")
+    decide()
+    assert records(store, DAY + timedelta(days=1))["198.51.100.5"].allowance == 0
 
 
 def test_allowances_are_published_only_when_the_run_changed_something(store: Store, fleet: list[int]) -> None:

@@ -43,7 +43,10 @@ class DecideWarmup(BaseOperator):
     run does the same work and rolls it back. Returns `{"tenant", "days", "version", "actions", "stopped"}`.
 
     Args:
-        tenant: name of the tenant."""
+        tenant: name of the tenant.
+
+    Raises:
+        AirflowFailException: param `day` is not over yet; nothing was decided."""
 
     template_fields = ("tenant",)
 
@@ -58,6 +61,7 @@ class DecideWarmup(BaseOperator):
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
         run, policy = current_run(context), load_policy()
+        _require_over(run)
         store = EngineDbHook(self.engine_conn_id).get_conn()
         try:
             with store.session(tenant=self.tenant) as conn:
@@ -83,6 +87,7 @@ class DecideWarmup(BaseOperator):
     def _close(
         self, conn: "Connection", days: Sequence[date], policy: "Policy", run: Run
     ) -> "tuple[list[Outcome], int | None]":
+        from email_engine.fleet.model import SENDING_STATES
         from email_engine.store import observations, warmup
         from email_engine.warmup.plan import plan_tenant
 
@@ -96,8 +101,8 @@ class DecideWarmup(BaseOperator):
             )
             promised: Counter[str] = Counter()
             for observation in seen:
-                if str(observation.ip.address) in known:
-                    promised[observation.ip.stream] += observation.ip.allowance
+                if str(observation.ip.address) in known and observation.ip.state in SENDING_STATES:
+                    promised[observation.ip.stream] += observation.standing
             todo = [observation for observation in seen if str(observation.ip.address) not in known]
             outcomes = plan_tenant(
                 todo, policy, observations.quotas(conn, self.tenant), day, effective, promised
@@ -164,6 +169,20 @@ class PublishAllowances(BaseOperator):
         for outlet in self.outlets:
             context["outlet_events"][outlet].extra = {"fleet_version": version}
         return version
+
+
+def _require_over(run: Run) -> None:
+    """A day that is not over has no accounting yet, and what waits for a date (a pause, a quarantine) would end early."""
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from email_engine.errors import InputError
+
+    if run.day >= run.as_of.date():
+        error = InputError(
+            "param day", f"{run.day} is not over at {run.as_of:%Y-%m-%d %H:%M} UTC", "a UTC day before the run's",
+            "trigger again with an earlier day, or leave it empty",
+        )  # fmt: skip
+        raise AirflowFailException(str(error))
 
 
 def _open_days(conn: "Connection", tenant: str, day: date) -> list[date]:
