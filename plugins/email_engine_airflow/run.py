@@ -1,9 +1,9 @@
 """What a task knows of its DAG run: the key time, the dry-run flag, who caused it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,10 @@ class Run:
         """The UTC day that a daily pipeline closes: param `day`, else the day before `as_of`."""
         given = self.params.get("day")
         return date.fromisoformat(given) if given else (self.as_of - timedelta(days=1)).date()
+
+    def no_earlier_than(self, known: datetime | None) -> Self:
+        """This run as of `known` if that is later: an old run that is cleared today works with today's allowances."""
+        return self if known is None or known <= self.as_of else replace(self, as_of=known)
 
 
 def current_run(context: Mapping[str, Any]) -> Run:

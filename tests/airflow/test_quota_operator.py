@@ -136,6 +136,21 @@ def told(store: Store) -> dict[str, str]:
         return {alert.event: alert.text for alert in alerts.pending(conn) if alert.cleared_at is None}
 
 
+def test_an_old_run_that_is_cleared_brings_no_old_quotas_back(
+    fleet: Any, store: Store, mailwizz: Any
+) -> None:
+    fleet()
+    sync()
+    with store.session(tenant="*") as conn:
+        version = versions.bump(conn, "stepped back")
+        first = ips.load_ips(conn, day=date(2026, 11, 2))[0]
+        ips.set_allowance(conn, first.ip_id, "aurora", date(2026, 11, 2), 1000, version, None)
+    sync("run-2", as_of=datetime(2026, 11, 2, 0, 5, tzinfo=UTC))
+    assert settings(mailwizz)[0] == (1000, 100, "active")
+    assert sync()["changes"] == 0
+    assert settings(mailwizz)[0] == (1000, 100, "active")
+
+
 def test_servers_follow_allowances_and_each_write_is_recorded(
     fleet: Any, store: Store, mailwizz: Any
 ) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import asyncssh
@@ -10,12 +11,14 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from email_engine.adapters import powermta_deploy
+from email_engine.decision import Decision
 from email_engine.errors import NotVerified, Unreachable
 from email_engine.mta.layout import digest, split_sections
-from email_engine.store import deployments, schema
+from email_engine.store import decisions, deployments, schema, versions
 from email_engine.store.engine import Store
+from email_engine.store.ips import load_ips, set_allowance
 from lab.testing import RunningLab
-from tests.integration.deploy_bench import Bench, connection, deploy_lab, prepare, reset
+from tests.integration.deploy_bench import AS_OF, Bench, connection, deploy_lab, prepare, reset
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +70,20 @@ class TestGoodWay:
         assert plan["summary"].startswith("mta-1: vmta aurora-1: cap 1200/d -> 2400/d")
         bench.apply(plan)
         assert bench.running()["vmtas"]["aurora-1"]["max_smtp_msg_rate"] == "2400/d"
+
+    def test_an_old_run_that_is_cleared_deploys_no_old_caps(self, bench: Bench) -> None:
+        bench.deploy()
+        with bench.db.session(tenant="*") as conn:
+            version = versions.bump(conn, "stepped back")
+            day = AS_OF + timedelta(days=1)
+            decision = Decision(
+                "aurora", "warmup_advance", "198.51.100.1", "2026-11-02", "step_back", "bad rates", day, "x"
+            )
+            decided = decisions.record(conn, decision, "warmup_advance", "run")
+            (first,) = [ip for ip in load_ips(conn, day=day.date()) if ip.vmta == "aurora-1"]
+            set_allowance(conn, first.ip_id, "aurora", day.date(), 500, version, decided)
+        bench.deploy()
+        assert bench.running()["vmtas"]["aurora-1"]["max_smtp_msg_rate"] == "600/d"
 
     def test_a_dry_run_shows_and_changes_nothing(self, bench: Bench) -> None:
         before = bench.file()

@@ -298,3 +298,28 @@ def test_every_sweep_looks_at_every_brake_again_until_it_is_released(lab: Runnin
         assert brakes.ask_release(conn, brake.ip_id, AS_OF)
         assert brakes.released(conn, brake.brake_id, AS_OF)
     assert hosts() == []
+
+
+@pytest.mark.usefixtures("fleet")
+def test_an_old_run_that_is_cleared_clears_no_newer_listing(lab: RunningLab, store: Store) -> None:
+    lab.knob("list_ip", ip="198.51.100.12", zone=ZEN)
+    run_sweep()
+    run_sweep(AS_OF + FOUR_HOURS)
+    lab.knob("delist_ip", ip="198.51.100.12", zone=ZEN)
+    run_sweep(AS_OF + 2 * FOUR_HOURS)
+    before = rows(store, s.blacklist_events)
+    assert [(e.clean_observations, e.closed_at) for e in before] == [(1, None)]
+    run_sweep(AS_OF - FOUR_HOURS)
+    assert rows(store, s.blacklist_events) == before
+
+
+@pytest.mark.usefixtures("fleet")
+def test_what_an_old_run_finds_today_stops_from_today_on(lab: RunningLab, store: Store) -> None:
+    lab.knob("list_ip", ip="198.51.100.13", zone=ZEN)
+    run_sweep(AS_OF + timedelta(days=5))
+    lab.knob("list_ip", ip="198.51.100.12", zone=ZEN)
+    run_sweep()
+    ip = record_of(store, "198.51.100.12")
+    assert ip.quarantine_until == AS_OF + timedelta(days=12)
+    (event,) = [e for e in rows(store, s.blacklist_events) if e.ip_id != ip.ip_id]
+    assert event.last_seen_at == AS_OF + timedelta(days=5), "an older sight is no later one"

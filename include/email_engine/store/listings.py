@@ -15,9 +15,10 @@ from email_engine.store.schema import blacklist_events, decisions
 
 
 def open_listings(
-    conn: Connection, *, tenant: str | None = None, run_id: str | None = None
+    conn: Connection, *, tenant: str | None = None, run_id: str | None = None, as_of: datetime | None = None
 ) -> tuple[OpenListing, ...]:
-    """Listings that are not closed, oldest first; `run_id` marks those that this run has already touched."""
+    """Listings that are not closed, oldest first; `run_id` marks those that this run has already touched, `as_of` those
+    that were seen later than its sweep: nothing that an old run found clears them."""
     events = blacklist_events.c
     query = select(blacklist_events).where(events.closed_at.is_(None)).order_by(events.id)
     if tenant is not None:
@@ -34,7 +35,8 @@ def open_listings(
             opened_at=row["opened_at"],
             clean_observations=row["clean_observations"],
             acknowledged_until=row["acknowledged_until"],
-            counted=run_id is not None and row["run_id"] == run_id,
+            counted=(run_id is not None and row["run_id"] == run_id)
+            or (as_of is not None and row["last_seen_at"] > as_of),
         )
         for row in conn.execute(query).mappings()
     )
@@ -60,7 +62,8 @@ def apply_steps(
         )
         match step.action:
             case ListingAction.SEEN:
-                row = row.values(last_seen_at=as_of, clean_observations=0, **_seen(step), **run)
+                seen_at = func.greatest(blacklist_events.c.last_seen_at, as_of)
+                row = row.values(last_seen_at=seen_at, clean_observations=0, **_seen(step), **run)
             case ListingAction.CLEAN:
                 row = row.values(clean_observations=blacklist_events.c.clean_observations + 1, **run)
             case ListingAction.CLOSE:

@@ -16,7 +16,7 @@ from email_engine.mta.plan import DeployPlan, plan_deployment
 from email_engine.mta.policy import DeployPolicy, shipped_policy
 from email_engine.mta.render import render_host
 from email_engine.mta.routing import must_be_held
-from email_engine.store import deployments, versions
+from email_engine.store import decisions, deployments, versions
 from email_engine.store.engine import ALL_TENANTS, Store
 from email_engine.store.ips import load_ips
 from email_engine_airflow.run import Run
@@ -72,7 +72,9 @@ class View:
 
 
 def read_wanted(store: Store, name: str, run: Run) -> Wanted:
-    """Raises InputError for a host that the fleet does not know."""
+    """Allowances are those of the run's UTC day, or of the newest day for which anything was decided.
+
+    Raises InputError for a host that the fleet does not know."""
     rollback_to = run.params.get("rollback_to")
     with store.session(tenant=ALL_TENANTS) as conn:
         host = next((h for h in deployments.load_hosts(conn) if h.name == name), None)
@@ -80,10 +82,13 @@ def read_wanted(store: Store, name: str, run: Run) -> Wanted:
             raise InputError(
                 f"MTA host {name}", "not in the fleet", "a host that carries IPs", "see fleet.yaml"
             )
-        version = versions.current(conn) or versions.bump(conn, "first deployment", (run.dag_id, run.run_id))
+        version = versions.current(conn)
+        if not version and not run.dry_run:
+            version = versions.bump(conn, "first deployment", (run.dag_id, run.run_id))
+        day = run.no_earlier_than(decisions.newest(conn)).as_of.date()
         return Wanted(
             host=host,
-            records=load_ips(conn, day=run.as_of.date(), mta_host=name),
+            records=load_ips(conn, day=day, mta_host=name),
             modes={tenant: Mode(mode) for tenant, mode in deployments.load_modes(conn, name).items()},
             fleet_version=version,
             decided=deployments.decided_since(conn, name, deployments.last_verified(conn, name)),

@@ -1,6 +1,7 @@
 """The decision of `rbl_sweep`: what a sweep means for one tenant, written in one transaction."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from email_engine_airflow.operators.blocklists import PIPELINE, BlocklistStep
@@ -41,28 +42,30 @@ class DecideListings(BlocklistStep):
 
     def _decide(self, conn: "Connection", tenant: str, digest: str, run: Run) -> dict[str, Any]:
         from email_engine.blocklists.decide import decide_listing, open_breakers
+        from email_engine.store.decisions import newest
         from email_engine.store.ips import load_ips, lock_ips
         from email_engine.store.listings import open_listings
 
         if not run.dry_run:
             lock_ips(conn, tenant)
         seen, clean = _read_findings(self.findings)
-        records = load_ips(conn, day=run.as_of.date(), tenant=tenant)
-        standing = open_listings(conn, tenant=tenant, run_id=run.run_id)
+        now = run.no_earlier_than(newest(conn)).as_of
+        records = load_ips(conn, day=now.date(), tenant=tenant)
+        standing = open_listings(conn, tenant=tenant, run_id=run.run_id, as_of=run.as_of)
         decisions = {
             ip.ip_id: decide_listing(
                 ip,
                 [x for x in standing if x.ip_id == ip.ip_id],
                 seen.get(ip.ip_id, ()),
                 clean.get(ip.ip_id, ()),
-                run.as_of,
+                now,
             )
             for ip in records
             if ip.ip_id in seen or ip.ip_id in clean
         }
-        breakers = open_breakers(records, decisions, standing, run.as_of)
+        breakers = open_breakers(records, decisions, standing, now)
         if not run.dry_run:
-            _write(conn, [ip for ip in records if ip.ip_id in decisions], decisions, digest, run)
+            _write(conn, [ip for ip in records if ip.ip_id in decisions], decisions, digest, run, now)
             _tell_listings(conn, tenant, records, decisions, breakers, run)
         return _summary(tenant, records, decisions, breakers)
 
@@ -99,7 +102,9 @@ def _write(
     decisions: "Mapping[int, ListingDecision]",
     digest: str,
     run: Run,
+    now: datetime,
 ) -> None:
+    """`now`: the run's time, or the newest that anything was decided for: what an old run stops, stops from today on."""
     from email_engine.blocklists.decide import ListingAction
     from email_engine.decision import Decision
     from email_engine.fleet.model import Mode
@@ -143,9 +148,7 @@ def _write(
             continue
         if version is None:
             version = versions.bump(conn, f"{PIPELINE}: listed IPs quarantined", (run.dag_id, run.run_id))
-        listings.quarantine(
-            conn, ip, decision, decision_id, version, run.actor, run.as_of, run.dag_id, run.run_id
-        )
+        listings.quarantine(conn, ip, decision, decision_id, version, run.actor, now, run.dag_id, run.run_id)
 
 
 def _tell_listings(

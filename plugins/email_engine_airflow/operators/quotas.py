@@ -41,7 +41,8 @@ class ListMailwizz(BaseOperator):
 
 
 class SyncQuotas(BaseOperator):
-    """Makes the delivery servers of one MailWizz instance follow the allowances of the run's UTC day.
+    """Makes the delivery servers of one MailWizz instance follow the allowances of the run's UTC day, or of the newest day
+    for which anything was decided: an old run that is cleared brings no old quotas back.
 
     Observes API and database, plans, writes server by server (reductions first; each write is compared, read back and
     recorded in its own transaction), and tells people what needs them. A dry run and a tenant in `observe` change
@@ -81,13 +82,14 @@ class SyncQuotas(BaseOperator):
         from email_engine.home import CONFIG
         from email_engine.mailer.policy import parse_quota_policy
         from email_engine.mailer.quotas import plan_quotas
-        from email_engine.store import ips, quota_syncs, versions
+        from email_engine.store import decisions, ips, quota_syncs, versions
         from email_engine_airflow.hooks.mailwizz_db import MailwizzDbHook
         from email_engine_airflow.operators.quota_apply import QuotaWriter, observe_api
 
-        day = run.as_of.date()
         policy = parse_quota_policy((CONFIG / "mailer.yaml").read_text(encoding="utf-8"))
         with store.session(tenant=instance.tenant) as conn:
+            run = run.no_earlier_than(decisions.newest(conn))
+            day = run.as_of.date()
             records = ips.load_ips(conn, day=day, mailwizz=instance.name)
             history = quota_syncs.history(conn, instance.name)
             version = versions.current(conn)
