@@ -14,9 +14,10 @@ from email_engine.adapters import powermta_deploy
 from email_engine.decision import Decision
 from email_engine.errors import NotVerified, Unreachable
 from email_engine.mta.layout import digest, split_sections
-from email_engine.store import decisions, deployments, schema, versions
+from email_engine.store import brakes, decisions, deployments, schema, versions
 from email_engine.store.engine import Store
 from email_engine.store.ips import load_ips, set_allowance
+from email_engine_airflow.operators import deploy_holds
 from lab.testing import RunningLab
 from tests.integration.deploy_bench import AS_OF, Bench, connection, deploy_lab, prepare, reset
 
@@ -181,6 +182,41 @@ class TestFaults:
         assert ("deployment", "mta-1", "Refused") in bench.told()
         bench.lab.knob("refuse_test_config", host="mta-1", text="")
         assert bench.deploy()["status"] == "verified"
+
+    def test_a_refusal_leaves_nothing_loose_that_a_reload_let_go(self, bench: Bench) -> None:
+        self.deployed(bench)
+        before = bench.host()["disabled_sources"]
+        bench.lab.knob("restart", host="mta-1")
+        bench.lab.knob("refuse_test_config", host="mta-1", text="argument missing")
+        with pytest.raises(AirflowFailException):
+            bench.deploy()
+        assert bench.host()["disabled_sources"] == before
+
+    @pytest.mark.parametrize("moment", ["before it reloads", "before it lets go", "after it let go"])
+    def test_a_brake_that_comes_during_a_deployment_stands_after_it(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch, moment: str
+    ) -> None:
+        """The brake itself was put on meanwhile by another run, as it does: written down first, then held."""
+        bench.deploy()
+        bench.change(schema.ips, schema.ips.c.vmta_name == "aurora-4", status="warming")
+        bench.allow(50, "aurora-4")
+        module, name = {
+            "before it reloads": (powermta_deploy, "install"),
+            "before it lets go": (deploy_holds, "release_ours"),
+            "after it let go": (deploy_holds, "hold_all"),
+        }[moment]
+        work = getattr(module, name)
+
+        def braked_meanwhile(mta: Any, *arguments: Any) -> Any:
+            with bench.db.session(tenant="*") as conn:
+                ip = next(ip for ip in load_ips(conn, day=AS_OF.date()) if ip.vmta == "aurora-1")
+                brakes.engage(conn, ip, "listed", "rbl_sweep", AS_OF, None, "rbl_sweep", "run")
+            mta.hold(str(ip.address), ip.vmta)
+            return work(mta, *arguments)
+
+        monkeypatch.setattr(module, name, braked_meanwhile)
+        assert bench.deploy()["released"] == 1
+        assert {s["queue"] for s in bench.host()["disabled_sources"]} == {"*/aurora-1", "*/borealis-4"}
 
     @pytest.mark.parametrize("knob", ["disk_full", "permission_denied"])
     def test_a_file_that_cannot_be_written_changes_nothing(self, bench: Bench, knob: str) -> None:

@@ -154,8 +154,8 @@ class DeployHost(DeployStep):
     """Puts the planned configuration on one host, verified, or leaves the host as it was.
 
     Renders again and refuses if the digest is not the plan's. One at a time on a host. What a killed run left is
-    finished or undone first. After the reload every parked or braked virtual MTA is held again. Returns `{"host",
-    "status", "deployment", "digest", "held", "released"}`."""
+    finished or undone first. After the reload, also one that brought the old file back, every virtual MTA that is parked
+    or braked at that moment is held again. Returns `{"host", "status", "deployment", "digest", "held", "released"}`."""
 
     template_fields = ("plan",)
 
@@ -164,8 +164,10 @@ class DeployHost(DeployStep):
         self.plan = plan
 
     def execute(self, context: Any) -> dict[str, Any]:
+        from email_engine.errors import EngineError
         from email_engine.store import deployments
         from email_engine_airflow.hooks.powermta import PowerMtaHook
+        from email_engine_airflow.operators.deploy_holds import hold_anyway
         from email_engine_airflow.operators.deploy_view import read_wanted
 
         run, host = current_run(context), str(self.plan["host"])
@@ -173,7 +175,11 @@ class DeployHost(DeployStep):
             wanted = read_wanted(store, host, run)
             with PowerMtaHook(wanted.host.connection).get_conn() as mta:
                 healed = self._heal(store, mta, wanted)
-                return self._apply(store, mta, wanted, run, healed)
+                try:
+                    return self._apply(store, mta, wanted, run, healed)
+                except EngineError:
+                    hold_anyway(store, mta, wanted.host, run)
+                    raise
 
     def _heal(self, store: "Store", mta: "PowerMta", wanted: Any) -> bool:
         from email_engine.adapters.powermta_deploy import Intent, heal
@@ -190,6 +196,7 @@ class DeployHost(DeployStep):
 
     def _apply(self, store: "Store", mta: "PowerMta", wanted: Any, run: Run, healed: bool) -> dict[str, Any]:
         from email_engine.adapters.powermta_deploy import Intent, install
+        from email_engine_airflow.operators.deploy_holds import settle
         from email_engine_airflow.operators.deploy_view import look
 
         view = look(mta, wanted)
@@ -202,7 +209,7 @@ class DeployHost(DeployStep):
             if outcome.error is not None:
                 self.log.error("%s failed: the host is %s", outcome.failed_step, outcome.status)
                 raise outcome.error
-        held, released = self._holds(mta, view)
+        held, released = settle(store, mta, view, run)
         self._tell(store, view, run)
         return {
             "host": view.plan.host,
@@ -258,24 +265,6 @@ class DeployHost(DeployStep):
             deployments.finish(
                 conn, deployment, outcome.status, outcome.failed_step, outcome.message, datetime.now(UTC)
             )
-
-    def _holds(self, mta: "PowerMta", view: "View") -> tuple[int, int]:
-        """A reload may have let go what was paused, and a new state may let go what was held."""
-        from email_engine.adapters.powermta_holds import hold_all, release_ours
-        from email_engine.errors import NotVerified
-
-        held, freed = hold_all(mta, view.held), release_ours(mta, view.free)
-        wrong = [hold.summary for hold in held if not hold.holds] + [
-            hold.summary for hold in freed if not hold.free
-        ]
-        if wrong:
-            raise NotVerified(
-                f"deployment to {view.plan.host}",
-                f"the configuration stands, but: {'; '.join(wrong[:5])}",
-                "parked virtual MTAs held and sending ones free",
-                "the task tries again; meanwhile look at `pmta show disabled sources` on the host",
-            )
-        return len(held), len(freed)
 
     def _tell(self, store: "Store", view: "View", run: Run) -> None:
         from email_engine.store import alerts

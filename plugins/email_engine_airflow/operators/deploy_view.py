@@ -1,6 +1,6 @@
 """What a host runs, what it should run, and what lies between: read the same way to plan and to apply."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ from email_engine.store.ips import load_ips
 from email_engine_airflow.run import Run
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from email_engine.store.deployments import Deployment
 
 
@@ -47,9 +49,7 @@ class View:
     running: bytes | None
     text: str
     plan: DeployPlan
-    held: tuple[Source, ...]
     to_hold: tuple[Source, ...]
-    free: tuple[Source, ...]
     to_free: tuple[Source, ...]
 
     @property
@@ -85,16 +85,48 @@ def read_wanted(store: Store, name: str, run: Run) -> Wanted:
         version = versions.current(conn)
         if not version and not run.dry_run:
             version = versions.bump(conn, "first deployment", (run.dag_id, run.run_id))
-        day = run.no_earlier_than(decisions.newest(conn)).as_of.date()
+        records, modes = _fleet_on(conn, name, run)
         return Wanted(
             host=host,
-            records=load_ips(conn, day=day, mta_host=name),
-            modes={tenant: Mode(mode) for tenant, mode in deployments.load_modes(conn, name).items()},
+            records=records,
+            modes=modes,
             fleet_version=version,
             decided=deployments.decided_since(conn, name, deployments.last_verified(conn, name)),
             interrupted=deployments.interrupted(conn, name),
             rollback=deployments.find(conn, int(rollback_to)) if rollback_to else None,
         )
+
+
+def _fleet_on(conn: "Connection", name: str, run: Run) -> tuple[tuple[IpRecord, ...], dict[str, Mode]]:
+    day = run.no_earlier_than(decisions.newest(conn)).as_of.date()
+    modes = {tenant: Mode(mode) for tenant, mode in deployments.load_modes(conn, name).items()}
+    return load_ips(conn, day=day, mta_host=name), modes
+
+
+@dataclass(frozen=True, slots=True)
+class Standstill:
+    """Of the virtual MTAs that a text defines and whose tenant acts: which must be held and which must be free."""
+
+    held: tuple[Source, ...]
+    free: tuple[Source, ...]
+
+
+def read_standstill(store: Store, name: str, run: Run, text: str) -> Standstill:
+    """What the database says at this moment: a brake may have come since the plan was made."""
+    with store.session(tenant=ALL_TENANTS) as conn:
+        records, modes = _fleet_on(conn, name, run)
+    return _standstill(records, modes, text, shipped_policy())
+
+
+def _standstill(
+    records: Sequence[IpRecord], modes: Mapping[str, Mode], text: str, policy: DeployPolicy
+) -> Standstill:
+    known = read_inventory(text).vmtas
+    ours = [r for r in records if modes.get(r.tenant) is Mode.ACT and r.vmta in known]
+    still = {r.vmta for r in must_be_held(records, policy)}
+    return Standstill(
+        _sources(r for r in ours if r.vmta in still), _sources(r for r in ours if r.vmta not in still)
+    )
 
 
 def look(mta: PowerMta, wanted: Wanted) -> View:
@@ -111,22 +143,16 @@ def look(mta: PowerMta, wanted: Wanted) -> View:
     text = compose(sections, standing, wanted.modes)
     if running is None and not text:
         text, standing = "", ""
-    ours = [r for r in wanted.records if wanted.modes.get(r.tenant) is Mode.ACT]
-    pools_of_all = {r.vmta for r in must_be_held(wanted.records, policy)}
-    known = read_inventory(text).vmtas
-    held = _sources(r for r in ours if r.vmta in pools_of_all and r.vmta in known)
-    free = _sources(r for r in ours if r.vmta not in pools_of_all and r.vmta in known)
-    seen = {hold.vmta: hold for hold in read_holds(mta, (*held, *free))}
+    still = _standstill(wanted.records, wanted.modes, text, policy)
+    seen = {hold.vmta: hold for hold in read_holds(mta, (*still.held, *still.free))}
     return View(
         wanted=wanted,
         policy=policy,
         running=running,
         text=text,
         plan=plan_deployment(wanted.host.name, standing, text),
-        held=held,
-        to_hold=tuple(s for s in held if not seen[s.vmta].holds),
-        free=free,
-        to_free=tuple(s for s in free if seen[s.vmta].source_disabled),
+        to_hold=tuple(s for s in still.held if not seen[s.vmta].holds),
+        to_free=tuple(s for s in still.free if seen[s.vmta].source_disabled),
     )
 
 
