@@ -7,12 +7,13 @@ STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs reset lab demo test check docs lock bench
+.PHONY: help setup up down status logs reset lab demo test check docs lock sql
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 $(STAMP): requirements-dev.txt requirements.txt pyproject.toml
+	@echo "installing into $(VENV) (one to three minutes, once) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; found $$($(PYTHON) --version). Next: make PYTHON=python3.11 setup"; exit 2; }
 	@$(PYTHON) -m venv --help >/dev/null 2>&1 || { echo "python3 -m venv is missing. Next: apt-get install python3-venv"; exit 2; }
 	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
@@ -22,6 +23,7 @@ $(STAMP): requirements-dev.txt requirements.txt pyproject.toml
 	@touch $(STAMP)
 
 setup: $(STAMP) ## the virtual environment alone
+	@:
 
 up: ## everything on this machine, with the lab
 	@$(MAKE) --no-print-directory setup
@@ -35,6 +37,9 @@ status: $(STAMP) ## what runs, where, and the login
 
 logs: $(STAMP) ## the end of every log (WHAT=scheduler for one)
 	@$(RUN) -m stack logs $(WHAT)
+
+sql: $(STAMP) ## the engine's tables in psql (Q="SELECT ..." for one query)
+	@$(RUN) -m stack sql $(if $(Q),"$(Q)")
 
 reset: $(STAMP) ## stop, then delete all state (asks first)
 	@$(RUN) -m stack reset

@@ -1,7 +1,9 @@
-"""The command line behind the Makefile: up, down, status, logs, reset; `supervise` is what `up` leaves running."""
+"""The command line behind the Makefile: up, down, status, logs, sql, reset; `supervise` is what `up` leaves running."""
 
 import argparse
 import json
+import os
+import subprocess
 import sys
 
 from email_engine.errors import EngineError
@@ -62,9 +64,26 @@ def logs(here: Settings, what: str | None, lines: int = 40) -> int:
     return 0
 
 
+def sql(here: Settings, query: str | None) -> int:
+    """psql as the engine's own role, with every tenant in sight; one query or a prompt."""
+    cluster = up.cluster_of(here)
+    if not cluster.running():
+        print("PostgreSQL is down. Next: make up")
+        return 1
+    one = ["-X", "-P", "pager=off", "-c", query] if query else ["-X"]
+    own = {
+        "PGHOST": str(cluster.socket_folder),
+        "PGUSER": "email_engine",
+        "PGDATABASE": "email_engine",
+        "PGPASSWORD": here.secrets()["engine_db"],
+        "PGOPTIONS": "-c email_engine.tenant=* -c search_path=email_engine",
+    }
+    return subprocess.run([str(cluster.program("psql")), *one], env=os.environ | own, check=False).returncode
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="stack")
-    parser.add_argument("command", choices=["up", "down", "status", "logs", "reset", "supervise"])
+    parser.add_argument("command", choices=["up", "down", "status", "logs", "sql", "reset", "supervise"])
     parser.add_argument("what", nargs="?")
     arguments = parser.parse_args()
     here = settings()
@@ -77,6 +96,8 @@ def main() -> int:
             return status(here)
         case "logs":
             return logs(here, arguments.what)
+        case "sql":
+            return sql(here, arguments.what)
         case "reset":
             return up.reset(here)
         case _:

@@ -20,5 +20,5 @@ def check_free(ports: Mapping[str, int]) -> None:
     if taken:
         raise PortTaken(
             f"taken by another program: port {', '.join(taken)}. Nothing was started. "
-            "Stop that program, or move all ports: EMAIL_ENGINE_PORT_OFFSET=1000 make up"
+            "Stop that program, or move all ports, for example by 2000: EMAIL_ENGINE_PORT_OFFSET=2000 make up"
         )

@@ -109,6 +109,11 @@ class Cluster:
     def running(self) -> bool:
         return self.data.exists() and self._ctl("status", check=False).returncode == 0
 
+    @staticmethod
+    def program(name: str) -> Path:
+        """A client that the wheel carries, such as psql."""
+        return _binaries() / name
+
     def start(self) -> None:
         """Makes the data folder if it is new and starts the server; does nothing while it runs."""
         if not (self.data / "PG_VERSION").exists():

@@ -3,7 +3,7 @@
 import json
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography.fernet import Fernet
@@ -89,6 +89,30 @@ class Settings:
 
 
 def settings() -> Settings:
-    """The copy that belongs to this checkout: `.engine`, or `EMAIL_ENGINE_STATE`."""
+    """The copy that belongs to this checkout: `.engine`, or `EMAIL_ENGINE_STATE`.
+
+    What `make up` took counts until it is stopped, so that no other command has to be told the ports again."""
     state = Path(os.environ.get("EMAIL_ENGINE_STATE") or ROOT / ".engine").absolute()
-    return Settings(state=state, ports=_ports())
+    return Settings(state=state, ports=_remembered(state) or _ports())
+
+
+def _ports_file(state: Path) -> Path:
+    return state / "ports.json"
+
+
+def _remembered(state: Path) -> dict[str, int] | None:
+    try:
+        return {str(name): int(port) for name, port in json.loads(_ports_file(state).read_text()).items()}
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def remember_ports(here: Settings) -> None:
+    here.state.mkdir(parents=True, exist_ok=True)
+    _ports_file(here.state).write_text(json.dumps(here.ports))
+
+
+def forget_ports(here: Settings) -> Settings:
+    """The same copy with the ports that the environment asks for."""
+    _ports_file(here.state).unlink(missing_ok=True)
+    return replace(here, ports=_ports())

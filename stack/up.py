@@ -23,7 +23,7 @@ from email_engine.store.engine import Store
 from stack import airflow, connections, databases, ports, world
 from stack.postgres import Cluster
 from stack.progress import Progress
-from stack.settings import Settings
+from stack.settings import Settings, forget_ports, remember_ports
 from stack.supervisor import alive
 
 WELCOME = """
@@ -132,7 +132,9 @@ def up(settings: Settings) -> int:
     if supervisor_pid(settings):
         progress.note("already running")
     else:
+        settings = forget_ports(settings)
         ports.check_free(settings.ports)
+        remember_ports(settings)
         try:
             _bring_up(settings, progress)
         except BaseException:
@@ -173,6 +175,7 @@ def down(settings: Settings, progress: Progress | None = None) -> int:
             cluster.stop()
     elif not pid:
         progress.note("nothing runs")
+    forget_ports(settings)
     return 0
 
 
