@@ -71,7 +71,11 @@ with DAG(
             description="Go ahead although the guard objects; needs a reason.",
         ),
         "reason": Param(
-            "", type="string", maxLength=200, title="Reason", description="Kept with the deployment."
+            None,
+            type=["null", "string"],
+            maxLength=200,
+            title="Reason",
+            description="Kept with the deployment.",
         ),
     },
 ) as dag:
