@@ -26,7 +26,10 @@ FINE, FINDINGS, USAGE = 0, 1, 2
 
 def build_parser(chosen: str | None) -> argparse.ArgumentParser:
     """The whole parser, with the arguments of the chosen command only."""
-    parser = argparse.ArgumentParser(prog="email-engine", description=(__doc__ or "").split(":")[0])
+    parser = argparse.ArgumentParser(
+        prog="email-engine",
+        description="What the pipelines do, from a terminal: one look or one step, without Airflow.",
+    )
     parser.add_argument("--version", action="version", version=f"email-engine {version('email-engine')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, text in COMMANDS.items():

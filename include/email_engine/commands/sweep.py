@@ -151,7 +151,13 @@ def _render(
         lines.append(f"  {health.list_name}: {state if health.healthy else 'NOT BELIEVED: ' + health.reason}")
     lines += [f"  {name}: not asked: {why}" for name, why in _not_asked(lists, healths).items()]
     found = _listed(result)
-    lines.append(f"{len(found)} listings" if found else "no listing")
+    believed = any(health.healthy for health in healths)
+    if found:
+        lines.append("1 listing" if len(found) == 1 else f"{len(found)} listings")
+    else:
+        lines.append(
+            "no listing" if believed else "nothing is known: no list can be believed through this resolver"
+        )
     for address, name, v in found:
         reason = result.reasons.get((address, name), "")
         what = f"{', '.join(v.sublists)} ({', '.join(v.codes)}; {v.list_class}, {v.severity})"
