@@ -114,7 +114,8 @@ def parse_arguments(words: list[str]) -> dict[str, Any]:
 
 def render_knobs(knobs: list[dict[str, Any]], control: str) -> str:
     """Text for a terminal, grouped by part of the lab."""
-    lines = [f"The lab at {control}. Turn one: python -m lab turn NAME key=value ..."]
+    lines = [f"The lab at {control}. Turn one: .venv/bin/python -m lab turn NAME key=value ..."]
+    lines += ["What the stand-ins know (messages, servers, queues): .venv/bin/python -m lab state"]
     group = ""
     for knob in knobs:
         if knob["group"] != group:

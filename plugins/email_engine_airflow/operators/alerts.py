@@ -65,7 +65,7 @@ class SendAlerts(BaseOperator):
                 alerts.mark_failed(conn, [a.id for a in waiting[sent:]], str(error))
         if failure is not None:
             raise failure
-        self.log.info("%d alerts left in %d messages", sent, messages)
+        self.log.info("alerts sent: %d, messages: %d", sent, messages)
         return {"sent": sent, "messages": messages}
 
 

@@ -164,7 +164,7 @@ def _tell(conn: "Connection", tenant: str, change: _Change, run: Run) -> None:
 
     ids = {"tenant": tenant, "dag_id": run.dag_id, "run_id": run.run_id}
     if change.new or change.mended:
-        lines = [f"{f.check_id} {f.subject}: {f.observed}. Publish: {f.remedy}" for f in change.new.values()]
+        lines = [f"{f.check_id} {f.subject}: {f.observed}. Next: {f.remedy}" for f in change.new.values()]
         lines = lines[:SHOWN] + ([f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else [])
         mended = [f"mended: {check_id} {subject}" for _, subject, check_id in sorted(change.mended)]
         lines += mended[:SHOWN] + ([f"and {len(mended) - SHOWN} more mended"] if len(mended) > SHOWN else [])
