@@ -1,7 +1,7 @@
 """What happens to one IP when a UTC day closes: a pure function of what is known, the policy and the day."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from math import ceil
 
 from email_engine.errors import InputError
@@ -116,12 +116,24 @@ class _Sending:
                 0,
                 paused_until=until,
             )
+        if self.ip.state is IpState.RETIRING:
+            return self._resumed_retiring(until)
         phase = max(self.phase - 1, 1) if self.warming else self.phase
         wanted = self.volume(phase) if self.warming else self.ip.daily_target
         where = f"in phase {phase} at {wanted} a day" if self.warming else "with its share of the quota"
         return self._to(
             Action.RESUME, f"Its pause ended on {until:%Y-%m-%d}, so it goes on {where}", wanted,
             phase=phase, new_phase=True, sent_days=0,
+        )  # fmt: skip
+
+    def _resumed_retiring(self, until: datetime) -> Choice | None:
+        """Its warm-down went on by date while it was paused."""
+        going_down = self._retiring()
+        if going_down is None or going_down.action is Action.DRAINED:
+            return going_down
+        return self._to(
+            Action.RESUME, f"Its pause ended on {until:%Y-%m-%d}; {going_down.reason}", going_down.wanted,
+            new_phase=True, sent_days=0,
         )  # fmt: skip
 
     def _quarantine(self, event: str, reason: str) -> Choice:

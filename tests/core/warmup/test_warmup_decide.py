@@ -170,6 +170,21 @@ def test_a_pause_ends_by_its_date(
 
 
 @pytest.mark.parametrize(
+    ("days_ago", "action", "wanted"),
+    [(1, "resume", 5000), (7, "resume", 1000), (9, "drained", 0)],
+    ids=["half", "a tenth", "drained meanwhile"],
+)
+def test_a_retiring_ip_resumes_no_higher_than_its_warm_down(days_ago: int, action: str, wanted: int) -> None:
+    ip = {
+        "state": IpState.RETIRING,
+        "state_since": midnight(NEXT) - timedelta(days=days_ago),
+        "paused_until": midnight(NEXT),
+    }
+    chosen = choice(observation((), ip=ip, given=0, standing=0))
+    assert (chosen.action, chosen.wanted) == (action, wanted)
+
+
+@pytest.mark.parametrize(
     ("days_ago", "standing", "action", "wanted"),
     [(0, 8000, "warm_down", 5000), (4, 5000, "warm_down", 2500), (7, 2500, "warm_down", 1000), (7, 600, "warm_down", 600), (9, 1000, "drained", 0)],
     ids=["half", "a quarter", "a tenth", "never more than stands", "drained"],
