@@ -57,6 +57,12 @@ def only(summary: Summary) -> Counts:
     return counts
 
 
+def test_zero_bytes_reach_no_database() -> None:
+    summary = read(line("b", bounceCat="quota\0"), line("b", dlvSourceIp="\0", vmta="x"), "\0" * 400)
+    assert "\0" not in repr(summary).encode().decode("unicode_escape")
+    assert (summary.records, summary.rejected_rows) == (2, 1)
+
+
 def test_attempts_are_delivered_bounced_and_deferred_recipients() -> None:
     summary = read(
         line(), line(), line("b", bounceCat="bad-mailbox"), line("b"), line("t"), line("tq"), line("r")

@@ -184,10 +184,14 @@ def _trouble(failure: dns.resolver.NoNameservers) -> Trouble:
     return Trouble.UNREACHABLE if isinstance(last, OSError | EOFError) else Trouble.MALFORMED
 
 
+_CONTROL = dict.fromkeys((*range(9), *range(10, 0x20), *range(0x7F, 0xA0)), "\ufffd")
+"""Control characters but the tab: no record means them, databases refuse some of them, and terminals obey others."""
+
+
 def _text(rdata: Any, rdtype: str) -> str:
     match rdtype:
         case "TXT":
-            return b"".join(rdata.strings).decode("utf-8", "replace")
+            return b"".join(rdata.strings).decode("utf-8", "replace").translate(_CONTROL)
         case "MX":
             return f"{rdata.preference} {_name(rdata.exchange)}"
         case "PTR" | "CNAME" | "NS":

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 DEEPEST = 20
+LONGEST = 100
 
 
 def parse_php(data: bytes) -> Any:
@@ -30,12 +31,17 @@ def virtual_mtas(meta_data: bytes | None) -> tuple[str, ...] | None:
         return None
 
 
+def _shown(text: str) -> str:
+    """No longer than a name can be, and fit for a log and a database."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text[:LONGEST])
+
+
 def _values(value: Any, header: str) -> Iterator[str]:
     if not isinstance(value, dict):
         return
     name = value.get("name")
     if isinstance(name, str) and name.strip().lower() == header:
-        yield str(value.get("value") or "").strip()
+        yield _shown(str(value.get("value") or "").strip())
         return
     for inner in value.values():
         yield from _values(inner, header)

@@ -38,7 +38,10 @@ def summarize(
     Raises:
         InputError: no header line with at least type and timeLogged.
     """
-    text = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig", errors="replace", newline="\n")
+    # Zero bytes (a file system after a power cut, a broken recipient) are no text that a database takes.
+    text = io.TextIOWrapper(
+        io.BytesIO(data.replace(b"\0", b"?")), encoding="utf-8-sig", errors="replace", newline="\n"
+    )
     return summarize_rows(text, name, provider_of, origins)
 
 

@@ -67,3 +67,11 @@ def test_the_virtual_mta_is_found_wherever_it_stands(
     data: bytes | None, expected: tuple[str, ...] | None
 ) -> None:
     assert virtual_mtas(data) == expected
+
+
+def test_a_header_that_no_database_takes_is_shown_harmlessly() -> None:
+    value = "aurora-1\0\x1b[2J" + "x" * 500
+    data = f'a:2:{{s:4:"name";s:13:"x-virtual-mta";s:5:"value";s:{len(value)}:"{value}";}}'.encode()
+    (shown,) = virtual_mtas(data) or ()
+    assert shown.startswith("aurora-1\ufffd\ufffd[2J")
+    assert len(shown) == 100
