@@ -16,7 +16,8 @@ with an alert, and the next one is taken. A dry run reads and reports, and write
 **If it fails** the failed task's log names the host and the next step; the other hosts go on, and the next run catches
 up. `Unreachable`: is the host up, is its SSH open to this worker? `AccessDenied` or a changed host key: see the
 connection `powermta_<host>` (its test button says more). A refused file: the alert names its first bad lines; mend the
-`record-fields` of the acct-file; what was refused stays out of the counts. Clearing any task is safe.
+`record-fields` of the acct-file; what was refused stays out of the counts, and the warm-up holds for its day.
+Clearing any task is safe.
 """
 
 from datetime import datetime, timedelta

@@ -77,6 +77,26 @@ def test_only_files_that_were_taken_make_a_host_fresh(
     assert see(store).fresh_through == (START if fresh else None)
 
 
+@pytest.mark.parametrize(
+    ("refused_at", "known_until"),
+    [(10, 10), (23, 23), (-3, 25)],
+    ids=["in the morning", "in the last hour", "the day before"],
+)
+def test_a_refused_file_leaves_the_rest_of_its_day_unknown(
+    store: Store, two_tenants: SimpleNamespace, refused_at: int, known_until: int
+) -> None:
+    """Also when later files were taken and the folder was looked at: what it says is counted nowhere."""
+    with store.session("*") as conn:
+        for status, hour in (("taken", 25), ("refused", refused_at)):
+            conn.execute(
+                insert(schema.accounting_files).values(
+                    mta_host="mta-1", name=status, size=1, digest=status, records=1, rejected=0, status=status,
+                    modified=int((START + hour * HOUR).timestamp()),
+                )
+            )  # fmt: skip
+    assert see(store).fresh_through == START + known_until * HOUR
+
+
 def check(
     status: str, severity: str = "error", at: datetime = START, name: str = "spf.record"
 ) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def observe(
     records = load_ips(conn, day=effective, tenant=tenant)
     days = _days(conn, tenant, day)
     given, standing = _allowances(conn, tenant, day), _allowances(conn, tenant, effective)
-    fresh, listed, plans = _fresh_through(conn), _last_listed(conn, tenant), _plans(conn, tenant)
+    fresh, listed, plans = _fresh_through(conn, day), _last_listed(conn, tenant), _plans(conn, tenant)
     dns = _dns(conn, tenant, midnight(day + timedelta(days=1)) - dns_max_age)
     brakes = {brake.ip_id: brake for brake in engaged(conn, tenant=tenant)}
     unknown: tuple[DnsHealth, tuple[str, ...]] = (DnsHealth.UNKNOWN, ())
@@ -95,8 +95,9 @@ def _allowances(conn: Connection, tenant: str, day: date) -> dict[int, int]:
     return {row.ip_id: row.messages for row in conn.execute(query)}
 
 
-def _fresh_through(conn: Connection) -> dict[str, datetime]:
-    """Up to when each host's accounting is known: its newest file that was taken, or the last good look at its folder."""
+def _fresh_through(conn: Connection, day: date) -> dict[str, datetime]:
+    """Up to when each host's accounting of the UTC `day` is known: its newest file that was taken, or the last good look at
+    its folder; but only up to the first file of the day that was refused, since what it says is unknown."""
     files, hosts = s.accounting_files.c, s.mta_hosts.c
     query = (
         select(files.mta_host, func.max(files.modified))
@@ -107,7 +108,13 @@ def _fresh_through(conn: Connection) -> dict[str, datetime]:
     looked = select(hosts.name, hosts.accounting_checked_at).where(hosts.accounting_checked_at.is_not(None))
     for row in conn.execute(looked):
         newest[row[0]] = max(row[1], newest.get(row[0], row[1]))
-    return newest
+    refused = (
+        select(files.mta_host, func.min(files.modified))
+        .where(files.status == "refused", files.modified >= int(midnight(day).timestamp()))
+        .group_by(files.mta_host)
+    )
+    gaps = {row[0]: datetime.fromtimestamp(row[1], UTC) for row in conn.execute(refused)}
+    return {name: min(at, gaps.get(name, at)) for name, at in newest.items()}
 
 
 def _last_listed(conn: Connection, tenant: str) -> dict[int, datetime]:
