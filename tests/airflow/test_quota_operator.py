@@ -10,10 +10,12 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.rows import dict_row
-from sqlalchemy import URL, make_url, select
+from sqlalchemy import URL, make_url, select, update
 
+from email_engine.adapters.mailwizz_db import MailwizzDb
 from email_engine.errors import EngineError, InputError, Refused, Unreachable
-from email_engine.store import alerts, brakes, ips, quota_syncs, versions
+from email_engine.mailer.model import Setting
+from email_engine.store import alerts, brakes, ips, quota_syncs, schema, versions
 from email_engine.store.engine import Store
 from email_engine.store.schema import decisions
 from email_engine.store.schema import quota_syncs as syncs
@@ -337,3 +339,30 @@ def test_instances_are_listed_or_picked(fleet: Any, wanted: str | None, names: l
     assert listing.execute({"dag_run": run, "params": {"instance": wanted}}) == names
     with pytest.raises(InputError, match="one of: mw-aurora"):
         listing.execute({"dag_run": run, "params": {"instance": "mw-other"}})
+
+
+def test_a_brake_that_comes_while_a_server_is_enabled_keeps_it_off(
+    fleet: Any, store: Store, mailwizz: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The brake found the server still disabled, had nothing to do there, and the sync then enabled it."""
+    fleet()
+    with store.session(tenant="*") as conn:
+        standby = ips.load_ips(conn, day=AS_OF.date())[2]
+    sync()
+    with store.session(tenant="*") as conn:
+        conn.execute(update(schema.ips).where(schema.ips.c.id == standby.ip_id).values(status="warming"))
+        ips.set_allowance(conn, standby.ip_id, "aurora", AS_OF.date(), 50, versions.bump(conn, "start"), None)
+    set_status = MailwizzDb.set_status
+
+    def braked_meanwhile(database: MailwizzDb, server_id: int, status: str, expected_old: Setting) -> None:
+        with store.session(tenant="*") as conn:
+            brakes.engage(conn, standby, "listed", "rbl_sweep", AS_OF, None, "rbl_sweep", "run")
+        set_status(database, server_id, status, expected_old)
+
+    monkeypatch.setattr(MailwizzDb, "set_status", braked_meanwhile)
+    sync("run-2")
+    assert settings(mailwizz)[2] == (50, 5, "disabled")
+    assert [(r.old_status, r.new_status, r.result) for r in rows(store, syncs)[-2:]] == [
+        ("disabled", "active", "applied"),
+        ("active", "disabled", "applied"),
+    ]

@@ -114,6 +114,12 @@ def engaged(conn: Connection, mta_host: str | None = None, tenant: str | None = 
     return tuple(Brake(**{**row, "address": ip_address(str(row["address"]))}) for row in rows)
 
 
+def stands(conn: Connection, ip_id: int) -> bool:
+    """Has the IP a brake that is not released?"""
+    standing = select(brakes.c.id).where(brakes.c.ip_id == ip_id, brakes.c.released_at.is_(None))
+    return conn.execute(standing).first() is not None
+
+
 def ask_release(conn: Connection, ip_id: int, at: datetime, *, by_hand: bool = False) -> bool:
     """Asks to let the IP go; false if it has no brake, or one that a person engaged and `by_hand` is not set.
 

@@ -1,7 +1,7 @@
 """The half of the quota sync that changes the world: decisions, writes to MailWizz, their record and the alerts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -111,7 +111,8 @@ class QuotaWriter:
 
     def _write(self, change: "Change", record: "IpRecord", done: Done) -> None:
         from email_engine.errors import EngineError, NotVerified, Unreachable
-        from email_engine.store import quota_syncs
+        from email_engine.mailer.model import DISABLED
+        from email_engine.store import brakes, quota_syncs
         from email_engine.store.quota_syncs import SyncResult
 
         with self._store.session(tenant=change.tenant) as conn:
@@ -132,10 +133,15 @@ class QuotaWriter:
             result = SyncResult.NOT_VERIFIED if unsure else SyncResult.REFUSED
         with self._store.session(tenant=change.tenant) as conn:
             quota_syncs.finish(conn, sync_id, result, message)
+            braked = change.new.runs and not change.old.runs and brakes.stands(conn, change.ip_id)
         if isinstance(failure, Unreachable):
             raise failure
         if failure is not None:
             done.failures.append(failure)
+        if braked:
+            # It was braked after the plan was made, perhaps while this server was still off: off again.
+            off = replace(change.new, status=DISABLED)
+            self._write(replace(change, old=change.new, new=off, reason="the brake is on"), record, done)
 
     def _set(self, change: "Change") -> None:
         """Off before anything else, on after the quotas stand: a server never runs with a stranger's quotas."""
