@@ -16,7 +16,7 @@ $(STAMP): requirements-dev.txt requirements.txt pyproject.toml
 	@echo "installing into $(VENV) (one to three minutes, once) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; found $$($(PYTHON) --version). Next: make PYTHON=python3.11 setup"; exit 2; }
 	@$(PYTHON) -m venv --help >/dev/null 2>&1 || { echo "python3 -m venv is missing. Next: apt-get install python3-venv"; exit 2; }
-	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
 	@$(VENV)/bin/uv pip install --quiet --python $(RUN) --compile-bytecode -r requirements-dev.txt
 	@$(VENV)/bin/uv pip install --quiet --python $(RUN) --no-deps --editable .

@@ -1,8 +1,10 @@
 """Where this machine's state lives, which ports it takes, and the secrets it made for itself."""
 
+import itertools
 import json
 import os
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,7 +28,12 @@ PORTS = {
 
 def _ports() -> dict[str, int]:
     """The default ports, each moved by `EMAIL_ENGINE_PORT_OFFSET`; `EMAIL_ENGINE_PORT` sets Airflow's alone."""
-    offset = int(os.environ.get("EMAIL_ENGINE_PORT_OFFSET", "0"))
+    try:
+        offset = int(os.environ.get("EMAIL_ENGINE_PORT_OFFSET") or 0)
+    except ValueError:
+        raise RuntimeError(
+            "EMAIL_ENGINE_PORT_OFFSET is no number. Next: EMAIL_ENGINE_PORT_OFFSET=2000 make up"
+        ) from None
     ports = {name: port + offset for name, port in PORTS.items()}
     if own := os.environ.get("EMAIL_ENGINE_PORT"):
         ports["airflow"] = int(own)
@@ -81,11 +88,29 @@ class Settings:
             made |= {f"{name}_key": secrets.token_hex(20) for name in ("mw-aurora", "mw-borealis")}
             made |= {"fernet": Fernet.generate_key().decode(), "admin": secrets.token_urlsafe(9)}
             made["telegram"] = f"{secrets.randbelow(10**9):09d}:{secrets.token_urlsafe(26)}"
-            draft = path.with_suffix(".new")
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                json.dump(made, file)
-            draft.rename(path)
+            _write_secrets(path, made)
         return json.loads(path.read_text())
+
+    def for_fleet(self, hosts: Sequence[str], instances: Sequence[str]) -> "Settings":
+        """The same copy with a port and secrets for every PowerMTA host and MailWizz of a fleet, whatever their names."""
+        known, ports = self.secrets(), dict(self.ports)
+        moved = ports["lab control"] - PORTS["lab control"]
+        wanted = [(f"lab {name} ssh", 2201) for name in hosts] + [(f"lab {name}", 8101) for name in instances]
+        for key, first in wanted:
+            if key not in ports:
+                ports[key] = next(p for p in itertools.count(first + moved) if p not in ports.values())
+        for name in instances:
+            known.setdefault(f"{name}_db", secrets.token_urlsafe(24))
+            known.setdefault(f"{name}_key", secrets.token_hex(20))
+        _write_secrets(self.state / "secrets.json", known)
+        return replace(self, ports=ports)
+
+
+def _write_secrets(path: Path, values: dict[str, str]) -> None:
+    draft = path.with_suffix(".new")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(values, file)
+    draft.rename(path)
 
 
 def settings() -> Settings:

@@ -132,11 +132,14 @@ def up(settings: Settings) -> int:
     if supervisor_pid(settings):
         progress.note("already running")
     else:
-        settings = forget_ports(settings)
+        fleet = read_fleet(settings)
+        settings = forget_ports(settings).for_fleet(
+            [host.name for host in fleet.mta_hosts], [instance.name for instance in fleet.mailwizz_instances]
+        )
         ports.check_free(settings.ports)
         remember_ports(settings)
         try:
-            _bring_up(settings, progress)
+            _bring_up(settings, fleet, progress)
         except BaseException:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             down(settings, progress)
@@ -149,8 +152,7 @@ def up(settings: Settings) -> int:
     return 0
 
 
-def _bring_up(settings: Settings, progress: Progress) -> None:
-    fleet = read_fleet(settings)
+def _bring_up(settings: Settings, fleet: Fleet, progress: Progress) -> None:
     cluster = cluster_of(settings)
     prepare(settings, cluster, fleet, progress)
     with progress.step("starting the processes"):

@@ -55,6 +55,19 @@ def test_the_ports_that_up_took_count_until_it_is_stopped(
     assert forget_ports(settings()).ports == settings().ports == PORTS
 
 
+def test_a_fleet_of_other_names_gets_ports_and_secrets(tmp_path: Path) -> None:
+    moved = {name: port + 2000 for name, port in PORTS.items()}
+    here = Settings(state=tmp_path / "state", ports=moved)
+    before = here.secrets()
+    ready = here.for_fleet(["mx-a", "mta-2"], ["mw-acme"])
+    assert ready.ports["lab mta-2 ssh"] == PORTS["lab mta-2 ssh"] + 2000
+    assert ready.ports["lab mw-acme"] not in moved.values()
+    assert ready.ports["lab mx-a ssh"] not in moved.values()
+    assert before.items() < ready.secrets().items()
+    assert ready.secrets()["mw-acme_db"] and ready.secrets()["mw-acme_key"]
+    assert here.for_fleet(["mx-a"], ["mw-acme"]).secrets() == ready.secrets()
+
+
 def test_a_temporary_server_is_gone_afterwards() -> None:
     with temporary_postgres() as url:
         plain = url.replace("+psycopg", "")
