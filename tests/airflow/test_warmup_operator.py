@@ -91,6 +91,7 @@ def checked(store: Store, ip_id: int, day: date, status: str = "ok") -> None:
                 checked_at=midnight(day) + timedelta(hours=6),
             )
         )
+        ips.mark_swept(conn, [ip_id], midnight(day) + timedelta(hours=20))
 
 
 def records(store: Store, day: date) -> dict[str, Any]:

@@ -103,6 +103,16 @@ def test_the_lab_shows_two_lists_to_believe_and_why_not_the_others(lab: RunningL
 
 
 @pytest.mark.usefixtures("fleet")
+def test_ips_count_as_looked_at_only_when_a_list_answered(lab: RunningLab, store: Store) -> None:
+    run_sweep(dry_run=True)
+    run_sweep(lists=["servfail-lab", "silent-lab"])
+    assert {ip.lists_checked_at for ip in rows(store, s.ips)} == {None}
+    run_sweep(AS_OF + FOUR_HOURS)
+    run_sweep(AS_OF)
+    assert {ip.lists_checked_at for ip in rows(store, s.ips)} == {AS_OF + FOUR_HOURS}
+
+
+@pytest.mark.usefixtures("fleet")
 def test_a_quiet_sweep_finds_nothing_and_publishes_nothing(lab: RunningLab, store: Store) -> None:
     assert run_sweep() == []
     assert hosts() == []

@@ -22,7 +22,7 @@ HOUR = timedelta(hours=1)
 
 def see(store: Store, day: date = DAY, session: str = "aurora") -> IpObservation:
     with store.session(session) as conn:
-        return observe(conn, "aurora", day, day + timedelta(days=1), timedelta(hours=48))[0]
+        return observe(conn, "aurora", day, day + timedelta(days=1), 48 * HOUR, 24 * HOUR)[0]
 
 
 def test_accounting_is_summed_by_utc_day_over_providers_for_30_days(
@@ -95,6 +95,20 @@ def test_a_refused_file_leaves_the_rest_of_its_day_unknown(
                 )
             )  # fmt: skip
     assert see(store).fresh_through == START + known_until * HOUR
+
+
+@pytest.mark.parametrize(
+    ("hours", "known"), [(None, False), (-1, False), (0, True), (30, True)],
+    ids=["never", "too long ago", "within a day of the end of the day", "after it"],
+)  # fmt: skip
+def test_block_lists_that_were_silent_for_a_day_are_unknown(
+    store: Store, two_tenants: SimpleNamespace, hours: int | None, known: bool
+) -> None:
+    if hours is not None:
+        with store.session("*") as conn:
+            ips.mark_swept(conn, two_tenants.aurora, START + hours * HOUR)
+            ips.mark_swept(conn, two_tenants.aurora, START - 99 * HOUR)
+    assert see(store).lists_known is known
 
 
 def check(

@@ -46,6 +46,12 @@ class SweepResult:
     held: Mapping[str, int] = field(default_factory=dict)
     faults: Mapping[str, str] = field(default_factory=dict)
 
+    def answered(self) -> frozenset[IpAddress]:
+        """The addresses about which a believed list said yes or no."""
+        return frozenset(
+            pair[0] for pair, verdict in self.verdicts.items() if not isinstance(verdict, NotKnown)
+        )
+
     def unknown(self) -> dict[str, int]:
         """How many addresses each list left unknown; lists without any are absent."""
         counts: dict[str, int] = {}

@@ -188,6 +188,14 @@ def update_plan(conn: Connection, ip_id: int, **columns: Any) -> None:
         conn.execute(update(warmup_plans).where(warmup_plans.c.ip_id == ip_id).values(**columns))
 
 
+def mark_swept(conn: Connection, ip_ids: Iterable[int], at: datetime) -> None:
+    """Block lists answered about these IPs at `at`; an older sweep moves nothing back."""
+    mine = ips.c.id.in_(sorted(ip_ids))
+    conn.execute(select(ips.c.id).where(mine).order_by(ips.c.id).with_for_update()).all()
+    older = ips.c.lists_checked_at.is_(None) | (ips.c.lists_checked_at < at)
+    conn.execute(update(ips).where(mine, older).values(lists_checked_at=at))
+
+
 def set_listed(conn: Connection, ip_id: int, zones: Iterable[str]) -> None:
     """Names the block lists that hold the IP now, for `blacklisted_on`."""
     conn.execute(update(ips).where(ips.c.id == ip_id).values(blacklisted_on=sorted(set(zones))))

@@ -28,16 +28,22 @@ def quotas(conn: Connection, tenant: str) -> Quotas:
 
 
 def observe(
-    conn: Connection, tenant: str, day: date, effective: date, dns_max_age: timedelta
+    conn: Connection,
+    tenant: str,
+    day: date,
+    effective: date,
+    dns_max_age: timedelta,
+    lists_max_age: timedelta,
 ) -> tuple[IpObservation, ...]:
     """Every IP of the tenant at the end of the UTC `day`, in the order of `load_ips`.
 
-    `effective`: the first day that is planned; `dns_max_age`: older DNS checks count as unknown."""
+    `effective`: the first day that is planned; `dns_max_age`, `lists_max_age`: what was checked earlier counts as unknown."""
     records = load_ips(conn, day=effective, tenant=tenant)
     days = _days(conn, tenant, day)
     given, standing = _allowances(conn, tenant, day), _allowances(conn, tenant, effective)
     fresh, listed, plans = _fresh_through(conn, day), _last_listed(conn, tenant), _plans(conn, tenant)
     dns = _dns(conn, tenant, midnight(day + timedelta(days=1)) - dns_max_age)
+    swept = _swept(conn, tenant, midnight(day + timedelta(days=1)) - lists_max_age)
     brakes = {brake.ip_id: brake for brake in engaged(conn, tenant=tenant)}
     unknown: tuple[DnsHealth, tuple[str, ...]] = (DnsHealth.UNKNOWN, ())
     return tuple(
@@ -52,6 +58,7 @@ def observe(
             phase_started_on=plans[ip.ip_id].phase_started_on,
             last_stop_at=plans[ip.ip_id].last_stop_at,
             last_listed_at=listed.get(ip.ip_id),
+            lists_known=ip.ip_id in swept,
             held_by=_holder(ip, brakes.get(ip.ip_id)),
         )
         for ip in records
@@ -125,6 +132,11 @@ def _last_listed(conn: Connection, tenant: str) -> dict[int, datetime]:
         .group_by(events.ip_id)
     )
     return {row[0]: row[1] for row in conn.execute(query)}
+
+
+def _swept(conn: Connection, tenant: str, oldest: datetime) -> frozenset[int]:
+    known = (s.ips.c.tenant == tenant) & (s.ips.c.lists_checked_at >= oldest)
+    return frozenset(conn.execute(select(s.ips.c.id).where(known)).scalars())
 
 
 def _plans(conn: Connection, tenant: str) -> dict[int, Any]:

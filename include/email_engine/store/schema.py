@@ -155,6 +155,7 @@ ips = Table(
     Column("mailwizz_server_id", Integer, nullable=False),
     _time("quarantine_until"),
     Column("blacklisted_on", ARRAY(Text), nullable=False, server_default="{}"),
+    _time("lists_checked_at"),
     _removed(),
     _at("created_at"),
     one_of("status", *STATES),

@@ -9,8 +9,8 @@ from email_engine.fleet.model import PARKED_STATES, IpState
 from email_engine.fleet.traffic import total
 from email_engine.warmup.choice import Action, Choice
 from email_engine.warmup.evidence import Judgement, Verdict, judge
-from email_engine.warmup.observation import DnsHealth, IpObservation, evidence_days, midnight
-from email_engine.warmup.parked import decide_parked, obstacle
+from email_engine.warmup.observation import IpObservation, evidence_days, midnight
+from email_engine.warmup.parked import decide_parked, obstacle, unknown
 from email_engine.warmup.policy import Gate, Policy, Schedule
 
 TRIPWIRE_DAYS = 7
@@ -109,13 +109,8 @@ class _Sending:
             return self._to(Action.STAY, f"It is paused until {until:%Y-%m-%d}", 0, paused_until=until)
         if blocked := obstacle(self.seen):
             return self._to(Action.HOLD, f"Its pause is over by date, but {blocked}", 0, paused_until=until)
-        if self.seen.dns is DnsHealth.UNKNOWN:
-            return self._to(
-                Action.HOLD,
-                "Its pause is over by date, but its DNS was not checked lately",
-                0,
-                paused_until=until,
-            )
+        if missing := unknown(self.seen):
+            return self._to(Action.HOLD, f"Its pause is over by date, but {missing}", 0, paused_until=until)
         if self.ip.state is IpState.RETIRING:
             return self._resumed_retiring(until)
         phase = max(self.phase - 1, 1) if self.warming else self.phase
@@ -238,8 +233,8 @@ class _Sending:
                 return self._to(
                     Action.STAY, f"{progress}, but {self._words(name)}, so it stays at {self.stage} a day"
                 )
-        if self.seen.dns is DnsHealth.UNKNOWN:
-            return self._hold(f"{progress}, but nothing advances, because its DNS was not checked lately")
+        if missing := unknown(self.seen):
+            return self._hold(f"{progress}, but nothing advances, because {missing}")
         if self.phase == len(self.schedule.stages) or self.stage == self.ip.daily_target:
             return self._to(
                 Action.GRADUATE, f"{progress}, the last of {self.ip.schedule}, so it is warm", self.ip.daily_target,

@@ -28,6 +28,7 @@ class IpObservation:
     if nothing were decided; both as last set, pauses and brakes aside.
     `fresh_through`: up to when the accounting of its host is known; None if it never was.
     `last_listed_at`: when a block list was last seen to hold it.
+    `lists_known`: did block lists answer about it lately?
     `held_by`: who else holds its brake, None if nobody does or release was asked for."""
 
     ip: IpRecord
@@ -40,6 +41,7 @@ class IpObservation:
     phase_started_on: date | None = None
     last_stop_at: datetime | None = None
     last_listed_at: datetime | None = None
+    lists_known: bool = False
     held_by: str | None = None
 
 

@@ -7,6 +7,8 @@ from email_engine.warmup.choice import Action, Choice
 from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
 from email_engine.warmup.policy import Policy
 
+NO_LISTS = "no block list answered about it lately"
+
 
 def obstacle(observation: IpObservation) -> str | None:
     """What forbids to release the IP, in a few words; None if nothing does."""
@@ -17,6 +19,13 @@ def obstacle(observation: IpObservation) -> str | None:
     if observation.dns is DnsHealth.BROKEN:
         return f"its DNS is broken ({', '.join(observation.dns_broken)})"
     return None
+
+
+def unknown(observation: IpObservation) -> str | None:
+    """Which signal about the IP itself is missing, in a few words; None if none is. Unknown is not good."""
+    if observation.dns is DnsHealth.UNKNOWN:
+        return "its DNS was not checked lately"
+    return None if observation.lists_known else NO_LISTS
 
 
 def _stay(observation: IpObservation, reason: str, action: Action = Action.STAY) -> Choice:
@@ -43,6 +52,8 @@ def _quarantine(observation: IpObservation, policy: Policy, effective: date) -> 
         return _stay(observation, f"Quarantine lasts until {end:%Y-%m-%d}")
     if blocked := obstacle(observation):
         return _stay(observation, f"Quarantine is over by date, but {blocked}", Action.HOLD)
+    if not observation.lists_known:
+        return _stay(observation, f"Quarantine is over by date, but {NO_LISTS}", Action.HOLD)
     reason = (
         f"Quarantine ended on {end:%Y-%m-%d} and no block list holds it, so it rests {policy.rest_days} days"
     )
@@ -72,10 +83,8 @@ def _standby(observation: IpObservation, policy: Policy, effective: date) -> Cho
         )
     if not policy.auto_start_standby:
         return _stay(observation, "It stands by, clean and ready, until a person starts it")
-    if observation.dns is DnsHealth.UNKNOWN:
-        return _stay(
-            observation, "It stands by and may not start, because its DNS was not checked lately", Action.HOLD
-        )
+    if missing := unknown(observation):
+        return _stay(observation, f"It stands by and may not start, because {missing}", Action.HOLD)
     stage = policy.schedules[ip.schedule].stages[0]
     reason = f"It was clean for {policy.clean_days} days, so it starts to warm at {stage} a day"
     return Choice(Action.START, reason, wanted=stage, phase=1, event="start", new_phase=True)

@@ -173,6 +173,7 @@ def _inputs(observation: IpObservation, day: date, quota: int) -> dict[str, Any]
         "dns": str(observation.dns),
         "dns_broken": list(observation.dns_broken),
         "listed": list(ip.blacklisted_on),
+        "lists_known": observation.lists_known,
         "held_by": observation.held_by,
         "paused_until": ip.paused_until and ip.paused_until.isoformat(),
         "last_stop_at": observation.last_stop_at and observation.last_stop_at.isoformat(),

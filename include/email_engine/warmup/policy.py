@@ -54,6 +54,7 @@ class Policy:
     retiring_days_each: int
     accounting_lag_hours: int
     dns_max_age_hours: int
+    lists_max_age_hours: int
     share_step: int
 
     @property
@@ -154,7 +155,7 @@ def parse_policy(text: str, source: str) -> Policy:
     stops = _Reader(top, "stops", "pause_days", "second_within_days", "quarantine_days", "rest_days")
     standby = _Reader(top, "standby", "clean_days", "start", "head_room_rate")
     retiring = _Reader(top, "retiring", "parts", "days_each")
-    signals = _Reader(top, "signals", "accounting_lag_hours", "dns_max_age_hours")
+    signals = _Reader(top, "signals", "accounting_lag_hours", "dns_max_age_hours", "lists_max_age_hours")
     policy = Policy(
         schedules=_schedules(top),
         sent_day_rate=float(top.text("sent_day_rate", _rate) or 0),
@@ -176,6 +177,7 @@ def parse_policy(text: str, source: str) -> Policy:
         retiring_days_each=retiring.number("days_each", 1, 30),
         accounting_lag_hours=signals.number("accounting_lag_hours", 0, 23),
         dns_max_age_hours=signals.number("dns_max_age_hours", 1, 168),
+        lists_max_age_hours=signals.number("lists_max_age_hours", 1, 168),
         share_step=top.number("share_step", 1, 10_000),
     )
     if evidence.section and policy.step_back_evidence > policy.stop_evidence:

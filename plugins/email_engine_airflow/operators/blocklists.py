@@ -102,7 +102,7 @@ class SweepLists(BlocklistStep):
         from email_engine.blocklists.config import load_blocklists
         from email_engine.blocklists.sweep import BlastRadius, believed, sweep
         from email_engine.fleet.model import IpState
-        from email_engine.store.ips import load_ips
+        from email_engine.store.ips import load_ips, mark_swept
         from email_engine.store.listings import open_listings
         from email_engine_airflow.hooks.dns_resolver import DnsResolverHook
 
@@ -127,6 +127,9 @@ class SweepLists(BlocklistStep):
         )
         self.log.info("%d IPs, asked %s, unknown %s", len(records), dict(result.asked), result.unknown())
         if not run.dry_run:
+            answered = result.answered()
+            swept = [ip.ip_id for ip in records if ip.address in answered]
+            self.in_session("*", lambda conn: mark_swept(conn, swept, run.as_of))
             self.in_session("*", lambda conn: _tell_sweep(conn, result, run))
         return _by_tenant(records, {x.name: x for x in lists}, standing, result)
 

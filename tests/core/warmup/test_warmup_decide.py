@@ -39,13 +39,14 @@ def choice(seen: IpObservation) -> Choice:
         (observation(sent(7, 98, bounced=2), ip={"phase": 2}), "advance", 3, 250, "7 of 7"),
         (observation(sent(7, 96, bounced=4), ip={"phase": 2}), "stay", 2, 100, "28 bounces of 700 do not yet prove a rate below 5.0%"),
         (observation(sent(7), dns=DnsHealth.UNKNOWN), "hold", 1, 50, "its DNS was not checked lately"),
+        (observation(sent(7), lists_known=False), "hold", 1, 50, "no block list answered about it lately"),
         (observation(sent(30, 10_000), ip=ACTIVE, standing=700), "stay", 6, 10_000, "Its rates hold"),
     ],
     ids=[
         "the first allowance needs no signals", "not enough sent days", "advances", "90 % of the stage is a sent day",
         "less is none", "an idle week does not count, nor does it take back", "older than 30 days is forgotten",
         "days before the phase do not count", "graduates", "graduates at its own target", "bounces proven low",
-        "bounces not proven low", "DNS unknown", "active and fine",
+        "bounces not proven low", "DNS unknown", "lists silent", "active and fine",
     ],
 )  # fmt: skip
 def test_a_healthy_ip_moves_on_days_that_were_sent(
@@ -156,10 +157,11 @@ def test_a_rate_at_the_limit_holds() -> None:
         (midnight(NEXT), {}, "resume", 100, 2),
         (midnight(NEXT), {"dns": DnsHealth.BROKEN}, "hold", 0, 3),
         (midnight(NEXT), {"dns": DnsHealth.UNKNOWN}, "hold", 0, 3),
+        (midnight(NEXT), {"lists_known": False}, "hold", 0, 3),
         (midnight(NEXT), {"held_by": "ops"}, "hold", 0, 3),
         (midnight(NEXT), {"fresh_through": None}, "resume", 100, 2),
     ],
-    ids=["lasts", "ends one phase lower", "not while DNS is broken", "nor unknown", "not while a person brakes", "needs no traffic signals"],
+    ids=["lasts", "ends one phase lower", "not while DNS is broken", "nor unknown", "nor while no list answers", "not while a person brakes", "needs no traffic signals"],
 )  # fmt: skip
 def test_a_pause_ends_by_its_date(
     until: Any, changes: dict[str, Any], action: str, wanted: int, phase: int
@@ -203,6 +205,7 @@ def test_a_retiring_ip_falls_step_by_step_whatever_the_signals(
         ("quarantine", 3, {}, "stay", None, "Quarantine lasts until 2026-11-25"),
         ("quarantine", 7, {}, "clean", "clean", "so it rests 30 days"),
         ("quarantine", 9, {"ip": {"blacklisted_on": ("zen",)}}, "hold", None, "but it is listed on zen"),
+        ("quarantine", 9, {"lists_known": False}, "hold", None, "but no block list answered about it lately"),
         ("quarantine", 9, {"held_by": "ops"}, "hold", None, "its brake is held by ops"),
         ("resting", 29, {}, "stay", None, "It rests until 2026-11-22"),
         ("resting", 30, {}, "rested", "rested", "so it stands by"),

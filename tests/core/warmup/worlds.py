@@ -56,6 +56,7 @@ def observation(
         "standing": 50,
         "fresh_through": midnight(NEXT) + timedelta(minutes=4),
         "dns": DnsHealth.OK,
+        "lists_known": True,
         "phase_started_on": DAY - timedelta(days=40),
     }
     return IpObservation(record(number, **(ip or {})), tuple(days), **fields | changes)
