@@ -20,9 +20,15 @@ def supervise(here: Settings) -> int:
     cluster = up.cluster_of(here)
     env = airflow.environment(here, cluster)
     lab = [sys.executable, "-m", "lab", "run", str(here.lab / "world.json")]
-    children = [Child("lab", lab, env | {"PYTHONPATH": str(ROOT)}, here.logs / "lab.log")]
+    children = [Child("lab", lab, env | {"PYTHONPATH": str(ROOT)}, here.logs / "lab.log", serves=True)]
     children += [
-        Child(name, [sys.executable, "-m", "airflow", *words], env, here.logs / f"{name}.log")
+        Child(
+            name,
+            [sys.executable, "-m", "airflow", *words],
+            env,
+            here.logs / f"{name}.log",
+            serves=name == "api-server",
+        )
         for name, words in airflow.COMPONENTS.items()
     ]
     Supervisor(children, here.state / "supervisor.json").run()

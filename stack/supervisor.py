@@ -1,4 +1,5 @@
-"""Keeps the long-running processes alive: starts them in order, restarts what dies, stops all in reverse.
+"""Keeps the long-running processes alive: starts them in order, restarts what dies, stops all in reverse: those that
+serve the others last, or a running task would wait for an API that is gone.
 
 Each child leads its own process group, so nothing that it forked is left behind. If the supervisor itself is killed,
 the kernel tells its children to stop (Linux).
@@ -29,6 +30,7 @@ class Child:
     command: list[str]
     environment: Mapping[str, str]
     log: Path
+    serves: bool = False  # others need it until they have stopped
     process: subprocess.Popen[bytes] | None = None
     restarts: int = 0
     not_before: float = 0.0
@@ -108,14 +110,19 @@ class Supervisor:
         draft.rename(self.report)
 
     def _stop_children(self) -> None:
-        for child in reversed(self.children):
-            child.signal(signal.SIGTERM)
         deadline = time.monotonic() + GRACE
-        for child in self.children:
-            if child.process is not None:
-                with suppress(subprocess.TimeoutExpired):
-                    child.process.wait(max(0.1, deadline - time.monotonic()))
-                child.signal(signal.SIGKILL)
+        for serves in (False, True):
+            _stop_all([child for child in reversed(self.children) if child.serves is serves], deadline)
+
+
+def _stop_all(children: list[Child], deadline: float) -> None:
+    for child in children:
+        child.signal(signal.SIGTERM)
+    for child in children:
+        if child.process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                child.process.wait(max(0.1, deadline - time.monotonic()))
+            child.signal(signal.SIGKILL)
 
 
 def alive(pid: int | None) -> bool:
