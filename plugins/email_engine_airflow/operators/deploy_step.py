@@ -46,9 +46,17 @@ class DeployStep(BaseOperator):
                 try:
                     with store.session(tenant="*") as conn:
                         alerts.raise_alert(
-                            conn, event, host, state, severity, str(error), dag_id=run.dag_id, run_id=run.run_id
+                            conn,
+                            event,
+                            host,
+                            state,
+                            severity,
+                            str(error),
+                            dag_id=run.dag_id,
+                            run_id=run.run_id,
                         )
-                except EngineError as second:  # the database may be what failed: the first error is the one to see
+                except EngineError as second:
+                    # the database may be what failed: the first error is the one to see
                     self.log.warning("no alert could be noted: %s", second.observed)
             if isinstance(error, Unreachable | NotVerified | Busy):
                 raise
