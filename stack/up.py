@@ -183,7 +183,10 @@ def down(settings: Settings, progress: Progress | None = None) -> int:
 
 def reset(settings: Settings) -> int:
     """Asks, stops everything, deletes the state folder."""
-    answer = input(f"This stops everything and deletes {settings.state} with its databases. Type yes: ")
+    try:
+        answer = input(f"This stops everything and deletes {settings.state} with its databases. Type yes: ")
+    except EOFError:
+        answer = ""
     if answer.strip() != "yes":
         print("nothing was changed")
         return 1
