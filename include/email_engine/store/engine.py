@@ -56,6 +56,7 @@ class Store:
         self._engine = create_engine(
             self._url,
             pool_pre_ping=True,
+            hide_parameters=True,
             connect_args={
                 "connect_timeout": CONNECT_TIMEOUT_SECONDS,
                 "application_name": "email-engine",
