@@ -60,6 +60,7 @@ class DagRunner:
         self.dags = dags
         self.log = log
         self.bag: dict[str, Any] = {}
+        self.defaults: dict[str, dict[str, Any]] = {}
 
     def prepare(self) -> None:
         """Parses the DAG folder and writes it to Airflow's database. Raises ImportError with the file and reason."""
@@ -76,12 +77,15 @@ class DagRunner:
                     _never_retry(task)
             sync_bag_to_db(bag, "dags-folder", None)
             self.bag = dict(bag.dags)
+            self.defaults = {name: dict(dag.params.dump()) for name, dag in bag.dags.items()}
 
     def run(self, dag_id: str, run_after: datetime, **conf: Any) -> RunResult:
         """One run to its end; tasks that fail do not raise, they are in the result."""
+        # `dag.test()` leaves one run's params behind for the next: every run is given all of them
+        run_conf = self.defaults[dag_id] | conf
         with self.quiet():
             run = self._impatiently(self.bag[dag_id].test)(
-                run_after=run_after, logical_date=None, run_conf=conf or None
+                run_after=run_after, logical_date=None, run_conf=run_conf
             )
             tasks = tuple(
                 TaskResult(ti.task_id, ti.map_index, str(ti.state)) for ti in run.get_task_instances()
