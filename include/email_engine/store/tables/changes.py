@@ -1,0 +1,128 @@
+"""What was changed outside, or is to be told: deployments, quotas, brakes, alerts."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Date, ForeignKey, Index, Integer, Table, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from email_engine.store.tables.base import (
+    SCHEMA,
+    metadata,
+    moment,
+    of_ip,
+    of_run,
+    of_tenant,
+    one_of,
+    recorded,
+    row_id,
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    row_id(),
+    Column("mta_host", Text, ForeignKey(f"{SCHEMA}.mta_hosts.name"), nullable=False),
+    Column("fleet_version", BigInteger, ForeignKey(f"{SCHEMA}.fleet_versions.version"), nullable=False),
+    Column("status", Text, nullable=False, server_default="pending"),
+    Column("digest", Text, nullable=False),
+    Column("previous_digest", Text),
+    Column("breaches", JSONB, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("diff", Text, nullable=False),
+    Column("rollback_to", BigInteger, ForeignKey(f"{SCHEMA}.deployments.id")),
+    recorded("asked_at"),
+    moment("answered_at"),
+    Column("answered_by", Text),
+    Column("reason", Text),
+    *of_run(),
+    one_of("status", "pending", "approved", "refused", "expired", "superseded"),
+    Index("uq_approvals_pending", "mta_host", unique=True, postgresql_where=text("status = 'pending'")),
+)
+
+deployments = Table(
+    "deployments",
+    metadata,
+    row_id(),
+    Column("mta_host", Text, ForeignKey(f"{SCHEMA}.mta_hosts.name"), nullable=False),
+    Column("fleet_version", BigInteger, ForeignKey(f"{SCHEMA}.fleet_versions.version"), nullable=False),
+    Column("status", Text, nullable=False),
+    Column("failed_step", Text),
+    Column("message", Text),
+    Column("digest", Text, nullable=False),
+    Column("previous_digest", Text),
+    Column("config", Text, nullable=False),
+    Column("diff", Text, nullable=False),
+    Column("caused_by", Text, nullable=False),
+    Column("rolled_back_to", BigInteger, ForeignKey(f"{SCHEMA}.deployments.id")),
+    Column("approval_id", BigInteger, ForeignKey(f"{SCHEMA}.approvals.id", use_alter=True)),
+    Column("baseline", JSONB),
+    Column("watched", Text),
+    *of_run(),
+    recorded("started_at"),
+    moment("finished_at"),
+    one_of("status", "applying", "verified", "failed", "rolled_back", "unchanged"),
+    one_of("watched", "well", "worse", "superseded"),
+    Index("uq_deployments_applying", "mta_host", unique=True, postgresql_where=text("status = 'applying'")),
+)
+
+quota_syncs = Table(
+    "quota_syncs",
+    metadata,
+    row_id(),
+    of_tenant(),
+    of_ip(),
+    Column("mailwizz", Text, ForeignKey(f"{SCHEMA}.mailwizz_instances.name"), nullable=False),
+    Column("server_id", Integer, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("fleet_version", BigInteger, ForeignKey(f"{SCHEMA}.fleet_versions.version"), nullable=False),
+    Column("old_daily_quota", Integer),
+    Column("old_hourly_quota", Integer),
+    Column("old_status", Text),
+    Column("new_daily_quota", Integer),
+    Column("new_hourly_quota", Integer),
+    Column("new_status", Text),
+    Column("result", Text, nullable=False),
+    Column("message", Text),
+    *of_run(),
+    recorded(),
+    one_of("result", "applied", "refused", "not_verified", "drift_mended"),
+)
+
+brakes = Table(
+    "brakes",
+    metadata,
+    row_id(),
+    of_tenant(),
+    of_ip(),
+    Column("reason", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("decision_id", BigInteger, ForeignKey(f"{SCHEMA}.decisions.id")),
+    moment("engaged_at", nullable=False),
+    Column("powermta_holds", Boolean, nullable=False, server_default="false"),
+    Column("mailwizz_holds", Boolean, nullable=False, server_default="false"),
+    Column("message", Text),
+    moment("checked_at"),
+    moment("release_asked_at"),
+    moment("released_at"),
+    *of_run(),
+    Index("uq_brakes_engaged", "ip_id", unique=True, postgresql_where=text("released_at IS NULL")),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    row_id(),
+    Column("tenant", Text, ForeignKey(f"{SCHEMA}.tenants.name")),
+    Column("event", Text, nullable=False),
+    Column("object", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    *of_run(),
+    recorded("raised_at"),
+    moment("sent_at"),
+    moment("cleared_at"),
+    Column("failure", Text),
+    one_of("severity", "critical", "warning", "info"),
+    Index(
+        "uq_alerts_open", "event", "object", "state", unique=True, postgresql_where=text("cleared_at IS NULL")
+    ),
+)
