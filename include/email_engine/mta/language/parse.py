@@ -1,0 +1,128 @@
+"""Text of a configuration to its tree. Reads anything: what cannot be read stays in the tree as what it is.
+
+Lexing as PowerMTA documents it: one directive a line, keyword, blanks, value; `#` starts a comment anywhere; blocks
+`<tag NAME>` ... `</tag>` on own lines, except `<pattern-list>` behind a pattern (user guide 5.0, section 3)."""
+
+import re
+from dataclasses import replace
+
+from email_engine.mta.language.tree import GLOBAL, Block, Comment, Directive, Document, Node, Unreadable
+
+_OPEN = re.compile(r"<\s*([A-Za-z][A-Za-z0-9-]*)(?:\s+([^<>]*?))?\s*>")
+_CLOSE = re.compile(r"</\s*([A-Za-z][A-Za-z0-9-]*)\s*>")
+_NESTED = re.compile(r"(\S.*?)\s+<([A-Za-z][A-Za-z0-9-]*)>")
+PATTERNS_ONLY = "bounce-category-patterns"
+"""In this block a line has no keyword: it is a pattern and a category."""
+_DEEPEST = 20
+_REPEATED = 64
+"""Nested blocks of up to so many lines are looked for in what was read before."""
+
+
+def parse(text: str, file: str = "") -> Document:
+    """Never fails; line breaks may be LF, CRLF or CR, a byte-order mark is no text."""
+    plain = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
+    reader = _Reader(plain.split("\n") if plain else [])
+    return Document(reader.document(), file)
+
+
+class _Reader:
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
+        self._at = 0
+        self._known: dict[tuple[str, ...], Block] = {}
+        self._open: list[str] = []
+
+    def document(self) -> Block:
+        items = self._items(GLOBAL, -1)
+        return Block(GLOBAL, "", items, 0, len(self._lines))
+
+    def _items(self, tag: str, opened: int) -> tuple[Node, ...]:
+        """Nodes up to the line that closes `tag` (left unread), the end of an outer block, or the end of the file."""
+        self._open.append(tag)
+        items: list[Node] = []
+        patterns = tag == PATTERNS_ONLY
+        while self._at < len(self._lines):
+            raw = self._lines[self._at]
+            text = raw.strip()
+            if not text:
+                self._at += 1
+                continue
+            offset = self._at - opened
+            comment = None
+            if "#" in text:
+                text, _, comment = text.partition("#")
+                text = text.rstrip()
+                if not text:
+                    items.append(Comment(comment, offset))
+                    self._at += 1
+                    continue
+            if text[0] == "<":
+                closing = _CLOSE.fullmatch(text)
+                if closing and closing[1] in self._open[1:]:
+                    break
+                items.append(self._tag(raw, text, comment, offset, bool(closing)))
+                continue
+            if text[-1] == ">" and (nested := _NESTED.fullmatch(text)) and tag == nested[2]:
+                items.append(self._block(raw, nested[2], "", nested[1], comment, offset))
+                continue
+            if patterns:
+                items.append(Directive("", text, offset, comment))
+            else:
+                name, *value = text.split(None, 1)
+                items.append(Directive(name, value[0] if value else "", offset, comment))
+            self._at += 1
+        self._open.pop()
+        return tuple(items)
+
+    def _tag(self, raw: str, text: str, comment: str | None, offset: int, closing: bool) -> Node:
+        opening = _OPEN.fullmatch(text)
+        if opening and len(self._open) <= _DEEPEST:
+            return self._block(raw, opening[1], opening[2] or "", "", comment, offset)
+        self._at += 1
+        problem = "is not a tag"
+        if opening or closing:
+            problem = "stands in too many blocks" if opening else "closes nothing that is open here"
+        return Unreadable(f"{text} #{comment}" if comment is not None else text, problem, offset)
+
+    def _block(self, raw: str, tag: str, argument: str, lead: str, comment: str | None, offset: int) -> Block:
+        start = self._at
+        key = self._repetition(raw, tag) if len(self._open) > 1 else None
+        if key and (known := self._known.get(key)):
+            self._at = start + len(key)
+            return known if known.offset == offset else replace(known, offset=offset)
+        self._at += 1
+        items = self._items(tag, start)
+        closed, closing_comment = self._close(tag)
+        block = Block(
+            tag,
+            argument,
+            items,
+            offset,
+            self._at - start - 1,
+            lead,
+            closed,
+            comment,
+            closing_comment,
+        )
+        if key and closed and self._at - start == len(key):
+            self._known[key] = block
+        return block
+
+    def _close(self, tag: str) -> tuple[bool, str | None]:
+        if self._at >= len(self._lines):
+            return False, None
+        text, mark, comment = self._lines[self._at].partition("#")
+        closing = _CLOSE.fullmatch(text.strip())
+        if not closing or closing[1] != tag:
+            return False, None
+        self._at += 1
+        return True, comment.rstrip() if mark else None
+
+    def _repetition(self, raw: str, tag: str) -> tuple[str, ...] | None:
+        """The lines from here to the tag's next closing line, if it is written like the opening one and near."""
+        closing = f"{raw[: len(raw) - len(raw.lstrip())]}</{tag}>"
+        try:
+            end = self._lines.index(closing, self._at, self._at + _REPEATED)
+        except ValueError:
+            return None
+        return tuple(self._lines[self._at : end + 1])
