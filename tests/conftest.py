@@ -13,6 +13,7 @@ AIRFLOW_HOME = tempfile.mkdtemp(prefix="email-engine-airflow-")
 atexit.register(shutil.rmtree, AIRFLOW_HOME, ignore_errors=True)
 
 os.environ |= {
+    "EMAIL_ENGINE_CONFIG_HISTORY": f"{AIRFLOW_HOME}/config-history",
     "AIRFLOW_HOME": AIRFLOW_HOME,
     "AIRFLOW__CORE__UNIT_TEST_MODE": "True",
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
