@@ -3,17 +3,20 @@
 Hosts carry several tenants: run everything here under tenant `*`."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, func, insert, or_, select, text, update
 
 from email_engine.errors import InputError, Refused
 from email_engine.fleet.model import MtaHost
 from email_engine.store.engine import ALL_TENANTS, Store
+from email_engine.store.inventory_read import mta_host
 from email_engine.store.schema import (
     allowances,
+    approvals,
     brakes,
     decisions,
     deployments,
@@ -41,17 +44,26 @@ class Deployment:
     config: str
     started_at: datetime
     rolled_back_to: int | None
+    finished_at: datetime | None
+    approval_id: int | None
+    baseline: dict[str, Any] | None
+    watched: str | None
 
 
 _COLUMNS = [deployments.c[name] for name in Deployment.__dataclass_fields__]
+_PARTIAL = (
+    select(approvals.c.id)
+    .where(approvals.c.id == deployments.c.approval_id, approvals.c.digest != deployments.c.digest)
+    .exists()
+)
+"""What only lowers while the rest waits for a person's approval."""
 
 
 def load_hosts(conn: Connection) -> tuple[MtaHost, ...]:
     """Every MTA host of the fleet that carries an IP, by name."""
     carries = select(ips.c.id).where(ips.c.mta_host == mta_hosts.c.name, ips.c.removed.is_(False)).exists()
     query = select(mta_hosts).where(carries).order_by(mta_hosts.c.name)
-    names = ("name", "connection", "version", "config_file", "accounting_dir")
-    return tuple(MtaHost(**{name: row[name] for name in names}) for row in conn.execute(query).mappings())
+    return tuple(map(mta_host, conn.execute(query)))
 
 
 def load_modes(conn: Connection, mta_host: str) -> dict[str, str]:
@@ -97,8 +109,12 @@ def begin(
     dag_id: str | None,
     run_id: str | None,
     rolled_back_to: int | None = None,
+    approval_id: int | None = None,
+    baseline: Mapping[str, Any] | None = None,
 ) -> int:
-    """A row in status `applying`; commit it before the host is touched."""
+    """A row in status `applying`; commit it before the host is touched.
+
+    `approval_id`: whose change this is, or, with another digest than the approved one, what only lowers meanwhile."""
     statement = insert(deployments).values(
         mta_host=mta_host,
         fleet_version=fleet_version,
@@ -111,6 +127,8 @@ def begin(
         dag_id=dag_id,
         run_id=run_id,
         rolled_back_to=rolled_back_to,
+        approval_id=approval_id,
+        baseline=baseline,
     )
     return int(conn.execute(statement.returning(deployments.c.id)).scalar_one())
 
@@ -133,9 +151,20 @@ def interrupted(conn: Connection, mta_host: str) -> Deployment | None:
     return _one(conn, deployments.c.mta_host == mta_host, deployments.c.status == "applying")
 
 
+def interrupted_hosts(conn: Connection) -> tuple[str, ...]:
+    """Hosts with a deployment that is still `applying`, by name: under way, or killed."""
+    query = select(deployments.c.mta_host).where(deployments.c.status == "applying").distinct()
+    return tuple(sorted(conn.execute(query).scalars()))
+
+
 def last_verified(conn: Connection, mta_host: str) -> Deployment | None:
     """The newest deployment that was seen to run."""
     return _one(conn, deployments.c.mta_host == mta_host, deployments.c.status == "verified")
+
+
+def last_whole(conn: Connection, mta_host: str) -> Deployment | None:
+    """Like `last_verified`, without those that only lowered something while the rest waits for a person."""
+    return _one(conn, deployments.c.mta_host == mta_host, deployments.c.status == "verified", ~_PARTIAL)
 
 
 def find(conn: Connection, deployment_id: int) -> Deployment:
@@ -160,17 +189,54 @@ def _one(conn: Connection, *conditions: object) -> Deployment | None:
 def is_ours(conn: Connection, mta_host: str, digest: str) -> bool:
     """Was a file of this digest ever deployed there, or found there by the first deployment?
 
-    True also while nothing was ever deployed: then there is nothing to compare with."""
+    True also while nothing was ever deployed: then there is nothing to compare with. What only lowered something in a
+    file that a person had edited is still that person's file."""
     mine = deployments.c.mta_host == mta_host
-    if (
-        conn.execute(
-            select(deployments.c.id).where(mine, deployments.c.status == "verified").limit(1)
-        ).first()
-        is None
-    ):
+    whole = select(deployments.c.id).where(mine, ~_PARTIAL)
+    if conn.execute(whole.where(deployments.c.status == "verified").limit(1)).first() is None:
         return True
-    known = or_(deployments.c.digest == digest, deployments.c.previous_digest == digest)
-    return conn.execute(select(deployments.c.id).where(mine, known).limit(1)).first() is not None
+    seen: set[str] = set()
+    while digest not in seen:
+        seen.add(digest)
+        known = or_(deployments.c.digest == digest, deployments.c.previous_digest == digest)
+        if conn.execute(whole.where(known).limit(1)).first() is not None:
+            return True
+        partial = _one(conn, mine, _PARTIAL, deployments.c.digest == digest)
+        if partial is None or partial.previous_digest is None:
+            return False
+        digest = partial.previous_digest
+    return False
+
+
+def was_undone(conn: Connection, mta_host: str, digest: str) -> Deployment | None:
+    """The deployment of this digest that the watch rolled back, unless the same was seen to run well since."""
+    newest = _one(
+        conn,
+        deployments.c.mta_host == mta_host,
+        deployments.c.digest == digest,
+        deployments.c.status.in_(("verified", "rolled_back")),
+    )
+    return newest if newest and newest.watched == "worse" else None
+
+
+def note_baseline(conn: Connection, deployment_id: int, baseline: Mapping[str, Any]) -> None:
+    """What was seen before and since, as `mta.watch` writes it."""
+    conn.execute(update(deployments).where(deployments.c.id == deployment_id).values(baseline=baseline))
+
+
+def note_watched(conn: Connection, deployment_id: int, verdict: str) -> None:
+    """`well`, `worse` or `superseded`."""
+    conn.execute(update(deployments).where(deployments.c.id == deployment_id).values(watched=verdict))
+
+
+def superseded_by(conn: Connection, of: Deployment) -> Deployment | None:
+    """A deployment to the same host that began after this one and that changed the host, or may do so now."""
+    return _one(
+        conn,
+        deployments.c.mta_host == of.mta_host,
+        deployments.c.id > of.id,
+        deployments.c.status.in_(("applying", "verified", "rolled_back")),
+    )
 
 
 def decided_since(conn: Connection, mta_host: str, last: Deployment | None) -> frozenset[str]:

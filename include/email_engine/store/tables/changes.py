@@ -28,6 +28,8 @@ approvals = Table(
     Column("summary", Text, nullable=False),
     Column("diff", Text, nullable=False),
     Column("rollback_to", BigInteger, ForeignKey(f"{SCHEMA}.deployments.id")),
+    Column("caused_by", Text, nullable=False, server_default=""),
+    Column("only_tenant", Text),
     recorded("asked_at"),
     moment("answered_at"),
     Column("answered_by", Text),
