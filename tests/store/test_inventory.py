@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,8 @@ from email_engine.errors import GuardBreach
 from email_engine.fleet.inventory import InventoryPlan, plan_inventory
 from email_engine.fleet.model import Fleet
 from email_engine.fleet.parse import parse_fleet
+from email_engine.store import deployments, versions
 from email_engine.store import schema as s
-from email_engine.store import versions
 from email_engine.store.engine import Store
 from email_engine.store.inventory import apply_inventory, load_fleet, load_removed
 from email_engine.store.ips import load_ips
@@ -86,6 +87,29 @@ def test_what_the_database_holds_reads_back_as_the_same_fleet(store: Store) -> N
     with store.session(tenant="*") as conn:
         assert set(load_fleet(conn).ips) == set(fleet().ips)
         assert set(load_fleet(conn).streams) == set(fleet().streams)
+
+
+def test_addresses_and_bases_come_in_change_and_go(store: Store) -> None:
+    base = "    base: { postmaster: ops@example.com, listeners: ['10.0.0.5:2525'], http_port: 0 }\n"
+    wanted = fleet(EXAMPLE.replace("    # On a host with", base + "    # On a host with", 1))
+    bring(store, wanted)
+    with store.session(tenant="*") as conn:
+        found = load_fleet(conn)
+        assert set(found.mta_hosts) == set(wanted.mta_hosts)
+        assert set(found.mailwizz_instances) == set(wanted.mailwizz_instances)
+        assert plan(conn, wanted).empty
+        records = load_ips(conn, day=AS_OF.date(), tenant="aurora")
+        assert {record.mailwizz_addresses for record in records} == {(ip_address("192.0.2.10"),)}
+        assert deployments.load_hosts(conn) == found.mta_hosts
+    without = EXAMPLE.replace("    addresses: [192.0.2.10]\n", "")
+    assert bring(store, fleet(without), as_of=LATER)
+    with store.session(tenant="*") as conn:
+        assert [host.base for host in load_fleet(conn).mta_hosts] == [None, None]
+        assert [one.addresses for one in load_fleet(conn).mailwizz_instances] == [
+            (),
+            (ip_address("192.0.2.11"),),
+        ]
+        assert plan(conn, fleet(without)).empty
 
 
 def test_a_tenant_goes_to_observe_and_back(store: Store) -> None:

@@ -82,6 +82,7 @@ def _as_in_file(fleet: Fleet, host: MtaHost, policy: Policy) -> Iterator[IpRecor
     """As if every IP were new: its first state, and the allowance that this state starts with."""
     modes = {tenant.name: tenant.mode for tenant in fleet.tenants}
     risks = {(stream.tenant, stream.name): stream.risk_class for stream in fleet.streams}
+    submitters = {instance.name: instance.addresses for instance in fleet.mailwizz_instances}
     for number, ip in enumerate(fleet.ips, 1):
         if ip.mta_host != host.name:
             continue
@@ -108,6 +109,7 @@ def _as_in_file(fleet: Fleet, host: MtaHost, policy: Policy) -> Iterator[IpRecor
             schedule=ip.schedule,
             phase=ip.initial_phase,
             sent_days_in_phase=0,
+            mailwizz_addresses=submitters[ip.mailwizz],
         )
 
 

@@ -141,6 +141,18 @@ class Section:
             return 0
         return int(digits)
 
+    def truth(self, key: str, default: bool | None = None) -> bool:
+        """A truth value; False after a mistake."""
+        node = self._values.get(key)
+        if node is None:
+            if default is None:
+                self.add(key, "missing", "true or false")
+            return bool(default)
+        if not isinstance(node, yaml.ScalarNode) or _kind(node) != "bool":
+            self.add(key, f"found {_seen(node)}", "true or false")
+            return False
+        return node.value.lower() in ("true", "yes", "on")
+
     def choice(self, key: str, options: type[Choice]) -> Choice | None:
         """A member of an enum; None after a mistake."""
         known = [option.value for option in options]

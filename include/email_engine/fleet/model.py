@@ -62,25 +62,49 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
+class MtaBase:
+    """What a host needs beside virtual MTAs, where no operator keeps a configuration of his own.
+
+    `listeners`: `ADDRESS:PORT` on which mail is taken in; `http_port`: the management page, on loopback only."""
+
+    postmaster: str
+    listeners: tuple[str, ...]
+    http_port: int = 8080
+    log_file: str = "/var/log/pmta/pmta.log"
+    spool: str = "/var/spool/pmta"
+    run_as_root: bool = False
+
+    def __str__(self) -> str:
+        return (
+            f"postmaster {self.postmaster}, listeners {' '.join(self.listeners)}, http_port {self.http_port}, "
+            f"log_file {self.log_file}, spool {self.spool}, run_as_root {'yes' if self.run_as_root else 'no'}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class MtaHost:
-    """One PowerMTA server. `connection` is an Airflow connection id of type `powermta`;
-    `config_file` is the include file that the engine owns there."""
+    """One PowerMTA server. `connection` is an Airflow connection id of type `powermta`; `config_file` is what the engine
+    owns there: a file that the operator's own configuration includes, or, with `base`, the whole configuration."""
 
     name: str
     connection: str
     version: str = "5.0"
     config_file: str = "/etc/pmta/email-engine.conf"
     accounting_dir: str = "/var/log/pmta/done"
+    base: MtaBase | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MailwizzInstance:
-    """One MailWizz installation of one tenant; both connections are Airflow connection ids."""
+    """One MailWizz installation of one tenant; both connections are Airflow connection ids.
+
+    `addresses`: from where it hands mail to PowerMTA; those alone may relay."""
 
     name: str
     tenant: str
     api_connection: str
     db_connection: str
+    addresses: tuple[IpAddress, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +179,8 @@ class IpRecord:
     """Was an allowance ever decided? An IP that came aboard sending keeps what its operator gave it until then."""
     braked: bool = False
     """An engaged brake stands in the database: its queues must stay paused and its server disabled."""
+    mailwizz_addresses: tuple[IpAddress, ...] = ()
+    """From where its MailWizz hands mail to PowerMTA."""
 
     @property
     def awaits_first_allowance(self) -> bool:

@@ -7,6 +7,7 @@ for a good text, otherwise what is allowed.
 
 import re
 from collections.abc import Callable
+from ipaddress import AddressValueError, IPv4Address
 
 Check = Callable[[str], str | None]
 
@@ -15,6 +16,8 @@ LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 SELECTOR = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 CONNECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 FILE_PATH = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9._-]{0,99})+")
+LOCAL_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+PORT = re.compile(r"[1-9][0-9]{0,4}")
 VERSION = re.compile(r"[0-9]{1,2}(\.[0-9]{1,2}){0,2}(r[0-9]{1,3})?")
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 FORBIDDEN = "'\"#\\`$<>"
@@ -43,6 +46,24 @@ def hostname(text: str) -> str | None:
         if good and not labels[-1].isdigit()
         else "a full host name of lower case letters, digits and - (international names as xn--...)"
     )
+
+
+def mailbox(text: str) -> str | None:
+    """An e-mail address without quotes or comments."""
+    local, _, domain = text.rpartition("@")
+    good = LOCAL_PART.fullmatch(local) and hostname(domain) is None
+    return None if good else "an address such as postmaster@example.com"
+
+
+def listener(text: str) -> str | None:
+    """`IPv4:PORT`: how an IPv6 address stands before a port is not documented."""
+    address, _, port = text.rpartition(":")
+    try:
+        IPv4Address(address)
+        good = bool(PORT.fullmatch(port)) and int(port) <= 65535
+    except AddressValueError:
+        good = False
+    return None if good else "an IPv4 address and a port, such as 10.0.0.5:2525"
 
 
 def words(text: str) -> str | None:

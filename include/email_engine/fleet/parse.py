@@ -6,12 +6,26 @@ from email_engine.fleet import names
 from email_engine.fleet.document import Section, read_document
 from email_engine.fleet.entries import Sender, read_entry, read_ramp
 from email_engine.fleet.mistakes import FleetInvalid, Mistakes
-from email_engine.fleet.model import Fleet, MailwizzInstance, Mode, MtaHost, RiskClass, Stream, Tenant
+from email_engine.fleet.model import (
+    Fleet,
+    IpAddress,
+    MailwizzInstance,
+    Mode,
+    MtaBase,
+    MtaHost,
+    RiskClass,
+    Stream,
+    Tenant,
+)
+from email_engine.fleet.ranges import parse_submitter
 from email_engine.fleet.rules import Draft, Placed, check_all
 
 SCHEDULES = frozenset({"six_week", "classic", "double"})
 HIGHEST_QUOTA = 1_000_000_000
 FORMAT = 1
+MAIN_CONFIG = "/etc/pmta/config"
+ENGINE_CONFIG = "/etc/pmta/email-engine.conf"
+_BASE = MtaBase("", ())
 
 
 def parse_fleet(text: str, source: str, schedules: frozenset[str] = SCHEDULES) -> Fleet:
@@ -60,26 +74,67 @@ def _read(top: Section, schedules: frozenset[str]) -> Draft:
 
 
 def _mta_host(section: Section) -> MtaHost:
-    section.only("name", "connection", "version", "config_file", "accounting_dir")
+    section.only("name", "connection", "version", "config_file", "accounting_dir", "base")
     name = section.text("name", names.name)
+    file = section.text("config_file", names.file_path, MAIN_CONFIG if section.has("base") else ENGINE_CONFIG)
+    if file == MAIN_CONFIG and not section.has("base"):
+        section.add(
+            "config_file",
+            f"{file} is the operator's own file, and the engine would overwrite it",
+            f"{ENGINE_CONFIG} with a line `include {ENGINE_CONFIG}` in {file}, or a `base` if nobody keeps one there",
+        )
+    elif file == f"{MAIN_CONFIG}-defaults":
+        section.add("config_file", f"package upgrades overwrite {file}", "a file of the engine's own")
     return MtaHost(
         name=name,
         connection=section.text("connection", names.connection, f"powermta_{name}"),
         version=section.text("version", names.version, "5.0"),
-        config_file=section.text("config_file", names.file_path, "/etc/pmta/email-engine.conf"),
+        config_file=file,
         accounting_dir=section.text("accounting_dir", names.file_path, "/var/log/pmta/done"),
+        base=_base(section),
+    )
+
+
+def _base(host: Section) -> MtaBase | None:
+    section = host.section("base")
+    if section is None:
+        return None
+    section.only("postmaster", "listeners", "http_port", "log_file", "spool", "run_as_root")
+    listeners = section.texts("listeners", names.listener)
+    if not listeners and not section.has("listeners"):
+        section.add("listeners", "missing", "where MailWizz hands mail over, such as 10.0.0.5:2525")
+    if len(set(listeners)) < len(listeners):
+        section.add("listeners", "one stands twice", "each once")
+    return MtaBase(
+        postmaster=section.text("postmaster", names.mailbox),
+        listeners=listeners,
+        http_port=section.number("http_port", 0, 65535, _BASE.http_port),
+        log_file=section.text("log_file", names.file_path, _BASE.log_file),
+        spool=section.text("spool", names.file_path, _BASE.spool),
+        run_as_root=section.truth("run_as_root", _BASE.run_as_root),
     )
 
 
 def _mailwizz(section: Section) -> MailwizzInstance:
-    section.only("name", "tenant", "api_connection", "db_connection")
+    section.only("name", "tenant", "api_connection", "db_connection", "addresses")
     name = section.text("name", names.name)
     return MailwizzInstance(
         name=name,
         tenant=section.text("tenant", names.name),
         api_connection=section.text("api_connection", names.connection, f"mailwizz_api_{name}"),
         db_connection=section.text("db_connection", names.connection, f"mailwizz_db_{name}"),
+        addresses=_addresses(section),
     )
+
+
+def _addresses(section: Section) -> tuple[IpAddress, ...]:
+    found = set()
+    for text in section.texts("addresses", names.words):
+        try:
+            found.add(parse_submitter(text))
+        except ValueError as error:
+            section.add("addresses", str(error), "single IP addresses, no ranges")
+    return tuple(sorted(found, key=lambda address: (address.version, int(address))))
 
 
 def _tenant(section: Section) -> Tenant:

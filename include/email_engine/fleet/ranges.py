@@ -44,6 +44,21 @@ def parse_address(text: str) -> IpAddress:
     return address
 
 
+def parse_submitter(text: str) -> IpAddress:
+    """An address that mail may be handed in from, private or loopback ones too; ValueError says what is wrong."""
+    address = ip_address(text)
+    if isinstance(address, IPv6Address) and (address.ipv4_mapped or address.scope_id):
+        raise ValueError(f"{text} is a mapped or scoped address")
+    for wrong, what in (
+        (address.is_unspecified, "the unspecified address, which stands for everybody"),
+        (address.is_multicast, "a multicast address"),
+        (address == IPv4Address("255.255.255.255"), "the broadcast address"),
+    ):
+        if wrong:
+            raise ValueError(f"{text} is {what}")
+    return address
+
+
 def _addresses_from(first: IpAddress) -> Iterator[IpAddress]:
     address = first
     while True:

@@ -91,6 +91,14 @@ def _owned_once(what: str, uses: Iterable[_Use], mistakes: Mistakes) -> None:
             mistakes.add(here, f"{seen} stands at {there.short} already", "once")
 
 
+def _shared(uses: Iterable[_Use]) -> Iterable[tuple[_Use, _Use]]:
+    """Each value that was used before: the first use and this one."""
+    first: dict[Hashable, _Use] = {}
+    for use in uses:
+        if first.setdefault(use.value, use) is not use:
+            yield first[use.value], use
+
+
 def _check_names(draft: Draft, mistakes: Mistakes) -> None:
     for what, uses in (
         ("tenant", [_Use(t.item.name, "", "", t.place) for t in draft.tenants]),
@@ -106,6 +114,12 @@ def _check_names(draft: Draft, mistakes: Mistakes) -> None:
         ),
     ):
         _owned_once(what, uses, mistakes)
+    addresses = [
+        _Use(a, m.item.tenant, m.item.name, m.place) for m in draft.mailwizz for a in m.item.addresses
+    ]
+    for there, here in _shared(addresses):
+        seen = f"address {here.value} belongs to MailWizz instance {there.stream} ({there.place.short})"
+        mistakes.add(here.place, seen, "addresses that no other instance submits from")
     streams = [_Use(f"{s.item.tenant}/{s.item.name}", "", "", s.place) for s in draft.streams if s.item.name]
     _owned_once("stream", streams, mistakes)
     pools = [_Use(s.item.pool, s.item.tenant, s.item.name, s.place) for s in draft.streams]

@@ -3,16 +3,19 @@
 What leaves the fleet file is marked `removed` and never deleted, since history points at it; its names are free for
 what replaces it. All functions need a session of tenant `*`."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, delete, insert, select, text, update
+from sqlalchemy import Connection, Table, and_, delete, insert, null, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from email_engine.fleet.inventory import Action, Change, InventoryPlan, Kind
 from email_engine.fleet.model import (
     SENDING_STATES,
     IpState,
+    MailwizzInstance,
+    MtaHost,
     SendingIp,
 )
 from email_engine.store import versions
@@ -128,6 +131,10 @@ def _put(conn: Connection, change: Change) -> None:
     noun = change.wanted
     row = {column.name: getattr(noun, column.name) for column in table.c if hasattr(noun, column.name)}
     row = {name: list(value) if isinstance(value, tuple) else value for name, value in row.items()}
+    if isinstance(noun, MtaHost):
+        row["base_config"] = asdict(noun.base) if noun.base else null()
+    if isinstance(noun, MailwizzInstance):
+        row["addresses"] = [str(address) for address in noun.addresses]
     row["removed"] = False
     statement = upsert(table).values(row)
     conn.execute(

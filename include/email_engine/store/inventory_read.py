@@ -11,6 +11,7 @@ from email_engine.fleet.model import (
     IpState,
     MailwizzInstance,
     Mode,
+    MtaBase,
     MtaHost,
     RiskClass,
     SendingIp,
@@ -44,11 +45,13 @@ def load_fleet(conn: Connection) -> Fleet:
         )
     ]
     found_hosts = [
-        MtaHost(r.name, r.connection, r.version, r.config_file, r.accounting_dir)
+        mta_host(r)
         for r in conn.execute(select(mta_hosts).where(~mta_hosts.c.removed).order_by(mta_hosts.c.name))
     ]
     found_instances = [
-        MailwizzInstance(r.name, r.tenant, r.api_connection, r.db_connection)
+        MailwizzInstance(
+            r.name, r.tenant, r.api_connection, r.db_connection, tuple(map(_address, r.addresses))
+        )
         for r in conn.execute(
             select(mailwizz_instances)
             .where(~mailwizz_instances.c.removed)
@@ -61,6 +64,19 @@ def load_fleet(conn: Connection) -> Fleet:
         tuple(found_hosts),
         tuple(found_instances),
         _load_ips(conn),
+    )
+
+
+def mta_host(row: Any) -> MtaHost:
+    """A row of `mta_hosts` as a value."""
+    base = row.base_config
+    return MtaHost(
+        name=row.name,
+        connection=row.connection,
+        version=row.version,
+        config_file=row.config_file,
+        accounting_dir=row.accounting_dir,
+        base=MtaBase(**base | {"listeners": tuple(base["listeners"])}) if base else None,
     )
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, Select, and_, insert, literal, select, u
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from email_engine.errors import InputError
-from email_engine.fleet.model import SENDING_STATES, IpRecord, IpState, Mode, RiskClass
+from email_engine.fleet.model import SENDING_STATES, IpAddress, IpRecord, IpState, Mode, RiskClass
 from email_engine.lifecycle.machine import Event, next_state
 from email_engine.store.schema import (
     allowances,
@@ -17,6 +17,7 @@ from email_engine.store.schema import (
     domains,
     ip_state_history,
     ips,
+    mailwizz_instances,
     streams,
     tenants,
     warmup_plans,
@@ -44,12 +45,13 @@ def _query(day: date) -> Select[Any]:
             ips.c.mailwizz, ips.c.mailwizz_server_id, domains.c.dkim_selector, domains.c.dkim_key_path, ips.c.status,
             ips.c.status_since, ips.c.quarantine_until, ips.c.blacklisted_on, warmup_plans.c.target_daily_quota,
             warmup_plans.c.schedule, warmup_plans.c.phase, warmup_plans.c.sent_days_in_phase, warmup_plans.c.paused,
-            warmup_plans.c.pause_until, newest.label("messages"), braked.label("braked"),
+            warmup_plans.c.pause_until, mailwizz_instances.c.addresses, newest.label("messages"), braked.label("braked"),
         )
         .join_from(ips, tenants, tenants.c.name == ips.c.tenant)
         .join(streams, and_(streams.c.tenant == ips.c.tenant, streams.c.name == ips.c.stream))
         .join(domains, domains.c.ip_id == ips.c.id)
         .join(warmup_plans, warmup_plans.c.ip_id == ips.c.id)
+        .join(mailwizz_instances, mailwizz_instances.c.name == ips.c.mailwizz)
         .where(ips.c.removed.is_(False))
         .order_by(ips.c.id)
     )  # fmt: skip
@@ -60,7 +62,7 @@ def _record(row: Row[Any]) -> IpRecord:
     may_send = state in SENDING_STATES and not row.paused and not row.braked
     return IpRecord(
         ip_id=row.ip_id,
-        address=ip_address(str(row.address)),
+        address=_address(row.address),
         hostname=row.hostname,
         domain=row.domain,
         tenant=row.tenant,
@@ -86,7 +88,12 @@ def _record(row: Row[Any]) -> IpRecord:
         blacklisted_on=tuple(row.blacklisted_on),
         dealt=row.messages is not None,
         braked=row.braked,
+        mailwizz_addresses=tuple(map(_address, row.addresses)),
     )
+
+
+def _address(value: Any) -> IpAddress:
+    return ip_address(str(value).partition("/")[0])
 
 
 def load_ips(
