@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
@@ -51,7 +52,7 @@ def test_the_same_change_is_asked_once(store: Store, question: Question, previou
 
 @pytest.mark.parametrize("change", [{"digest": "d2"}, {"previous_digest": "d9"}], ids=["wanted", "standing"])
 def test_another_change_supersedes_the_question_that_waits(
-    store: Store, question: Question, change: dict[str, str]
+    store: Store, question: Question, change: dict[str, Any]
 ) -> None:
     first = ask(store, question)
     second = ask(store, replace(question, **change))

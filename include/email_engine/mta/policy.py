@@ -10,6 +10,7 @@ from email_engine.fleet import names
 from email_engine.fleet.document import Section, read_document
 from email_engine.fleet.mistakes import FileInvalid, Mistakes
 from email_engine.fleet.providers import shipped_providers
+from email_engine.mta.watch import WatchPolicy
 
 RATE = re.compile(r"[1-9]\d{0,6}/(d|h|m)")
 TIME = re.compile(r"(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?")
@@ -65,6 +66,7 @@ class DeployPolicy:
     complaints_file: str
     move_interval: str
     unexplained_vmtas_percent: int
+    watch: WatchPolicy
 
 
 def _like(pattern: re.Pattern[str], allowed: str) -> names.Check:
@@ -101,7 +103,7 @@ def parse_policy(text: str, source: str = "deploy.yaml") -> DeployPolicy:
 
 
 def _policy(top: Section, digest: str) -> DeployPolicy:
-    top.only("caps", "queues", "providers", "replies", "accounting", "guard")
+    top.only("caps", "queues", "providers", "replies", "accounting", "guard", "watch")
     caps = _section(top, "caps", "head_room_percent", "pool_share_percent")
     queues = _section(
         top,
@@ -127,6 +129,19 @@ def _policy(top: Section, digest: str) -> DeployPolicy:
         complaints_file=accounting.text("complaints", names.file_path),
         move_interval=accounting.text("move_interval", time),
         unexplained_vmtas_percent=guard.number("unexplained_vmtas_percent", 0, 100),
+        watch=_watch(top),
+    )
+
+
+def _watch(top: Section) -> WatchPolicy:
+    watch = _section(top, "watch", *WatchPolicy.__dataclass_fields__)
+    return WatchPolicy(
+        minutes=watch.number("minutes", 0, 60),
+        sample_seconds=watch.number("sample_seconds", 5, 600),
+        queue_factor_percent=watch.number("queue_factor_percent", 100, 10_000),
+        queue_minimum=watch.number("queue_minimum", 1, 10_000_000),
+        backoff_queues=watch.number("backoff_queues", 1, 10_000),
+        deferral_percent=watch.number("deferral_percent", 1, 100),
     )
 
 

@@ -2,7 +2,7 @@
 
 Hosts carry several tenants: run everything here under tenant `*`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -99,7 +99,7 @@ def _by(question: Question) -> str:
 def _expire_lost(conn: Connection, mta_host: str, now: datetime) -> None:
     conn.execute(
         update(approvals)
-        .where(_MINE == mta_host, approvals.c.status == "pending", approvals.c.asked_at < now - WAIT - LOST)
+        .where(mta_host == _MINE, approvals.c.status == "pending", approvals.c.asked_at < now - WAIT - LOST)
         .values(status="expired", answered_at=now, reason="nobody answered")
     )
 
@@ -108,7 +108,7 @@ def supersede(conn: Connection, mta_host: str, reason: str, now: datetime) -> tu
     """Ends every open question about a host; gives their ids. Who waits for the answer sees it soon."""
     done = conn.execute(
         update(approvals)
-        .where(_MINE == mta_host, approvals.c.status == "pending")
+        .where(mta_host == _MINE, approvals.c.status == "pending")
         .values(status="superseded", answered_at=now, reason=reason)
         .returning(approvals.c.id)
     )
@@ -164,8 +164,8 @@ def require_usable(conn: Connection, approval_id: int, mta_host: str) -> Approva
 def _one(conn: Connection, *conditions: Any) -> Approval | None:
     query = select(*_COLUMNS).where(*conditions).order_by(approvals.c.id.desc()).limit(1)
     row = conn.execute(query).mappings().one_or_none()
-    return _approval(row) if row else None
+    return _approval(dict(row)) if row else None
 
 
-def _approval(row: Mapping[str, Any]) -> Approval:
+def _approval(row: dict[str, Any]) -> Approval:
     return Approval(**{**row, "breaches": tuple(row["breaches"])})

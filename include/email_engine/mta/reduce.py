@@ -1,0 +1,89 @@
+"""The part of a change that only slows down: it waits for nobody."""
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+
+from email_engine.mta.inventory import Inventory, read_inventory
+
+_OPEN = re.compile(r"<(virtual-mta|virtual-mta-pool)\s+([^\s<>]+)>")
+_CAP = re.compile(r"(\s*max-smtp-msg-rate\s+)([^\s#]+)(.*)", re.DOTALL)
+_MEMBER = re.compile(r"virtual-mta\s+(\S+)")
+_RATE = re.compile(r"(\d{1,12})/(\d{0,6})(day|d|hr|h|min|m|sec|s)")
+_SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+
+
+def only_reductions(running: str, wanted: str) -> str:
+    """`running` with the caps (`max-smtp-msg-rate`) of `wanted` where those are lower, and without pool members that
+    leave as long as their pool keeps one. Everything else stays, to the byte: no virtual MTA and no pool comes or goes,
+    nothing is raised, and what cannot be compared (`0`, a unit that is not known) is left alone."""
+    before, after = read_inventory(running), read_inventory(wanted)
+    out = []
+    for kind, name, line in _lines_of_blocks(running):
+        if kind == "virtual-mta" and name in after.vmtas:
+            line = _lowered(line, after.vmtas[name].cap)
+            if _opens(line) and before.vmtas[name].cap is None and _known(after.vmtas[name].cap):
+                line += f"  max-smtp-msg-rate {after.vmtas[name].cap}\n"
+        elif kind == "virtual-mta-pool" and _leaves(line, name, before, after):
+            continue
+        out.append(line)
+    return "".join(out)
+
+
+def only_lowers(running: str, wanted: str) -> bool:
+    """Does the whole change slow down, or say the same in other words (order, comments)?"""
+    return read_inventory(only_reductions(running, wanted)) == read_inventory(wanted)
+
+
+def lowered(running: str, wanted: str) -> frozenset[str]:
+    """Virtual MTAs whose cap goes down."""
+    reduced = read_inventory(only_reductions(running, wanted)).vmtas
+    before = read_inventory(running).vmtas
+    return frozenset(name for name, block in before.items() if reduced[name].cap != block.cap)
+
+
+def _lines_of_blocks(text: str) -> Iterator[tuple[str, str, str]]:
+    """Each line with its line break, and the kind and name of the block that it opens or stands in."""
+    kind = name = ""
+    for raw in text.splitlines(keepends=True):
+        line = raw.partition("#")[0].strip()
+        opened = _OPEN.fullmatch(line)
+        if opened and not kind:
+            kind, name = opened.group(1), opened.group(2)
+        yield kind, name, raw
+        if kind and line == f"</{kind}>":
+            kind = name = ""
+
+
+def _opens(line: str) -> bool:
+    return bool(_OPEN.fullmatch(line.partition("#")[0].strip())) and line.endswith("\n")
+
+
+def _lowered(line: str, wanted: str | None) -> str:
+    found = _CAP.fullmatch(line)
+    if not found or not wanted:
+        return line
+    old, new = _per_second(found.group(2)), _per_second(wanted)
+    if new is None or new == 0 or (found.group(2) != "unlimited" and (old is None or old <= new)):
+        return line
+    return found.group(1) + wanted + found.group(3)
+
+
+def _known(cap: str | None) -> bool:
+    return bool(cap and _per_second(cap))
+
+
+def _per_second(text: str) -> Fraction | None:
+    """None for what is no rate, and for 0: the facts do not say whether that means nothing or everything."""
+    found = _RATE.fullmatch(text)
+    if not found or not int(found.group(1)):
+        return None
+    multiplier = int(found.group(2) or 1)
+    return Fraction(int(found.group(1)), multiplier * _SECONDS[found.group(3)[0]]) if multiplier else None
+
+
+def _leaves(line: str, pool: str, before: Inventory, after: Inventory) -> bool:
+    member = _MEMBER.fullmatch(line.partition("#")[0].strip())
+    if not member or pool not in after.pools or member.group(1) in after.pools[pool]:
+        return False
+    return bool(set(before.pools[pool]) & set(after.pools[pool]))
