@@ -15,6 +15,7 @@ COMMANDS: dict[str, str] = {
     "migrate": "bring the engine's tables to this release",
     "ingest": "PowerMTA accounting files to a summary",
     "render": "the PowerMTA configuration of one host",
+    "diff": "what changes from one PowerMTA configuration to another, in meaning",
     "sweep": "IPs against DNS block lists",
     "dns": "SPF, DKIM, DMARC, PTR and MX of a sending domain",
 }

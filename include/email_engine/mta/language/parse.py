@@ -4,7 +4,6 @@ Lexing as PowerMTA documents it: one directive a line, keyword, blanks, value; `
 `<tag NAME>` ... `</tag>` on own lines, except `<pattern-list>` behind a pattern (user guide 5.0, section 3)."""
 
 import re
-from dataclasses import replace
 
 from email_engine.mta.language.tree import GLOBAL, Block, Comment, Directive, Document, Node, Unreadable
 
@@ -14,8 +13,8 @@ _NESTED = re.compile(r"(\S.*?)\s+<([A-Za-z][A-Za-z0-9-]*)>")
 PATTERNS_ONLY = "bounce-category-patterns"
 """In this block a line has no keyword: it is a pattern and a category."""
 _DEEPEST = 20
-_REPEATED = 64
-"""Nested blocks of up to so many lines are looked for in what was read before."""
+_NEAR = 400
+"""A block that closes within so many lines is compared with what was read before."""
 
 
 def parse(text: str, file: str = "") -> Document:
@@ -29,8 +28,8 @@ class _Reader:
     def __init__(self, lines: list[str]) -> None:
         self._lines = lines
         self._at = 0
-        self._known: dict[tuple[str, ...], Block] = {}
         self._open: list[str] = []
+        self._known: dict[tuple[str | int, ...], tuple[Node, ...]] = {}
 
     def document(self) -> Block:
         items = self._items(GLOBAL, -1)
@@ -40,10 +39,9 @@ class _Reader:
         """Nodes up to the line that closes `tag` (left unread), the end of an outer block, or the end of the file."""
         self._open.append(tag)
         items: list[Node] = []
-        patterns = tag == PATTERNS_ONLY
+        rest: tuple[int, int, tuple[str | int, ...]] | None = None
         while self._at < len(self._lines):
-            raw = self._lines[self._at]
-            text = raw.strip()
+            text = self._lines[self._at].strip()
             if not text:
                 self._at += 1
                 continue
@@ -60,53 +58,54 @@ class _Reader:
                 closing = _CLOSE.fullmatch(text)
                 if closing and closing[1] in self._open[1:]:
                     break
-                items.append(self._tag(raw, text, comment, offset, bool(closing)))
-                continue
-            if text[-1] == ">" and (nested := _NESTED.fullmatch(text)) and tag == nested[2]:
-                items.append(self._block(raw, nested[2], "", nested[1], comment, offset))
-                continue
-            if patterns:
-                items.append(Directive("", text, offset, comment))
+                if rest is None and opened >= 0:
+                    end, key = self._rest(tag, opened)
+                    if key in self._known:
+                        items += self._known[key]
+                        self._at = end
+                        continue
+                    rest = len(items), end, key
+                items.append(self._tag(text, comment, offset, bool(closing)))
+            elif text[-1] == ">" and (nested := _NESTED.fullmatch(text)) and tag == nested[2]:
+                items.append(self._block(nested[2], "", nested[1], comment, offset))
             else:
-                name, *value = text.split(None, 1)
+                name, *value = ["", text] if tag == PATTERNS_ONLY else text.split(None, 1)
                 items.append(Directive(name, value[0] if value else "", offset, comment))
-            self._at += 1
+                self._at += 1
         self._open.pop()
+        if rest is not None and rest[1] == self._at:
+            self._known[rest[2]] = tuple(items[rest[0] :])
         return tuple(items)
 
-    def _tag(self, raw: str, text: str, comment: str | None, offset: int, closing: bool) -> Node:
+    def _rest(self, tag: str, opened: int) -> tuple[int, tuple[str | int, ...]]:
+        """Where the open block ends if it is written as usual, and what its nodes from here to there hang on.
+
+        Hundreds of virtual MTAs end with the same blocks: these are read once."""
+        head = self._lines[opened]
+        try:
+            closing = f"{head[: len(head) - len(head.lstrip())]}</{tag}>"
+            end = self._lines.index(closing, self._at, self._at + _NEAR)
+        except ValueError:
+            return -1, ()
+        return end, (self._at - opened, len(self._open), *self._open, *self._lines[self._at : end])
+
+    def _tag(self, text: str, comment: str | None, offset: int, closing: bool) -> Node:
         opening = _OPEN.fullmatch(text)
         if opening and len(self._open) <= _DEEPEST:
-            return self._block(raw, opening[1], opening[2] or "", "", comment, offset)
+            return self._block(opening[1], opening[2] or "", "", comment, offset)
         self._at += 1
         problem = "is not a tag"
         if opening or closing:
             problem = "stands in too many blocks" if opening else "closes nothing that is open here"
         return Unreadable(f"{text} #{comment}" if comment is not None else text, problem, offset)
 
-    def _block(self, raw: str, tag: str, argument: str, lead: str, comment: str | None, offset: int) -> Block:
+    def _block(self, tag: str, argument: str, lead: str, comment: str | None, offset: int) -> Block:
         start = self._at
-        key = self._repetition(raw, tag) if len(self._open) > 1 else None
-        if key and (known := self._known.get(key)):
-            self._at = start + len(key)
-            return known if known.offset == offset else replace(known, offset=offset)
         self._at += 1
         items = self._items(tag, start)
         closed, closing_comment = self._close(tag)
-        block = Block(
-            tag,
-            argument,
-            items,
-            offset,
-            self._at - start - 1,
-            lead,
-            closed,
-            comment,
-            closing_comment,
-        )
-        if key and closed and self._at - start == len(key):
-            self._known[key] = block
-        return block
+        height = self._at - start - 1
+        return Block(tag, argument, items, offset, height, lead, closed, comment, closing_comment)
 
     def _close(self, tag: str) -> tuple[bool, str | None]:
         if self._at >= len(self._lines):
@@ -117,12 +116,3 @@ class _Reader:
             return False, None
         self._at += 1
         return True, comment.rstrip() if mark else None
-
-    def _repetition(self, raw: str, tag: str) -> tuple[str, ...] | None:
-        """The lines from here to the tag's next closing line, if it is written like the opening one and near."""
-        closing = f"{raw[: len(raw) - len(raw.lstrip())]}</{tag}>"
-        try:
-            end = self._lines.index(closing, self._at, self._at + _REPEATED)
-        except ValueError:
-            return None
-        return tuple(self._lines[self._at : end + 1])

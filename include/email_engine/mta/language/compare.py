@@ -1,0 +1,194 @@
+"""What changes from one configuration to another, in words: meaning, not text."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from email_engine.mta.language.assembly import Assembly
+from email_engine.mta.language.meaning import Body, Key, read_meaning
+
+SECRETS = frozenset(
+    {"password", "http-api-key", "api-key", "auth-password", "access-token", "volume-audit-api-key"}
+)
+HIDDEN = "(hidden)"
+ALIKE = 10
+"""From so many subjects with the same change on, people read one line for all of them."""
+_LABELS = {"virtual-mta": "vmta", "virtual-mta-pool": "pool"}
+_CAP = "max-smtp-msg-rate"
+
+
+class Kind(StrEnum):
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference.
+
+    `subject`: tag and name of the outermost block (`vmta vmta-7`; empty: global); `inside`: blocks within it
+    (`domain gmail.com`); `setting` None: the block itself came or went. `old`, `new`: values in one spelling; where a
+    directive stands several times, those that went and those that came."""
+
+    kind: Kind
+    subject: str
+    inside: str
+    setting: str | None
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+    repeated: bool = False
+    """Does the directive stand several times on one side?"""
+
+    @property
+    def place(self) -> str:
+        return f"{self.subject}, {self.inside}" if self.inside else self.subject
+
+    @property
+    def words(self) -> str:
+        """What happens, without to whom."""
+        if self.setting is None:
+            told = ", ".join(self.new or self.old)
+            verb = "new" if self.kind is Kind.ADDED else "gone"
+            return f"{verb} ({told})" if told else verb
+        if self.setting == "virtual-mta":
+            return ", ".join([*(f"- {name}" for name in self.old), *(f"+ {name}" for name in self.new)])
+        if not self.repeated:
+            return f"{self.setting} {', '.join(self.old) or 'none'} -> {', '.join(self.new) or 'none'}"
+        if sorted(self.old) == sorted(self.new):
+            return f"{self.setting}: other order"
+        return f"{self.setting}: " + ", ".join([*(f"- {v}" for v in self.old), *(f"+ {v}" for v in self.new)])
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.words}" if self.place else self.words
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self) | {"text": str(self)}
+
+
+def compare(old: Assembly, new: Assembly) -> tuple[Change, ...]:
+    """Every difference in meaning: subjects that went, then the rest in the order of the new configuration."""
+    return compare_meanings(read_meaning(old), read_meaning(new))
+
+
+def compare_meanings(old: Body, new: Body) -> tuple[Change, ...]:
+    """Like `compare`, for what was read already."""
+    return tuple(_body(old, new, "", ""))
+
+
+def _body(old: Body, new: Body, subject: str, inside: str) -> Iterator[Change]:
+    if old is new:
+        return
+    yield from _settings(old.settings, new.settings, subject, inside)
+    if old.blocks == new.blocks:
+        return
+    before, after = _by_domain(old.blocks, new.blocks)
+    for key in before:
+        if key not in after:
+            yield _block(Kind.REMOVED, key, before[key], subject, inside)
+    for key, body in after.items():
+        if key not in before:
+            yield _block(Kind.ADDED, key, body, subject, inside)
+        elif body != before[key]:
+            yield from _body(before[key], body, *_below(key, subject, inside))
+
+
+def _by_domain(
+    old: Mapping[Key, Body], new: Mapping[Key, Body]
+) -> tuple[Mapping[Key, Body], Mapping[Key, Body]]:
+    """Where both sides group domains differently, each domain by itself: a macro and its domains written out are one."""
+    if all(key in new for key in old if key[0] == "domain") and all(
+        key in old for key in new if key[0] == "domain"
+    ):
+        return old, new
+    return _apart(old, new), _apart(new, old)
+
+
+def _apart(blocks: Mapping[Key, Body], other: Mapping[Key, Body]) -> dict[Key, Body]:
+    found: dict[Key, Body] = {}
+    written_out = {key for key in blocks if key[0] == "domain" and ", " not in key[1]}
+    for key, body in blocks.items():
+        if key[0] != "domain" or key in other:
+            found[key] = body
+            continue
+        for domain in key[1].split(", "):
+            if ("domain", domain) == key or ("domain", domain) not in written_out:
+                found[("domain", domain)] = body
+    return found
+
+
+def _below(key: Key, subject: str, inside: str) -> tuple[str, str]:
+    tag, argument = key
+    name = f"{_LABELS.get(tag, tag)} {argument}".strip()
+    if not subject:
+        return name, ""
+    return subject, f"{inside}, {name}" if inside else name
+
+
+def _block(kind: Kind, key: Key, body: Body, subject: str, inside: str) -> Change:
+    subject, inside = _below(key, subject, inside)
+    told = tuple(_told(key[0], body))
+    empty: tuple[str, ...] = ()
+    old, new = (empty, told) if kind is Kind.ADDED else (told, empty)
+    return Change(kind, subject, inside, None, old, new)
+
+
+def _told(tag: str, body: Body) -> Iterator[str]:
+    """What a person wants to know of a block that comes or goes."""
+    if tag == "virtual-mta":
+        yield from body.settings.get("smtp-source-host", ())
+        yield from (f"cap {value}" for value in body.settings.get(_CAP, ()))
+    elif tag == "virtual-mta-pool":
+        yield from body.settings.get("virtual-mta", ())
+    else:
+        for name, values in body.settings.items():
+            yield from (f"{name} {_shown(name, value)}".strip() for value in values)
+
+
+def _settings(
+    old: Mapping[str, tuple[str, ...]], new: Mapping[str, tuple[str, ...]], subject: str, inside: str
+) -> Iterator[Change]:
+    for name in dict.fromkeys([*old, *new]):
+        before, after = old.get(name, ()), new.get(name, ())
+        if before == after:
+            continue
+        kind = Kind.CHANGED if before and after else Kind.ADDED if after else Kind.REMOVED
+        label = "cap" if name == _CAP and subject.startswith("vmta ") and not inside else name
+        repeated = len(before) > 1 or len(after) > 1
+        yield Change(kind, subject, inside, label, *_difference(name, before, after), repeated)
+
+
+def _difference(
+    name: str, before: tuple[str, ...], after: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Single values as they are; of several only those that went and came, all of them if it is the order alone."""
+    if len(before) > 1 or len(after) > 1:
+        gone = tuple(value for value in before if value not in after)
+        come = tuple(value for value in after if value not in before)
+        if gone or come:
+            before, after = gone, come
+    return tuple(_shown(name, v) for v in before), tuple(_shown(name, v) for v in after)
+
+
+def _shown(name: str, value: str) -> str:
+    return HIDDEN if name in SECRETS or ("key" in name.split("-") and name != "domain-key") else value
+
+
+def lines_for_people(changes: tuple[Change, ...]) -> list[str]:
+    """One line a change; where many subjects change alike, one line for all of them."""
+    groups: dict[tuple[str, str, str], list[Change]] = {}
+    for change in changes:
+        kind = change.subject.partition(" ")[0]
+        groups.setdefault((kind, change.inside, change.words), []).append(change)
+    lines: dict[str, None] = {}
+    for change in changes:
+        alike = groups[change.subject.partition(" ")[0], change.inside, change.words]
+        if len(alike) < ALIKE:
+            lines[str(change)] = None
+            continue
+        kind, _, first = alike[0].subject.partition(" ")
+        last = alike[-1].subject.partition(" ")[2]
+        inside = f", {change.inside}" if change.inside else ""
+        lines[f"{len(alike)} {kind}s ({first} ... {last}){inside}: {change.words}"] = None
+    return list(lines)

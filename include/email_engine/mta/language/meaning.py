@@ -1,0 +1,168 @@
+"""What a configuration says, without how it says it: order where order means nothing, comments and spelling are gone."""
+
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from email_engine.mta.language.assembly import Assembly
+from email_engine.mta.language.grammar import LINE, shipped_grammar
+from email_engine.mta.language.tree import GLOBAL, Block, Directive
+
+Key = tuple[str, str]
+"""Tag and argument of a block; for a <domain> the domains that it stands for, sorted, with commas."""
+
+UNORDERED = frozenset(
+    {
+        "address",
+        "address-file",
+        "alias",
+        "cold-virtual-mta",
+        "domain",
+        "http-api-key",
+        "ip-connection-limit",
+        "mx-connection-limit",
+        "name-server",
+        "relay-address",
+        "relay-domain",
+        "smtp-listener",
+        "smtp-source-host",
+        "virtual-mta",
+    }
+)
+"""Repeated directives whose order PowerMTA gives no meaning (round-robin or a set)."""
+SETS = frozenset({"records", "suppression-lists", "disable-acct-records"})
+"""Directives whose comma list is a set."""
+MOST_DOMAINS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What stands in a block: values by directive in one spelling, and the blocks inside."""
+
+    settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    blocks: Mapping[Key, "Body"] = field(default_factory=dict)
+
+    def one(self, name: str) -> str | None:
+        """The last value of a directive, None if it is not there."""
+        values = self.settings.get(name)
+        return values[-1] if values else None
+
+
+def read_meaning(assembly: Assembly) -> Body:
+    """The meaning of a whole configuration; what cannot be read says nothing."""
+    return _Reader(assembly).body(assembly.main.root, assembly.main.file)
+
+
+def macros_of(assembly: Assembly) -> dict[str, tuple[str, ...]]:
+    """`domain-macro` names to their parts, as written there; a later one of the same name counts."""
+    found = {}
+    for _, node in assembly.top():
+        if isinstance(node, Directive) and node.name == "domain-macro":
+            name, _, parts = canonical("domain-macro", GLOBAL, node.value).partition(" ")
+            found[name] = tuple(parts.split(",")) if parts else ()
+    return found
+
+
+def expand(
+    pattern: str, macros: Mapping[str, tuple[str, ...]], above: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    """Domain patterns that a pattern with macros stands for. What is unknown or goes round in a circle stays as written."""
+    before, dollar, rest = pattern.partition("$")
+    if not dollar:
+        return (pattern,)
+    length = next((i for i, c in enumerate(rest) if not (c.isalnum() or c == "_")), len(rest))
+    name, after = rest[:length], rest[length:]
+    tails = expand(after, macros, above)
+    if name not in macros or name in above:
+        heads: Iterable[str] = (f"${name}",)
+    else:
+        heads = itertools.chain.from_iterable(expand(p, macros, (*above, name)) for p in macros[name])
+    return tuple(itertools.islice((f"{before}{h}{t}" for h in heads for t in tails), MOST_DOMAINS))
+
+
+@lru_cache(maxsize=1 << 17)
+def canonical(name: str, scope: str, value: str) -> str:
+    """A value in its one spelling; as written where the grammar does not take it."""
+    text = shipped_grammar().canonical(name, scope, value)
+    return ",".join(sorted(set(text.split(",")))) if name in SETS else text
+
+
+class _Reader:
+    def __init__(self, assembly: Assembly) -> None:
+        self._assembly = assembly
+        self._macros = macros_of(assembly)
+        self._domains: dict[str, str] = {}
+        self._inside: dict[tuple[int, ...], Mapping[Key, Body]] = {}
+
+    def body(self, block: Block, file: str) -> Body:
+        settings: dict[str, list[str]] = {}
+        inside: list[tuple[str, Block]] = []
+        self._read(block, block.tag, file, settings, inside)
+        return Body({name: _values(name, values) for name, values in settings.items()}, self._blocks(inside))
+
+    def _read(
+        self,
+        block: Block,
+        scope: str,
+        file: str,
+        settings: dict[str, list[str]],
+        inside: list[tuple[str, Block]],
+    ) -> None:
+        for node in block.items:
+            if isinstance(node, Block):
+                inside.append((file, node))
+            elif isinstance(node, Directive):
+                included = self._assembly.found.get((file, node.value)) if node.name == "include" else None
+                for document in included or ():
+                    self._read(document.root, scope, document.file, settings, inside)
+                if included is None and node.name != "domain-macro":
+                    value = canonical(node.name or LINE, scope, node.value)
+                    settings.setdefault(node.name or LINE, []).append(value)
+
+    def _blocks(self, inside: list[tuple[str, Block]]) -> Mapping[Key, Body]:
+        """Of blocks that are the same objects everywhere, as `parse` makes them, the meaning is found once."""
+        seen = tuple(id(block) for _, block in inside)
+        known = self._inside.get(seen)
+        if known is not None:
+            return known
+        blocks: dict[Key, Body] = {}
+        for file, block in inside:
+            key, body = self._key(block), self.body(block, file)
+            blocks[key] = _merged(blocks[key], body) if key in blocks else body
+        self._inside[seen] = blocks
+        return blocks
+
+    def _key(self, block: Block) -> Key:
+        if block.tag != "domain":
+            return (block.tag, f"{block.lead} {_argument(block)}".strip())
+        known = self._domains.get(block.argument)
+        if known is None:
+            patterns = expand(block.argument, self._macros)
+            known = ", ".join(sorted({pattern.lower() for pattern in patterns}))
+            self._domains[block.argument] = known
+        return ("domain", known)
+
+
+def _argument(block: Block) -> str:
+    rule = shipped_grammar().tags.get(block.tag)
+    if rule is not None and block.tag in ("source", "smtp-listener"):
+        try:
+            return rule.check(block.argument)
+        except ValueError:
+            pass
+    return block.argument
+
+
+def _values(name: str, values: list[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(values))) if name in UNORDERED else tuple(values)
+
+
+def _merged(first: Body, second: Body) -> Body:
+    settings = dict(first.settings)
+    for name, values in second.settings.items():
+        settings[name] = _values(name, [*settings.get(name, ()), *values])
+    blocks = dict(first.blocks)
+    for key, body in second.blocks.items():
+        blocks[key] = _merged(blocks[key], body) if key in blocks else body
+    return Body(settings, blocks)
