@@ -20,7 +20,7 @@ def only_reductions(running: str, wanted: str) -> str:
     before, after = read_inventory(running), read_inventory(wanted)
     out = []
     for kind, name, line in _lines_of_blocks(running):
-        if kind == "virtual-mta" and name in after.vmtas:
+        if kind == "virtual-mta" and name in after.vmtas and name in before.vmtas:
             line = _lowered(line, after.vmtas[name].cap)
             if _opens(line) and before.vmtas[name].cap is None and _known(after.vmtas[name].cap):
                 line += f"  max-smtp-msg-rate {after.vmtas[name].cap}\n"
@@ -84,6 +84,8 @@ def _per_second(text: str) -> Fraction | None:
 
 def _leaves(line: str, pool: str, before: Inventory, after: Inventory) -> bool:
     member = _MEMBER.fullmatch(line.partition("#")[0].strip())
-    if not member or pool not in after.pools or member.group(1) in after.pools[pool]:
+    if not member or not {pool} <= before.pools.keys() & after.pools.keys():
+        return False
+    if member.group(1) in after.pools[pool]:
         return False
     return bool(set(before.pools[pool]) & set(after.pools[pool]))

@@ -47,7 +47,6 @@ class Approval:
 
 
 _COLUMNS = [approvals.c[name] for name in Approval.__dataclass_fields__]
-_MINE = approvals.c.mta_host
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ def ask(conn: Connection, question: Question, now: datetime) -> Approval:
     conn.execute(select(mta_hosts.c.name).where(mta_hosts.c.name == question.mta_host).with_for_update())
     known = _one(
         conn,
-        question.mta_host == _MINE,
+        approvals.c.mta_host == question.mta_host,
         approvals.c.digest == question.digest,
         approvals.c.previous_digest.is_not_distinct_from(question.previous_digest),
     )
@@ -88,7 +87,7 @@ def ask(conn: Connection, question: Question, now: datetime) -> Approval:
     supersede(conn, question.mta_host, _by(question), now)
     values: dict[str, Any] = {name: getattr(question, name) for name in Question.__dataclass_fields__}
     values |= {"breaches": list(question.breaches), "asked_at": now}
-    made = conn.execute(insert(approvals).values(**values).returning(approvals.c.id)).scalar_one()
+    made: int = conn.execute(insert(approvals).values(**values).returning(approvals.c.id)).scalar_one()
     return find(conn, made)
 
 
@@ -99,7 +98,11 @@ def _by(question: Question) -> str:
 def _expire_lost(conn: Connection, mta_host: str, now: datetime) -> None:
     conn.execute(
         update(approvals)
-        .where(mta_host == _MINE, approvals.c.status == "pending", approvals.c.asked_at < now - WAIT - LOST)
+        .where(
+            approvals.c.mta_host == mta_host,
+            approvals.c.status == "pending",
+            approvals.c.asked_at < now - WAIT - LOST,
+        )
         .values(status="expired", answered_at=now, reason="nobody answered")
     )
 
@@ -108,7 +111,7 @@ def supersede(conn: Connection, mta_host: str, reason: str, now: datetime) -> tu
     """Ends every open question about a host; gives their ids. Who waits for the answer sees it soon."""
     done = conn.execute(
         update(approvals)
-        .where(mta_host == _MINE, approvals.c.status == "pending")
+        .where(approvals.c.mta_host == mta_host, approvals.c.status == "pending")
         .values(status="superseded", answered_at=now, reason=reason)
         .returning(approvals.c.id)
     )

@@ -29,7 +29,7 @@ QUEUES = frozenset({"old/a-1", "b/a-1", "c/a-1", "d/a-1"})
     [
         (later(), None),
         (later(recipients=4000), None),
-        (later(recipients=4001), "4001 recipients are queued .2000 before, limit 4000. and 1200 an hour"),
+        (later(recipients=4001), "4001 recipients are queued .2000 before, limit 4000. and 6000 an hour leave"),
         (replace(later(recipients=90_000), sent=50_600), None),
         (replace(later(recipients=9000), sent=None), "unknown leave"),
         (replace(later(recipients=9000), sent=3), "unknown leave"),
