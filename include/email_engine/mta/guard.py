@@ -1,71 +1,89 @@
 """Whether a planned deployment may go ahead without a person."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from email_engine.errors import GuardBreach
 from email_engine.mta.plan import DeployPlan
 from email_engine.mta.policy import DeployPolicy
 
+NAMED = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """`kind`: disappears, queued_mail, pool_disappears, unexplained, drift or undealt."""
+    """`kind`: disappears, queued_mail, pool_disappears, cap_raised, unexplained, other_tenant, drift or undealt."""
 
     kind: str
     message: str
 
 
-def find_breaches(
-    plan: DeployPlan,
-    decided: Collection[str],
-    queued: Mapping[str, int],
-    drifted: bool,
-    policy: DeployPolicy,
-    undealt: Collection[str] = (),
-) -> tuple[Breach, ...]:
-    """Args:
-    decided: virtual MTAs with a decision, a change of state or allowance, or a brake since the last deployment.
-    queued: recipients in the queues of the virtual MTAs that would disappear.
-    drifted: the file is none that the engine ever deployed there.
-    undealt: virtual MTAs that send and about which nothing was decided yet.
-    """
-    if not plan.changed:
-        return ()
-    found = []
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What the engine and the host know beside the plan; everything names virtual MTAs.
+
+    `decided`: those with a decision, a change of state or allowance, or a brake since the last deployment. `may_rise`:
+    those whose allowance, state or brake changed since then: a decision to hold raises no cap. `queued`: recipients
+    waiting in those that would disappear. `undealt`: those that send and about which nothing was decided yet.
+    `drifted`: the file is none that the engine ever deployed there. `tenant`: the only one whose part may change."""
+
+    decided: Collection[str] = ()
+    may_rise: Collection[str] = ()
+    queued: Mapping[str, int] | None = None
+    drifted: bool = False
+    undealt: Collection[str] = ()
+    tenant: str | None = None
+
+
+def find_breaches(plan: DeployPlan, grounds: Grounds, policy: DeployPolicy) -> tuple[Breach, ...]:
+    """Everything about a plan that a person should see first; nothing where nothing changes."""
+    return tuple(_breaches(plan, grounds, policy)) if plan.changed else ()
+
+
+def _breaches(plan: DeployPlan, grounds: Grounds, policy: DeployPolicy) -> Iterator[Breach]:
     if plan.removed:
-        names = ", ".join(plan.removed[:5]) + (" ..." if len(plan.removed) > 5 else "")
-        found.append(Breach("disappears", f"{len(plan.removed)} virtual MTAs would disappear: {names}"))
-    waiting = {name: queued[name] for name in plan.removed if queued.get(name)}
+        yield Breach("disappears", f"{_virtual_mtas(plan.removed)} would disappear")
+    waiting = {name: count for name in plan.removed if (count := (grounds.queued or {}).get(name))}
     if waiting:
-        listed = ", ".join(f"{name} {count}" for name, count in sorted(waiting.items())[:5])
-        found.append(Breach("queued_mail", f"queued mail would bounce with 5.3.5: {listed}; drain it first"))
-    gone = [change.pool for change in plan.pools if change.vanished and not set(change.left) <= set(decided)]
+        listed = ", ".join(f"{name} {count}" for name, count in sorted(waiting.items())[:NAMED])
+        yield Breach(
+            "queued_mail", f"queued mail would bounce with 5.3.5: {listed}; pause and drain it first"
+        )
+    gone = [pool for pool in plan.pools_removed if not plan.members_left(pool) <= set(grounds.decided)]
     if gone:
-        found.append(Breach("pool_disappears", f"pools would disappear: {', '.join(gone[:5])}"))
-    unexplained = [name for name in plan.changed_vmtas if name not in decided]
-    if len(unexplained) * 100 > policy.unexplained_vmtas_percent * plan.old_vmtas:
-        found.append(
-            Breach(
-                "unexplained",
-                f"{len(unexplained)} of {plan.old_vmtas} virtual MTAs change without a decision since the last "
-                f"deployment (limit {policy.unexplained_vmtas_percent} %)",
+        yield Breach("pool_disappears", f"pools would disappear: {_some(gone)}")
+    raised = [name for name in plan.raised if name not in grounds.may_rise]
+    if raised:
+        yield Breach("cap_raised", f"{_virtual_mtas(raised)} would get a higher limit that no decision gave")
+    lines = plan.unexplained_lines(grounds.decided)
+    if plan.old_lines and lines * 100 > policy.unexplained_lines_percent * plan.old_lines:
+        yield Breach(
+            "unexplained",
+            f"{lines} of {plan.old_lines} lines change without a decision since the last deployment "
+            f"(limit {policy.unexplained_lines_percent} %)",
+        )
+    if grounds.tenant is not None:
+        others = sorted("the whole host" if one is None else one for one in plan.sections - {grounds.tenant})
+        if others:
+            yield Breach(
+                "other_tenant", f"a run for {grounds.tenant} would change the part of {_some(others)}"
             )
+    if grounds.drifted:
+        yield Breach("drift", "the file there is none that the engine deployed: somebody edited it by hand")
+    if grounds.undealt:
+        yield Breach(
+            "undealt",
+            f"{_virtual_mtas(sorted(grounds.undealt))} have no allowance yet and would be capped at 1 a day; run "
+            "warmup_advance first",
         )
-    if drifted:
-        found.append(
-            Breach("drift", "the file there is none that the engine deployed: somebody edited it by hand")
-        )
-    if undealt:
-        names = ", ".join(sorted(undealt)[:5]) + (" ..." if len(undealt) > 5 else "")
-        found.append(
-            Breach(
-                "undealt",
-                f"{len(undealt)} sending virtual MTAs have no allowance yet and would be capped at 1 a day: {names}; "
-                "run warmup_advance first",
-            )
-        )
-    return tuple(found)
+
+
+def _virtual_mtas(names: Collection[str]) -> str:
+    return f"{len(names)} virtual MTA{'s' if len(names) > 1 else ''} ({_some(names)})"
+
+
+def _some(names: Collection[str]) -> str:
+    return ", ".join(list(names)[:NAMED]) + (", ..." if len(names) > NAMED else "")
 
 
 def require_safe(host: str, breaches: Collection[Breach]) -> None:
@@ -75,5 +93,6 @@ def require_safe(host: str, breaches: Collection[Breach]) -> None:
             f"deployment to {host}",
             "; ".join(breach.message for breach in breaches),
             "a change that follows recorded decisions",
-            "read the diff; if it is meant, run pmta_config_deploy by hand with `accept_breach` and a reason",
+            "read the diff and answer the approval under Required Actions, or run pmta_config_deploy by hand with "
+            "`accept_breach` and a reason",
         )

@@ -1,55 +1,43 @@
-"""What a deployment would change on one host: structure for the guard, a summary for people, a diff for the record."""
+"""What a deployment would change on one host: meaning for the guard and for people, lines for the record."""
 
 import difflib
-import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from email_engine.mta.inventory import read_inventory
-from email_engine.mta.layout import digest
+from email_engine.errors import InputError
+from email_engine.mta.language.assembly import assemble
+from email_engine.mta.language.compare import Change, Kind, compare, lines_for_people
+from email_engine.mta.language.compare import is_raise as rate_rises
+from email_engine.mta.layout import digest, split_sections
+from email_engine.mta.redaction import redact
 
 LISTED = 10
-_SECRET = re.compile(r"(?i)^([-+ ]?\s*(?:\S*password|http-api-key)\s+)\S.*")
-HIDDEN = r"\1(hidden)"
+_VMTA, _POOL = "vmta ", "pool "
 
 
 @dataclass(frozen=True, slots=True)
-class CapChange:
-    """A virtual MTA's cap as written; None: there was none."""
+class Touched:
+    """Lines that differ in one block at top level (or outside of blocks); `vmta`, `pool`: whose block it is."""
 
-    vmta: str
-    old: str | None
-    new: str | None
-
-    def __str__(self) -> str:
-        return f"vmta {self.vmta}: cap {self.old or 'none'} -> {self.new or 'none'}"
-
-
-@dataclass(frozen=True, slots=True)
-class PoolChange:
-    pool: str
-    joined: tuple[str, ...]
-    left: tuple[str, ...]
-    vanished: bool = False
-
-    def __str__(self) -> str:
-        words = [f"- {name}" for name in self.left] + [f"+ {name}" for name in self.joined]
-        return f"pool {self.pool}: {'disappears, ' if self.vanished else ''}{', '.join(words)}"
+    title: str
+    lines: int
+    vmta: str | None = None
+    pool: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DeployPlan:
-    """`old_digest` None: no file there yet. `changed_vmtas`: those whose lines differ, without added and removed."""
+    """`old_digest` None: no file there yet. `sections`: tenants whose part differs in meaning or text, None: the host's.
+
+    `old_lines` counts lines that are neither empty nor comments, as `touched` does."""
 
     host: str
     old_digest: str | None
     new_digest: str
-    old_vmtas: int
-    added: tuple[str, ...]
-    removed: tuple[str, ...]
-    changed_vmtas: tuple[str, ...]
-    caps: tuple[CapChange, ...]
-    pools: tuple[PoolChange, ...]
-    rest_changed: bool
+    changes: tuple[Change, ...]
+    sections: frozenset[str | None]
+    old_lines: int
+    touched: tuple[Touched, ...]
     diff: str
 
     @property
@@ -57,68 +45,142 @@ class DeployPlan:
         return self.old_digest != self.new_digest
 
     @property
+    def added(self) -> tuple[str, ...]:
+        """Virtual MTAs that come."""
+        return self._came_or_went(_VMTA, Kind.ADDED)
+
+    @property
+    def removed(self) -> tuple[str, ...]:
+        """Virtual MTAs that go."""
+        return self._came_or_went(_VMTA, Kind.REMOVED)
+
+    @property
+    def pools_removed(self) -> tuple[str, ...]:
+        """Pools that go."""
+        return self._came_or_went(_POOL, Kind.REMOVED)
+
+    @property
+    def changed_vmtas(self) -> tuple[str, ...]:
+        """Virtual MTAs that say something else, without those that come or go."""
+        moved = {*self.added, *self.removed}
+        names = (_named(_VMTA, change) for change in self.changes)
+        return tuple(dict.fromkeys(name for name in names if name and name not in moved))
+
+    @property
+    def raised(self) -> tuple[str, ...]:
+        """Virtual MTAs that may send more than before: a higher cap, none any more, or a higher rate to a domain."""
+        found = (_named(_VMTA, change) for change in self.changes if rate_rises(change))
+        return tuple(dict.fromkeys(name for name in found if name))
+
+    def members_left(self, pool: str) -> frozenset[str]:
+        """Members that a pool loses, all of them where it goes."""
+        lost: set[str] = set()
+        for change in self.changes:
+            if change.subject == _POOL + pool and change.setting in (None, "virtual-mta"):
+                lost |= set(change.old)
+        return frozenset(lost)
+
+    @property
     def summary(self) -> str:
         """One line for XCom, alerts and the log; at most some ten items are named."""
         if not self.changed:
             return f"{self.host}: unchanged"
-        items = [
-            *(f"vmta {name} disappears" for name in self.removed),
-            *map(str, self.caps),
-            *(f"vmta {name} is new" for name in self.added),
-            *map(str, self.pools),
-        ]
-        named = {cap.vmta for cap in self.caps}
-        items += [f"vmta {name}: settings" for name in self.changed_vmtas if name not in named]
-        items += ["settings of the whole host"] if self.rest_changed else []
+        items = lines_for_people(tuple(sorted(self.changes, key=_sending_first)))
         more = f"; and {len(items) - LISTED} more" if len(items) > LISTED else ""
         return f"{self.host}: " + ("; ".join(items[:LISTED]) + more if items else "comments only")
+
+    def unexplained_lines(self, decided: Collection[str]) -> int:
+        """Lines that differ and belong to nothing that was decided: `decided` names virtual MTAs."""
+        return sum(one.lines for one in self.touched if not self._explained(one, decided))
+
+    def _explained(self, one: Touched, decided: Collection[str]) -> bool:
+        if one.vmta is not None:
+            return one.vmta in decided
+        if one.pool is None:
+            return False
+        of_pool = [c for c in self.changes if c.subject == _POOL + one.pool]
+        moved = {name for change in of_pool for name in (*change.old, *change.new)}
+        return all(change.setting in (None, "virtual-mta") for change in of_pool) and moved <= set(decided)
+
+    def _came_or_went(self, tag: str, kind: Kind) -> tuple[str, ...]:
+        found = (
+            _named(tag, c) for c in self.changes if c.kind is kind and c.setting is None and not c.inside
+        )
+        return tuple(name for name in found if name)
+
+
+def _sending_first(change: Change) -> bool:
+    return not change.subject.startswith((_VMTA, _POOL))
+
+
+def _named(tag: str, change: Change) -> str | None:
+    return change.subject.removeprefix(tag) if change.subject.startswith(tag) else None
 
 
 def plan_deployment(host: str, running: str | None, wanted: str) -> DeployPlan:
     """Compares what stands on the host with what is wanted."""
-    before, after = read_inventory(running or ""), read_inventory(wanted)
-    common = [name for name in after.vmtas if name in before.vmtas]
-    changed = tuple(name for name in common if before.vmtas[name].lines != after.vmtas[name].lines)
-    caps = tuple(
-        CapChange(name, before.vmtas[name].cap, after.vmtas[name].cap)
-        for name in changed
-        if before.vmtas[name].cap != after.vmtas[name].cap
-    )
+    old = running or ""
+    differing = tuple(_differing(old, wanted)) if old != wanted else ()
     return DeployPlan(
         host=host,
         old_digest=None if running is None else digest(running),
         new_digest=digest(wanted),
-        old_vmtas=len(before.vmtas),
-        added=tuple(name for name in after.vmtas if name not in before.vmtas),
-        removed=tuple(name for name in before.vmtas if name not in after.vmtas),
-        changed_vmtas=changed,
-        caps=caps,
-        pools=_pools(before.pools, after.pools),
-        rest_changed=before.rest != after.rest,
-        diff=_diff(running or "", wanted),
+        changes=compare(assemble(old), assemble(wanted)) if old != wanted else (),
+        sections=_sections(old, wanted),
+        old_lines=sum(_counts(line) for line in old.splitlines()),
+        touched=tuple(_touched(title, before, after) for title, before, after in differing),
+        diff=_diff(differing),
     )
 
 
-def _pools(before: dict[str, tuple[str, ...]], after: dict[str, tuple[str, ...]]) -> tuple[PoolChange, ...]:
-    changes = []
-    for pool in [*after, *(name for name in before if name not in after)]:
-        old, new = before.get(pool, ()), after.get(pool, ())
-        joined, left = tuple(n for n in new if n not in old), tuple(n for n in old if n not in new)
-        if joined or left:
-            changes.append(PoolChange(pool, joined, left, vanished=pool not in after))
-    return tuple(changes)
+def _sections(old: str, wanted: str) -> frozenset[str | None]:
+    try:
+        before = split_sections(old)
+    except InputError:
+        before = {}
+    after = split_sections(wanted)
+    keys = {*before, *after}
+    return frozenset(key for key in keys if _essence(before.get(key, "")) != _essence(after.get(key, "")))
 
 
-def _diff(old: str, new: str) -> str:
-    """Unified, block by block: a whole-file diff is quadratic, and nobody reads context from another virtual MTA."""
+def _essence(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if _counts(line)]
+
+
+def _counts(line: str) -> bool:
+    text = line.strip()
+    return bool(text) and not text.startswith("#")
+
+
+def _touched(title: str, before: list[str], after: list[str]) -> Touched:
+    old, new = [line for line in before if _counts(line)], [line for line in after if _counts(line)]
+    same = sum(
+        block.size for block in difflib.SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks()
+    )
+    tag, _, name = title.strip("<>").partition(" ")
+    return Touched(
+        title=title,
+        lines=max(len(old), len(new)) - same,
+        vmta=name if tag == "virtual-mta" else None,
+        pool=name if tag == "virtual-mta-pool" else None,
+    )
+
+
+def _differing(old: str, new: str) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Block by block: a whole-file diff is quadratic, and nobody reads context from another virtual MTA."""
     before, after = _chunks(old), _chunks(new)
-    parts = []
     for title in [*after, *(one for one in before if one not in after)]:
         left, right = before.get(title, []), after.get(title, [])
         if left != right:
-            lines = difflib.unified_diff(left, right, n=2, lineterm="")
-            parts += [f"@@ {title}", *(one for one in lines if not one.startswith(("---", "+++", "@@")))]
-    return "".join(f"{_SECRET.sub(HIDDEN, one)}\n" for one in parts)
+            yield title, left, right
+
+
+def _diff(differing: tuple[tuple[str, list[str], list[str]], ...]) -> str:
+    parts = []
+    for title, left, right in differing:
+        lines = difflib.unified_diff(left, right, n=2, lineterm="")
+        parts += [f"@@ {title}", *(one for one in lines if not one.startswith(("---", "+++", "@@")))]
+    return redact("".join(f"{one}\n" for one in parts))
 
 
 def _chunks(text: str) -> dict[str, list[str]]:
@@ -127,7 +189,7 @@ def _chunks(text: str) -> dict[str, list[str]]:
     title = None
     for line in text.splitlines():
         if title is None and line.startswith("<"):
-            title = line
+            title = line.rstrip()
         chunks.setdefault(title or "outside of blocks", []).append(line)
         if title and line.startswith(f"</{title[1:].split(maxsplit=1)[0].rstrip('>')}>"):
             title = None

@@ -65,7 +65,7 @@ class DeployPolicy:
     deliveries_file: str
     complaints_file: str
     move_interval: str
-    unexplained_vmtas_percent: int
+    unexplained_lines_percent: int
     watch: WatchPolicy
 
 
@@ -114,7 +114,7 @@ def _policy(top: Section, digest: str) -> DeployPolicy:
         "backoff_to_normal_after",
     )
     accounting = _section(top, "accounting", "deliveries", "complaints", "move_interval")
-    guard = _section(top, "guard", "unexplained_vmtas_percent")
+    guard = _section(top, "guard", "unexplained_lines_percent")
     return DeployPolicy(
         digest=digest,
         head_room_percent=caps.number("head_room_percent", 100, 1000),
@@ -128,7 +128,7 @@ def _policy(top: Section, digest: str) -> DeployPolicy:
         deliveries_file=accounting.text("deliveries", names.file_path),
         complaints_file=accounting.text("complaints", names.file_path),
         move_interval=accounting.text("move_interval", time),
-        unexplained_vmtas_percent=guard.number("unexplained_vmtas_percent", 0, 100),
+        unexplained_lines_percent=guard.number("unexplained_lines_percent", 0, 100),
         watch=_watch(top),
     )
 

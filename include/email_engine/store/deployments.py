@@ -246,19 +246,22 @@ def decided_since(conn: Connection, mta_host: str, last: Deployment | None) -> f
     here = select(ips.c.vmta_name).where(ips.c.mta_host == mta_host)
     if last is None:
         return frozenset(conn.execute(here).scalars())
+    spoken = select(decisions.c.subject).where(decisions.c.recorded_at > last.started_at)
+    explained = here.where(or_(ips.c.vmta_name.in_(spoken), func.host(ips.c.address).in_(spoken)))
+    return frozenset(conn.execute(explained).scalars()) | given_since(conn, mta_host, last)
+
+
+def given_since(conn: Connection, mta_host: str, last: Deployment | None) -> frozenset[str]:
+    """Virtual MTAs of the host whose allowance, state or brake changed since `last`; all of them where it is None.
+
+    A decision alone is not enough: to hold is one, too."""
+    here = select(ips.c.vmta_name).where(ips.c.mta_host == mta_host)
+    if last is None:
+        return frozenset(conn.execute(here).scalars())
     given = select(allowances.c.ip_id).where(allowances.c.fleet_version > last.fleet_version)
     moved = select(ip_state_history.c.ip_id).where(ip_state_history.c.recorded_at > last.started_at)
     held = select(brakes.c.ip_id).where(
         or_(brakes.c.released_at.is_(None), brakes.c.released_at > last.started_at)
     )
-    spoken = select(decisions.c.subject).where(decisions.c.recorded_at > last.started_at)
-    explained = here.where(
-        or_(
-            ips.c.id.in_(given),
-            ips.c.id.in_(moved),
-            ips.c.id.in_(held),
-            ips.c.vmta_name.in_(spoken),
-            func.host(ips.c.address).in_(spoken),
-        )
-    )
-    return frozenset(conn.execute(explained).scalars())
+    changed = here.where(or_(ips.c.id.in_(given), ips.c.id.in_(moved), ips.c.id.in_(held)))
+    return frozenset(conn.execute(changed).scalars())

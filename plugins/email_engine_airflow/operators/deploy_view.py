@@ -9,7 +9,7 @@ from email_engine.adapters.powermta_holds import Source, read_holds
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpRecord, Mode, MtaHost
 from email_engine.fleet.providers import shipped_providers
-from email_engine.mta.guard import Breach, find_breaches
+from email_engine.mta.guard import Breach, Grounds, find_breaches
 from email_engine.mta.inventory import VmtaBlock, read_inventory
 from email_engine.mta.layout import Section, compose, split_sections
 from email_engine.mta.plan import DeployPlan, plan_deployment
@@ -36,6 +36,7 @@ class Wanted:
     modes: Mapping[str, Mode]
     fleet_version: int
     decided: frozenset[str]
+    may_rise: frozenset[str]
     interrupted: "Deployment | None"
     rollback: "Deployment | None"
 
@@ -86,12 +87,14 @@ def read_wanted(store: Store, name: str, run: Run) -> Wanted:
         if not version and not run.dry_run:
             version = versions.bump(conn, "first deployment", (run.dag_id, run.run_id))
         records, modes = _fleet_on(conn, name, run)
+        last = deployments.last_verified(conn, name)
         return Wanted(
             host=host,
             records=records,
             modes=modes,
             fleet_version=version,
-            decided=deployments.decided_since(conn, name, deployments.last_verified(conn, name)),
+            decided=deployments.decided_since(conn, name, last),
+            may_rise=deployments.given_since(conn, name, last),
             interrupted=deployments.interrupted(conn, name),
             rollback=deployments.find(conn, int(rollback_to)) if rollback_to else None,
         )
@@ -166,9 +169,17 @@ def breaches_of(store: Store, mta: PowerMta, view: View) -> tuple[Breach, ...]:
     with store.session(tenant=ALL_TENANTS) as conn:
         drifted = plan.old_digest is not None and not deployments.is_ours(conn, plan.host, plan.old_digest)
     queued = {name: sum(q.recipients for q in mta.queues(f"*/{name}")) for name in plan.removed}
-    decided = {*view.wanted.decided, *(plan.changed_vmtas if view.wanted.rollback else ())}
     modes = view.wanted.modes
-    undealt = [
-        r.vmta for r in view.wanted.records if r.awaits_first_allowance and modes.get(r.tenant) is Mode.ACT
-    ]
-    return find_breaches(plan, decided, queued, drifted, view.policy, undealt)
+    again = plan.changed_vmtas if view.wanted.rollback else ()
+    grounds = Grounds(
+        decided={*view.wanted.decided, *again},
+        may_rise={*view.wanted.may_rise, *again},
+        queued=queued,
+        drifted=drifted,
+        undealt=[
+            r.vmta
+            for r in view.wanted.records
+            if r.awaits_first_allowance and modes.get(r.tenant) is Mode.ACT
+        ],
+    )
+    return find_breaches(plan, grounds, view.policy)

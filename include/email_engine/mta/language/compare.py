@@ -14,6 +14,8 @@ SECRETS = frozenset(
 HIDDEN = "(hidden)"
 ALIKE = 10
 """From so many subjects with the same change on, people read one line for all of them."""
+TOLD = 5
+"""So much is told of a block that comes or goes."""
 _LABELS = {"virtual-mta": "vmta", "virtual-mta-pool": "pool"}
 _CAP = "max-smtp-msg-rate"
 
@@ -49,7 +51,9 @@ class Change:
     def words(self) -> str:
         """What happens, without to whom."""
         if self.setting is None:
-            told = ", ".join(self.new or self.old)
+            all_told = self.new or self.old
+            more = len(all_told) - TOLD
+            told = ", ".join([*all_told[:TOLD], *([f"and {more} more"] if more > 0 else [])])
             verb = "new" if self.kind is Kind.ADDED else "gone"
             return f"{verb} ({told})" if told else verb
         if self.setting == "virtual-mta":
@@ -179,16 +183,53 @@ def lines_for_people(changes: tuple[Change, ...]) -> list[str]:
     """One line a change; where many subjects change alike, one line for all of them."""
     groups: dict[tuple[str, str, str], list[Change]] = {}
     for change in changes:
-        kind = change.subject.partition(" ")[0]
-        groups.setdefault((kind, change.inside, change.words), []).append(change)
+        groups.setdefault(_likeness(change), []).append(change)
     lines: dict[str, None] = {}
     for change in changes:
-        alike = groups[change.subject.partition(" ")[0], change.inside, change.words]
+        kind, inside, words = likeness = _likeness(change)
+        alike = groups[likeness]
         if len(alike) < ALIKE:
             lines[str(change)] = None
             continue
-        kind, _, first = alike[0].subject.partition(" ")
-        last = alike[-1].subject.partition(" ")[2]
-        inside = f", {change.inside}" if change.inside else ""
-        lines[f"{len(alike)} {kind}s ({first} ... {last}){inside}: {change.words}"] = None
+        first, last = (one.subject.partition(" ")[2] for one in (alike[0], alike[-1]))
+        place = f", {inside}" if inside else ""
+        lines[f"{len(alike)} {kind}s ({first} ... {last}){place}: {words}"] = None
     return list(lines)
+
+
+def _likeness(change: Change) -> tuple[str, str, str]:
+    words = change.words
+    if change.setting is None and not change.inside:
+        words = words.partition(" ")[0]
+    return change.subject.partition(" ")[0], change.inside, words
+
+
+_RATES = frozenset(
+    {"cap", "max-smtp-msg-rate", "max-msg-rate", "backoff-max-msg-rate", "max-connect-rate", "max-smtp-out"}
+)
+_A_DAY = {"d": 1, "h": 24, "m": 1_440, "s": 86_400}
+
+
+def is_raise(change: Change) -> bool:
+    """May more mail leave afterwards, as far as a limit says? A limit that goes is a raise, a new one is none."""
+    if change.kind is Kind.REMOVED and change.setting is None and change.inside:
+        return any(told.partition(" ")[0] in _RATES for told in change.old)
+    if change.setting not in _RATES:
+        return False
+    before, after = _largest(change.old), _largest(change.new)
+    return bool(change.old) and after > before
+
+
+def _largest(values: tuple[str, ...]) -> float:
+    return max(map(_a_day, values), default=float("inf"))
+
+
+def _a_day(rate: str) -> float:
+    """Messages a day that a rate allows; without a unit it is a number to compare with others like it."""
+    amount, slash, window = rate.partition("/")
+    if not amount.isdecimal():
+        return float("inf")
+    if not slash:
+        return float(amount)
+    every = window[:-1]
+    return int(amount) * _A_DAY.get(window[-1:], 86_400) / int(every or 1)
