@@ -42,6 +42,7 @@ class Host:
         self.faults = Faults()
         self.counters = TrafficCounters()
         self.pause_survives_reload = True
+        self.disabled_source_survives_reload = True
         self.started_at = clock.now()
         self.loaded_at: datetime | None = None
         self.last_reload_error = ""
@@ -69,8 +70,7 @@ class Host:
         self._accounting.rotate(self._tick_at)
         self.started_at = self.clock.now()
         self.start_error = ""
-        if not self.pause_survives_reload:
-            self.book.resume("*/*")
+        self._forget()
         try:
             self._put_in_force(self.read_installed())
         except ConfigurationError as error:
@@ -85,9 +85,15 @@ class Host:
         except ConfigurationError as error:
             self.last_reload_error = str(error)
             raise
+        self._forget()
+        self._put_in_force(model)
+
+    def _forget(self) -> None:
+        """What no document says: does a reload or a restart keep pauses and disabled sources?"""
         if not self.pause_survives_reload:
             self.book.resume("*/*")
-        self._put_in_force(model)
+        if not self.disabled_source_survives_reload:
+            self.book.switches.disabled.clear()
 
     def _put_in_force(self, model: Model) -> None:
         now = self.clock.now()

@@ -161,6 +161,11 @@ class HostKnobs:
         self._host.pause_survives_reload = on
         return on
 
+    def disabled_source_survives_reload(self, on: bool = True) -> bool:
+        """Whether disabled sources stay disabled over a reload or a restart."""
+        self._host.disabled_source_survives_reload = on
+        return on
+
     def pause_covers_new_queues(self, on: bool = True) -> bool:
         """Whether `pause queue '*/VMTA'` also holds for queues that appear later."""
         self._host.book.pause_covers_new_queues = on

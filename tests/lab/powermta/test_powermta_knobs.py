@@ -29,6 +29,7 @@ WANTED = {
     "daily_window",
     "pause_survives_reload",
     "pause_covers_new_queues",
+    "disabled_source_survives_reload",
 }
 
 

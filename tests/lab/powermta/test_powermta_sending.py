@@ -68,6 +68,35 @@ def test_whether_a_pause_survives_is_a_knob(bench, survives: bool, sent: int, ho
     assert len(bench.records("d")) == sent
 
 
+@pytest.mark.parametrize(("survives", "sent"), [(True, 0), (False, 4)])
+@pytest.mark.parametrize("how", ["reload", "restart"])
+def test_whether_a_disabled_source_survives_is_a_knob(bench, survives: bool, sent: int, how: str) -> None:
+    bench.host.knobs()["disabled_source_survives_reload"](survives)
+    bench.vmtas("a")
+    bench.submit(4, "a")
+    bench.pmta("disable", "source", "198.51.100.1", "*/a")
+    getattr(bench.host, how)()
+    bench.pass_time(hours=1)
+    assert len(bench.records("d")) == sent
+    assert bool(bench.host.state()["disabled_sources"]) is survives
+
+
+@pytest.mark.parametrize("pause", [True, False], ids=["pause stays", "pause goes"])
+@pytest.mark.parametrize("source", [True, False], ids=["source stays", "source goes"])
+def test_a_failed_reload_forgets_nothing(bench, pause: bool, source: bool) -> None:
+    knobs = bench.host.knobs()
+    knobs["pause_survives_reload"](pause)
+    knobs["disabled_source_survives_reload"](source)
+    bench.vmtas("a")
+    bench.submit(4, "a")
+    bench.pmta("pause", "queue", "*/a")
+    bench.pmta("disable", "source", "198.51.100.1", "*/a")
+    bench.write("<virtual-mta broken>")
+    assert bench.pmta("reload").status == 1
+    bench.pass_time(hours=1)
+    assert bench.records("d") == []
+
+
 def test_resuming_one_queue_leaves_the_others_paused(bench) -> None:
     bench.vmtas("a")
     bench.submit(1, "a", domain="x.org")
