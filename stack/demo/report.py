@@ -15,7 +15,7 @@ from stack.demo.chronicle import Curve, Event
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
-from matplotlib.dates import date2num
+from matplotlib.dates import date2num, num2date
 
 ALLOWED, SENT, TROUBLE = "#9aa5b1", "#1f6feb", "#d1242f"
 
@@ -28,27 +28,39 @@ def _picture(figure: Any) -> str:
 
 
 def warmup_curves(curves: Mapping[str, Curve], vmtas: Sequence[str]) -> str:
-    """A small panel for each IP that came aboard warming: allowance as steps, sent as bars."""
+    """A small panel for each virtual MTA: allowance as steps, sent as an area; all on one scale.
+
+    The scale is set by hand: panels that share their axes cost matplotlib the square of their number."""
     columns = 4
     rows = -(-len(vmtas) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(14, 2.3 * rows), sharex=True, sharey=True, squeeze=False
-    )
-    for axis, vmta in zip(axes.flat, vmtas, strict=False):
-        days = list(curves.get(vmta, {}))
-        allowed = [curves[vmta][day][0] for day in days]
-        sent = [curves[vmta][day][1] for day in days]
-        axis.bar(days, sent, color=SENT, width=0.9, label="sent")
+    figure, axes = plt.subplots(rows, columns, figsize=(14, 2.3 * rows), squeeze=False)
+    figure.subplots_adjust(left=0.04, right=0.99, top=0.99, bottom=0.01, wspace=0.08, hspace=0.22)
+    shown = [curves.get(vmta, {}) for vmta in vmtas]
+    first, last = _span(shown)
+    highest = max((max(point) for curve in shown for point in curve.values()), default=1)
+    for number, (axis, vmta, curve) in enumerate(zip(axes.flat, vmtas, shown, strict=False)):
+        days = [float(date2num(day)) for day in curve]
+        allowed, sent = [point[0] for point in curve.values()], [point[1] for point in curve.values()]
+        axis.fill_between(days, sent, color=SENT, linewidth=0, step="mid", label="sent")
         axis.step(days, allowed, where="mid", color="black", linewidth=1.1, label="allowance")
         axis.set_title(vmta, fontsize=9, loc="left")
-        axis.tick_params(labelsize=7)
-        axis.tick_params(axis="x", rotation=45)
+        axis.set_xlim(first - 1, last + 1)
+        axis.set_ylim(0, highest * 1.05)
+        ticks = [first + n * (last - first) / 3 for n in range(4)]
+        at_the_end = number + columns >= len(vmtas)
+        axis.set_xticks(ticks, [f"{num2date(t):%m-%d}" for t in ticks] if at_the_end else [])
+        axis.tick_params(labelsize=7, labelleft=number % columns == 0)
     for axis in list(axes.flat)[len(vmtas) :]:
         axis.axis("off")
     if vmtas:
         axes[0][0].legend(fontsize=7, frameon=False)
-    figure.tight_layout()
     return _picture(figure)
+
+
+def _span(curves: Sequence[Curve]) -> tuple[float, float]:
+    """First and last day of all curves, as matplotlib counts days."""
+    days = [day for curve in curves for day in curve]
+    return (float(date2num(min(days))), float(date2num(max(days)))) if days else (0.0, 1.0)
 
 
 def fleet_totals(curves: Mapping[str, Curve], events: Sequence[Event]) -> str:
