@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
 
-from sqlalchemy import Connection, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, bindparam, column, func, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from email_engine.mta.accounting import Counts, Source, Summary
 from email_engine.store import alerts
@@ -253,29 +253,31 @@ _MERGED = text(
 
 
 def _add(conn: Connection, rows: Mapping[tuple[int, str, str, datetime], Counts]) -> None:
-    """In the order of the key, so that two hosts' files can never wait for each other in a circle."""
+    """One statement for a whole file, which has thousands of rows on a busy host; in the order of the key, so that two
+    hosts' files can never wait for each other in a circle."""
     if not rows:
         return
-    statement = insert(delivery_stats)
     counted = ("attempts", "delivered", "bounced", "deferred", "complained")
+    names = ("ip_id", "tenant", "provider", "hour", *counted, "bounce_categories")
+    given = [
+        {
+            "ip_id": ip_id,
+            "tenant": tenant,
+            "provider": provider,
+            "hour": hour.isoformat(),
+            **{name: getattr(counts, name) for name in counted},
+            "bounce_categories": counts.bounce_categories,
+        }
+        for (ip_id, tenant, provider, hour), counts in sorted(rows.items(), key=lambda item: item[0])
+    ]
+    table = func.jsonb_to_recordset(bindparam("rows", type_=JSONB)).table_valued(
+        *(column(name, delivery_stats.c[name].type) for name in names), name="given"
+    )
+    statement = insert(delivery_stats).from_select(names, select(table.render_derived(with_types=True)))
     sums = {name: delivery_stats.c[name] + statement.excluded[name] for name in counted}
     conn.execute(
         statement.on_conflict_do_update(
             index_elements=["ip_id", "provider", "hour"], set_={**sums, "bounce_categories": _MERGED}
         ),
-        [
-            {
-                "ip_id": ip_id,
-                "tenant": tenant,
-                "provider": provider,
-                "hour": hour,
-                "attempts": counts.attempts,
-                "delivered": counts.delivered,
-                "bounced": counts.bounced,
-                "deferred": counts.deferred,
-                "complained": counts.complained,
-                "bounce_categories": counts.bounce_categories,
-            }
-            for (ip_id, tenant, provider, hour), counts in sorted(rows.items(), key=lambda item: item[0])
-        ],
+        {"rows": given},
     )
