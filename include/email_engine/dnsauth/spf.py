@@ -1,7 +1,9 @@
 """SPF (RFC 7208), evaluated as a receiver does: check_host for each sending IP, for MAIL FROM and for HELO."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +15,7 @@ from email_engine.fleet.model import IpAddress
 
 _TRANSIENT = {"timeout": "TIMEOUT"}
 WIDEST_IP4 = 16
+_LOOP: ContextVar[asyncio.AbstractEventLoop | None] = ContextVar("spf_loop", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +66,23 @@ def check_host(lookup: Lookup, address: IpAddress, domain: str, helo: str) -> Sp
     return SpfResult(done.result, exits[-1] if exits else "", done.dns_terms_used, done.void_lookups_used)
 
 
+@contextmanager
+def one_loop() -> Iterator[None]:
+    """One private event loop for every check_host() inside: making a loop costs more than an evaluation."""
+    with closing(asyncio.new_event_loop()) as loop:
+        token = _LOOP.set(loop)
+        try:
+            yield
+        finally:
+            _LOOP.reset(token)
+
+
 def _without_waiting(work: Callable[[], Any]) -> Any:
     """spftrace is asynchronous; its answers are at hand here, so a private event loop only carries it through."""
-    loop = asyncio.new_event_loop()
-    try:
+    if (loop := _LOOP.get()) is not None:
         return loop.run_until_complete(work())
-    finally:
-        loop.close()
+    with one_loop():
+        return _without_waiting(work)
 
 
 def is_spf(text: str) -> bool:

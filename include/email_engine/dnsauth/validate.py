@@ -7,7 +7,7 @@ from email_engine.dnsauth.dkim import check_dkim
 from email_engine.dnsauth.dmarc import check_dmarc
 from email_engine.dnsauth.hosts import check_address, check_mx, check_ptr
 from email_engine.dnsauth.model import Finding, Gravity, Lookup, Report, Status, Subject
-from email_engine.dnsauth.spf import check_helo, check_spf
+from email_engine.dnsauth.spf import check_helo, check_spf, one_loop
 
 Check = Callable[[Lookup, Subject], Report]
 MOST_ROUNDS = 40
@@ -31,12 +31,13 @@ def validate(subjects: Sequence[Subject], resolve_many: ResolveMany) -> dict[Sub
     for _ in range(MOST_ROUNDS):
         missing: set[Question] = set()
         unfinished = []
-        for subject in waiting:
-            lookup = Lookup(answers)
-            done[subject] = check_subject(lookup, subject)
-            if lookup.missing:
-                missing |= lookup.missing
-                unfinished.append(subject)
+        with one_loop():
+            for subject in waiting:
+                lookup = Lookup(answers)
+                done[subject] = check_subject(lookup, subject)
+                if lookup.missing:
+                    missing |= lookup.missing
+                    unfinished.append(subject)
         if not missing:
             break
         answers |= resolve_many(sorted(missing, key=lambda q: (q.name, q.rdtype)))
