@@ -2,42 +2,44 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
-from email_engine.fleet.model import IpState, Mode, MtaHost
+from email_engine.fleet.model import IpState, Mode, MtaBase, MtaHost
 from email_engine.fleet.providers import shipped_providers
 from email_engine.home import CONFIG
 from email_engine.mta.layout import compose
 from email_engine.mta.policy import parse_policy
 from email_engine.mta.render import render_host
 from lab.clock import Clock
+from lab.mail import Message
 from lab.powermta.host import Host
 from lab.powermta.recipients import Recipients
+from lab.powermta.routing import Refusal, Router
 from tests.core.mta.records import IpRecord, record
 
 SHIPPED = (CONFIG / "deploy.yaml").read_text()
-ROLLED_UP = SHIPPED.replace(
-    "max_smtp_out: 10, max_msg_per_connection: 100 }",
-    'max_smtp_out: 10, max_msg_per_connection: 100, rollup: {mx: ["*.olc.protection.outlook.com"], '
-    'smtp_hosts: "lookup-mx:outlook.com"} }',
+ALONE = SHIPPED.replace("rollups: true", "rollups: false").replace(
+    "bounce_categories: true", "bounce_categories: false"
 )
+HOST = MtaHost("mta-1", "powermta_mta-1")
+WHOLE = replace(HOST, config_file="/etc/pmta/config", base=MtaBase("ops@example.com", ("127.0.0.1:2525",)))
+ADDRESSES = (ip_address("127.0.0.1"), ip_address("2001:db8::7"))
 
 
-def render(records: Sequence[IpRecord], policy: str = SHIPPED) -> str:
-    sections = render_host(
-        MtaHost("mta-1", "powermta_mta-1"), tuple(records), shipped_providers(), parse_policy(policy)
-    )
+def render(records: Sequence[IpRecord], policy: str = SHIPPED, host: MtaHost = HOST) -> str:
+    sections = render_host(host, tuple(records), shipped_providers(), parse_policy(policy))
     return compose(sections, None, {r.tenant: Mode.ACT for r in records})
 
 
-def loaded(root: Path, text: str, version: str = "5.0r5") -> Host:
+def loaded(root: Path, text: str, version: str = "5.0r5", file: str = "email-engine.conf") -> Host:
     clock = Clock(datetime(2026, 11, 1, tzinfo=UTC))
     host = Host("mta-1", root, ("198.51.100.1",), version, clock, Recipients())
-    (root / "etc/pmta/email-engine.conf").write_text(text)
+    (root / "etc/pmta" / file).write_text(text)
     host.restart()
     return host
 
@@ -55,10 +57,85 @@ def test_the_shipped_policy_loads_in_every_release(tmp_path: Path, version: str)
     assert host.book.effective("gmail.com", "aurora-1")["dkim-sign"] == "yes"
 
 
-def test_rollups_load(tmp_path: Path) -> None:
-    text = render([record(1)], ROLLED_UP)
-    assert "microsoft.rollup" in text
-    assert loaded(tmp_path, text).start_error == ""
+@pytest.mark.parametrize("version", ["4.5", "5.0r1", "5.0r5"])
+def test_a_provider_is_one_queue_with_its_limits(tmp_path: Path, version: str) -> None:
+    host = loaded(tmp_path, render([record(1)]), version)
+    names = {
+        host.book.queue(domain, "aurora-1").name
+        for domain in ("gmail.com", "googlemail.com", "outlook.com", "msn.com")
+    }
+    assert names == {"gmail.rollup/aurora-1", "microsoft.rollup/aurora-1"}
+    settings = host.book.effective("gmail.rollup", "aurora-1")
+    assert (settings["max-msg-rate"], settings["max-smtp-out"]) == ("250/h", "20")
+    assert settings["smtp-hosts"] == "lookup-mx:gmail.com"
+    assert (settings["dkim-sign"], settings["smtp-pattern-list"]) == ("yes", "email-engine-replies")
+
+
+def test_both_switches_leave_the_rest_of_the_host_alone(tmp_path: Path) -> None:
+    host = loaded(tmp_path, render([record(1)], ALONE))
+    assert host.start_error == ""
+    assert host.book.queue("gmail.com", "aurora-1").name == "gmail.com/aurora-1"
+    assert host.book.effective("gmail.com", "aurora-1")["max-msg-rate"] == "250/h"
+
+
+@pytest.mark.parametrize("version", ["4.5", "5.0r5"])
+@pytest.mark.parametrize("policy", [SHIPPED, ALONE], ids=["shipped", "alone"])
+def test_a_host_without_an_operators_file_starts_from_ours_alone(
+    tmp_path: Path, version: str, policy: str
+) -> None:
+    records = [record(n, mailwizz_addresses=ADDRESSES) for n in (1, 2)]
+    host = loaded(tmp_path, render(records, policy, WHOLE), version, "config")
+    assert host.start_error == ""
+    assert host.model is not None
+    assert [(source.name, source.settings["always-allow-relaying"]) for source in host.model.sources] == [
+        ("0/0", "no"), ("127.0.0.1", "yes"), ("2001:db8::7", "yes"),
+    ]  # fmt: skip
+
+
+def message(sender: str, vmta: str = "") -> Message:
+    return Message(message_id="m@x", mail_from=sender, rcpt="a@gmail.com", virtual_mta=vmta, job="j")
+
+
+def test_mail_without_a_virtual_mta_stays_in_its_stream(tmp_path: Path) -> None:
+    records = [
+        record(1, mailwizz_addresses=ADDRESSES),
+        record(
+            2,
+            mailwizz_addresses=ADDRESSES,
+            stream="receipts",
+            pool="aurora-receipts",
+            domain="tx.two.example",
+        ),
+    ]
+    host = loaded(tmp_path, render(records, host=WHOLE), file="config")
+    assert host.model is not None
+    router = Router(host.model)
+    for sender, vmta, pool in (
+        ("b@news1.aurora-mail.example", "", "aurora-newsletter"),
+        ("b@tx.two.example", "", "aurora-receipts"),
+        ("b@else.example", "", "aurora-newsletter"),
+        ("b@tx.two.example", "aurora-1", ""),
+    ):
+        assert router.route(message(sender, vmta)).pool == pool
+
+
+def test_nobody_else_relays_on_a_whole_host(tmp_path: Path) -> None:
+    host = loaded(tmp_path, render([record(1)], host=WHOLE), file="config")
+    assert host.model is not None
+    with pytest.raises(Refusal, match="relaying denied"):
+        Router(host.model).route(message("b@news1.aurora-mail.example"))
+
+
+@pytest.mark.parametrize("count", [1, 10_000])
+def test_one_ip_and_ten_thousand_load(tmp_path: Path, count: int) -> None:
+    text = render([
+        replace(record(1), vmta=f"aurora-{n}", address=ip_address("45.0.0.0") + n, mailwizz_addresses=ADDRESSES)
+        for n in range(count)
+    ])  # fmt: skip
+    host = loaded(tmp_path, text)
+    assert host.start_error == ""
+    assert host.model is not None
+    assert len(host.model.vmtas) == count
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -71,12 +148,17 @@ def test_any_mix_of_states_and_allowances_loads(tmp_path: Path, seed: int) -> No
             state=dice.choice(list(IpState)),
             allowance=dice.choice([0, 1, 50, 777, 10_000]),
             braked=dice.random() < 0.2,
+            mailwizz_addresses=ADDRESSES[:1] if tenant == "aurora" else ADDRESSES[1:],
+            stream=(stream := dice.choice(["newsletter", "receipts"])),
+            pool=f"{tenant}-{stream}",
             **({"address": ip_address("2001:db8::") + n} if dice.random() < 0.2 else {}),
         )
         for tenant in ("aurora", "borealis")
         for n in range(1, dice.randint(2, 40))
     ]
-    host = loaded(tmp_path, render(records))
+    whole = dice.random() < 0.5
+    text = render(records, dice.choice([SHIPPED, ALONE]), WHOLE if whole else HOST)
+    host = loaded(tmp_path, text, dice.choice(["4.5", "5.0r5"]), "config" if whole else "email-engine.conf")
     assert host.start_error == ""
     assert host.model is not None
     assert len(host.model.vmtas) == len(records)
@@ -89,12 +171,19 @@ def test_any_mix_of_states_and_allowances_loads(tmp_path: Path, seed: int) -> No
         ("smtp-source-host 198.51.100.1 mail1.aurora-mail.example", "smtp-source-host mail1.aurora-mail.example 198.51.100.1"),
         ("domain-key s1,", "domain-key s1,x,"),
         ("  virtual-mta aurora-1", "  virtual-mta aurora-1 weight 100"),
-        ("records d,b,t", "records all"),
+        ("records d,b,t,tq,rb,rs", "records all"),
+        ("  smtp-hosts lookup-mx:gmail.com\n", ""),
+        ("reenable-after=6h", "reenable-after=soon"),
+        ("  reply /S3140|S3150/ disable-source-ip,", "  reply /S3140|S3150/ "),
+        ("  // other", "  other"),
+        ("$engine_gmail>", "$engine_gmial>"),
+        ("default-virtual-mta aurora-newsletter", "default-virtual-mta aurora-newsleter"),
+        ("process-x-virtual-mta yes", "process-x-vmta yes"),
         ("dkim-sign yes", "dkim-sing yes"),
     ],
 )  # fmt: skip
 def test_seeded_mistakes_are_caught(tmp_path: Path, right: str, wrong: str) -> None:
-    text = render([record(1)])
+    text = render([record(1, mailwizz_addresses=ADDRESSES)])
     assert right in text
     host = loaded(tmp_path, text.replace(right, wrong, 1))
     assert host.start_error

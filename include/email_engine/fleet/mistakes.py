@@ -36,10 +36,12 @@ class Mistake:
 
 
 class FileInvalid(InputError):
-    """A file has mistakes; `mistakes` holds all of them, in the order of the file."""
+    """A file (or one that belongs to it) has mistakes; `mistakes` holds all of them, in the order of the files."""
 
     def __init__(self, source: str, mistakes: Iterable[Mistake]) -> None:
-        self.mistakes = tuple(sorted(mistakes, key=lambda m: m.place.line))
+        self.mistakes = tuple(
+            sorted(mistakes, key=lambda m: (m.place.source != source, m.place.source, m.place.line))
+        )
         count = f"{len(self.mistakes)} mistake{'s' if len(self.mistakes) > 1 else ''}"
         super().__init__(source, count, "none", "correct every line above and check the file again")
 

@@ -11,7 +11,7 @@ from email_engine.fleet.model import Mode
 HOST = "host"
 HEADER = (
     "# Written by email-engine; changes by hand are reported and then replaced by the next deployment.\n"
-    "# Your own settings belong into /etc/pmta/config, which includes this file.\n"
+    "# Your own settings belong into files of your own: into /etc/pmta/config, where that is not this file.\n"
 )
 _MARKER = re.compile(r"# email-engine (begin|end) (host|tenant [a-z0-9][a-z0-9._-]{0,62})\s*")
 

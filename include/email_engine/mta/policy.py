@@ -1,4 +1,6 @@
-"""The deployment policy (include/config/deploy.yaml) as values; every mistake is reported at once."""
+"""The deployment policy (include/config/deploy.yaml, replies.yaml, bounce_categories.yaml) as values.
+
+Every mistake in any of the three files is reported at once."""
 
 import hashlib
 import re
@@ -10,14 +12,28 @@ from email_engine.fleet import names
 from email_engine.fleet.document import Section, read_document
 from email_engine.fleet.mistakes import FileInvalid, Mistakes
 from email_engine.fleet.providers import shipped_providers
+from email_engine.mta.replies import (
+    TIME,
+    BounceCategory,
+    Receiver,
+    Reply,
+    read_categories,
+    read_receivers,
+)
 from email_engine.mta.watch import WatchPolicy
 
+__all__ = [
+    "BounceCategory",
+    "DeployPolicy",
+    "ProviderRates",
+    "Receiver",
+    "Reply",
+    "Rollup",
+    "parse_policy",
+    "shipped_policy",
+]
+
 RATE = re.compile(r"[1-9]\d{0,6}/(d|h|m)")
-TIME = re.compile(r"(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?")
-PATTERN = re.compile(r"[A-Za-z0-9 .,:;_()|?*+\[\]=@-]{3,200}")
-ACTION = re.compile(
-    r"mode=backoff|mode=normal|skip-mx|bounce-queue|disable-source-ip|(reenable|backoff-to-normal)-after=\w+"
-)
 HOSTS = re.compile(r"lookup-mx:[a-z0-9.-]+|[a-z0-9.-]+(,[a-z0-9.-]+)*")
 MX = re.compile(r"(\*\.)?[a-z0-9.-]+")
 
@@ -42,26 +58,23 @@ class ProviderRates:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """A line of the smtp-pattern-list."""
-
-    pattern: str
-    actions: str
-
-
-@dataclass(frozen=True, slots=True)
 class DeployPolicy:
-    """`head_room_percent`: cap as a share of the allowance; the rest as named in deploy.yaml."""
+    """`head_room_percent`: cap as a share of the allowance; `digest` is that of all three files; the rest as named in
+    deploy.yaml. `max_smtp_out`, `max_msg_per_connection`: where no provider says otherwise."""
 
     digest: str
     head_room_percent: int
     pool_share_percent: int
     max_msg_rate: str
+    max_smtp_out: int
+    max_msg_per_connection: int
     backoff_max_msg_rate: str
     backoff_retry_after: str
     backoff_to_normal_after: str
     providers: tuple[ProviderRates, ...]
-    replies: tuple[Reply, ...]
+    rollups: bool
+    receivers: tuple[Receiver, ...]
+    bounce_categories: tuple[BounceCategory, ...]
     deliveries_file: str
     complaints_file: str
     move_interval: str
@@ -79,36 +92,45 @@ hosts = _like(HOSTS, "lookup-mx:NAME or host names with commas")
 mx = _like(MX, "a host name, or *. before one")
 
 
-def _regex(text: str) -> str | None:
-    try:
-        compiled = bool(re.compile(text)) and bool(PATTERN.fullmatch(text))
-    except re.error:
-        compiled = False
-    return None if compiled else "a regular expression of letters, digits, blanks and .,:;_()|?*+[]=@-"
+def parse_policy(
+    text: str, source: str = "deploy.yaml", replies: str | None = None, categories: str | None = None
+) -> DeployPolicy:
+    """Reads the policy; raises FileInvalid that lists every mistake with its file and line.
 
-
-def _actions(text: str) -> str | None:
-    good = bool(text) and all(ACTION.fullmatch(word) for word in text.split(","))
-    return None if good else "actions such as mode=backoff or disable-source-ip,reenable-after=6h"
-
-
-def parse_policy(text: str, source: str = "deploy.yaml") -> DeployPolicy:
-    """Reads the policy; raises FileInvalid that lists every mistake with its line."""
+    Args:
+        text: deploy.yaml.
+        source: its name, for messages.
+        replies, categories: replies.yaml and bounce_categories.yaml; None: as shipped.
+    """
+    texts = (
+        text,
+        _shipped("replies.yaml") if replies is None else replies,
+        _shipped("bounce_categories.yaml") if categories is None else categories,
+    )
     mistakes = Mistakes()
-    top = read_document(text, source, mistakes)
-    policy = _policy(top, hashlib.sha256(text.encode()).hexdigest()[:16]) if top else None
+    top = read_document(texts[0], source, mistakes)
+    of_replies = read_document(texts[1], "replies.yaml", mistakes)
+    of_categories = read_document(texts[2], "bounce_categories.yaml", mistakes)
+    receivers = read_receivers(of_replies) if of_replies else ()
+    bounces = read_categories(of_categories) if of_categories else ()
+    digest = hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
+    policy = _policy(top, digest, receivers, bounces) if top else None
     if mistakes.found or policy is None:
         raise FileInvalid(source, mistakes.found)
     return policy
 
 
-def _policy(top: Section, digest: str) -> DeployPolicy:
-    top.only("caps", "queues", "providers", "replies", "accounting", "guard", "watch")
+def _policy(
+    top: Section, digest: str, receivers: tuple[Receiver, ...], bounces: tuple[BounceCategory, ...]
+) -> DeployPolicy:
+    top.only("caps", "queues", "providers", "rollups", "bounce_categories", "accounting", "guard", "watch")
     caps = _section(top, "caps", "head_room_percent", "pool_share_percent")
     queues = _section(
         top,
         "queues",
         "max_msg_rate",
+        "max_smtp_out",
+        "max_msg_per_connection",
         "backoff_max_msg_rate",
         "backoff_retry_after",
         "backoff_to_normal_after",
@@ -120,17 +142,31 @@ def _policy(top: Section, digest: str) -> DeployPolicy:
         head_room_percent=caps.number("head_room_percent", 100, 1000),
         pool_share_percent=caps.number("pool_share_percent", 0, 100),
         max_msg_rate=queues.text("max_msg_rate", rate),
+        max_smtp_out=queues.number("max_smtp_out", 1, 1000),
+        max_msg_per_connection=queues.number("max_msg_per_connection", 0, 10_000),
         backoff_max_msg_rate=queues.text("backoff_max_msg_rate", rate),
         backoff_retry_after=queues.text("backoff_retry_after", time),
         backoff_to_normal_after=queues.text("backoff_to_normal_after", time),
-        providers=tuple(_provider(section) for section in top.sections("providers")),
-        replies=tuple(_reply(section) for section in top.sections("replies")),
+        providers=_providers(top),
+        rollups=top.truth("rollups"),
+        receivers=receivers,
+        bounce_categories=bounces if top.truth("bounce_categories") else (),
         deliveries_file=accounting.text("deliveries", names.file_path),
         complaints_file=accounting.text("complaints", names.file_path),
         move_interval=accounting.text("move_interval", time),
         unexplained_lines_percent=guard.number("unexplained_lines_percent", 0, 100),
         watch=_watch(top),
     )
+
+
+def _providers(top: Section) -> tuple[ProviderRates, ...]:
+    found: list[ProviderRates] = []
+    for section in top.sections("providers"):
+        rates = _provider(section)
+        if rates.name and rates.name in [known.name for known in found]:
+            section.add("name", f"{rates.name} stands twice", "each provider once")
+        found.append(rates)
+    return tuple(found)
 
 
 def _watch(top: Section) -> WatchPolicy:
@@ -181,12 +217,11 @@ def _rollup(section: Section) -> Rollup:
     return Rollup(patterns, smtp_hosts)
 
 
-def _reply(section: Section) -> Reply:
-    section.only("pattern", "actions")
-    return Reply(section.text("pattern", _regex), section.text("actions", _actions))
+def _shipped(name: str) -> str:
+    path: Path = home.CONFIG / name
+    return path.read_text(encoding="utf-8")
 
 
 def shipped_policy() -> DeployPolicy:
-    """include/config/deploy.yaml."""
-    path: Path = home.CONFIG / "deploy.yaml"
-    return parse_policy(path.read_text(encoding="utf-8"), path.name)
+    """The files in include/config/."""
+    return parse_policy(_shipped("deploy.yaml"))

@@ -14,14 +14,17 @@ from email_engine.fleet import names
 from email_engine.fleet.model import IpRecord, MtaHost
 from email_engine.fleet.providers import Providers
 from email_engine.mta.layout import Section
-from email_engine.mta.policy import DeployPolicy
+from email_engine.mta.policy import DeployPolicy, ProviderRates
 from email_engine.mta.routing import daily_cap, order, pool_members
+from email_engine.mta.submission import plan_submissions
 
+OPERATORS_OWN = "/etc/pmta/config"
 _HARMLESS = re.compile(r"[^\x00-\x1f\x7f\"'#<>\\]*")
 _FIELDS: tuple[tuple[str, names.Check], ...] = (
     ("vmta", names.name),
     ("pool", names.name),
     ("tenant", names.name),
+    ("mailwizz", names.name),
     ("hostname", names.hostname),
     ("domain", names.hostname),
     ("dkim_selector", names.selector),
@@ -49,6 +52,23 @@ class Pool:
     paused: bool
 
 
+class Fragment(str):
+    """Text that a template made: it may stand in another one as it is."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LimitGroup:
+    """Mailbox providers of the same numbers; `domains` are recipient domains and roll-ups, behind one domain macro."""
+
+    macro: str
+    domains: tuple[str, ...]
+    max_msg_rate: str
+    max_smtp_out: int
+    max_msg_per_connection: int
+
+
 def render_host(
     host: MtaHost, records: tuple[IpRecord, ...], providers: Providers, policy: DeployPolicy
 ) -> tuple[Section, ...]:
@@ -56,18 +76,45 @@ def render_host(
 
     Raises InputError that lists every value which must not reach a configuration file."""
     _check(host, records)
-    known = {provider.name: provider for provider in providers.all}
-    limits = [(rates, known[rates.name]) for rates in policy.providers if rates.name in known]
-    common = {"policy": policy, "limits": limits}
-    host_text = _template("host.conf.j2").render(accounting_dir=host.accounting_dir, **common)
+    groups = _limit_groups(providers, policy)
+    host_text = _template("host.conf.j2").render(
+        base=host.base,
+        accounting_dir=host.accounting_dir,
+        policy=policy,
+        limits=groups,
+        rollups=[(rates.name, rates.rollup) for rates in policy.providers if policy.rollups and rates.rollup],
+    )
     sections = [Section(None, host_text)]
-    for tenant in sorted({r.tenant for r in records}):
-        mine = sorted((r for r in records if r.tenant == tenant), key=order)
+    limits = Fragment(_template("limits.conf.j2").render(policy=policy, limits=groups).rstrip("\n"))
+    by_tenant: dict[str, list[IpRecord]] = {}
+    for record in sorted(records, key=order):
+        by_tenant.setdefault(record.tenant, []).append(record)
+    for tenant, mine in sorted(by_tenant.items()):
+        pools = _pools(mine, policy)
         text = _template("tenant.conf.j2").render(
-            vmtas=[_virtual_mta(r, policy) for r in mine], pools=_pools(mine, policy), **common
+            vmtas=[_virtual_mta(r, policy) for r in mine],
+            limits=limits,
+            pools=pools,
+            submissions=plan_submissions(mine, {pool.name: pool.members for pool in pools}),
         )
         sections.append(Section(tenant, text))
     return tuple(sections)
+
+
+def _limit_groups(providers: Providers, policy: DeployPolicy) -> tuple[LimitGroup, ...]:
+    known = {provider.name: provider for provider in providers.all}
+    alike: dict[tuple[str, int, int], list[ProviderRates]] = {}
+    for rates in policy.providers:
+        if rates.name in known:
+            numbers = (rates.max_msg_rate, rates.max_smtp_out, rates.max_msg_per_connection)
+            alike.setdefault(numbers, []).append(rates)
+    groups = []
+    for numbers, members in alike.items():
+        domains = [domain for rates in members for domain in known[rates.name].domains]
+        domains += [f"{rates.name}.rollup" for rates in members if policy.rollups and rates.rollup]
+        macro = "_".join(["engine", *(re.sub(r"[^a-z0-9]", "_", rates.name) for rates in members)])
+        groups.append(LimitGroup(macro, tuple(domains), *numbers))
+    return tuple(groups)
 
 
 def _virtual_mta(record: IpRecord, policy: DeployPolicy) -> VirtualMta:
@@ -97,8 +144,7 @@ def _check(host: MtaHost, records: tuple[IpRecord, ...]) -> None:
         for field, check in _FIELDS
         if check(getattr(record, field))
     ]
-    if names.file_path(host.accounting_dir):
-        wrong.append(f"accounting_dir {host.accounting_dir!r}")
+    wrong += _wrong_about_host(host)
     vmtas = [record.vmta for record in records]
     twice = {name for name in vmtas if vmtas.count(name) > 1} if len(set(vmtas)) < len(vmtas) else set()
     wrong += [f"virtual MTA {name!r} stands twice" for name in sorted(twice)]
@@ -114,8 +160,27 @@ def _check(host: MtaHost, records: tuple[IpRecord, ...]) -> None:
         )
 
 
+def _wrong_about_host(host: MtaHost) -> list[str]:
+    values: list[tuple[str, str, names.Check]] = [("accounting_dir", host.accounting_dir, names.file_path)]
+    if host.base:
+        values += [
+            ("postmaster", host.base.postmaster, names.mailbox),
+            ("log_file", host.base.log_file, names.file_path),
+            ("spool", host.base.spool, names.file_path),
+            *(("listeners", one, names.listener) for one in host.base.listeners),
+        ]
+    wrong = [f"{field} {value!r} ({check(value)})" for field, value, check in values if check(value)]
+    if host.config_file == OPERATORS_OWN and not host.base:
+        wrong.append(
+            f"config_file {host.config_file}, the operator's own, which this would overwrite: it needs a base"
+        )
+    return wrong
+
+
 def _harmless(value: Any) -> Any:
     """The second guard: nothing that ends a line, a value or a block passes a template's braces."""
+    if isinstance(value, Fragment):
+        return value
     if not isinstance(value, str | int) or not _HARMLESS.fullmatch(str(value)):
         raise InputError(
             "PowerMTA template",

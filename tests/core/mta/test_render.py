@@ -2,12 +2,14 @@
 
 import re
 from dataclasses import replace
+from ipaddress import ip_address
+from time import process_time
 
 import pytest
 
 from email_engine.errors import InputError
 from email_engine.fleet.mistakes import FileInvalid
-from email_engine.fleet.model import IpState, Mode, MtaHost
+from email_engine.fleet.model import IpState, Mode, MtaBase, MtaHost
 from email_engine.fleet.providers import shipped_providers
 from email_engine.home import CONFIG
 from email_engine.mta.inventory import read_inventory
@@ -128,7 +130,8 @@ class TestLayout:
 class TestGuards:
     @pytest.mark.parametrize("bad", ["a b", "a#b", 'a"b', "a\nb", "a>b", "a/b", "A", ""])
     @pytest.mark.parametrize(
-        "field", ["vmta", "pool", "tenant", "hostname", "domain", "dkim_selector", "dkim_key_path"]
+        "field",
+        ["vmta", "pool", "tenant", "mailwizz", "hostname", "domain", "dkim_selector", "dkim_key_path"],
     )
     def test_no_value_that_powermta_could_misread_reaches_the_file(self, field: str, bad: str) -> None:
         with pytest.raises(InputError, match=field):
@@ -154,15 +157,130 @@ class TestGuards:
 
 
 class TestRollups:
-    def test_a_rollup_gets_its_list_its_hosts_and_its_own_rates(self) -> None:
-        source = (CONFIG / "deploy.yaml").read_text()
-        rollup = 'rollup: {mx: ["*.olc.protection.outlook.com"], smtp_hosts: "lookup-mx:outlook.com"}'
-        text = rendered(
-            record(1), policy=parse_policy(re.sub(r"(name: microsoft.*?) }", rf"\1, {rollup} }}", source))
-        )
+    def test_a_rollup_gets_its_list_and_its_hosts(self) -> None:
+        text = rendered(record(1))
         assert "  mx *.olc.protection.outlook.com microsoft.rollup\n" in text
         assert "<domain microsoft.rollup>\n  smtp-hosts lookup-mx:outlook.com\n</domain>" in text
-        assert "  <domain microsoft.rollup>\n    max-msg-rate 250/h\n" in text
+
+    def test_one_block_holds_for_domains_and_rollup(self) -> None:
+        text = rendered(record(1))
+        assert "domain-macro engine_gmail gmail.com,googlemail.com,gmail.rollup\n" in text
+        assert "  <domain $engine_gmail>\n    max-msg-rate 250/h\n" in text
+
+    def test_no_company_at_the_same_operator_is_rolled_up(self) -> None:
+        patterns = [pattern for rates in POLICY.providers if rates.rollup for pattern in rates.rollup.mx]
+        for host in (
+            "aspmx.l.google.com", "alt1.aspmx.l.google.com", "example-com.mail.protection.outlook.com",
+            "mx-biz.mail.am0.yahoodns.net", "mx-eu.mail.am0.yahoodns.net",
+        ):  # fmt: skip
+            assert not [p for p in patterns if host == p or (p[0] == "*" and host.endswith(p[1:]))]
+
+    def test_one_switch_turns_them_all_off(self) -> None:
+        source = (CONFIG / "deploy.yaml").read_text().replace("rollups: true", "rollups: false")
+        text = rendered(record(1), policy=parse_policy(source))
+        assert "rollup" not in text
+        assert "domain-macro engine_gmail gmail.com,googlemail.com\n" in text
+
+
+class TestLimits:
+    def test_eight_big_providers_get_250_an_hour_and_everybody_1000(self) -> None:
+        named = {rates.name: rates.max_msg_rate for rates in POLICY.providers}
+        assert {"gmail", "microsoft", "yahoo", "icloud", "gmx", "orange", "free", "sfr", "proton"} <= set(
+            named
+        )
+        assert set(named.values()) == {"250/h"}
+        assert POLICY.max_msg_rate == "1000/h"
+
+    def test_every_domain_of_a_big_provider_has_a_limit_of_its_own(self) -> None:
+        text = rendered(record(1))
+        macros = dict(line.split()[1:] for line in text.splitlines() if line.startswith("domain-macro"))
+        limited = {
+            domain
+            for macro, domains in macros.items()
+            if f"<domain ${macro}>" in text
+            for domain in domains.split(",")
+        }
+        for rates in POLICY.providers:
+            provider = next(one for one in shipped_providers().all if one.name == rates.name)
+            assert set(provider.domains) <= limited
+
+    def test_providers_of_the_same_numbers_share_a_block(self) -> None:
+        assert "  <domain $engine_free_sfr_laposte_proton>\n" in rendered(record(1))
+
+    def test_all_that_is_alike_is_alike_to_the_byte(self) -> None:
+        text = rendered(*(record(n, tenant) for tenant in ("aurora", "borealis") for n in range(1, 30)))
+        bodies = re.findall(r"<virtual-mta \S+>\n(?:.*\n){3}((?:  .*\n)+)</virtual-mta>", text)
+        assert len(bodies) == 58
+        assert len(set(bodies)) == 1
+
+    def test_no_rate_has_a_multiplier(self) -> None:
+        assert not re.search(r"-rate \S*/\d", rendered(record(1)))
+
+
+class TestAccounting:
+    def test_every_kind_of_record_is_written_for_the_fetcher(self) -> None:
+        text = rendered(record(1))
+        assert "  records d,b,t,tq,rb,rs\n" in text
+        assert "  records f\n" in text
+        assert "world-readable" not in text
+
+
+class TestBase:
+    BASE = MtaBase("ops@example.com", ("10.0.0.5:2525", "10.0.0.6:25"))
+
+    def host(self, **more: object) -> str:
+        host = replace(HOST, config_file="/etc/pmta/config", base=replace(self.BASE, **more))
+        return render_host(host, (record(1),), shipped_providers(), POLICY)[0].text
+
+    def test_a_host_with_a_base_gets_a_whole_configuration(self) -> None:
+        text = self.host()
+        for line in (
+            "postmaster ops@example.com", "smtp-listener 10.0.0.5:2525", "smtp-listener 10.0.0.6:25", "run-as-root no",
+            "log-file /var/log/pmta/pmta.log", "<spool /var/spool/pmta>", "http-mgmt-port 8080",
+        ):  # fmt: skip
+            assert f"{line}\n" in text
+        assert re.findall(r"http-access (\S+)", text) == ["127.0.0.1", "::1"]
+        assert "<source 0/0>\n  always-allow-relaying no\n" in text
+
+    def test_a_host_without_one_gets_none_of_it(self) -> None:
+        text = rendered(record(1))
+        for word in ("postmaster ", "smtp-listener", "http-", "<spool", "log-file", "run-as-root", "<source"):
+            assert not re.search(rf"^\s*{word}", text, re.MULTILINE)
+
+    def test_the_operators_own_file_is_never_rendered(self) -> None:
+        with pytest.raises(InputError, match="needs a base"):
+            render_host(replace(HOST, config_file="/etc/pmta/config"), (), shipped_providers(), POLICY)
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"postmaster": "a@b.example\nhttp-access 0/0 admin"},
+            {"listeners": ("0.0.0.0:25 # x",)},
+            {"log_file": "/var/log/x y"},
+            {"spool": "/var/spool>"},
+        ],
+        ids=lambda wrong: next(iter(wrong)),
+    )
+    def test_no_value_that_powermta_could_misread_reaches_the_base(self, wrong: dict[str, object]) -> None:
+        with pytest.raises(InputError, match=next(iter(wrong))):
+            self.host(**wrong)
+
+
+class TestSpeed:
+    def test_ten_thousand_virtual_mtas_render_within_a_second(self) -> None:
+        records = tuple(
+            replace(
+                record(1),
+                vmta=f"aurora-{n}",
+                address=ip_address("45.0.0.0") + n,
+                hostname=f"mail{n}.a.example",
+            )
+            for n in range(10_000)
+        )
+        started = process_time()
+        text = rendered(*records)
+        assert process_time() - started < 2
+        assert text.count("<virtual-mta ") == 10_000
 
 
 class TestPolicy:
@@ -172,12 +290,33 @@ class TestPolicy:
             source.replace("1000/h", "1000/hour")
             .replace("head_room_percent: 120", "head_room_percent: 20")
             .replace("name: gmail", "name: gmial")
-            .replace("RP-00", "RP-00(")
             .replace("move_interval: 5m", "move_interval: soon\n  moev: x")
         )
+        replies = (CONFIG / "replies.yaml").read_text().replace("pattern: RP-00[1-3]", "pattern: RP-00(")
+        categories = (
+            (CONFIG / "bounce_categories.yaml")
+            .read_text()
+            .replace("category: spam-related", "category: spam")
+        )
         with pytest.raises(FileInvalid) as caught:
-            parse_policy(broken)
-        assert len(caught.value.mistakes) == 6
+            parse_policy(broken, replies=replies, categories=categories)
+        places = [mistake.place.short for mistake in caught.value.mistakes]
+        assert len(places) == 7
+        assert [place.partition(":")[0] for place in places] == [
+            *["deploy.yaml"] * 5, "bounce_categories.yaml", "replies.yaml",
+        ]  # fmt: skip
+        line = next(n for n, text in enumerate(replies.splitlines(), 1) if "pattern: RP-00(" in text)
+        assert places[-1] == f"replies.yaml:{line}"
+
+    def test_a_provider_stands_once(self) -> None:
+        twice = (CONFIG / "deploy.yaml").read_text().replace("name: sfr,", "name: free,")
+        with pytest.raises(FileInvalid, match="free stands twice"):
+            parse_policy(twice)
+
+    def test_the_digest_is_that_of_all_files(self) -> None:
+        source, replies = (CONFIG / "deploy.yaml").read_text(), (CONFIG / "replies.yaml").read_text()
+        assert parse_policy(source).digest == POLICY.digest
+        assert parse_policy(source, replies=replies + "\n").digest != POLICY.digest
 
     @pytest.mark.parametrize("text", ["", "[]", "caps: {", "{}"])
     def test_a_file_that_is_no_policy_is_refused(self, text: str) -> None:
