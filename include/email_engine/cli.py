@@ -3,6 +3,7 @@ error (its text on stderr). Each subcommand is a module of `email_engine.command
 
 import argparse
 import importlib
+import keyword
 import os
 import sys
 from collections.abc import Sequence
@@ -15,12 +16,14 @@ COMMANDS: dict[str, str] = {
     "migrate": "bring the engine's tables to this release",
     "ingest": "PowerMTA accounting files to a summary",
     "render": "the PowerMTA configuration of one host",
+    "import": "a draft of the fleet file from a running PowerMTA configuration",
     "diff": "what changes from one PowerMTA configuration to another, in meaning",
     "sweep": "IPs against DNS block lists",
     "dns": "SPF, DKIM, DMARC, PTR and MX of a sending domain",
 }
 """Name and help line. A new command: a line here, and a module `email_engine.commands.NAME` (dashes become
-underscores) with `configure(parser)` and `run(args) -> int`; `email_engine.commands.output` prints."""
+underscores, a keyword of Python gets one behind it) with `configure(parser)` and `run(args) -> int`;
+`email_engine.commands.output` prints."""
 
 FINE, FINDINGS, USAGE = 0, 1, 2
 
@@ -36,7 +39,8 @@ def build_parser(chosen: str | None) -> argparse.ArgumentParser:
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text)
         if name == chosen:
-            module = importlib.import_module(f"email_engine.commands.{name.replace('-', '_')}")
+            file = name.replace("-", "_") + ("_" if keyword.iskeyword(name) else "")
+            module = importlib.import_module(f"email_engine.commands.{file}")
             module.configure(command)
             command.set_defaults(run=module.run)
     return parser

@@ -1,0 +1,1 @@
+"""The steps by which `adopt` makes a fleet draft of an operator's configuration."""
