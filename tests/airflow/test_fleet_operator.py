@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from email_engine.errors import GuardBreach, InputError, Unreachable
 from email_engine.fleet.mistakes import FleetInvalid
 from email_engine.store import schema as s
-from email_engine.store import versions
+from email_engine.store import brakes, versions
 from email_engine.store.engine import Store
 from email_engine_airflow.operators.fleet import SyncFleet
 from tests.airflow_connections import engine_connection
@@ -100,6 +100,25 @@ def test_a_plan_that_removes_too_much_is_refused_and_changes_nothing(store: Stor
         with pytest.raises(GuardBreach, match="60 of 100 IPs would be removed; expected at most 30"):
             sync(dry_run=dry_run)
     assert ips(store) == 100
+
+
+def test_a_sending_ip_that_leaves_the_file_is_braked_with_the_change(store: Store, file: Path) -> None:
+    sync()
+    states = "{ active: 1-40, warming: 41-47, standby: 48-50 }"
+    assert states in EXAMPLE
+    fewer = EXAMPLE.replace("count: 50", "count: 46").replace(states, "{ active: 1-40, warming: 41-46 }")
+    file.write_text(fewer)
+    sync(dry_run=True)
+    with store.session(tenant="*") as conn:
+        assert brakes.engaged(conn) == ()
+    assert sync()["changed"]
+    with store.session(tenant="*") as conn:
+        standing = brakes.engaged(conn)
+    assert {(b.vmta, b.mta_host, b.removed, b.reason) for b in standing} == {
+        ("aurora-47", "mta-2", True, "it left the fleet file"),
+        ("borealis-47", "mta-2", True, "it left the fleet file"),
+    }, "48 to 50 only stood by"
+    assert sync()["changed"] is False
 
 
 @pytest.mark.usefixtures("file")

@@ -60,7 +60,7 @@ def test_both_halves_hold_and_are_read_back(whole: Whole) -> None:
     whole.mail(1, 10)
     whole.engage(1)
     assert whole.brake() == {"host": "mta-1", "held": 1, "released": 0, "failed": 0}
-    assert whole.queues(1) == {"gmail.com": (10, True)}
+    assert whole.queues(1) == {"gmail.rollup": (10, True)}
     assert whole.disabled_sources() == ["198.51.100.1"]
     assert [whole.server(n)[2] for n in (1, 2, 3)] == ["disabled", "active", "active"]
     brake = row(whole)
@@ -81,7 +81,7 @@ def test_mail_in_the_queue_stays_and_no_accounting_record_leaves_later(whole: Wh
     whole.later(hours=3)
     last = whole.last_sent(1)
     assert last is None or last <= at
-    assert whole.queues(1) == {"gmail.com": (300, True)}
+    assert whole.queues(1) == {"gmail.rollup": (300, True)}
     assert whole.last_sent(2) > at, "its neighbour must go on sending, or nothing was shown"
 
 
@@ -94,7 +94,7 @@ def test_a_queue_that_appears_later_is_held_too(whole: Whole, covered: bool) -> 
     at = whole.now
     whole.mail(1, 40, domain="yahoo.com")
     whole.later()
-    assert {queue: n for queue, (n, _) in whole.queues(1).items()} == {"gmail.com": 5, "yahoo.com": 40}
+    assert {queue: n for queue, (n, _) in whole.queues(1).items()} == {"gmail.rollup": 5, "yahoo.rollup": 40}
     last = whole.last_sent(1)
     assert last is None or last <= at
     whole.brake()
@@ -111,11 +111,11 @@ def test_after_a_reload_that_forgets_pauses_it_is_held_again(whole: Whole, again
     at = whole.now
     whole.lab.knob("pause_survives_reload", on=False)
     whole.lab.knob("restart")
-    assert whole.queues(1) == {"gmail.com": (50, False)}
+    assert whole.queues(1) == {"gmail.rollup": (50, False)}
     if again == "deploy":
         whole.allow(2000, 2)
     getattr(whole, again)()
-    assert whole.queues(1) == {"gmail.com": (50, True)}
+    assert whole.queues(1) == {"gmail.rollup": (50, True)}
     whole.later()
     last = whole.last_sent(1)
     assert last is None or last <= at
@@ -130,7 +130,7 @@ def test_a_brake_that_a_person_took_off_is_put_on_again_and_told_each_time(whole
             mta.let_go("198.51.100.1", "aurora-1")
         whole.set_server(1, "active")
         whole.brake()
-        assert whole.queues(1) == {"gmail.com": (50, True)}
+        assert whole.queues(1) == {"gmail.rollup": (50, True)}
         assert whole.disabled_sources() == ["198.51.100.1"]
         assert whole.server(1)[2] == "disabled"
         news = told(whole, "brake-taken-off")
@@ -162,7 +162,7 @@ def test_powermta_away_mailwizz_holds_and_the_next_run_completes_it(whole: Whole
     assert whole.brake()["held"] == 1
     brake = row(whole)
     assert (brake.powermta_holds, brake.mailwizz_holds) == (True, True)
-    assert whole.queues(1) == {"gmail.com": (5, True)}
+    assert whole.queues(1) == {"gmail.rollup": (5, True)}
     assert [(severity, state) for severity, state, _ in told(whole)] == [
         ("critical", "incomplete 01"),
         ("warning", "holds"),
@@ -187,7 +187,7 @@ def test_mailwizz_away_powermta_holds_and_the_next_run_completes_it(
     assert "mailwizz_db_mw-aurora" in error.observed
     brake = row(whole)
     assert (brake.powermta_holds, brake.mailwizz_holds) == (True, False)
-    assert whole.queues(1) == {"gmail.com": (5, True)}
+    assert whole.queues(1) == {"gmail.rollup": (5, True)}
     assert whole.server(1) == UNTOUCHED
     assert whole.rows(s.quota_syncs) == []
     assert [(severity, state) for severity, state, _ in told(whole)] == [("critical", "incomplete 10")]
@@ -300,7 +300,7 @@ def test_a_dry_run_touches_nothing(whole: Whole) -> None:
     before = whole.snapshot(s.brakes, s.alerts, s.quota_syncs)
     assert whole.brake(dry_run=True) == {"host": "mta-1", "held": 0, "released": 0, "failed": 0}
     assert whole.snapshot(s.brakes, s.alerts, s.quota_syncs) == before
-    assert whole.queues(1) == {"gmail.com": (5, False)}
+    assert whole.queues(1) == {"gmail.rollup": (5, False)}
     assert whole.disabled_sources() == []
     assert whole.server(1) == UNTOUCHED
 
@@ -331,7 +331,7 @@ def test_a_tenant_that_went_to_observe_keeps_its_brakes_as_they_are(whole: Whole
     before = whole.snapshot(s.brakes, s.alerts, s.quota_syncs)
     assert whole.brake() == {"host": "mta-1", "held": 0, "released": 0, "failed": 0}
     assert whole.snapshot(s.brakes, s.alerts, s.quota_syncs) == before
-    assert whole.queues(1) == {"gmail.com": (5, False)}
+    assert whole.queues(1) == {"gmail.rollup": (5, False)}
     assert whole.server(1)[2] == "active"
 
 
@@ -352,7 +352,7 @@ def test_a_stop_during_a_release_is_not_forgotten(whole: Whole, monkeypatch: pyt
         assert "braked again" in str(fails(whole))
     assert row(whole).released_at is None
     assert whole.brake()["held"] == 1
-    assert whole.queues(1) == {"gmail.com": (5, True)}
+    assert whole.queues(1) == {"gmail.rollup": (5, True)}
 
 
 def test_a_release_that_a_later_sweep_completes_brings_the_cap_back(whole: Whole) -> None:

@@ -5,11 +5,11 @@ from datetime import datetime
 from ipaddress import ip_address
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from email_engine.fleet.model import IpAddress, IpRecord
-from email_engine.store.schema import brakes, ips
+from email_engine.fleet.model import SENDING_STATES, IpAddress, IpRecord, IpState, Mode
+from email_engine.store.schema import brakes, ip_state_history, ips, mailwizz_instances, mta_hosts, tenants
 
 BY_HAND = "emergency_stop"
 """The DAG by which people brake; only people release such a brake."""
@@ -19,7 +19,10 @@ BY_HAND = "emergency_stop"
 class Brake:
     """An engaged brake. `powermta_holds`, `mailwizz_holds`: was each side seen to stand still?
 
-    `release_asked_at` is set when nothing speaks for holding any longer; the brake ends when both sides run again."""
+    `release_asked_at` is set when nothing speaks for holding any longer; the brake ends when both sides run again.
+    `connection`, `config_file`, `mailwizz_connection`: of host and MailWizz, also where they left the fleet
+    (`host_removed`). `removed`: the IP left the fleet file; then `heir` is the address that has its virtual MTA on the
+    host now, `server_heir` the one that has its delivery server, None where nobody has."""
 
     brake_id: int
     tenant: str
@@ -37,6 +40,28 @@ class Brake:
     mailwizz_holds: bool
     checked_at: datetime | None
     release_asked_at: datetime | None
+    mode: Mode = Mode.ACT
+    connection: str = ""
+    config_file: str = ""
+    mailwizz_connection: str = ""
+    host_removed: bool = False
+    removed: bool = False
+    heir: str | None = None
+    heir_sends: bool = False
+    server_heir: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Leaver:
+    """An IP that left the fleet file while it was sending, and whose mail nobody has stopped since."""
+
+    ip_id: int
+    tenant: str
+    address: IpAddress
+    vmta: str
+    mta_host: str
+    state: IpState
+    left_at: datetime
 
 
 def engage(
@@ -52,6 +77,20 @@ def engage(
     """The id of the IP's engaged brake, made if there is none; a release that was asked for is called off.
 
     A brake that a pipeline engaged becomes a person's when `emergency_stop` engages it too, never the other way."""
+    return _engage(conn, ip.ip_id, ip.tenant, reason, actor, as_of, decision_id, dag_id, run_id)
+
+
+def _engage(
+    conn: Connection,
+    ip_id: int,
+    tenant: str,
+    reason: str,
+    actor: str,
+    as_of: datetime,
+    decision_id: int | None,
+    dag_id: str | None,
+    run_id: str | None,
+) -> int:
     values: dict[str, Any] = {
         "reason": reason,
         "actor": actor,
@@ -61,13 +100,13 @@ def engage(
     }
     made = conn.execute(
         insert(brakes)
-        .values(tenant=ip.tenant, ip_id=ip.ip_id, engaged_at=as_of, **values)
+        .values(tenant=tenant, ip_id=ip_id, engaged_at=as_of, **values)
         .on_conflict_do_nothing(index_elements=["ip_id"], index_where=brakes.c.released_at.is_(None))
         .returning(brakes.c.id)
     ).scalar_one_or_none()
     if made is not None:
         return int(made)
-    standing = (brakes.c.ip_id == ip.ip_id) & brakes.c.released_at.is_(None)
+    standing = (brakes.c.ip_id == ip_id) & brakes.c.released_at.is_(None)
     held = conn.execute(select(brakes).where(standing).with_for_update()).one()
     if held.release_asked_at is not None:
         called_off = {"release_asked_at": None, "powermta_holds": False, "mailwizz_holds": False}
@@ -94,24 +133,106 @@ def confirm(
 
 
 def engaged(conn: Connection, mta_host: str | None = None, tenant: str | None = None) -> tuple[Brake, ...]:
-    """Brakes that are not released, oldest first."""
-    query = (
-        select(
-            brakes.c.id.label("brake_id"), brakes.c.tenant, brakes.c.ip_id, ips.c.address, ips.c.vmta_name.label("vmta"),
-            ips.c.mta_host, ips.c.mailwizz, ips.c.mailwizz_server_id, brakes.c.reason, brakes.c.actor, brakes.c.dag_id,
-            brakes.c.engaged_at, brakes.c.powermta_holds, brakes.c.mailwizz_holds, brakes.c.checked_at,
-            brakes.c.release_asked_at,
-        )
-        .join_from(brakes, ips, ips.c.id == brakes.c.ip_id)
-        .where(brakes.c.released_at.is_(None))
-        .order_by(brakes.c.id)
-    )  # fmt: skip
+    """Brakes that are not released, oldest first; those of IPs that left the fleet too."""
+    query = _query().where(brakes.c.released_at.is_(None)).order_by(brakes.c.id)
     if mta_host is not None:
         query = query.where(ips.c.mta_host == mta_host)
     if tenant is not None:
         query = query.where(brakes.c.tenant == tenant)
     rows = conn.execute(query).mappings()
-    return tuple(Brake(**{**row, "address": ip_address(str(row["address"]))}) for row in rows)
+    return tuple(
+        Brake(**{**row, "address": ip_address(str(row["address"])), "mode": Mode(row["mode"])})
+        for row in rows
+    )
+
+
+def _query() -> Select[Any]:
+    other = ips.alias("other")
+    sends = other.c.status.in_([state.value for state in SENDING_STATES])
+    held_too = brakes.alias("held_too")
+
+    def heir(column: Any, *same: ColumnElement[bool]) -> Any:
+        there = (ips.c.removed, other.c.removed.is_(False), other.c.id != ips.c.id)
+        return select(column).where(*there, *same).limit(1).scalar_subquery()
+
+    same_vmta = (other.c.vmta_name == ips.c.vmta_name, other.c.mta_host == ips.c.mta_host)
+    same_server = (other.c.mailwizz == ips.c.mailwizz, other.c.mailwizz_server_id == ips.c.mailwizz_server_id)
+    braked = (
+        select(held_too.c.id).where(held_too.c.ip_id == other.c.id, held_too.c.released_at.is_(None)).exists()
+    )
+    return (
+        select(
+            brakes.c.id.label("brake_id"), brakes.c.tenant, brakes.c.ip_id, ips.c.address, ips.c.vmta_name.label("vmta"),
+            ips.c.mta_host, ips.c.mailwizz, ips.c.mailwizz_server_id, brakes.c.reason, brakes.c.actor, brakes.c.dag_id,
+            brakes.c.engaged_at, brakes.c.powermta_holds, brakes.c.mailwizz_holds, brakes.c.checked_at,
+            brakes.c.release_asked_at, tenants.c.mode, mta_hosts.c.connection, mta_hosts.c.config_file,
+            mailwizz_instances.c.db_connection.label("mailwizz_connection"),
+            mta_hosts.c.removed.label("host_removed"), ips.c.removed,
+            heir(func.host(other.c.address), *same_vmta).label("heir"),
+            func.coalesce(heir(and_(sends, ~braked), *same_vmta), False).label("heir_sends"),
+            heir(func.host(other.c.address), *same_server).label("server_heir"),
+        )
+        .join_from(brakes, ips, ips.c.id == brakes.c.ip_id)
+        .join(tenants, tenants.c.name == brakes.c.tenant)
+        .join(mta_hosts, mta_hosts.c.name == ips.c.mta_host)
+        .join(mailwizz_instances, mailwizz_instances.c.name == ips.c.mailwizz)
+    )  # fmt: skip
+
+
+def leavers(conn: Connection) -> tuple[Leaver, ...]:
+    """IPs of tenants in `act` that left the fleet file while they were sending and that no brake holds since: their mail
+    must stop at once, for no deployment does it without a person."""
+    left = (
+        select(ip_state_history.c.ip_id, func.max(ip_state_history.c.id).label("entry"))
+        .where(ip_state_history.c.event == "removed")
+        .group_by(ip_state_history.c.ip_id)
+        .subquery()
+    )
+    h = ip_state_history.c
+    stopped = or_(
+        and_(
+            brakes.c.released_at.is_(None),
+            or_(brakes.c.release_asked_at.is_(None), brakes.c.release_asked_at >= h.as_of),
+        ),
+        brakes.c.released_at >= h.recorded_at,
+    )
+    query = (
+        select(ips.c.id.label("ip_id"), ips.c.tenant, ips.c.address, ips.c.vmta_name.label("vmta"), ips.c.mta_host,
+               ips.c.status.label("state"), h.as_of.label("left_at"))
+        .join(left, left.c.ip_id == ips.c.id)
+        .join(ip_state_history, h.id == left.c.entry)
+        .join(tenants, tenants.c.name == ips.c.tenant)
+        .where(
+            ips.c.removed, tenants.c.mode == Mode.ACT.value,
+            ips.c.status.in_([state.value for state in SENDING_STATES]),
+            ~select(brakes.c.id).where(brakes.c.ip_id == ips.c.id, stopped).exists(),
+        )
+        .order_by(ips.c.id)
+    )  # fmt: skip
+    return tuple(
+        Leaver(**{**row, "address": ip_address(str(row["address"])), "state": IpState(row["state"])})
+        for row in conn.execute(query).mappings()
+    )
+
+
+def engage_leaver(
+    conn: Connection, ip: Leaver, reason: str, actor: str, as_of: datetime, decision_id: int | None,
+    dag_id: str | None, run_id: str | None,
+) -> int:  # fmt: skip
+    """As `engage`, for an IP that left the fleet file."""
+    return _engage(conn, ip.ip_id, ip.tenant, reason, actor, as_of, decision_id, dag_id, run_id)
+
+
+def ended(conn: Connection, brake_id: int, at: datetime) -> bool:
+    """The brake of an IP that left the fleet ends: nothing is there any more that could send. False if it ended already or
+    the IP is back."""
+    gone = select(ips.c.id).where(ips.c.id == brakes.c.ip_id, ips.c.removed).exists()
+    done = (
+        update(brakes)
+        .where(brakes.c.id == brake_id, brakes.c.released_at.is_(None), gone)
+        .values(released_at=at, powermta_holds=False, mailwizz_holds=False)
+    )
+    return conn.execute(done.returning(brakes.c.id)).first() is not None
 
 
 def stands(conn: Connection, ip_id: int) -> bool:

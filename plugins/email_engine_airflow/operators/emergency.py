@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from email_engine.fleet.model import IpRecord
+    from email_engine.store.brakes import Brake
 
 PIPELINE = "emergency_stop"
 OWNER = "warmup_advance"
@@ -19,7 +20,8 @@ OWNER = "warmup_advance"
 class PullTheBrake(BaseOperator):
     """Writes what the form asks, in one transaction: a decision and a brake (or its release) for every IP meant, and a
     new fleet version. A brake of this pipeline is released by this pipeline alone; a release lets no IP go that is parked
-    or paused: its brake is handed back to the pipelines. A run that is cleared after a later one spoke changes nothing.
+    or paused: its brake is handed back to the pipelines. An IP that left the fleet file can be let go by its address: its
+    queue drains, its MailWizz server stays off. A run that is cleared after a later one spoke changes nothing.
     Returns the MTA hosts to act on.
 
     Raises:
@@ -41,6 +43,10 @@ class PullTheBrake(BaseOperator):
         store = EngineDbHook(self.engine_conn_id).get_conn()
         try:
             with store.session(tenant="*") as conn:
+                leaving = _leaving(conn, run)
+                if leaving:
+                    self.log.info("%s left the fleet file; its queue may drain", leaving[0].address)
+                    return [] if run.dry_run else _let_drain(conn, leaving, run)
                 records = load_ips(conn, day=run.as_of.date())
                 chosen = choose(records, Scope(run.params["scope"]), run.params.get("name"))
                 self.log.info("%d IPs: %s", len(chosen), ", ".join(str(ip.address) for ip in chosen))
@@ -107,3 +113,38 @@ def _stays(ip: "IpRecord") -> str | None:
     if ip.paused_until is not None:
         return f"it is paused until {ip.paused_until:%Y-%m-%d}"
     return None
+
+
+def _leaving(conn: "Connection", run: Run) -> "list[Brake]":
+    """The brake that the form releases, if it is that of an IP that left the fleet file."""
+    from email_engine.lifecycle.scope import Scope
+    from email_engine.store.brakes import engaged
+
+    if not run.params.get("release") or run.params["scope"] != Scope.IP:
+        return []
+    wanted = str(run.params.get("name") or "").strip().lower()
+    return [b for b in engaged(conn) if b.removed and str(b.address) == wanted]
+
+
+def _let_drain(conn: "Connection", leaving: "list[Brake]", run: Run) -> list[str]:
+    from email_engine.decision import Decision
+    from email_engine.store import alerts, brakes, decisions
+
+    reason = str(run.params["reason"]).strip()
+    for brake in leaving:
+        decisions.record(
+            conn,
+            Decision(
+                tenant=brake.tenant, pipeline=PIPELINE, subject=str(brake.address), run_key=run.run_id,
+                action="release", reason=f"{run.actor}: {reason}", as_of=run.as_of, policy_digest="by hand",
+                inputs={"state": "left the fleet file"},
+            ),
+            run.dag_id, run.run_id,
+        )  # fmt: skip
+        brakes.ask_release(conn, brake.ip_id, run.as_of, by_hand=True)
+    alerts.raise_alert(
+        conn, PIPELINE, f"ip {leaving[0].address}", f"released {run.run_id}", "warning",
+        f"{run.actor} lets {leaving[0].address} drain, which left the fleet file: {reason}",
+        dag_id=run.dag_id, run_id=run.run_id,
+    )  # fmt: skip
+    return sorted({brake.mta_host for brake in leaving})

@@ -1,14 +1,22 @@
 """The fleet file comes into the database."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from email_engine_airflow.run import current_run
+from email_engine_airflow.run import Run, current_run
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from email_engine.store.brakes import Leaver
 
 
 class SyncFleet(BaseOperator):
     """Parses the fleet file, plans, applies; a first task that also says over what to map.
+
+    An IP that left the file while it was sending gets a brake in the same transaction: its virtual MTA stays on the host
+    until a person approves the deployment without it, and its MailWizz server would go on filling it.
 
     Returns `{"tenants": [...], "hosts": [...], "mailwizz": [...], "changed": bool}` with the names of the wanted
     fleet. Changes nothing when the database has this inventory already; a dry run shows the plan and writes nothing
@@ -54,6 +62,13 @@ class SyncFleet(BaseOperator):
                     changed = apply_inventory(
                         conn, plan, as_of=run.as_of, dag_id=run.dag_id, run_id=run.run_id, actor=run.actor
                     )
+                    for ip in stop_leavers(conn, run):
+                        self.log.warning(
+                            "%s (%s) left the fleet file while it was %s: its mail stops",
+                            ip.address,
+                            ip.vmta,
+                            ip.state,
+                        )
         finally:
             store.dispose()
         return {
@@ -62,3 +77,24 @@ class SyncFleet(BaseOperator):
             "mailwizz": [instance.name for instance in fleet.mailwizz_instances],
             "changed": changed,
         }
+
+
+def stop_leavers(conn: "Connection", run: Run) -> "tuple[Leaver, ...]":
+    """Writes a decision and a brake for every IP that left the fleet file while it was sending; `ApplyBrakes` acts on it."""
+    from email_engine.decision import Decision
+    from email_engine.store import brakes, decisions
+
+    gone = brakes.leavers(conn)
+    reason = "it left the fleet file"
+    for ip in gone:
+        decision = decisions.record(
+            conn,
+            Decision(
+                tenant=ip.tenant, pipeline="fleet", subject=str(ip.address), run_key=ip.left_at.isoformat(),
+                action="stop", reason=reason, as_of=run.as_of, policy_digest="fleet file",
+                inputs={"state": str(ip.state), "vmta": ip.vmta, "mta_host": ip.mta_host},
+            ),
+            run.dag_id, run.run_id,
+        )  # fmt: skip
+        brakes.engage_leaver(conn, ip, reason, run.actor, run.as_of, decision, run.dag_id, run.run_id)
+    return gone
