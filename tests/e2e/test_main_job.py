@@ -152,7 +152,9 @@ def test_a_listed_ip_stops_at_once_and_leaves_its_pool(everything: Everything) -
         "nobody sends: the check shows nothing"
     )
     queued = [
-        q for q in everything.lab.state()["powermta"]["mta-1"]["queues"] if q["name"] == "gmail.com/aurora-7"
+        q
+        for q in everything.lab.state()["powermta"]["mta-1"]["queues"]
+        if q["name"] == "gmail.rollup/aurora-7"
     ]
     assert queued[0]["recipients"] > 0, "mail must still wait in the queue, or nothing was held"
 
