@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 
 from email_engine.errors import GuardBreach, InputError, Unreachable
 from email_engine.fleet.mistakes import FleetInvalid
-from email_engine.store import schema as s
 from email_engine.store import brakes, versions
+from email_engine.store import schema as s
 from email_engine.store.engine import Store
 from email_engine_airflow.operators.fleet import SyncFleet
 from tests.airflow_connections import engine_connection
