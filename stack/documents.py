@@ -29,9 +29,14 @@ def dags_page() -> str:
 def pages() -> dict[Path, str]:
     """Path -> text as it should be."""
     from email_engine.lifecycle.document import render_page
+    from email_engine.mta.language.lint.page import lint_page
 
     lifecycle = ROOT / "docs" / "lifecycle.md"
-    return {DAGS_PAGE: dags_page(), lifecycle: render_page(lifecycle.read_text())}
+    return {
+        DAGS_PAGE: dags_page(),
+        lifecycle: render_page(lifecycle.read_text()),
+        ROOT / "docs" / "lint.md": lint_page(),
+    }
 
 
 def main(arguments: list[str]) -> int:

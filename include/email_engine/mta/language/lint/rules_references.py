@@ -1,0 +1,327 @@
+"""4xx: names that something points to."""
+
+from collections.abc import Iterator
+
+from email_engine.mta.language.lint.index import MACRO, Index, Line
+from email_engine.mta.language.lint.rule import ERROR, INFO, MAIN, WARNING, Hit, Rule, short
+from email_engine.mta.language.tree import Block, Directive
+
+_VMTA = "<virtual-mta vmta-1>\n  smtp-source-host 192.0.2.11 mail1.example.com\n{}</virtual-mta>\n"
+_POOL = "<virtual-mta-pool pool-a>\n  virtual-mta {}\n</virtual-mta-pool>\n"
+_SOURCE = "<source 192.0.2.9>\n  {}\n</source>\n"
+_MAY = " In a file that others include, or when an include was not read, the name may stand elsewhere."
+
+
+def _rule(code: str, title: str, why: str, source: str, what: str, bad: str, good: str) -> Rule:
+    remedy = f"correct the name, or define {what}"
+    return Rule(code, ERROR, title, why + _MAY, source, remedy, MAIN + bad, MAIN + good)
+
+
+MEMBER = _rule(
+    "PM401",
+    "pool that names an unknown virtual MTA",
+    "A member that does not exist makes the configuration unloadable.",
+    "3.3.13",
+    "a <virtual-mta>",
+    _VMTA.format("") + _POOL.format("vmta-2"),
+    _VMTA.format("") + _POOL.format("vmta-1"),
+)
+REPLIES = _rule(
+    "PM402",
+    "unknown smtp-pattern-list",
+    "Replies are then not looked at.",
+    "3.3.10",
+    "a <smtp-pattern-list>",
+    "<domain *>\n  smtp-pattern-list replies\n</domain>\n",
+    "<smtp-pattern-list replies>\n</smtp-pattern-list>\n<domain *>\n  smtp-pattern-list replies\n</domain>\n",
+)
+PATTERNS = _rule(
+    "PM403",
+    "unknown pattern-list",
+    "The source routes by a list that is not there.",
+    "3.3.7",
+    "a <pattern-list>",
+    _SOURCE.format("pattern-list routes"),
+    "<pattern-list routes>\n</pattern-list>\n" + _SOURCE.format("pattern-list routes"),
+)
+SENDER = _rule(
+    "PM404",
+    "unknown virtual MTA or pool",
+    "Mail is given to a name that does not exist: refused when it comes in, or bounced 5.3.5.",
+    "3.3.7, 3.3.12; facts section 1.3",
+    "a <virtual-mta> or <virtual-mta-pool>",
+    _VMTA.format("") + _SOURCE.format("default-virtual-mta vmta-2"),
+    _VMTA.format("") + _SOURCE.format("default-virtual-mta vmta-1"),
+)
+SOURCE = _rule(
+    "PM405",
+    "unknown source",
+    "A user or listener gets the settings of a <source> by name.",
+    "3.3.8, 3.3.17",
+    "a <source>",
+    "<smtp-user app>\n  password secret\n  source app-auth\n</smtp-user>\n",
+    "<source app-auth>\n  require-auth yes\n</source>\n"
+    "<smtp-user app>\n  password secret\n  source app-auth\n</smtp-user>\n",
+)
+SUPPRESSION = _rule(
+    "PM406",
+    "unknown suppression list",
+    "Addresses that must not get mail would get it.",
+    "3.3.5, 3.3.7",
+    "an <address-list>",
+    _SOURCE.format("suppression-lists complaints"),
+    "<address-list complaints>\n</address-list>\n" + _SOURCE.format("suppression-lists complaints"),
+)
+REWRITE = _rule(
+    "PM407",
+    "unknown rewrite-list",
+    "Addresses are not rewritten.",
+    "3.3.18",
+    "a <rewrite-list>",
+    _VMTA.format("  rewrite-list names\n"),
+    "<rewrite-list names>\n</rewrite-list>\n" + _VMTA.format("  rewrite-list names\n"),
+)
+MACRO_UNKNOWN = _rule(
+    "PM408",
+    "unknown macro",
+    "`$name` stands for nothing.",
+    "3.3.10; facts section 1.1",
+    "`domain-macro NAME domains`",
+    "<domain $big>\n  max-smtp-out 2\n</domain>\n",
+    "domain-macro big gmail.com\n<domain $big>\n  max-smtp-out 2\n</domain>\n",
+)
+MACRO_LOOP = Rule(
+    "PM409",
+    ERROR,
+    "a macro that names itself",
+    "A loop is an error when the configuration is loaded.",
+    "3.3.1; facts section 1.1",
+    "take the macro out of its own values",
+    "domain-macro a $b\ndomain-macro b $a\n",
+    "domain-macro b example.org\ndomain-macro a $b,example.net\n",
+)
+LATE = Rule(
+    "PM410",
+    ERROR,
+    "pattern-list behind its source",
+    "The only rule about order: a <pattern-list> must stand before the <source> that names it. Mind includes.",
+    "3.3.7, 3.3.14; facts section 1.1",
+    "move the <pattern-list> before the <source>",
+    _SOURCE.format("pattern-list routes") + "<pattern-list routes>\n</pattern-list>\n",
+    "<pattern-list routes>\n</pattern-list>\n" + _SOURCE.format("pattern-list routes"),
+)
+OTHER = _rule(
+    "PM411",
+    "unknown source-group, proxy or filter",
+    "The line names a block that does not exist.",
+    "3.3.9, 3.3.22",
+    "that block",
+    _SOURCE.format("source-group slow"),
+    "<source-group slow>\n</source-group>\n" + _SOURCE.format("source-group slow"),
+)
+MACRO_TWICE = Rule(
+    "PM412",
+    WARNING,
+    "a macro defined twice",
+    "The guide does not say which one counts.",
+    "3.3.1",
+    "join the lines, or give one another name",
+    "domain-macro big gmail.com\ndomain-macro big yahoo.com\n",
+    "domain-macro big gmail.com,yahoo.com\n",
+)
+OTHER_CASE = Rule(
+    "PM413",
+    WARNING,
+    "a name written in another case",
+    "Whether upper and lower case count is not documented.",
+    "facts section 1.2",
+    "write the name as it is defined",
+    _VMTA.format("") + _POOL.format("VMTA-1"),
+    _VMTA.format("") + _POOL.format("vmta-1"),
+)
+
+RULES = (
+    MEMBER,
+    REPLIES,
+    PATTERNS,
+    SENDER,
+    SOURCE,
+    SUPPRESSION,
+    REWRITE,
+    MACRO_UNKNOWN,
+    MACRO_LOOP,
+    LATE,
+    OTHER,
+    MACRO_TWICE,
+    OTHER_CASE,
+)
+
+_SENDERS = "virtual-mta or -pool"
+_POINTS: dict[tuple[str, str], tuple[str, Rule]] = {
+    ("virtual-mta-pool", "virtual-mta"): ("virtual-mta", MEMBER),
+    ("domain", "smtp-pattern-list"): ("smtp-pattern-list", REPLIES),
+    ("source", "pattern-list"): ("pattern-list", PATTERNS),
+    ("source", "default-virtual-mta"): (_SENDERS, SENDER),
+    ("virtual-mta", "cold-virtual-mta"): (_SENDERS, SENDER),
+    ("virtual-mta-pool", "cold-virtual-mta"): (_SENDERS, SENDER),
+    ("domain", "reroute-to-virtual-mta"): (_SENDERS, SENDER),
+    ("domain", "backoff-reroute-to-virtual-mta"): (_SENDERS, SENDER),
+    ("global", "reroute-to-virtual-mta"): (_SENDERS, SENDER),
+    ("global", "invalid-virtual-mta-fallback"): (_SENDERS, SENDER),
+    ("smtp-user", "source"): ("source", SOURCE),
+    ("smtp-listener", "source"): ("source", SOURCE),
+    ("source", "suppression-lists"): ("address-list", SUPPRESSION),
+    ("source", "rewrite-list"): ("rewrite-list", REWRITE),
+    ("virtual-mta", "rewrite-list"): ("rewrite-list", REWRITE),
+    ("virtual-mta-pool", "rewrite-list"): ("rewrite-list", REWRITE),
+    ("source", "source-group"): ("source-group", OTHER),
+    ("virtual-mta", "use-proxy"): ("proxy", OTHER),
+    ("global", "use-proxy"): ("proxy", OTHER),
+}
+_NAMES_AT: dict[str, dict[str, tuple[str, Rule]]] = {}
+for (_tag, _name), _target in _POINTS.items():
+    _NAMES_AT.setdefault(_tag, {})[_name] = _target
+_NOBODY = frozenset(('""', "none", "by-smtp-source-ip"))
+
+
+def check_references(index: Index) -> Iterator[Hit]:
+    """Every name that a line points to."""
+    yield from _block(index, index.root, 0)
+    yield from _blocks(index)
+    for directive in index.lines("smtp-listener"):
+        _, mark, source = directive.value.partition("source=")
+        if mark:
+            yield from _points_to(index, directive.offset, "source", SOURCE, source.strip())
+    yield from _late(index)
+    yield from _macros(index)
+
+
+def _blocks(index: Index) -> Iterator[Hit]:
+    for tag in ("source", "smtp-user", "smtp-listener", "pattern-list"):
+        for line, block in index.of(tag):
+            yield from _block(index, block, line)
+    for tag, senders in (("virtual-mta", index.vmtas), ("virtual-mta-pool", index.pools)):
+        here = _NAMES_AT[tag]
+        for sender in senders:
+            for name in here.keys() & sender.lines.keys():
+                for directive in sender.lines[name]:
+                    yield from _names(index, directive, sender.line, *here[name])
+    for line, settings in index.all_domains:
+        yield from _block(index, settings.block, line)
+    macros: set[str] = set()
+    for line, pattern in _patterns(index):
+        if pattern not in macros:
+            macros.add(pattern)
+            yield from _uses(index, line, pattern)
+
+
+def _patterns(index: Index) -> Iterator[tuple[Line, str]]:
+    for line, settings in index.domains:
+        if "$" in settings.pattern:
+            yield line, settings.block.argument
+    for sender in (*index.vmtas, *index.pools):
+        for offset, settings in sender.domains:
+            if "$" in settings.pattern:
+                yield sender.line + offset, settings.block.argument
+
+
+def _block(index: Index, block: Block, line: Line) -> Iterator[Hit]:
+    """The directives of a block; of a pattern list those of the lists inside too."""
+    here = _NAMES_AT.get(block.tag, {})
+    for node in block.items:
+        if type(node) is Directive:
+            if node.name in here:
+                yield from _names(index, node, line, *here[node.name])
+            elif block.tag == "pattern-list" and "virtual-mta=" in node.value:
+                for action in node.value.rpartition("/")[2].split(","):
+                    key, _, name = action.strip().partition("=")
+                    if key == "virtual-mta":
+                        yield from _points_to(index, line + node.offset, _SENDERS, SENDER, name)
+        elif type(node) is Block and block.tag == node.tag == "pattern-list":
+            yield from _block(index, node, line + node.offset)
+
+
+def _names(index: Index, directive: Directive, line: Line, tag: str, rule: Rule) -> Iterator[Hit]:
+    for name in directive.value.split(","):
+        yield from _points_to(index, line + directive.offset, tag, rule, name.strip('" '))
+
+
+def _points_to(index: Index, line: Line, tag: str, rule: Rule, name: str) -> Iterator[Hit]:
+    known = index.senders if tag == _SENDERS else index.names.get(tag, {})
+    if name in known or name in _NOBODY or name.startswith("{") or not name:
+        return
+    if tag == "virtual-mta" and (name in index.names.get("virtual-mta-pool", {}) or " " in name):
+        return
+    shown = short(name)
+    if name.lower() in index.lower_names(tag):
+        yield OTHER_CASE.hit(line, f"`{shown}` is defined in another case")
+        return
+    what = "virtual MTA or pool" if tag == _SENDERS else f"<{tag}>"
+    if not index.complete:
+        yield rule.hit(line, f"`{shown}`: no such {what} in the files that were read", INFO)
+    elif not index.whole and not (tag == "virtual-mta" and known):
+        yield rule.hit(line, f"`{shown}`: no such {what} in this file; another may define it", WARNING)
+    else:
+        yield rule.hit(line, f"`{shown}`: no such {what}")
+
+
+def _uses(index: Index, line: Line, text: str) -> Iterator[Hit]:
+    for name in MACRO.findall(text):
+        if name in index.macros:
+            continue
+        if not index.complete:
+            yield MACRO_UNKNOWN.hit(line, f"`${name}`: no such macro in the files that were read", INFO)
+        elif not index.whole:
+            yield MACRO_UNKNOWN.hit(
+                line, f"`${name}`: no such macro in this file; another may define it", WARNING
+            )
+        else:
+            yield MACRO_UNKNOWN.hit(line, f"`${name}`: no such macro")
+
+
+def _late(index: Index) -> Iterator[Hit]:
+    lists = index.names.get("pattern-list", {})
+    for line, block in index.of("source"):
+        for directive in block.directives("pattern-list"):
+            at = lists.get(directive.value)
+            if at is not None and index.order(at) > index.order(line):
+                message = f"<pattern-list {short(directive.value)}> stands behind this source, at {index.flat.place(at)}"
+                yield LATE.hit(line + directive.offset, message)
+
+
+def _macros(index: Index) -> Iterator[Hit]:
+    first: dict[str, Line] = {}
+    for directive in index.lines("domain-macro"):
+        name, _, values = directive.value.partition(" ")
+        if name in first:
+            above = index.flat.place(first[name])
+            yield MACRO_TWICE.hit(directive.offset, f"the macro {name} is also defined at {above}")
+        first.setdefault(name, directive.offset)
+        yield from _uses(index, directive.offset, values)
+    looping = _looping(index)
+    for name in looping:
+        yield MACRO_LOOP.hit(first[name], f"the macro {name} stands for itself")
+
+
+def _looping(index: Index) -> list[str]:
+    uses = {
+        name: {used for value in values for used in MACRO.findall(value)}
+        for name, (_, values) in index.macros.items()
+    }
+    ends: set[str] = set()
+    while True:
+        new = {name for name, used in uses.items() if name not in ends and not (used & uses.keys()) - ends}
+        if not new:
+            return [name for name in uses if name not in ends and name in _reach(name, uses)]
+        ends |= new
+
+
+def _reach(name: str, uses: dict[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    waiting = list(uses[name])
+    while waiting:
+        one = waiting.pop()
+        if one not in found:
+            found.add(one)
+            waiting += uses.get(one, ())
+    return found
