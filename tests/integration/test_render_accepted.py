@@ -54,6 +54,12 @@ def test_the_shipped_policy_loads_in_every_release(tmp_path: Path, version: str)
     assert set(host.model.vmtas) >= {"aurora-1", "borealis-2"}
     assert host.book.effective("hotmail.fr", "aurora-1")["max-msg-rate"] == "250/h"
     assert host.book.effective("example.org", "aurora-1")["max-msg-rate"] == "1000/h"
+    for domain, limits in (
+        ("example.org", ("2", "20")), ("gmail.com", ("20", "100")), ("hotmail.fr", ("10", "100")),
+        ("aol.com", ("20", "20")), ("web.de", ("4", "20")), ("sfr.fr", ("2", "20")),
+    ):  # fmt: skip
+        settings = host.book.effective(domain, "aurora-1")
+        assert (settings["max-smtp-out"], settings["max-msg-per-connection"]) == limits
     assert host.book.effective("gmail.com", "aurora-1")["dkim-sign"] == "yes"
 
 

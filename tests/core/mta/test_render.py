@@ -205,7 +205,14 @@ class TestLimits:
             assert set(provider.domains) <= limited
 
     def test_providers_of_the_same_numbers_share_a_block(self) -> None:
-        assert "  <domain $engine_free_sfr_laposte_proton>\n" in rendered(record(1))
+        text = rendered(record(1))
+        assert "  <domain $engine_icloud_gmx>\n" in text
+        assert "  <domain $engine_orange_free_sfr_laposte_proton>\n" in text
+
+    def test_what_holds_for_everybody_is_said_once(self) -> None:
+        text = rendered(record(1))
+        assert "  <domain $engine_orange_free_sfr_laposte_proton>\n    max-msg-rate 250/h\n  </domain>\n" in text
+        assert text.count("max-msg-per-connection 20\n") == 1
 
     def test_all_that_is_alike_is_alike_to_the_byte(self) -> None:
         text = rendered(*(record(n, tenant) for tenant in ("aurora", "borealis") for n in range(1, 30)))
