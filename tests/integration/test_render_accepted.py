@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 from email_engine.fleet.model import IpState, Mode, MtaBase, MtaHost
 from email_engine.fleet.providers import shipped_providers
 from email_engine.home import CONFIG
+from email_engine.mta.accounting import summarize
 from email_engine.mta.layout import compose
 from email_engine.mta.policy import parse_policy
 from email_engine.mta.render import render_host
@@ -193,3 +194,46 @@ def test_seeded_mistakes_are_caught(tmp_path: Path, right: str, wrong: str) -> N
     assert right in text
     host = loaded(tmp_path, text.replace(right, wrong, 1))
     assert host.start_error
+
+
+def played(root: Path, traffic: dict[str, dict[str, float]], domain: str = "gmail.com") -> Host:
+    """A host under the shipped policy after 40 messages to a provider and two hours."""
+    clock = Clock(datetime(2026, 11, 1, tzinfo=UTC))
+    host = Host("mta-1", root, ("198.51.100.1",), "5.0r5", clock, Recipients(traffic=traffic))
+    (root / "etc/pmta/email-engine.conf").write_text(render([record(1)]))
+    host.restart()
+    for n in range(40):
+        host.submit(Message(f"<{n}@x>", "b@news1.aurora-mail.example", f"r{n}@{domain}", "aurora-1", "j"))
+    for _ in range(12):
+        clock.advance_to(clock.now() + timedelta(minutes=10))
+        host.tick()
+    return host
+
+
+def test_the_reader_copes_with_every_kind_of_record_that_is_written(tmp_path: Path) -> None:
+    host = played(tmp_path, {"*": {"remote_bounce_rate": 0.5, "remote_status_rate": 0.5}})
+    host.recipients.unreachable.add("yahoo")
+    host.submit(Message("<y@x>", "b@news1.aurora-mail.example", "r@yahoo.com", "aurora-1", "j"))
+    host.clock.advance_to(host.clock.now() + timedelta(hours=2))
+    host.tick()
+    host.close()
+    kinds: dict[str, int] = {}
+    attempts = 0
+    for file in sorted((tmp_path / "var/log/pmta").rglob("email-engine-2*.csv")):
+        summary = summarize(file.read_bytes(), file.name, shipped_providers().of)
+        assert not summary.rejected
+        kinds = {
+            kind: kinds.get(kind, 0) + summary.by_type.get(kind, 0) for kind in {*kinds, *summary.by_type}
+        }
+        attempts += sum(counts.attempts for counts in summary.stats.values())
+    assert {"d", "tq", "rb", "rs"} <= set(kinds)
+    assert attempts == sum(kinds.get(kind, 0) for kind in "dbt")
+
+
+def test_a_listed_ip_stops_at_that_provider_for_a_while_and_is_no_brake_of_ours(tmp_path: Path) -> None:
+    host = played(tmp_path, {"microsoft": {"block_rate": 1.0}}, "hotmail.com")
+    (stopped,) = host.book.switches.disabled
+    assert (stopped.address, stopped.pattern) == ("198.51.100.1", "microsoft.rollup/aurora-1")
+    assert stopped.until < float("inf")
+    assert sum(map(len, host.book.queues())) > 30, "the rest waits and is not burnt"
+    host.close()

@@ -1,10 +1,12 @@
 """`email-engine render`, as people and scripts call it."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from email_engine.cli import main
+from email_engine.home import CONFIG
 from email_engine.mta.inventory import read_inventory
 
 
@@ -51,3 +53,17 @@ def test_live_needs_the_database(capsys: pytest.CaptureFixture[str], monkeypatch
     code, _, err = run(capsys, "--host", "mta-1", "--live")
     assert code == 2
     assert "EMAIL_ENGINE_DATABASE_URL" in err
+
+
+def test_a_host_without_an_operators_file_prints_a_whole_configuration(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    host = "  - name: mta-2\n"
+    base = "    base: { postmaster: ops@example.com, listeners: ['10.0.0.5:2525'] }\n"
+    fleet = tmp_path / "fleet.yaml"
+    fleet.write_text((CONFIG / "fleet.yaml").read_text().replace(host, host + base))
+    code, out, _ = run(capsys, "--host", "mta-2", "--fleet", str(fleet), "--json")
+    value = json.loads(out)
+    assert (code, value["file"]) == (0, "/etc/pmta/config")
+    assert "\npostmaster ops@example.com\n" in value["text"]
+    assert "\n<source 192.0.2.10>\n" in value["text"]
