@@ -211,7 +211,9 @@ class TestLimits:
 
     def test_what_holds_for_everybody_is_said_once(self) -> None:
         text = rendered(record(1))
-        assert "  <domain $engine_orange_free_sfr_laposte_proton>\n    max-msg-rate 250/h\n  </domain>\n" in text
+        assert (
+            "  <domain $engine_orange_free_sfr_laposte_proton>\n    max-msg-rate 250/h\n  </domain>\n" in text
+        )
         assert text.count("max-msg-per-connection 20\n") == 1
 
     def test_all_that_is_alike_is_alike_to_the_byte(self) -> None:
