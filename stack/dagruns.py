@@ -61,6 +61,7 @@ class DagRunner:
         self.log = log
         self.bag: dict[str, Any] = {}
         self.defaults: dict[str, dict[str, Any]] = {}
+        self.client: Any = None
 
     def prepare(self) -> None:
         """Parses the DAG folder and writes it to Airflow's database. Raises ImportError with the file and reason."""
@@ -92,20 +93,31 @@ class DagRunner:
             )
         return RunResult(dag_id, run.run_id, str(run.state), tasks)
 
-    @staticmethod
-    def _impatiently(test: Callable[..., Any]) -> Callable[..., Any]:
-        """`dag.test()` sleeps a whole second wherever a task has to wait for a mapped one, and parses and stores the whole
-        folder again in every run; `prepare` did that once."""
+    def _impatiently(self, test: Callable[..., Any]) -> Callable[..., Any]:
+        """`dag.test()` sleeps a whole second wherever a task has to wait for a mapped one. In every run it parses and stores
+        the whole folder again, which `prepare` did once, and clears all earlier runs that have no logical date; for every
+        task it makes a client that loads certificates and the stored DAG again."""
+        from airflow.sdk.execution_time.supervisor import InProcessTestSupervisor
+
+        new_client = InProcessTestSupervisor._api_client
+
+        def client(dag: Any = None) -> Any:
+            if dag is None:
+                return new_client()
+            self.client = self.client or new_client(dag)
+            return self.client
 
         def sleep(seconds: float, real: Callable[[float], None] = time.sleep) -> None:
             waits_for_tasks = sys._getframe(1).f_globals.get("__name__") == "airflow.sdk.definitions.dag"
-            real(0.02 if waits_for_tasks else seconds)
+            real(0.0 if waits_for_tasks else seconds)
 
         def patched(*args: Any, **kwargs: Any) -> Any:
             known = mock.patch.multiple(
                 "airflow.dag_processing.dagbag", BundleDagBag=mock.DEFAULT, sync_bag_to_db=mock.DEFAULT
             )
-            with mock.patch("time.sleep", sleep), known:
+            earlier = mock.patch("airflow.serialization.definitions.dag.SerializedDAG.clear_dags")
+            api = mock.patch.object(InProcessTestSupervisor, "_api_client", staticmethod(client))
+            with mock.patch("time.sleep", sleep), known, earlier, api:
                 return test(*args, **kwargs)
 
         return patched
