@@ -6,31 +6,42 @@ good one: a host that was away for a night catches up by itself.
 
 **What it does**
 1. `plan` (one task a host) reads the file that the engine owns there, renders what it should be, and shows the difference in
-   its log. The guard stops what no recorded decision explains: a virtual MTA or pool that disappears, queued mail that would
-   bounce, more than 30 % of the virtual MTAs changed, a file that somebody edited by hand (limits: config/deploy.yaml).
-2. `canary`: the first host with something to do. Upload beside the target, back up, atomic rename, `pmta test config`,
-   `pmta reload`, then the file's digest and `show vmta-settings` must equal the intent. Any failure puts the old file back
-   and reloads. Parked and braked virtual MTAs are held again after the reload, those that may send again are let go.
-3. `rest`: the other hosts, only after the canary went well. `tell` sends the alerts.
+   its log. What a killed run left is finished or undone first. Another PowerMTA release there than the fleet says: stopped.
+   The guard stops what no recorded decision explains: a virtual MTA or pool that disappears, queued mail that would bounce,
+   a limit that rises, too many lines, a file that somebody edited by hand (limits: config/deploy.yaml).
+2. `reduce`: what waits for nobody. Caps that go down and holds, also of a host where the rest waits for a person.
+3. `ask`: where the guard objects, a run of `pmta_config_approval` asks a person; nothing here waits for the answer.
+4. `canary`: the first host with something to do. Upload beside the target, back up, atomic rename, `pmta test config`,
+   `pmta reload`, then the file's digest, `show vmta-settings` and `show settings` must equal the intent. Any failure puts
+   the old file back and reloads. Parked and braked virtual MTAs are held again after every reload.
+5. `watch`: 10 minutes (policy, or `watch_minutes`) of queues, backoff and deferrals against those before. Worse, or not
+   readable at the end: the configuration from before comes back by itself. A change that only lowers is not watched. A newer
+   deployment to the host ends the watch. `rest`: the other hosts, only after the canary did well. `tell` sends the alerts.
 
-**What it changes** the engine's include file on each MTA host (`mta_hosts.config_file`), pauses there, table deployments. The
-section of a tenant in `observe` stays as it stands. A dry run shows the difference and changes nothing.
+**What it changes** the engine's include file on each MTA host (`mta_hosts.config_file`), pauses there, tables deployments and
+approvals. The section of a tenant in `observe` stays as it stands, with `tenant` every section but that tenant's. A dry run
+shows the difference and changes nothing. Several runs may go on at once, on one host one at a time.
 
 **If it fails** the log names host, step and PowerMTA's own words; the old configuration is on disk and running unless the
-alert says otherwise. A deployment that was killed is finished or undone by the next one. Guard: read the diff in the log of
-`plan`; if it is meant, run by hand with `accept_breach` and a reason. Back to an earlier version: `rollback_to` = id in table
-deployments (the next change of the fleet deploys the fleet's version again). Clearing any task is safe.
+alert says otherwise. A deployment that was killed is finished or undone by the next one, hourly at the latest. What the watch
+rolled back is not deployed again without a person. Guard: answer under Required Actions, or run by hand with
+`accept_breach` and a reason. Back to an earlier version: `rollback_to` = id in table deployments (the next change of the
+fleet deploys the fleet's version again). Clearing any task is safe.
 """
 
 from datetime import timedelta
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param, TriggerRule
+from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from email_engine_airflow.assets import ALLOWANCES, FLEET, LISTINGS
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
-from email_engine_airflow.operators.deploy import ChooseHosts, DeployHost, ListHosts, PlanDeploy
+from email_engine_airflow.operators.approval import StartAsking
+from email_engine_airflow.operators.deploy import ChooseHosts, DeployHost
+from email_engine_airflow.operators.deploy_plan import ListHosts, PlanDeploy
+from email_engine_airflow.operators.deploy_watch import WatchHost
 
 with DAG(
     dag_id="pmta_config_deploy",
@@ -40,8 +51,8 @@ with DAG(
         timetable=CronTriggerTimetable("35 * * * *", timezone="UTC"), assets=(FLEET | ALLOWANCES | LISTINGS)
     ),
     catchup=False,
-    max_active_runs=1,
-    dagrun_timeout=timedelta(hours=1),
+    max_active_runs=4,
+    dagrun_timeout=timedelta(hours=3),
     default_args={
         "retries": 2,
         "retry_delay": timedelta(seconds=30),
@@ -64,6 +75,27 @@ with DAG(
             title="Roll back to",
             description="Id of a deployment whose configuration comes back on its host.",
         ),
+        "tenant": Param(
+            None,
+            type=["null", "string"],
+            title="Tenant",
+            description="Only this tenant's part is rendered anew; empty: all.",
+        ),
+        "watch_minutes": Param(
+            None,
+            type=["null", "number"],
+            minimum=0,
+            maximum=60,
+            title="Watch, minutes",
+            description="How long the canary is watched before the rest follow; empty: policy, 0: not at all.",
+        ),
+        "approval": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            title="Approval",
+            description="Id of an approval; filled in by pmta_config_approval.",
+        ),
         "accept_breach": Param(
             False,
             type="boolean",
@@ -80,25 +112,33 @@ with DAG(
     },
 ) as dag:
     hosts = ListHosts(task_id="hosts")
-    plan = PlanDeploy.partial(task_id="plan", map_index_template="{{ task.mta_host }}").expand(
+    plan = PlanDeploy.partial(task_id="plan", map_index_template="{{ task.mta_host }}", retries=6).expand(
         mta_host=hosts.output
     )
-    # A host that cannot be planned for does not keep the others from following.
-    choose_canary = ChooseHosts(
-        task_id="choose_canary", plans=plan.output, part="canary", trigger_rule=TriggerRule.ALL_DONE
+
+    def choose(part: str) -> ChooseHosts:
+        # A host that cannot be planned for does not keep the others from following.
+        rule = TriggerRule.ALL_DONE
+        return ChooseHosts(task_id=f"choose_{part}", plans=plan.output, part=part, trigger_rule=rule)
+
+    def deploy(part: str, chosen: ChooseHosts, **settings: bool) -> MappedOperator:
+        named = {"task_id": part, "map_index_template": "{{ task.plan.host }}", "retries": 6}
+        return DeployHost.partial(**named, **settings).expand(plan=chosen.output)
+
+    choose_reduce, choose_canary, choose_rest, choose_ask = map(choose, ("reduce", "canary", "rest", "ask"))
+    reduce = deploy("reduce", choose_reduce)
+    canary = deploy("canary", choose_canary, watched=True)
+    watch = WatchHost.partial(task_id="watch", map_index_template="{{ task.deployed.host }}").expand(
+        deployed=canary.output
     )
-    choose_rest = ChooseHosts(
-        task_id="choose_rest", plans=plan.output, part="rest", trigger_rule=TriggerRule.ALL_DONE
-    )
-    canary = DeployHost.partial(task_id="canary", map_index_template="{{ task.plan.host }}").expand(
-        plan=choose_canary.output
-    )
-    rest = DeployHost.partial(task_id="rest", map_index_template="{{ task.plan.host }}").expand(
-        plan=choose_rest.output
+    rest = deploy("rest", choose_rest)
+    ask = StartAsking.partial(task_id="ask", map_index_template="{{ task.plan.host }}").expand(
+        plan=choose_ask.output
     )
     # This leaf keeps a failed plan from being covered by deployments that went well.
     whole = EmptyOperator(task_id="whole", trigger_rule=TriggerRule.NONE_FAILED)
     tell = SendAlerts(task_id="tell")
 
-    canary >> rest
-    [plan, canary, rest] >> whole >> tell
+    reduce >> [choose_canary, choose_ask]
+    canary >> watch >> rest
+    [plan, reduce, watch, rest, ask] >> whole >> tell

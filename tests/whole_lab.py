@@ -23,7 +23,8 @@ from email_engine.store.engine import Store
 from email_engine.store.ips import load_ips
 from email_engine_airflow.hooks.powermta import PowerMtaHook
 from email_engine_airflow.operators.brake import ApplyBrakes
-from email_engine_airflow.operators.deploy import DeployHost, PlanDeploy
+from email_engine_airflow.operators.deploy import DeployHost
+from email_engine_airflow.operators.deploy_plan import PlanDeploy
 from email_engine_airflow.operators.quotas import SyncQuotas
 from lab.testing import API_KEY, RunningLab, example_world, running_lab
 from tests.airflow_connections import engine_connection

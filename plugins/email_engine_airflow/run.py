@@ -21,6 +21,12 @@ class Run:
     params: Mapping[str, Any]
 
     @property
+    def caused_by(self) -> str:
+        """The actor, and param `reason` where it was given: for rows that people read."""
+        reason = str(self.params.get("reason") or "").strip()
+        return f"{self.actor}: {reason}" if reason else self.actor
+
+    @property
     def day(self) -> date:
         """The UTC day that a daily pipeline closes: param `day`, else the day before `as_of`."""
         given = self.params.get("day")

@@ -13,7 +13,8 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from email_engine.home import ROOT
 from email_engine.store.engine import Store
-from email_engine_airflow.operators.deploy import ChooseHosts, ListHosts
+from email_engine_airflow.operators.deploy import ChooseHosts
+from email_engine_airflow.operators.deploy_plan import ListHosts
 from lab.testing import RunningLab
 from tests.bot_api import BotApi
 from tests.integration.deploy_bench import AS_OF, Bench, deploy_lab, prepare, reset
@@ -40,29 +41,42 @@ def bench(
 
 def choose(part: str, *plans: dict[str, Any]) -> list[str]:
     found = ChooseHosts(task_id="choose", plans=plans, part=part).execute({})
-    return [plan["host"] for plan in found]
+    return [plan["host"] + (" in part" if "part" in plan else "") for plan in found]
 
 
-def plan(host: str, changed: bool = True, dry_run: bool = False) -> dict[str, Any]:
-    return {"host": host, "changed": changed, "dry_run": dry_run}
+def plan(host: str, kind: str = "canary", **fields: Any) -> dict[str, Any]:
+    return {"host": host, "kind": kind, "changed": True, "lowers": False, "dry_run": False} | fields
 
 
 class TestChoosing:
     @pytest.mark.parametrize(
-        ("plans", "canary", "rest"),
+        ("plans", "reduce", "canary", "rest", "ask"),
         [
-            ([], [], []),
-            ([plan("a", changed=False)], [], []),
-            ([plan("a")], ["a"], []),
-            ([plan("c"), plan("a", changed=False), plan("b")], ["b"], ["c"]),
-            ([plan("a", dry_run=True), plan("b", dry_run=True)], [], []),
+            ([], [], [], [], []),
+            ([plan("a", changed=False)], [], [], [], []),
+            ([plan("a")], [], ["a"], [], []),
+            ([plan("c"), plan("a", changed=False), plan("b")], [], ["b"], ["c"], []),
+            ([plan("a", dry_run=True), plan("b", "approval", dry_run=True)], [], [], [], []),
+            ([plan("a", "at_once"), plan("b")], ["a"], ["b"], [], []),
+            ([plan("a", lowers=True), plan("b", lowers=True)], ["b in part"], ["a"], ["b"], []),
+            ([plan("a", "approval"), plan("b")], [], ["b"], [], ["a"]),
+            ([plan("a", "approval", lowers=True)], ["a in part"], [], [], ["a"]),
         ],
-        ids=["none", "unchanged", "one host", "three hosts", "dry run"],
-    )
-    def test_the_first_changed_host_is_the_canary(
-        self, plans: list[dict[str, Any]], canary: list[str], rest: list[str]
+        ids=[
+            "none", "unchanged", "one host", "three hosts", "dry run", "only lowers", "lowers and more", "needs a person",
+            "needs a person and lowers",
+        ],
+    )  # fmt: skip
+    def test_what_lowers_goes_first_and_the_first_real_change_is_the_canary(
+        self,
+        plans: list[dict[str, Any]],
+        reduce: list[str],
+        canary: list[str],
+        rest: list[str],
+        ask: list[str],
     ) -> None:
-        assert (choose("canary", *plans), choose("rest", *plans)) == (canary, rest)
+        found = [choose(part, *plans) for part in ("reduce", "canary", "rest", "ask")]
+        assert found == [reduce, canary, rest, ask]
 
 
 class TestHosts:
@@ -90,7 +104,7 @@ class TestHosts:
     def test_a_rollback_is_for_its_own_host(self, bench: Bench) -> None:
         done = bench.deploy("mta-2")
         assert self.hosts(bench, rollback_to=done["deployment"]) == ["mta-2"]
-        with pytest.raises(AirflowFailException, match="it is of mta-2"):
+        with pytest.raises(AirflowFailException, match="is of mta-2"):
             self.hosts(bench, rollback_to=done["deployment"], host="mta-1")
 
 
@@ -115,7 +129,9 @@ class TestDag:
         dag = bag.dags["pmta_config_deploy"]
         for task in dag.tasks:
             task.retries = 0
-        run = dag.test(run_conf=params, run_after=AS_OF + timedelta(seconds=next(SECONDS)))
+        run = dag.test(
+            run_conf={"watch_minutes": 0} | params, run_after=AS_OF + timedelta(seconds=next(SECONDS))
+        )
         states = {
             f"{ti.task_id}{'' if ti.map_index < 0 else f'[{ti.map_index}]'}": ti.state
             for ti in run.get_task_instances()
@@ -125,7 +141,8 @@ class TestDag:
     def test_canary_then_rest_then_nothing(self, bench: Bench) -> None:
         states = self.run()
         assert states["run"] == "success"
-        assert (states["canary[0]"], states["rest[0]"]) == ("success", "success")
+        assert [states[task] for task in ("canary[0]", "watch[0]", "rest[0]")] == ["success"] * 3
+        assert (states["reduce"], states["ask"]) == ("skipped", "skipped")
         assert [row["mta_host"] for row in bench.rows()] == ["mta-1", "mta-2"]
         assert bench.told() == []
         again = self.run()
@@ -136,7 +153,7 @@ class TestDag:
         states = self.run()
         assert states["run"] == "failed"
         assert states["canary[0]"] == "failed"
-        assert states["rest"] == "upstream_failed"
+        assert (states["watch"], states["rest"]) == ("upstream_failed", "upstream_failed")
         assert states["tell"] == "success"
         assert [row["mta_host"] for row in bench.rows()] == ["mta-1"]
         assert "email-engine begin" not in bench.file("mta-2")

@@ -20,15 +20,21 @@ SCHEDULES = {
     "rbl_sweep": "0 */4 * * *",
     "warmup_advance": "0 0 * * *",
 }
-BY_HAND = ("emergency_stop",)
+BY_HAND = ("emergency_stop", "pmta_config_approval")
 ON_CHANGE = ("mailwizz_quota_sync", "pmta_config_deploy")
 
 ALL = (*SCHEDULES, *ON_CHANGE, *BY_HAND)
 
+# how many runs at once, where it is not one: a watch or a person keeps no other change waiting
+AT_ONCE = {"pmta_config_deploy": 4, "pmta_config_approval": 64}
+
 # task -> tasks that must have come before it, directly or not
 SAFETY = {
-    ("pmta_config_deploy", "canary"): {"plan"},
-    ("pmta_config_deploy", "rest"): {"plan", "canary"},
+    ("pmta_config_deploy", "reduce"): {"plan"},
+    ("pmta_config_deploy", "canary"): {"plan", "reduce"},
+    ("pmta_config_deploy", "rest"): {"plan", "canary", "watch"},
+    ("pmta_config_deploy", "ask"): {"plan"},
+    ("pmta_config_approval", "deploy"): {"ask"},
     ("emergency_stop", "brake"): {"pull"},
     ("rbl_sweep", "decide"): {"probe", "sweep"},
     ("rbl_sweep", "brake"): {"decide"},
@@ -64,7 +70,7 @@ def test_it_can_be_tried_dry_and_tells_people_when_it_fails(bag: dict[str, DAG],
     assert described.schema["title"]
     assert described.description or described.schema.get("description")
     assert dag.on_failure_callback
-    assert dag.max_active_runs == 1
+    assert dag.max_active_runs == AT_ONCE.get(name, 1)
     assert dag.catchup is False
     assert dag.dagrun_timeout
     assert "email-engine" in dag.tags

@@ -17,7 +17,8 @@ from email_engine_airflow.operators.accounting import IngestHost, ListMtaHosts
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.blocklists import HostsToBrake, ProbeLists, PublishListings, SweepLists
 from email_engine_airflow.operators.brake import ApplyBrakes
-from email_engine_airflow.operators.deploy import DeployHost, ListHosts, PlanDeploy
+from email_engine_airflow.operators.deploy import DeployHost
+from email_engine_airflow.operators.deploy_plan import ListHosts, PlanDeploy
 from email_engine_airflow.operators.dnsauth import CheckDns, TenantsToCheck
 from email_engine_airflow.operators.emergency import PullTheBrake
 from email_engine_airflow.operators.listings import DecideListings

@@ -295,6 +295,6 @@ def test_a_deployment_killed_while_powermta_reloads_ends_like_one_that_was_not(k
 
 
 def _plan(whole: Whole) -> dict[str, Any]:
-    from email_engine_airflow.operators.deploy import PlanDeploy
+    from email_engine_airflow.operators.deploy_plan import PlanDeploy
 
     return PlanDeploy(task_id="plan", mta_host="mta-1").execute(whole.context("pmta_config_deploy"))

@@ -21,7 +21,8 @@ from email_engine.store.engine import Store
 from email_engine_airflow.operators.accounting import IngestHost
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.blocklists import ProbeLists, SweepLists
-from email_engine_airflow.operators.deploy import DeployHost, PlanDeploy
+from email_engine_airflow.operators.deploy import DeployHost
+from email_engine_airflow.operators.deploy_plan import PlanDeploy
 from email_engine_airflow.operators.dnsauth import CheckDns
 from lab.testing import API_KEY, RunningLab
 from tests.faults.evidence import everything, failure

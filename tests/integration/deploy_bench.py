@@ -14,7 +14,8 @@ from sqlalchemy import select, update
 from email_engine.adapters.powermta import PowerMta, PowerMtaEndpoint
 from email_engine.store import alerts, schema
 from email_engine.store.engine import Store
-from email_engine_airflow.operators.deploy import DeployHost, PlanDeploy
+from email_engine_airflow.operators.deploy import ChooseHosts, DeployHost
+from email_engine_airflow.operators.deploy_plan import PlanDeploy
 from lab.testing import RunningLab, example_world, running_lab
 from tests.airflow_connections import engine_connection
 from tests.fleet_rows import add_host, add_ip, add_tenant
@@ -45,7 +46,10 @@ class Bench:
 
     def context(self, **params: Any) -> dict[str, Any]:
         self.runs += 1
-        defaults = {"dry_run": False, "host": None, "rollback_to": None, "accept_breach": False, "reason": ""}
+        defaults = {
+            "dry_run": False, "host": None, "rollback_to": None, "accept_breach": False, "reason": "", "tenant": None,
+            "approval": None, "watch_minutes": 0,
+        }  # fmt: skip
         run = SimpleNamespace(
             dag_id="pmta_config_deploy", run_id=f"run-{self.runs}", run_after=AS_OF, logical_date=None
         )
@@ -54,8 +58,14 @@ class Bench:
     def plan(self, host: str = "mta-1", **params: Any) -> dict[str, Any]:
         return PlanDeploy(task_id="plan", mta_host=host).execute(self.context(**params))
 
-    def apply(self, plan: Mapping[str, Any], **params: Any) -> dict[str, Any]:
-        return DeployHost(task_id="canary", plan=dict(plan)).execute(self.context(**params))
+    def apply(self, plan: Mapping[str, Any], watched: bool = True, **params: Any) -> dict[str, Any]:
+        deploy = DeployHost(task_id="canary", plan=dict(plan), watched=watched)
+        return deploy.execute(self.context(**params))
+
+    def reduce(self, plan: Mapping[str, Any], **params: Any) -> list[dict[str, Any]]:
+        """What the step `reduce` does about one plan among others."""
+        chosen = ChooseHosts(task_id="choose", plans=[plan], part="reduce").execute({})
+        return [self.apply(one, watched=False, **params) for one in chosen]
 
     def deploy(self, host: str = "mta-1", **params: Any) -> dict[str, Any]:
         return self.apply(self.plan(host, **params), **params)
@@ -98,6 +108,11 @@ class Bench:
     def rows(self) -> list[Mapping[str, Any]]:
         with self.db.session(tenant="*") as conn:
             query = select(schema.deployments).order_by(schema.deployments.c.id)
+            return [dict(row) for row in conn.execute(query).mappings()]
+
+    def approvals(self) -> list[Mapping[str, Any]]:
+        with self.db.session(tenant="*") as conn:
+            query = select(schema.approvals).order_by(schema.approvals.c.id)
             return [dict(row) for row in conn.execute(query).mappings()]
 
     def told(self) -> list[tuple[str, str, str]]:

@@ -1,7 +1,7 @@
 """PowerMTA over SSH: its command line and the files that the engine owns on a host."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -132,7 +132,7 @@ class PowerMta(Session):
             return found
         asked = self.ask("show", "queues", "--paused", f"--maxitems={MAX_ITEMS}", self._queue(pattern))
         paused = {q.name for q in parse_queues(asked.data)}
-        return tuple(Queue(q.name, q.recipients, q.name in paused, q.mode) for q in found)
+        return tuple(replace(q, paused=q.name in paused) for q in found)
 
     def pause(self, vmta: str) -> None:
         """Pauses every queue of one virtual MTA."""

@@ -22,12 +22,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """One queue `domain/vmta`. `paused` and `mode` are None where the output does not tell them."""
+    """One queue `domain/vmta`. `paused` and `mode` are None where the output does not tell them.
+
+    `retries`: PowerMTA names a time of the next attempt, thus the last one failed."""
 
     name: str
     recipients: int
     paused: bool | None
     mode: str | None
+    retries: bool = False
 
     @property
     def vmta(self) -> str:
@@ -111,6 +114,7 @@ def parse_queues(data: Any) -> tuple[Queue, ...]:
             recipients=int(float(str(item.get("rcp", item.get("recipients", 0)) or 0))),
             paused=flag(item["paused"]) if "paused" in item else None,
             mode=str(item["mode"]).lower() if item.get("mode") else None,
+            retries=bool(str(item.get("retryTime") or "").strip()),
         )
         for item in walk(data)
         if "/" in str(item.get("name", ""))

@@ -14,9 +14,10 @@ _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 
 def only_reductions(running: str, wanted: str) -> str:
-    """`running` with the caps (`max-smtp-msg-rate`) of `wanted` where those are lower, and without pool members that
-    leave as long as their pool keeps one. Everything else stays, to the byte: no virtual MTA and no pool comes or goes,
-    nothing is raised, and what cannot be compared (`0`, a unit that is not known) is left alone."""
+    """`running` with the caps (`max-smtp-msg-rate`) of `wanted` where those are lower, and without the pool members that
+    leave their pool but not the host, as long as the pool keeps one. Everything else stays, to the byte: no virtual MTA
+    and no pool comes or goes, nothing is raised, and what cannot be compared (`0`, a unit that is not known) is left
+    alone. (Who disappears altogether stays in its pool: by mistake that would pile the load onto the others.)"""
     before, after = read_inventory(running), read_inventory(wanted)
     out = []
     for kind, name, line in _lines_of_blocks(running):
@@ -86,6 +87,6 @@ def _leaves(line: str, pool: str, before: Inventory, after: Inventory) -> bool:
     member = _MEMBER.fullmatch(line.partition("#")[0].strip())
     if not member or not {pool} <= before.pools.keys() & after.pools.keys():
         return False
-    if member.group(1) in after.pools[pool]:
+    if member.group(1) in after.pools[pool] or member.group(1) not in after.vmtas:
         return False
     return bool(set(before.pools[pool]) & set(after.pools[pool]))

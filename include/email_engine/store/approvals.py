@@ -45,6 +45,15 @@ class Approval:
     reason: str | None
     run_id: str | None
 
+    @property
+    def ended(self) -> str:
+        """Why nobody is asked any more, in a sentence."""
+        if self.status == "superseded":
+            return f"{self.reason or 'superseded'}; nothing was changed"
+        by = f" by {self.answered_by}" if self.answered_by else ""
+        why = f": {self.reason}" if self.reason else ""
+        return f"approval {self.id} is {self.status}{by}{why}"
+
 
 _COLUMNS = [approvals.c[name] for name in Approval.__dataclass_fields__]
 

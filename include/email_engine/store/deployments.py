@@ -48,6 +48,7 @@ class Deployment:
     approval_id: int | None
     baseline: dict[str, Any] | None
     watched: str | None
+    message: str | None
 
 
 _COLUMNS = [deployments.c[name] for name in Deployment.__dataclass_fields__]
@@ -64,6 +65,16 @@ def load_hosts(conn: Connection) -> tuple[MtaHost, ...]:
     carries = select(ips.c.id).where(ips.c.mta_host == mta_hosts.c.name, ips.c.removed.is_(False)).exists()
     query = select(mta_hosts).where(carries).order_by(mta_hosts.c.name)
     return tuple(map(mta_host, conn.execute(query)))
+
+
+def host_of(conn: Connection, name: str) -> MtaHost:
+    """The host of a deployment, also one that carries no IP any more."""
+    return mta_host(conn.execute(select(mta_hosts).where(mta_hosts.c.name == name)).one())
+
+
+def config_of(conn: Connection, mta_host: str, digest: str) -> Deployment | None:
+    """The newest deployment to the host that holds the text of this digest."""
+    return _one(conn, deployments.c.mta_host == mta_host, deployments.c.digest == digest)
 
 
 def load_modes(conn: Connection, mta_host: str) -> dict[str, str]:
@@ -224,9 +235,10 @@ def note_baseline(conn: Connection, deployment_id: int, baseline: Mapping[str, A
     conn.execute(update(deployments).where(deployments.c.id == deployment_id).values(baseline=baseline))
 
 
-def note_watched(conn: Connection, deployment_id: int, verdict: str) -> None:
-    """`well`, `worse` or `superseded`."""
-    conn.execute(update(deployments).where(deployments.c.id == deployment_id).values(watched=verdict))
+def note_watched(conn: Connection, deployment_id: int, verdict: str, message: str | None = None) -> None:
+    """`well`, `worse` or `superseded`; `message`: the numbers behind a `worse`."""
+    values = {"watched": verdict, "message": message}
+    conn.execute(update(deployments).where(deployments.c.id == deployment_id).values(**values))
 
 
 def superseded_by(conn: Connection, of: Deployment) -> Deployment | None:

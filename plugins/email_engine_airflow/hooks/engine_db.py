@@ -29,6 +29,10 @@ class EngineDbHook(BaseHook):
         """A new store; call `dispose()` on it, or let the task's end do so."""
         return Store(_url(self.get_connection(self.engine_db_conn_id)))
 
+    async def aget_conn(self) -> Store:
+        """Like `get_conn`, for the triggerer; the store itself blocks, use it in a thread."""
+        return Store(_url(await self.aget_connection(self.engine_db_conn_id)))
+
     def test_connection(self) -> tuple[bool, str]:
         """Logs in, looks for the engine's tables and for a role that row-level security binds."""
         store = self.get_conn()

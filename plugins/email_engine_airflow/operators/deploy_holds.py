@@ -10,18 +10,21 @@ from email_engine.adapters.powermta_holds import hold_all, release_ours
 from email_engine.errors import EngineError, NotVerified
 from email_engine.fleet.model import MtaHost
 from email_engine.store.engine import Store
-from email_engine_airflow.operators.deploy_view import View, read_standstill
+from email_engine_airflow.operators.deploy_view import read_standstill
 from email_engine_airflow.run import Run
 
 log = logging.getLogger(__name__)
 
 
-def settle(store: Store, mta: PowerMta, view: View, run: Run) -> tuple[int, int]:
-    """A reload may have let go what was paused, and a new state may let go what was held. Returns how many virtual MTAs
-    are held, and how many were let go. Raises NotVerified."""
-    host = view.plan.host
-    freed = release_ours(mta, read_standstill(store, host, run, view.text).free)
-    held = hold_all(mta, read_standstill(store, host, run, view.text).held)
+def settle(
+    store: Store, mta: PowerMta, host: str, text: str, run: Run, *, release: bool = True
+) -> tuple[int, int]:
+    """A reload may have let go what was paused, and a new state may let go what was held (only with `release`).
+
+    `text`: the configuration that stands. Returns how many virtual MTAs are held, and how many were let go. Raises
+    NotVerified."""
+    freed = release_ours(mta, read_standstill(store, host, run, text).free) if release else ()
+    held = hold_all(mta, read_standstill(store, host, run, text).held)
     still = {hold.vmta for hold in held}
     freed = tuple(hold for hold in freed if hold.vmta not in still)
     wrong = [hold.summary for hold in held if not hold.holds] + [

@@ -1,4 +1,4 @@
-"""What the steps of `pmta_config_deploy` share: the engine's database, and one way to fail."""
+"""What the steps of `pmta_config_deploy` share: the engine's database, one way to fail, one way to finish what was left."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,15 @@ from airflow.sdk.exceptions import AirflowFailException
 from email_engine_airflow.run import Run
 
 if TYPE_CHECKING:
+    from email_engine.adapters.powermta import PowerMta
+    from email_engine.adapters.powermta_deploy import Outcome
     from email_engine.store.engine import Store
+    from email_engine_airflow.operators.deploy_view import View, Wanted
+
+PLANNED = "deployment_plan"
+APPLIED = "deployment"
+GUARD = "GuardBreach"
+"""An alert's state begins with this where the guard stopped something: only a person helps."""
 
 
 class DeployStep(BaseOperator):
@@ -33,31 +41,94 @@ class DeployStep(BaseOperator):
     @contextmanager
     def told(self, store: "Store", event: str, host: str, run: Run) -> Iterator[None]:
         """Turns an EngineError into an alert and a failed task; a dry run tells nobody."""
-        from email_engine.errors import EngineError, GuardBreach, NotVerified, Unreachable
-        from email_engine.store import alerts
+        from email_engine.errors import EngineError, NotVerified, Unreachable
+        from email_engine.store.approvals import Superseded
         from email_engine.store.deployments import Busy
 
         try:
             yield
         except EngineError as error:
             if not run.dry_run and not isinstance(error, Busy):
-                severity = "warning" if isinstance(error, GuardBreach | Unreachable) else "critical"
-                state = type(error).__name__
-                try:
-                    with store.session(tenant="*") as conn:
-                        alerts.raise_alert(
-                            conn,
-                            event,
-                            host,
-                            state,
-                            severity,
-                            str(error),
-                            dag_id=run.dag_id,
-                            run_id=run.run_id,
-                        )
-                except EngineError as second:
-                    # the database may be what failed: the first error is the one to see
-                    self.log.warning("no alert could be noted: %s", second.observed)
+                severity = "warning" if isinstance(error, Superseded | Unreachable) else "critical"
+                self.tell(store, event, host, type(error).__name__, severity, str(error), run)
             if isinstance(error, Unreachable | NotVerified | Busy):
                 raise
             raise AirflowFailException(str(error)) from error
+
+    def tell(
+        self, store: "Store", event: str, host: str, state: str, severity: str, text: str, run: Run
+    ) -> None:
+        """Notes an alert; a database that is away does not hide what is to be told."""
+        from email_engine.errors import EngineError
+        from email_engine.store import alerts
+
+        try:
+            with store.session(tenant="*") as conn:
+                alerts.raise_alert(
+                    conn, event, host, state, severity, text, dag_id=run.dag_id, run_id=run.run_id
+                )
+        except EngineError as second:
+            # the database may be what failed: the first error is the one to see
+            self.log.warning("no alert could be noted: %s", second.observed)
+
+    def heal(self, store: "Store", mta: "PowerMta", wanted: "Wanted", run: Run) -> bool:
+        """Finishes or undoes what a killed run left, and holds again what must stand still; False if nothing was left.
+
+        Raises Busy if that run is still at it."""
+        from email_engine.store import deployments
+
+        with deployments.host_lock(store, wanted.host.name):
+            return self.heal_locked(store, mta, wanted, run)
+
+    def heal_locked(self, store: "Store", mta: "PowerMta", wanted: "Wanted", run: Run) -> bool:
+        """Like `heal`, for a caller who holds the host's lock."""
+        from email_engine.adapters.powermta_deploy import Intent, heal
+        from email_engine.store import deployments
+        from email_engine_airflow.operators.deploy_holds import hold_anyway
+
+        with store.session(tenant="*") as conn:
+            left = deployments.interrupted(conn, wanted.host.name)
+        if left is None:
+            return False
+        outcome = heal(mta, Intent(wanted.host.config_file, left.config), left.previous_digest)
+        self.log.warning(
+            "an earlier deployment (%d) was interrupted: %s", left.id, outcome.message or "finished now"
+        )
+        self.finish(store, left.id, outcome)
+        hold_anyway(store, mta, wanted.host, run)
+        return True
+
+    @staticmethod
+    def finish(store: "Store", deployment: int, outcome: "Outcome") -> None:
+        """The result into table deployments; `applying` stays, for the next run to heal."""
+        from datetime import UTC, datetime
+
+        from email_engine.store import deployments
+
+        if outcome.status == "applying":
+            return
+        with store.session(tenant="*") as conn:
+            deployments.finish(
+                conn, deployment, outcome.status, outcome.failed_step, outcome.message, datetime.now(UTC)
+            )
+
+    @staticmethod
+    def require_approved(view: "View") -> None:
+        """Raises Superseded unless this is the very change that a person approved, or nothing is left to do."""
+        from email_engine.store.approvals import Superseded
+
+        approval, plan = view.wanted.approval, view.plan
+        if approval is None or not plan.changed:
+            return
+        if plan.new_digest != approval.digest:
+            observed = f"superseded: fleet version {view.wanted.fleet_version} wants another configuration"
+        elif plan.old_digest != approval.previous_digest:
+            observed = "superseded: another configuration stands on the host than the one that was approved to change"
+        else:
+            return
+        raise Superseded(
+            f"approval {approval.id} of {approval.mta_host}",
+            observed,
+            f"digest {approval.digest[:12]} over {str(approval.previous_digest)[:12]}",
+            "nothing was changed; it is planned anew, by the next run or by hand",
+        )

@@ -1,7 +1,8 @@
 """What a host runs, what it should run, and what lies between: read the same way to plan and to apply."""
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from email_engine.adapters.powermta import PowerMta
@@ -14,9 +15,10 @@ from email_engine.mta.inventory import VmtaBlock, read_inventory
 from email_engine.mta.layout import Section, compose, split_sections
 from email_engine.mta.plan import DeployPlan, plan_deployment
 from email_engine.mta.policy import DeployPolicy, shipped_policy
+from email_engine.mta.reduce import only_lowers, only_reductions
 from email_engine.mta.render import render_host
 from email_engine.mta.routing import must_be_held
-from email_engine.store import decisions, deployments, versions
+from email_engine.store import approvals, decisions, deployments, versions
 from email_engine.store.engine import ALL_TENANTS, Store
 from email_engine.store.ips import load_ips
 from email_engine_airflow.run import Run
@@ -24,6 +26,7 @@ from email_engine_airflow.run import Run
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from email_engine.store.approvals import Approval
     from email_engine.store.deployments import Deployment
 
 
@@ -39,15 +42,20 @@ class Wanted:
     may_rise: frozenset[str]
     interrupted: "Deployment | None"
     rollback: "Deployment | None"
+    approval: "Approval | None" = None
+    only_tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One look at a host. `to_hold`, `to_free`: what PowerMTA holds differently from what the fleet wants."""
+    """One look at a host. `to_hold`, `to_free`: what PowerMTA holds differently from what the fleet wants.
+
+    `running`: the file's bytes; `standing`: its text, None where there is none."""
 
     wanted: Wanted
     policy: DeployPolicy
     running: bytes | None
+    standing: str | None
     text: str
     plan: DeployPlan
     to_hold: tuple[Source, ...]
@@ -71,12 +79,38 @@ class View:
         blocks = read_inventory(self.text).vmtas
         return tuple(blocks[name] for name in (*self.plan.added, *self.plan.changed_vmtas))
 
+    @property
+    def only_lowers(self) -> bool:
+        """Nothing is raised, added or taken away: it needs no canary and no watch."""
+        return self.standing is not None and only_lowers(self.standing, self.text)
+
+    @property
+    def reductions(self) -> "View | None":
+        """The part of this that only lowers, as a plan of its own; None where nothing is lowered."""
+        if self.standing is None:
+            return None
+        text = only_reductions(self.standing, self.text)
+        plan = plan_deployment(self.plan.host, self.standing, text)
+        return replace(self, text=text, plan=plan, to_free=()) if plan.changed else None
+
+    @property
+    def as_it_stands(self) -> "View":
+        """A plan that changes no file: what must be held is held all the same."""
+        text = self.standing or ""
+        return replace(self, text=text, plan=plan_deployment(self.plan.host, text, text), to_free=())
+
+    @property
+    def holds_there(self) -> bool:
+        """Is there something to hold that the host knows already?"""
+        known = read_inventory(self.standing or "").vmtas
+        return any(source.vmta in known for source in self.to_hold)
+
 
 def read_wanted(store: Store, name: str, run: Run) -> Wanted:
     """Allowances are those of the run's UTC day, or of the newest day for which anything was decided.
 
     Raises InputError for a host that the fleet does not know."""
-    rollback_to = run.params.get("rollback_to")
+    rollback_to, approval = run.params.get("rollback_to"), run.params.get("approval")
     with store.session(tenant=ALL_TENANTS) as conn:
         host = next((h for h in deployments.load_hosts(conn) if h.name == name), None)
         if host is None:
@@ -87,7 +121,7 @@ def read_wanted(store: Store, name: str, run: Run) -> Wanted:
         if not version and not run.dry_run:
             version = versions.bump(conn, "first deployment", (run.dag_id, run.run_id))
         records, modes = _fleet_on(conn, name, run)
-        last = deployments.last_verified(conn, name)
+        last = deployments.last_whole(conn, name)
         return Wanted(
             host=host,
             records=records,
@@ -97,7 +131,17 @@ def read_wanted(store: Store, name: str, run: Run) -> Wanted:
             may_rise=deployments.given_since(conn, name, last),
             interrupted=deployments.interrupted(conn, name),
             rollback=deployments.find(conn, int(rollback_to)) if rollback_to else None,
+            approval=approvals.require_usable(conn, int(approval), name) if approval else None,
+            only_tenant=_known_tenant(run.params.get("tenant"), modes),
         )
+
+
+def _known_tenant(asked: str | None, modes: Mapping[str, Mode]) -> str | None:
+    if asked and asked not in modes:
+        raise InputError(
+            "param tenant", f"{asked} has no IP there", f"one of {', '.join(sorted(modes))}", "see `host`"
+        )
+    return asked or None
 
 
 def _fleet_on(conn: "Connection", name: str, run: Run) -> tuple[tuple[IpRecord, ...], dict[str, Mode]]:
@@ -133,17 +177,14 @@ def _standstill(
 
 
 def look(mta: PowerMta, wanted: Wanted) -> View:
-    """Reads the host's file and holds, renders what should stand there, compares."""
+    """Reads the host's file and holds, renders what should stand there, compares.
+
+    Raises InputError where another release of PowerMTA runs there than the fleet says."""
     policy = shipped_policy()
+    _require_release(mta, wanted.host)
     running = mta.read(wanted.host.config_file)
     standing = None if running is None else running.decode("utf-8", "replace")
-    if wanted.rollback:
-        sections = tuple(
-            Section(tenant, text) for tenant, text in split_sections(wanted.rollback.config).items()
-        )
-    else:
-        sections = render_host(wanted.host, wanted.records, shipped_providers(), policy)
-    text = compose(sections, standing, wanted.modes)
+    text = _text(wanted, standing, policy)
     if running is None and not text:
         text, standing = "", ""
     still = _standstill(wanted.records, wanted.modes, text, policy)
@@ -152,11 +193,43 @@ def look(mta: PowerMta, wanted: Wanted) -> View:
         wanted=wanted,
         policy=policy,
         running=running,
+        standing=standing,
         text=text,
         plan=plan_deployment(wanted.host.name, standing, text),
         to_hold=tuple(s for s in still.held if not seen[s.vmta].holds),
         to_free=tuple(s for s in still.free if seen[s.vmta].source_disabled),
     )
+
+
+def _text(wanted: Wanted, standing: str | None, policy: DeployPolicy) -> str:
+    if wanted.rollback:
+        sections = tuple(
+            Section(tenant, text) for tenant, text in split_sections(wanted.rollback.config).items()
+        )
+    else:
+        sections = render_host(wanted.host, wanted.records, shipped_providers(), policy)
+    if wanted.only_tenant is None:
+        return compose(sections, standing, wanted.modes)
+    own = split_sections(standing or "").get(None)
+    sections = tuple(Section(None, own) if s.tenant is None and own is not None else s for s in sections)
+    modes = {t: mode if t == wanted.only_tenant else Mode.OBSERVE for t, mode in wanted.modes.items()}
+    return compose(sections, standing, modes)
+
+
+RELEASE = re.compile(r"\d+\.\d+")
+
+
+def _require_release(mta: PowerMta, host: MtaHost) -> None:
+    """The grammar differs between releases: a file for 5.0 keeps a 4.5 from starting."""
+    installed = mta.version()
+    seen, said = RELEASE.match(installed), RELEASE.match(host.version)
+    if seen is None or said is None or seen.group() != said.group():
+        raise InputError(
+            f"MTA host {host.name}",
+            f"PowerMTA {installed} is installed there and the fleet says {host.version}",
+            "the same release",
+            "nothing was changed; correct `version` of this host in fleet.yaml, or install that release again",
+        )
 
 
 def _sources(records: Any) -> tuple[Source, ...]:
@@ -168,6 +241,7 @@ def breaches_of(store: Store, mta: PowerMta, view: View) -> tuple[Breach, ...]:
     plan = view.plan
     with store.session(tenant=ALL_TENANTS) as conn:
         drifted = plan.old_digest is not None and not deployments.is_ours(conn, plan.host, plan.old_digest)
+        undone = deployments.was_undone(conn, plan.host, plan.new_digest)
     queued = {name: sum(q.recipients for q in mta.queues(f"*/{name}")) for name in plan.removed}
     modes = view.wanted.modes
     again = plan.changed_vmtas if view.wanted.rollback else ()
@@ -176,10 +250,15 @@ def breaches_of(store: Store, mta: PowerMta, view: View) -> tuple[Breach, ...]:
         may_rise={*view.wanted.may_rise, *again},
         queued=queued,
         drifted=drifted,
+        tenant=view.wanted.only_tenant,
         undealt=[
             r.vmta
             for r in view.wanted.records
             if r.awaits_first_allowance and modes.get(r.tenant) is Mode.ACT
         ],
     )
-    return find_breaches(plan, grounds, view.policy)
+    found = find_breaches(plan, grounds, view.policy)
+    if undone and plan.changed:
+        said = f"the watch rolled this very configuration back (deployment {undone.id})"
+        found = (*found, Breach("rolled_back", said))
+    return found

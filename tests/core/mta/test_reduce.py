@@ -23,6 +23,9 @@ def pool(name: str, *members: str) -> str:
     return f"<virtual-mta-pool {name}>\n{lines}</virtual-mta-pool>\n"
 
 
+THERE = "".join(vmta(name, "1/d") for name in NAMES)
+
+
 @pytest.mark.parametrize(
     ("running", "wanted", "becomes"),
     [
@@ -55,13 +58,17 @@ def test_everything_else_stays_to_the_byte() -> None:
 
 
 def test_members_leave_a_pool_that_keeps_one() -> None:
-    running, wanted = pool("p", "a-1", "a-2"), pool("p", "a-2", "a-3")
+    running, wanted = THERE + pool("p", "a-1", "a-2"), THERE + pool("p", "a-2", "a-3")
     assert read_inventory(only_reductions(running, wanted)).pools == {"p": ("a-2",)}
 
 
-@pytest.mark.parametrize("wanted", [pool("p", "a-3"), ""], ids=["nobody would stay", "the pool disappears"])
-def test_a_pool_is_never_emptied(wanted: str) -> None:
-    running = pool("p", "a-1", "a-2")
+@pytest.mark.parametrize(
+    "wanted",
+    [THERE + pool("p", "a-3"), THERE, vmta("a-2", "1/d") + pool("p", "a-2")],
+    ids=["nobody would stay", "the pool disappears", "the virtual MTA disappears"],
+)
+def test_members_that_cannot_leave_stay(wanted: str) -> None:
+    running = THERE + pool("p", "a-1", "a-2")
     assert only_reductions(running, wanted) == running
 
 
@@ -75,7 +82,7 @@ def test_a_pool_is_never_emptied(wanted: str) -> None:
         (vmta("a-1", "8/d"), vmta("a-1", "9/d"), False),
         (vmta("a-1", "9/d"), vmta("a-1", "8/d") + vmta("a-2", "1/d"), False),
         (vmta("a-1", "9/d") + vmta("a-2", "9/d"), vmta("a-1", "8/d"), False),
-        (pool("p", "a-1", "a-2"), pool("p", "a-1"), True),
+        (THERE + pool("p", "a-1", "a-2"), THERE + pool("p", "a-1"), True),
         (pool("p", "a-1"), pool("p", "a-1", "a-2"), False),
     ],
     ids=["lower", "same", "comment", "order", "raise", "new", "gone", "member leaves", "member joins"],

@@ -1,0 +1,103 @@
+"""The way back from a deployment that the watch found worse: the file from before, by the same road."""
+
+from datetime import UTC, datetime
+
+from email_engine.adapters.powermta import PowerMta
+from email_engine.adapters.powermta_deploy import BACKUP_SUFFIX, Intent, install
+from email_engine.errors import EngineError, NotVerified
+from email_engine.fleet.model import MtaHost
+from email_engine.mta.layout import digest
+from email_engine.mta.plan import plan_deployment
+from email_engine.mta.reduce import only_reductions
+from email_engine.store import deployments
+from email_engine.store.deployments import Deployment
+from email_engine.store.engine import Store
+from email_engine_airflow.operators.deploy_holds import settle
+from email_engine_airflow.operators.deploy_step import DeployStep
+from email_engine_airflow.run import Run
+
+
+class WorseThanBefore(EngineError):
+    """A host did worse after a deployment, which was undone."""
+
+
+def undo(
+    step: DeployStep, store: Store, mta: PowerMta, row: Deployment, reasons: str, run: Run
+) -> int | None:
+    """Puts back what stood before `row`, but not above a cap that `row` lowered; the caller holds the host's lock.
+
+    Returns the deployment that did it; None where something else stands there by now. Raises EngineError."""
+    with store.session(tenant="*") as conn:
+        host = deployments.host_of(conn, row.mta_host)
+        left = deployments.interrupted(conn, row.mta_host)
+    if left:
+        _finish_left(step, store, mta, host, left)
+    text = _text_before(store, mta, host, row)
+    standing = mta.read(host.config_file)
+    done = None
+    if standing is not None and digest(standing) == row.digest:
+        done = _install(step, store, mta, host, row, text, standing, reasons, run)
+    elif standing is not None and digest(standing) == digest(text):
+        done = left.id if left else row.id
+    if done is not None:
+        with store.session(tenant="*") as conn:
+            deployments.finish(conn, row.id, "rolled_back", "watch", reasons, datetime.now(UTC))
+        settle(store, mta, row.mta_host, text, run)
+    return done
+
+
+def _finish_left(step: DeployStep, store: Store, mta: PowerMta, host: MtaHost, left: Deployment) -> None:
+    from email_engine.adapters.powermta_deploy import heal
+
+    step.finish(store, left.id, heal(mta, Intent(host.config_file, left.config), left.previous_digest))
+
+
+def _text_before(store: Store, mta: PowerMta, host: MtaHost, row: Deployment) -> str:
+    """From the database, else from the copy that the deployment left on the host. No file before: an empty one."""
+    if row.previous_digest is None:
+        return ""
+    with store.session(tenant="*") as conn:
+        known = deployments.config_of(conn, row.mta_host, row.previous_digest)
+    kept = known.config if known else (mta.read(host.config_file + BACKUP_SUFFIX) or b"").decode()
+    if digest(kept) != row.previous_digest:
+        raise NotVerified(
+            mta.endpoint.subject,
+            f"{host.config_file}{BACKUP_SUFFIX} is not what stood before deployment {row.id}",
+            f"digest {row.previous_digest[:12]}",
+            "put a good version back: run pmta_config_deploy with `rollback_to`",
+        )
+    return only_reductions(kept, row.config)
+
+
+def _install(
+    step: DeployStep,
+    store: Store,
+    mta: PowerMta,
+    host: MtaHost,
+    row: Deployment,
+    text: str,
+    standing: bytes,
+    reasons: str,
+    run: Run,
+) -> int:
+    plan = plan_deployment(host.name, standing.decode("utf-8", "replace"), text)
+    with store.session(tenant="*") as conn:
+        before = deployments.config_of(conn, host.name, plan.new_digest)
+        number = deployments.begin(
+            conn,
+            mta_host=host.name,
+            fleet_version=row.fleet_version,
+            digest=plan.new_digest,
+            previous_digest=plan.old_digest,
+            config=text,
+            diff=plan.diff,
+            caused_by=f"{run.dag_id}: watch of deployment {row.id}: {reasons}"[:500],
+            dag_id=run.dag_id,
+            run_id=run.run_id,
+            rolled_back_to=before.id if before else None,
+        )
+    outcome = install(mta, Intent(host.config_file, text), standing)
+    step.finish(store, number, outcome)
+    if outcome.error is not None:
+        raise outcome.error
+    return number
