@@ -6,11 +6,12 @@ is a gap with its line, and what stays in the operator's own configuration is li
 from dataclasses import dataclass
 
 from email_engine.fleet import names
+from email_engine.mta.adoption.doubles import without_doubles
 from email_engine.mta.adoption.draft import Blank, FleetDraft, Kept, Sender, TenantDraft, Text
 from email_engine.mta.adoption.gaps import Gap, Gaps, printable, tag_shown
 from email_engine.mta.adoption.reading import POOL, SOURCE, VMTA, Configuration, Found, read_configuration
-from email_engine.mta.adoption.senders import SenderReader, without_doubles
-from email_engine.mta.adoption.streams import Streams, choose_pools, members_of, note_global_keys
+from email_engine.mta.adoption.senders import SenderReader
+from email_engine.mta.adoption.streams import Streams, choose_pools, note_global_keys
 from email_engine.mta.adoption.submitters import read_submitters
 from email_engine.mta.adoption.write import write_fleet
 from email_engine.mta.language.assembly import Assembly, Place
@@ -150,6 +151,3 @@ def _notes(draft: FleetDraft, configuration: Configuration, reader: SenderReader
         draft.notes.append(
             f"limits in virtual MTAs come from include/config/deploy.yaml from then on instead of: {told}"
         )
-    empty = [pool.name for pool in configuration.blocks[POOL].values() if not members_of(pool)]
-    if empty:
-        draft.notes.append(f"pools without a member: {printable(', '.join(empty))}")

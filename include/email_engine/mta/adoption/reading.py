@@ -20,17 +20,21 @@ VMTA, POOL, SOURCE, USER, KEY_LIST, PATTERNS = (
     "pattern-list",
 )
 _MARKER = re.compile(r"\s*email-engine (begin|end) (host|tenant ([a-z0-9][a-z0-9_-]{0,62}))\s*")
-_SNIPPETS = {
+_KEY = "write three arguments, `domain-key SELECTOR,DOMAIN,PATH`, or * as DOMAIN"
+_HOST = "write the IP first, then the host name: `smtp-source-host 192.0.2.1 mail1.example.com`"
+_MISPLACED = {
     "default-virtual-mta-pool": "write `default-virtual-mta NAME`: it takes a pool too",
     "max-msg-rate": "it belongs into a <domain>; a cap for the whole IP is `max-smtp-msg-rate N/d` in <virtual-mta>",
-    "dkim-key": "write `domain-key SELECTOR,DOMAIN,PATH`",
-    "dkim-domain": "write `domain-key SELECTOR,DOMAIN,PATH`",
-    "dkim-selector": "write `domain-key SELECTOR,DOMAIN,PATH`",
-    "smtp-source-ip": "write `smtp-source-host IP HOST`",
-    "bind-to-source-ip": "write `smtp-source-host IP HOST`",
-    "smtp-source-host": "write the IP first, then the host name: `smtp-source-host 192.0.2.1 mail1.example.com`",
-    "domain-key": "write three arguments: `domain-key SELECTOR,DOMAIN,PATH`, or * as DOMAIN",
-    "max-smtp-msg-rate": "write a rate such as 500/d or 50/h",
+    "dkim-key": _KEY,
+    "dkim-domain": _KEY,
+    "dkim-selector": _KEY,
+    "smtp-source-ip": _HOST,
+    "bind-to-source-ip": _HOST,
+}
+"""What to do about directives that do not exist, or not there, and are often seen all the same."""
+_MISSPELLED = {
+    "smtp-source-host": _HOST,
+    "domain-key": _KEY,
     "virtual-mta": "write one name and nothing behind it: a pool has no weights",
 }
 
@@ -90,14 +94,24 @@ def judge(name: str, scope: str, value: str) -> tuple[str, str, str]:
             return rule.check(value), "", ""
         except ValueError as error:
             expected = error.expected if isinstance(error, BadValue) else "another value"
-            todo = _SNIPPETS.get(name, "correct it; PowerMTA does not start with it")
+            todo = _MISSPELLED.get(name, "correct it; PowerMTA does not start with it")
             return value, f"allowed is {expected}", todo
     if name in grammar.directives:
         where = "at global level" if scope == GLOBAL else f"in <{scope}>"
-        return value, f"must not stand {where}", _SNIPPETS.get(name, "see what `email-engine lint` says")
+        return value, f"must not stand {where}", _MISPLACED.get(name, "see what `email-engine lint` says")
     near = grammar.nearest(name) if len(name) < 60 else None
     hint = f"is it `{near}`?" if near else "remove it; PowerMTA does not start with it"
-    return value, "is no directive of PowerMTA", _SNIPPETS.get(name, hint)
+    return value, "is no directive of PowerMTA", _MISPLACED.get(name, hint)
+
+
+@lru_cache(maxsize=1 << 12)
+def _takes(tag: str, argument: str, nested: bool) -> bool:
+    rule = shipped_grammar().tags[tag]
+    try:
+        (rule.nested_check if nested else rule.check)(argument)
+    except ValueError:
+        return False
+    return True
 
 
 def read_configuration(assembly: Assembly, gaps: Gaps) -> Configuration:
@@ -154,10 +168,8 @@ class _Reader:
     def _named(self, block: Block, place: Place) -> None:
         known = self._found.blocks[block.tag]
         name = block.argument
-        self._unclosed(block, place)
-        if not name:
-            self._gaps.add(place, f"<{block.tag}>", "it has no name", "give it one")
-        if name in known and name:
+        self._opening(block, place)
+        if name in known:
             why = f"stands a second time, first in {known[name].place}; both are read as one"
             self._gaps.add(place, tag_shown(block.tag, name), why, "keep one of them")
         found = known.setdefault(name, Found(block.tag, name, place, self._tenant))
@@ -172,7 +184,7 @@ class _Reader:
                 self._other(node, block.tag, here)
 
     def _domain(self, block: Block, place: Place, found: Found) -> None:
-        self._unclosed(block, place)
+        self._opening(block, place)
         for here, node in self._assembly.items(block, place):
             if isinstance(node, Directive):
                 found.domains.append((block.argument, self._setting(node, "domain", here)))
@@ -180,7 +192,7 @@ class _Reader:
                 self._other(node, "domain", here)
 
     def _nested(self, block: Block, place: Place) -> Iterator[Setting]:
-        self._unclosed(block, place)
+        self._opening(block, place)
         for here, node in self._assembly.items(block, place):
             if isinstance(node, Block) and node.tag == PATTERNS:
                 yield from self._nested(node, here)
@@ -189,10 +201,16 @@ class _Reader:
             else:
                 self._other(node, PATTERNS, here)
 
-    def _unclosed(self, block: Block, place: Place) -> None:
+    def _opening(self, block: Block, place: Place) -> None:
+        """What is wrong with a block's first and last line."""
+        text = tag_shown(block.tag, block.argument)
         if not block.closed:
-            text = tag_shown(block.tag, block.argument)
             self._gaps.add(place, text, "is never closed", f"write </{block.tag}> where it ends")
+        rule = shipped_grammar().tags.get(block.tag)
+        if rule is not None and not _takes(block.tag, block.argument, bool(block.lead)):
+            self._gaps.add(
+                place, text, f"<{block.tag}> takes {rule.spec}", "correct what stands behind the tag's name"
+            )
 
     def _other(self, node: Node, scope: str, place: Place) -> None:
         """What the fleet file has no word for."""
@@ -206,7 +224,7 @@ class _Reader:
             self._block(node, scope, place)
 
     def _block(self, block: Block, scope: str, place: Place) -> None:
-        self._unclosed(block, place)
+        self._opening(block, place)
         rule = shipped_grammar().tags.get(block.tag)
         text = tag_shown(block.tag, block.argument)
         if rule is None:

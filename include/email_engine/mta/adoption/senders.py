@@ -2,8 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator
 from ipaddress import ip_network
 
 from email_engine.fleet import names
@@ -12,32 +11,8 @@ from email_engine.fleet.model import IpAddress, IpState
 from email_engine.fleet.ranges import parse_address
 from email_engine.mta.adoption.draft import Blank, Number, Sender, Text
 from email_engine.mta.adoption.gaps import Gaps, printable, tag_shown
+from email_engine.mta.adoption.leftovers import tell_leftovers
 from email_engine.mta.adoption.reading import POOL, VMTA, Configuration, Found, Setting
-
-_ROUTING = frozenset(
-    {
-        "queue-to",
-        "route",
-        "smtp-hosts",
-        "type",
-        "auth-username",
-        "auth-password",
-        "reroute-to-virtual-mta",
-        "backoff-reroute-to-virtual-mta",
-        "discard-as-bounce",
-        "file-destination",
-        "command",
-        "http-delivery-url",
-        "default-smtp-port",
-        "bcc-upon-delivery",
-    }
-)
-"""Settings of a <domain> that lead mail elsewhere; what only limits it is the deployment policy's business."""
-_READ = frozenset(
-    {"smtp-source-host", "host-name", "domain-key", "max-smtp-msg-rate", "include", "cold-virtual-mta"}
-)
-_LIMITS = frozenset({"max-smtp-out"})
-COLD = "max-cold-virtual-mta-msg"
 
 
 class SenderReader:
@@ -56,9 +31,14 @@ class SenderReader:
 
     def read(self, vmta: Found, pool: Found | None, state: IpState | Blank) -> list[Sender]:
         """The IPs of one virtual MTA, none if it cannot be taken over; says why."""
-        self._leftovers(vmta)
+        tell_leftovers(vmta, self._vmtas, gaps=self._gaps, limits=self.limits)
         hosts = list(self._source_hosts(vmta))
         if not hosts:
+            for key in vmta.all("domain-key"):
+                why = "its virtual MTA is not in the draft"
+                self._gaps.add(
+                    key.place, f"{vmta.name}: domain-key {key.value}", why, "as for the virtual MTA"
+                )
             return []
         name = self._name(vmta)
         selector, domain, path = self._key(vmta, pool)
@@ -140,12 +120,17 @@ class SenderReader:
                 todo = "the fleet names public addresses that the host itself has; behind NAT the engine cannot send"
                 self._gaps.add(setting.place, f"{vmta.name}: {where}", str(error), todo)
                 continue
-            owner = self._addresses.setdefault(address, vmta.name)
-            if owner != vmta.name:
+            owner = self._addresses.get(address)
+            if owner == vmta.name:
+                why, todo = "stands twice in its virtual MTA", "remove one of the lines"
+                self._gaps.add(setting.place, f"{vmta.name}: {where}", why, todo)
+                continue
+            if owner is not None:
                 why = f"the same IP as in {printable(owner)}, which has it in the draft"
                 todo = "keep one virtual MTA for the IP; point the other's delivery server and pools to it"
                 self._gaps.add(setting.place, f"{vmta.name}: {where}", why, todo)
                 continue
+            self._addresses[address] = vmta.name
             yield address, hostname
 
     def _hostname(self, vmta: Found, hostname: str) -> Text:
@@ -228,68 +213,3 @@ class SenderReader:
                 f"messages a UTC day, fully warmed; today its cap is {rate}: does it stand still?"
             ), ""
         return target, f"cap {rate} today"
-
-    def _leftovers(self, vmta: Found) -> None:
-        """What stands in it beside address, key and cap."""
-        cold = vmta.all("cold-virtual-mta")
-        for setting in cold:
-            unknown = "" if setting.value in self._vmtas else "; that one does not exist"
-            why = f"PowerMTA's own warm-up: the first messages of a day for each domain go out by the cold one{unknown}"
-            todo = f"the engine warms by allowances: give {printable(setting.value)} the state warming; this line ends"
-            self._gaps.add(setting.place, f"{vmta.name}: cold-virtual-mta {setting.value}", why, todo)
-        for setting in vmta.settings:
-            if not setting.right or setting.name in _READ:
-                continue
-            if setting.name in _LIMITS:
-                self.limits[setting.name] += 1
-                continue
-            why = f"the engine writes no {setting.name} into a virtual MTA"
-            todo = "does this IP work without it? Else keep its virtual MTA out of the fleet"
-            self._gaps.alike(
-                setting.place, f"{vmta.name}: {setting.name} ...", why, todo, (VMTA, setting.name)
-            )
-        for pattern, setting in vmta.domains:
-            self._in_domain(vmta, pattern, setting, bool(cold))
-
-    def _in_domain(self, vmta: Found, pattern: str, setting: Setting, pair: bool) -> None:
-        text = f"{vmta.name}: {setting.name} in <domain {pattern}>"
-        if setting.name == COLD and not pair:
-            why = "is no cap, and does nothing without cold-virtual-mta"
-            todo = "the cap of an IP is max-smtp-msg-rate N/d, which the engine writes by daily_target"
-            self._gaps.alike(setting.place, text, why, todo, (VMTA, COLD))
-        elif setting.name in _ROUTING:
-            why = "leads mail elsewhere; the engine writes no such line"
-            todo = "put it into a global <domain> of your own configuration, or keep this virtual MTA out of the fleet"
-            self._gaps.alike(setting.place, text, why, todo, (VMTA, "domain", setting.name))
-        elif setting.right and setting.name != COLD:
-            self.limits[setting.name] += 1
-
-
-def without_doubles(senders: list[tuple[Found, Sender]], gaps: Gaps) -> list[tuple[Found, Sender]]:
-    """Domains and host names that several IPs share become blanks: each IP needs its own."""
-    found = senders
-    for what, attribute in (("sending domain", "domain"), ("host name", "hostname")):
-        owners: dict[str, list[Found]] = {}
-        for vmta, sender in found:
-            value = getattr(sender, attribute)
-            if isinstance(value, str):
-                owners.setdefault(value, []).append(vmta)
-        shared = {value: those for value, those in owners.items() if len(those) > 1}
-        for value, those in shared.items():
-            named = f"{those[0].name}, {those[1].name}" + (
-                f" and {len(those) - 2} more" if len(those) > 2 else ""
-            )
-            why = f"{what} of {printable(named)}: receivers judge one by the others"
-            gaps.add(those[0].place, value, why, f"give each IP a {what} of its own")
-        found = [(vmta, _blanked(sender, what, attribute, shared)) for vmta, sender in found]
-    return found
-
-
-def _blanked(sender: Sender, what: str, attribute: str, shared: Mapping[str, list[Found]]) -> Sender:
-    value = getattr(sender, attribute)
-    if value not in shared:
-        return sender
-    blank = Blank(f"a {what} of its own; {printable(value)} is shared by {len(shared[value])} IPs")
-    if attribute == "domain":
-        return replace(sender, domain=blank)
-    return replace(sender, hostname=blank)

@@ -162,8 +162,8 @@ def _range(draft: FleetDraft, run: Run) -> Iterator[str]:
     yield _line(12, "count", len(run.senders))
     if run.number_from != 1:
         yield _line(12, "number_from", run.number_from)
-    yield _line(12, "hostname", run.hostname)
-    yield _line(12, "domain", run.domain)
+    yield _line(12, "hostname", _by_number(run.hostname))
+    yield _line(12, "domain", _by_number(run.domain))
     if run.prefixes:
         yield f"            prefixes: [{', '.join(scalar(prefix) for prefix in run.prefixes)}]"
     yield _line(12, "vmta", run.vmta)
@@ -172,6 +172,10 @@ def _range(draft: FleetDraft, run: Run) -> Iterator[str]:
     yield _line(12, "mailwizz_first_server_id", Blank(hint))
     yield from _dkim(first.selector, run.key_path)
     yield from _states(run)
+
+
+def _by_number(text: Text) -> Text:
+    return Blank(f"{text.hint}; with {{n}} for the number") if isinstance(text, Blank) else text
 
 
 def _states(run: Run) -> Iterator[str]:
