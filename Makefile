@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs reset lab demo test check docs lock sql
+.PHONY: help setup up down status logs reset lab demo test bench check docs lock sql
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -53,6 +53,9 @@ demo: $(STAMP) ## six simulated weeks through the DAGs, with a report
 test: $(STAMP) ## the whole suite
 	@$(RUN) -m pytest -n auto --dist loadfile -m "not e2e"
 	@$(RUN) -m pytest -m e2e
+
+bench: $(STAMP) ## the configuration language at 100, 1,000 and 10,000 virtual MTAs, beside peers
+	@$(RUN) -m tests.bench
 
 check: $(STAMP) ## lint, types, import contracts, generated docs current
 	@$(VENV)/bin/ruff check .
