@@ -14,8 +14,9 @@ SECRETS = frozenset(
 HIDDEN = "(hidden)"
 ALIKE = 10
 """From so many subjects with the same change on, people read one line for all of them."""
-TOLD = 5
-"""So much is told of a block that comes or goes."""
+TOLD = 3
+LONGEST = 60
+"""So many values, of so many letters at most, are told of a block that comes or goes."""
 _LABELS = {"virtual-mta": "vmta", "virtual-mta-pool": "pool"}
 _CAP = "max-smtp-msg-rate"
 
@@ -53,7 +54,8 @@ class Change:
         if self.setting is None:
             all_told = self.new or self.old
             more = len(all_told) - TOLD
-            told = ", ".join([*all_told[:TOLD], *([f"and {more} more"] if more > 0 else [])])
+            short = [one if len(one) <= LONGEST else f"{one[:LONGEST]}..." for one in all_told[:TOLD]]
+            told = ", ".join([*short, *([f"and {more} more"] if more > 0 else [])])
             verb = "new" if self.kind is Kind.ADDED else "gone"
             return f"{verb} ({told})" if told else verb
         if self.setting == "virtual-mta":
