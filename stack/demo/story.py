@@ -67,7 +67,7 @@ class Story:
         if hour == DNS_HOUR:
             self._run("dns_validate", moment + timedelta(seconds=20))
         if hour == RETRY_HOUR and self.failures and self.failures[-1][0] > midnight:
-            self._run("pmta_config_deploy", moment, only_failed=True)
+            self._run("pmta_config_deploy", moment, only_failed=True, watch_minutes=0)
         if hour == SWEEP_HOUR:
             swept = self._run("rbl_sweep", moment + timedelta(seconds=30), confirm_after=0)
             self._follow(swept, moment + timedelta(seconds=50), scheduled_sync=False)
@@ -76,7 +76,8 @@ class Story:
         """What Airflow's scheduler does with assets: deploy and sync start when the cause published something."""
         published = "success" in cause.states("publish")
         if published:
-            self._run("pmta_config_deploy", moment)
+            # a watch takes real minutes, the days here are simulated
+            self._run("pmta_config_deploy", moment, watch_minutes=0)
         if published or scheduled_sync:
             self._run("mailwizz_quota_sync", moment + timedelta(seconds=5))
 
