@@ -129,3 +129,20 @@ def test_many_alike_are_one_line_for_people() -> None:
     changes = compare(assemble(text), assemble(text.replace("50/d", "100/d")))
     assert len(changes) == 40
     assert lines_for_people(changes) == ["40 vmtas (v-0 ... v-39): cap 50/d -> 100/d"]
+
+
+def test_many_domains_of_one_virtual_mta_that_change_alike_are_one_line() -> None:
+    domains = ",".join(f"d{n}.example" for n in range(10, 22))
+    before = "".join(
+        f"<virtual-mta v-{n}>\n<domain d10.example>\nmax-smtp-out 9\n</domain>\n</virtual-mta>\n"
+        for n in range(12)
+    )
+    block = "<domain $many>\nmax-msg-rate 9/h\n</domain>\n"
+    after = f"domain-macro many {domains}\n" + before.replace("</virtual-mta>", f"{block}</virtual-mta>")
+    one = compare(assemble(before[: before.index("v-1>") - 13]), assemble(after[: after.index("v-1>") - 13]))
+    assert lines_for_people(one) == [
+        "vmta v-0, 11 domains (d11.example ... d21.example): new (max-msg-rate 9/h)"
+    ]
+    assert lines_for_people(compare(assemble(before), assemble(after))) == [
+        "12 vmtas (v-0 ... v-11), 11 domains (d11.example ... d21.example): new (max-msg-rate 9/h)"
+    ]

@@ -182,20 +182,30 @@ def _shown(name: str, value: str) -> str:
 
 
 def lines_for_people(changes: tuple[Change, ...]) -> list[str]:
-    """One line a change; where many subjects change alike, one line for all of them."""
+    """One line a change; where many subjects, or many domains of a subject, change alike, one line for all of them."""
     groups: dict[tuple[str, str, str], list[Change]] = {}
     for change in changes:
         groups.setdefault(_likeness(change), []).append(change)
-    lines: dict[str, None] = {}
+    rows: dict[tuple[str, str, str], None] = {}
     for change in changes:
         kind, inside, words = likeness = _likeness(change)
         alike = groups[likeness]
         if len(alike) < ALIKE:
-            lines[str(change)] = None
+            rows[change.subject, inside, change.words] = None
             continue
         first, last = (one.subject.partition(" ")[2] for one in (alike[0], alike[-1]))
-        place = f", {inside}" if inside else ""
-        lines[f"{len(alike)} {kind}s ({first} ... {last}){place}: {words}"] = None
+        rows[f"{len(alike)} {kind}s ({first} ... {last})", inside, words] = None
+    domains: dict[tuple[str, str], list[str]] = {}
+    for who, inside, words in rows:
+        if inside.startswith("domain "):
+            domains.setdefault((who, words), []).append(inside.removeprefix("domain "))
+    lines: dict[str, None] = {}
+    for who, inside, words in rows:
+        those = domains.get((who, words), []) if inside.startswith("domain ") else []
+        if len(those) >= ALIKE:
+            inside = f"{len(those)} domains ({those[0]} ... {those[-1]})"
+        place = ", ".join(part for part in (who, inside) if part)
+        lines[f"{place}: {words}" if place else words] = None
     return list(lines)
 
 
