@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -74,6 +75,9 @@ def _run(path: Path, parent: int | None) -> int:
     logging.getLogger("asyncssh").setLevel(logging.WARNING)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     world = parse_world(fill_ports(read_world(path)), str(path))
+    # messages come and go by the thousand and hold no circles: the collector would look through them for nothing
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     return asyncio.run(run(world, parent=parent))
 
 
