@@ -15,6 +15,7 @@ class Faults:
     command_missing: bool = False
     disk_full: bool = False
     permission_denied: bool = False
+    disk_free_percent: float | None = None
 
     def delay(self, command: str) -> float:
         """How long a command line keeps its caller waiting."""

@@ -62,6 +62,11 @@ class HostKnobs:
         self._host.faults.disk_full = on
         return on
 
+    def disk_free(self, percent: float | None = None) -> float | None:
+        """How much of its disk the host says is free, in percent (empty: as it is)."""
+        self._host.faults.disk_free_percent = percent
+        return percent
+
     def permission_denied(self, on: bool = True) -> bool:
         """Writing, renaming and removing by SFTP are refused."""
         self._host.faults.permission_denied = on

@@ -6,7 +6,7 @@ import shlex
 import socket
 from collections.abc import Awaitable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncssh
 
@@ -191,6 +191,17 @@ class _Files(asyncssh.SFTPServer):
     def remove(self, path: bytes) -> None:
         self._may_write()
         super().remove(path)
+
+    def statvfs(self, path: bytes) -> os.statvfs_result | asyncssh.SFTPVFSAttrs | Awaitable[Any]:
+        told = super().statvfs(path)
+        percent = 0.0 if self._faults.disk_full else self._faults.disk_free_percent
+        if percent is None or not isinstance(told, os.statvfs_result):
+            return told
+        free = int(told.f_blocks * percent / 100)
+        return asyncssh.SFTPVFSAttrs(
+            told.f_bsize, told.f_frsize, told.f_blocks, free, free, told.f_files, told.f_ffree, told.f_favail,
+            told.f_fsid, told.f_flag, told.f_namemax,
+        )  # fmt: skip
 
     def _may_write(self) -> None:
         if self._faults.permission_denied:

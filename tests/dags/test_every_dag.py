@@ -17,6 +17,7 @@ DAGS = ROOT / "dags"
 SCHEDULES = {
     "accounting_ingest": "*/15 * * * *",
     "dns_validate": "0 6 * * *",
+    "mta_health": "*/15 * * * *",
     "rbl_sweep": "0 */4 * * *",
     "warmup_advance": "0 0 * * *",
 }
@@ -36,6 +37,9 @@ SAFETY = {
     ("pmta_config_deploy", "ask"): {"plan"},
     ("pmta_config_approval", "deploy"): {"ask"},
     ("emergency_stop", "brake"): {"pull"},
+    ("mta_health", "brake"): {"stops"},
+    ("mta_health", "check"): {"brake"},
+    ("mta_health", "publish"): {"brake"},
     ("rbl_sweep", "decide"): {"probe", "sweep"},
     ("rbl_sweep", "brake"): {"decide"},
     ("rbl_sweep", "publish"): {"brake"},

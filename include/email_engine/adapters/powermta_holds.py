@@ -1,9 +1,9 @@
 """Many virtual MTAs held or let go in one go: what stands right already costs no command."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from email_engine.adapters.powermta import Hold, PowerMta, Queue
+from email_engine.adapters.powermta import DisabledSource, Hold, PowerMta, Queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +18,15 @@ def read_holds(mta: PowerMta, sources: Collection[Source]) -> tuple[Hold, ...]:
     """What holds each of them now, in the order given; two commands for all of them."""
     if not sources:
         return ()
-    wanted = {source.vmta for source in sources}
-    queues = _by_vmta(mta, wanted)
-    disabled = {(s.address, s.queue) for s in mta.disabled_sources()}
+    return holds_of(mta.queues("*/*"), mta.disabled_sources(), sources)
+
+
+def holds_of(
+    seen: Iterable[Queue], switched_off: Iterable[DisabledSource], sources: Collection[Source]
+) -> tuple[Hold, ...]:
+    """What these listings of a host say about each source, in the order given."""
+    queues = _by_vmta(seen, {source.vmta for source in sources})
+    disabled = {(s.address, s.queue) for s in switched_off}
     return tuple(
         Hold(
             vmta=source.vmta,
@@ -34,9 +40,9 @@ def read_holds(mta: PowerMta, sources: Collection[Source]) -> tuple[Hold, ...]:
     )
 
 
-def _by_vmta(mta: PowerMta, wanted: Collection[str]) -> dict[str, list[Queue]]:
+def _by_vmta(queues: Iterable[Queue], wanted: Collection[str]) -> dict[str, list[Queue]]:
     found: dict[str, list[Queue]] = {}
-    for queue in mta.queues("*/*"):
+    for queue in queues:
         if queue.vmta in wanted:
             found.setdefault(queue.vmta, []).append(queue)
     return found

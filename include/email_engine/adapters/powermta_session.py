@@ -1,18 +1,23 @@
 """The session under `PowerMta`: opened once, closed once, and the files of the host."""
 
+import contextlib
 import stat
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import PurePosixPath
 from types import TracebackType
 from typing import Self, TypeVar
 
 import paramiko
+from paramiko.sftp import CMD_EXTENDED, CMD_EXTENDED_REPLY
 
 from email_engine.adapters.powermta_ssh import PowerMtaEndpoint, connect, file_error
 from email_engine.errors import InputError
 
 NEW_SUFFIX = ".email-engine.new"
+PROBE_SUFFIX = ".email-engine.clock"
 T = TypeVar("T")
 
 
@@ -23,6 +28,17 @@ class RemoteFile:
     name: str
     size: int
     modified: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileSystem:
+    """Sizes in bytes; `files` are inodes, 0 where the file system does not count them."""
+
+    path: str
+    size: int
+    free: int
+    files: int
+    free_files: int
 
 
 class Session:
@@ -131,6 +147,47 @@ class Session:
                 return
 
         self._file("remove", path, delete)
+
+    def file_system(self, path: str) -> FileSystem | None:
+        """Free space where `path` lies; None where the path is not there or the server does not tell (statvfs)."""
+
+        def ask(sftp: paramiko.SFTPClient) -> FileSystem | None:
+            try:
+                kind, told = sftp._request(CMD_EXTENDED, "statvfs@openssh.com", path)  # type: ignore[attr-defined]
+            except (TimeoutError, ConnectionError):
+                raise
+            except OSError:
+                return None
+            if kind != CMD_EXTENDED_REPLY:
+                return None
+            _, size, blocks, _, free, files, _, free_files, *_ = (told.get_int64() for _ in range(11))
+            return (
+                FileSystem(path, blocks * size, free * size, files, free_files) if blocks and size else None
+            )
+
+        return self._file("look at", path, ask)
+
+    def clock_offset(self, beside: str) -> timedelta:
+        """How far the host's clock is ahead of ours: by the time of a file just written, which is removed again.
+
+        Raises an EngineError where nothing can be written. Exact to a second or two."""
+        path = beside + PROBE_SUFFIX
+
+        def probe(sftp: paramiko.SFTPClient) -> timedelta:
+            before = time.time()
+            try:
+                with sftp.open(path, "wb") as handle:
+                    handle.write(b"email-engine looks at the clock\n")
+                seen = sftp.stat(path).st_mtime
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    sftp.remove(path)
+            if seen is None:
+                raise OSError("the server tells no times of files")
+            off = seen - (before + time.time()) / 2
+            return timedelta(seconds=off + 0.5)  # times of files are whole seconds, cut off
+
+        return self._file("write", path, probe)
 
     def rename(self, source: str, target: str) -> None:
         """Atomic, over an existing target."""

@@ -1,0 +1,80 @@
+"""
+### mta_health: is every MTA host well, and does everything stand still that must?
+
+**When** every 15 minutes, and by hand.
+
+**What it does**
+1. `stops` lists the hosts on which a brake stands; `brake` (one task a host) looks at each again and puts back what a restart, a
+   reload or a person took off, in PowerMTA and in MailWizz, and completes what could not be done while a host was away.
+2. `check` (one task a host) asks PowerMTA for status, queues and disabled sources, reads the engine's file, looks at disk space,
+   clock and newest accounting file, and holds again every parked virtual MTA that was found running. Its log has one line a
+   check: reachable, powermta, version, clock, disk, write, file, queues, backoff, accounting, holds, by-hand. What could not be
+   seen is `unknown` and changes no alert.
+3. `publish` starts the deployment if a release was completed; `history` adds deployments that are missing in the history of
+   configurations; `tell` sends the alerts.
+
+**What it changes** PowerMTA queues and sources, and MailWizz server status, of what must stand still; tables brakes, decisions,
+mta_hosts (health), alerts. On the host it writes and removes one small file beside the engine's (the clock). A file that
+somebody edited is shown in the log of `check` and left as it is. A dry run looks, writes nothing and leaves the clock out.
+
+**If it fails** a host that is away fails nothing, it is an alert. A failed task means that the engine's database is away, or a
+mistake in config/health.yaml, which holds the limits. Alerts: one a condition, and one when it is well again. `brake ... not
+completely held`: the text says which half holds; if the host stays away, stop PowerMTA there or block port 25. Clearing any
+task is safe.
+"""
+
+from datetime import datetime, timedelta
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, Param, TriggerRule
+
+from email_engine_airflow.assets import ALLOWANCES
+from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
+from email_engine_airflow.operators.accounting import ListMtaHosts
+from email_engine_airflow.operators.alerts import SendAlerts
+from email_engine_airflow.operators.brake import ApplyBrakes
+from email_engine_airflow.operators.health import CheckHost, FindBrakes
+from email_engine_airflow.operators.history import RecordHistory
+from email_engine_airflow.operators.warmup import PublishAllowances
+
+with DAG(
+    dag_id="mta_health",
+    description="Disk, queues, version, clock, drift and accounting of every MTA host; brakes looked at again",
+    doc_md=__doc__,
+    schedule="*/15 * * * *",
+    start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow reads it as UTC
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(minutes=14),
+    default_args={
+        "retries": 1,
+        "retry_delay": timedelta(seconds=10),
+        "execution_timeout": timedelta(minutes=5),
+    },
+    on_failure_callback=TelegramAlertsNotifier(),
+    tags=["email-engine", "powermta", "brake"],
+    params={
+        "dry_run": Param(
+            False, type="boolean", title="Dry run", description="Look and judge, write nothing."
+        ),
+    },
+) as dag:
+    stops = FindBrakes(task_id="stops")
+    brake = ApplyBrakes.partial(
+        task_id="brake", map_index_template="{{ task.mta_host }}", fails=False
+    ).expand(mta_host=stops.output)
+    hosts = ListMtaHosts(task_id="hosts")
+    check = CheckHost.partial(
+        task_id="check", map_index_template="{{ task.mta_host }}", trigger_rule=TriggerRule.ALL_DONE
+    ).expand(mta_host=hosts.output)
+    publish = PublishAllowances(task_id="publish", trigger_rule=TriggerRule.ALL_DONE, outlets=[ALLOWANCES])
+    history = RecordHistory(task_id="history", trigger_rule=TriggerRule.ALL_DONE)
+    # `check`, `publish`, `history` and `tell` run after failures too: this leaf keeps them from making a failed run look fine.
+    whole = EmptyOperator(task_id="whole", trigger_rule=TriggerRule.NONE_FAILED)
+    tell = SendAlerts(task_id="tell")
+
+    brake >> check
+    brake >> publish
+    check >> history
+    [stops, brake, hosts, check] >> whole
+    [publish, history, whole] >> tell

@@ -1,0 +1,309 @@
+"""Is an MTA host well? Facts of one look to findings; what could not be seen is unknown, and unknown is never good."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from email_engine.mta.health_policy import HealthPolicy
+
+NAMED = 5
+
+
+class Check(StrEnum):
+    """What is looked at."""
+
+    REACHABLE = "reachable"
+    POWERMTA = "powermta"
+    VERSION = "version"
+    CLOCK = "clock"
+    DISK = "disk"
+    WRITE = "write"
+    FILE = "file"
+    QUEUES = "queues"
+    BACKOFF = "backoff"
+    ACCOUNTING = "accounting"
+    HOLDS = "holds"
+    BY_HAND = "by-hand"
+
+
+class Level(StrEnum):
+    GOOD = "good"
+    UNKNOWN = "unknown"
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check. `state`: what makes it news when it changes; numbers that wander are not in it."""
+
+    check: Check
+    level: Level
+    told: str
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Out of `pmta show status`; None where it does not tell. `sent`: recipients handed out since `started`."""
+
+    version: str | None
+    started: str | None
+    sent: int | None
+    shutting_down: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A file system: free share of its blocks and of its inodes, whichever is smaller, in percent."""
+
+    path: str
+    free_percent: float
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queues:
+    """Recipients in all queues; `running`: in queues that are not paused; `backoff`: of those, in backoff mode."""
+
+    recipients: int
+    running: int
+    backoff: int
+    backoff_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One look. None: it could not be seen. `host_trouble`: no session at all; `powermta_trouble`: its command fails.
+
+    `file`: digest of the engine's file, "" where it is not there; `newest`: name and time of the newest accounting file, ""
+    where there is none; `put_back`: virtual MTAs that ran although they must stand still, and are held again;
+    `loose`: those that could not be held; `by_hand`: what stands still although nothing of the engine's asks for it."""
+
+    host_trouble: str | None = None
+    powermta_trouble: str | None = None
+    status: Status | None = None
+    clock_offset: timedelta | None = None
+    write_trouble: str | None = None
+    disks: tuple[Disk, ...] = ()
+    queues: Queues | None = None
+    file: str | None = None
+    newest: str | None = None
+    put_back: tuple[str, ...] = ()
+    loose: tuple[str, ...] | None = None
+    by_hand: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the engine knows. `digest`: of the last verified deployment, None if there was none; `under_way`: a deployment
+    is; `interrupted`: one was, and nobody has finished it; `allowance`: messages a day of all IPs there."""
+
+    version: str
+    digest: str | None
+    under_way: bool
+    allowance: int
+    interrupted: bool = False
+
+
+def judge(
+    facts: Facts, expected: Expected, before: Mapping[str, Any], policy: HealthPolicy, as_of: datetime
+) -> tuple[Finding, ...]:
+    """Every check once. `before`: what `memory` gave at the last look."""
+    if facts.host_trouble is not None:
+        return (
+            Finding(Check.REACHABLE, Level.CRITICAL, f"it does not let us in: {facts.host_trouble}", "away"),
+            *(Finding(c, Level.UNKNOWN, "not seen") for c in Check if c is not Check.REACHABLE),
+        )
+    return (
+        Finding(Check.REACHABLE, Level.GOOD, "it answers"),
+        _powermta(facts),
+        _version(facts, expected),
+        _clock(facts, policy),
+        _disk(facts, policy),
+        _write(facts),
+        _file(facts, expected),
+        _queues(facts, expected, policy),
+        _backoff(facts, policy),
+        _accounting(facts, before, policy, as_of),
+        _holds(facts),
+        _by_hand(facts),
+    )
+
+
+def _powermta(facts: Facts) -> Finding:
+    if facts.powermta_trouble is not None:
+        return Finding(
+            Check.POWERMTA, Level.CRITICAL, f"PowerMTA does not answer: {facts.powermta_trouble}", "down"
+        )
+    if facts.status is not None and facts.status.shutting_down:
+        return Finding(Check.POWERMTA, Level.WARNING, "PowerMTA is shutting down", "shutting down")
+    return Finding(Check.POWERMTA, Level.GOOD, "PowerMTA runs")
+
+
+def _version(facts: Facts, expected: Expected) -> Finding:
+    seen = facts.status.version if facts.status else None
+    if seen is None:
+        return Finding(Check.VERSION, Level.UNKNOWN, "its version is not told")
+    if same_release(seen, expected.version):
+        return Finding(Check.VERSION, Level.GOOD, f"PowerMTA {seen}")
+    told = f"PowerMTA {seen} runs, fleet.yaml says {expected.version}: correct it, other releases know other directives"
+    return Finding(Check.VERSION, Level.WARNING, told, seen)
+
+
+def same_release(seen: str, wanted: str) -> bool:
+    """`5.0` means every `5.0rN`; `5.0r5` means that alone."""
+    return seen == wanted or (
+        seen.startswith(wanted) and not seen[len(wanted)].isdigit() and "r" not in wanted
+    )
+
+
+def _clock(facts: Facts, policy: HealthPolicy) -> Finding:
+    off = facts.clock_offset
+    if off is None:
+        return Finding(Check.CLOCK, Level.UNKNOWN, "its clock could not be read")
+    seconds = off.total_seconds()
+    told = f"its clock is {abs(seconds):.0f} s {'ahead' if seconds > 0 else 'behind'}"
+    if abs(off) >= policy.clock_critical:
+        return Finding(
+            Check.CLOCK,
+            Level.CRITICAL,
+            f"{told}: accounting counts on wrong days; start its time service",
+            "off",
+        )
+    if abs(off) >= policy.clock_warning:
+        return Finding(Check.CLOCK, Level.WARNING, f"{told}: look at its time service", "off")
+    return Finding(Check.CLOCK, Level.GOOD, told)
+
+
+def _disk(facts: Facts, policy: HealthPolicy) -> Finding:
+    if not facts.disks:
+        return Finding(Check.DISK, Level.UNKNOWN, "its SFTP server does not tell free space (statvfs)")
+    least = min(facts.disks, key=lambda disk: disk.free_percent)
+    told = f"{least.path} has {least.free_percent:.0f} % free ({least.free_bytes / 1e9:.1f} GB)"
+    if least.free_percent < policy.free_critical:
+        return Finding(
+            Check.DISK, Level.CRITICAL, f"{told}: PowerMTA stops taking mail when it is full", "critical"
+        )
+    if least.free_percent < policy.free_warning:
+        return Finding(Check.DISK, Level.WARNING, told, "warning")
+    return Finding(Check.DISK, Level.GOOD, told)
+
+
+def _write(facts: Facts) -> Finding:
+    if facts.write_trouble is not None:
+        told = f"nothing can be written beside its configuration, so nothing can be deployed: {facts.write_trouble}"
+        return Finding(Check.WRITE, Level.WARNING, told, "refused")
+    if facts.clock_offset is None:
+        return Finding(Check.WRITE, Level.UNKNOWN, "not tried")
+    return Finding(Check.WRITE, Level.GOOD, "files can be written")
+
+
+def _file(facts: Facts, expected: Expected) -> Finding:
+    if expected.interrupted:
+        told = "a deployment was interrupted; the next run of pmta_config_deploy finishes or undoes it"
+        return Finding(Check.FILE, Level.WARNING, told, "interrupted")
+    if facts.file is None or expected.under_way:
+        return Finding(
+            Check.FILE, Level.UNKNOWN, "a deployment is under way" if facts.file else "its file was not read"
+        )
+    if expected.digest is None:
+        return Finding(Check.FILE, Level.GOOD, "nothing was deployed yet")
+    if facts.file == "":
+        told = "the engine's file is gone: PowerMTA will not start again; run pmta_config_deploy"
+        return Finding(Check.FILE, Level.CRITICAL, told, "gone")
+    if facts.file != expected.digest:
+        told = (
+            "somebody edited the engine's file; it is left as it is. The log of `check` shows the lines; the next "
+            "deployment asks before it replaces them"
+        )
+        return Finding(Check.FILE, Level.WARNING, told, f"edited {facts.file[:12]}")
+    return Finding(Check.FILE, Level.GOOD, f"as deployed, {facts.file[:12]}")
+
+
+def _queues(facts: Facts, expected: Expected, policy: HealthPolicy) -> Finding:
+    if facts.queues is None:
+        return Finding(Check.QUEUES, Level.UNKNOWN, "its queues were not seen")
+    told = f"{facts.queues.recipients} recipients wait, {facts.queues.running} of them in running queues"
+    if expected.allowance and facts.queues.running > expected.allowance * policy.days_waiting:
+        told += f": more than its IPs may send in {policy.days_waiting} d ({expected.allowance} a day); old mail will bounce"
+        return Finding(Check.QUEUES, Level.WARNING, told, "long")
+    return Finding(Check.QUEUES, Level.GOOD, told)
+
+
+def _backoff(facts: Facts, policy: HealthPolicy) -> Finding:
+    if facts.queues is None:
+        return Finding(Check.BACKOFF, Level.UNKNOWN, "its queues were not seen")
+    seen = facts.queues
+    told = f"{seen.backoff} of {seen.running} recipients wait in {len(seen.backoff_names)} queues in backoff"
+    many = seen.backoff >= policy.backoff_minimum and seen.backoff >= seen.running * policy.backoff_rate
+    if many:
+        return Finding(Check.BACKOFF, Level.WARNING, f"{told}: {_some(seen.backoff_names)}", "many")
+    return Finding(Check.BACKOFF, Level.GOOD, told)
+
+
+def _accounting(facts: Facts, before: Mapping[str, Any], policy: HealthPolicy, as_of: datetime) -> Finding:
+    sent = facts.status.sent if facts.status else None
+    if facts.newest is None or sent is None:
+        return Finding(Check.ACCOUNTING, Level.UNKNOWN, "accounting files or counters were not seen")
+    since = memory(facts, before, as_of).get("silent_since")
+    quiet = as_of - datetime.fromisoformat(since) if since else timedelta(0)
+    if quiet > policy.silence:
+        told = (
+            f"mail leaves for {quiet.total_seconds() / 60:.0f} min and PowerMTA closes no accounting file: its counts are "
+            "missing here. See the <acct-file> of its configuration and the disk"
+        )
+        return Finding(Check.ACCOUNTING, Level.WARNING, told, "silent")
+    return Finding(Check.ACCOUNTING, Level.GOOD, f"newest file {facts.newest or 'none, and no mail'}")
+
+
+def memory(facts: Facts, before: Mapping[str, Any], as_of: datetime) -> dict[str, Any]:
+    """What the next look needs: counters as they stood when the newest accounting file was new, and since when mail left
+    without another one. Nothing seen keeps what was known."""
+    known = {k: before.get(k) for k in ("started", "newest", "sent_at_newest", "silent_since")}
+    sent = facts.status.sent if facts.status else None
+    if facts.newest is None or sent is None or facts.status is None:
+        return known
+    started = facts.status.started
+    at_newest = known["sent_at_newest"]
+    fresh = facts.newest != known["newest"] or started != known["started"]
+    if fresh or at_newest is None or sent <= at_newest:
+        return {"started": started, "newest": facts.newest, "sent_at_newest": sent, "silent_since": None}
+    return known | {"silent_since": known["silent_since"] or as_of.isoformat()}
+
+
+def _holds(facts: Facts) -> Finding:
+    if facts.loose is None:
+        return Finding(Check.HOLDS, Level.UNKNOWN, "what must stand still was not seen")
+    if facts.loose:
+        told = f"{len(facts.loose)} virtual MTAs must stand still and do not: {_some(facts.loose)}; it is tried again"
+        return Finding(Check.HOLDS, Level.CRITICAL, told, "loose")
+    if facts.put_back:
+        told = (
+            f"{len(facts.put_back)} virtual MTAs that must stand still were found running, after a restart or by hand: "
+            f"{_some(facts.put_back)}; they are held again"
+        )
+        return Finding(Check.HOLDS, Level.WARNING, told, "put back")
+    return Finding(Check.HOLDS, Level.GOOD, "everything that must stand still does")
+
+
+def _by_hand(facts: Facts) -> Finding:
+    if facts.by_hand is None:
+        return Finding(Check.BY_HAND, Level.UNKNOWN, "queues and sources were not seen")
+    if facts.by_hand:
+        told = f"stopped by hand, not by the engine, and left so: {_some(facts.by_hand)}"
+        return Finding(Check.BY_HAND, Level.INFO, told, ",".join(facts.by_hand)[:200])
+    return Finding(Check.BY_HAND, Level.GOOD, "nothing is stopped by hand")
+
+
+def _some(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def report(findings: tuple[Finding, ...]) -> Iterator[tuple[str, dict[str, str]]]:
+    """The findings as plain JSON by check."""
+    return ((str(f.check), {"level": str(f.level), "told": f.told}) for f in findings)
