@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
@@ -51,6 +51,7 @@ class Shape:
     fastest: dict[str, float]
     cold: bool
     signs: frozenset[tuple[str, bool]]
+    includes: bool
 
 
 @dataclass(slots=True)
@@ -60,13 +61,9 @@ class Sender:
     name: str
     line: Line
     block: Block
-    lines: dict[str, list[Directive]] = field(default_factory=dict)
-    domains: list[tuple[int, Settings]] = field(default_factory=list)
-
-    @property
-    def open_ended(self) -> bool:
-        """May an include that was not read hold more of it?"""
-        return "include" in self.lines
+    lines: dict[str, list[Directive]]
+    domains: list[tuple[int, Settings]]
+    shape: Shape
 
 
 def per_second(text: str) -> tuple[float, str] | None:
@@ -75,6 +72,12 @@ def per_second(text: str) -> tuple[float, str] | None:
     if not found:
         return None
     return int(found[1]) / (_SECONDS[found[3]] * int(found[2] or 1)), found[3]
+
+
+def first_word(text: str) -> tuple[str, str]:
+    """The first argument and the rest."""
+    parts = text.split(None, 1)
+    return (parts[0] if parts else ""), (parts[1] if len(parts) > 1 else "")
 
 
 class Index:
@@ -132,32 +135,24 @@ class Index:
         """Includes whose text is not here: line and value."""
         found = []
         known = self.assembly.found
-        for line, directive in self._includes(self.root, 0):
-            if (self.flat.file(line), directive.value) not in known:
-                found.append((line, directive.value))
+        for line, value in self._includes():
+            if (self.flat.file(line), value) not in known:
+                found.append((line, value))
         return found
 
-    def _includes(self, block: Block, line: Line) -> Iterator[tuple[Line, Directive]]:
-        for node in block.items:
-            if isinstance(node, Directive):
-                if node.name == "include":
-                    yield line + node.offset, node
-            elif isinstance(node, Block) and self._has_include(node):
-                yield from self._includes(node, line + node.offset)
-
-    def _has_include(self, block: Block) -> bool:
-        known = self._with_include.get(id(block.items))
-        if known is None:
-            known = self._with_include[id(block.items)] = any(
-                (isinstance(node, Directive) and node.name == "include")
-                or (isinstance(node, Block) and self._has_include(node))
-                for node in block.items
-            )
-        return known
-
-    @cached_property
-    def _with_include(self) -> dict[int, bool]:
-        return {}
+    def _includes(self) -> Iterator[tuple[Line, str]]:
+        for directive in self.lines("include"):
+            yield directive.offset, directive.value
+        for line, block in self.of("source", "smtp-pattern-list", "domain"):
+            for directive in block.directives("include"):
+                yield line + directive.offset, directive.value
+        for sender in (*self.vmtas, *self.pools):
+            for directive in sender.lines.get("include", ()):
+                yield sender.line + directive.offset, directive.value
+            if sender.shape.includes:
+                for offset, settings in sender.domains:
+                    for directive in settings.block.directives("include"):
+                        yield sender.line + offset + directive.offset, directive.value
 
     def settings(self, block: Block) -> Settings:
         """A block's own directives; the same object for blocks with the same text."""
@@ -171,8 +166,9 @@ class Index:
         return known
 
     def _sender(self, line: Line, block: Block) -> Sender:
-        sender = Sender(block.argument, line, block)
-        lines = sender.lines
+        lines: dict[str, list[Directive]] = {}
+        domains: list[tuple[int, Settings]] = []
+        remembered = self._settings
         for node in block.items:
             if isinstance(node, Directive):
                 if node.name in lines:
@@ -180,8 +176,22 @@ class Index:
                 else:
                     lines[node.name] = [node]
             elif isinstance(node, Block) and node.tag == "domain":
-                sender.domains.append((node.offset, self.settings(node)))
-        return sender
+                known = remembered.get((id(node.items), node.argument))
+                domains.append((node.offset, known or self.settings(node)))
+        return Sender(block.argument, line, block, lines, domains, self.shape(domains))
+
+    def may_hold_more(self, sender: Sender) -> bool:
+        """Does it include a file that was not read?"""
+        return ("include" in sender.lines or sender.shape.includes) and not self.complete
+
+    @cached_property
+    def shapes(self) -> list[Sender]:
+        """Of virtual MTAs and pools with <domain> blocks of the same text the first."""
+        found: dict[int, Sender] = {}
+        for sender in (*self.vmtas, *self.pools):
+            if sender.domains:
+                found.setdefault(id(sender.shape), sender)
+        return list(found.values())
 
     def shape(self, domains: list[tuple[int, Settings]]) -> Shape:
         """Remembered: many virtual MTAs have the same blocks."""
@@ -198,8 +208,9 @@ class Index:
                 for _, settings in domains
                 if "dkim-sign" in settings.values
             )
+            includes = any("include" in settings.values for _, settings in domains)
             cold = any("max-cold-virtual-mta-msg" in settings.values for _, settings in domains)
-            known = self._shapes[key] = Shape(fastest, cold, signs)
+            known = self._shapes[key] = Shape(fastest, cold, signs, includes)
         return known
 
     @cached_property
@@ -211,7 +222,7 @@ class Index:
     def all_domains(self) -> list[tuple[Line, Settings]]:
         """Every <domain> block with another text once, with the first line where it stands."""
         seen: dict[int, tuple[Line, Settings]] = {id(s): (line, s) for line, s in reversed(self.domains)}
-        for sender in (*self.vmtas, *self.pools):
+        for sender in self.shapes:
             for offset, settings in sender.domains:
                 seen.setdefault(id(settings), (sender.line + offset, settings))
         return list(seen.values())
@@ -258,7 +269,7 @@ class Index:
         """Name to the line that defines it and its values."""
         found: dict[str, tuple[Line, tuple[str, ...]]] = {}
         for directive in self.lines("domain-macro"):
-            name, _, values = directive.value.partition(" ")
+            name, values = first_word(directive.value)
             found.setdefault(
                 name, (directive.offset, tuple(v.strip() for v in values.split(",") if v.strip()))
             )

@@ -38,7 +38,7 @@ def check_repeats(index: Index) -> Iterator[Hit]:
     for sender in (*index.vmtas, *index.pools):
         if len(sender.domains) < 2:
             continue
-        shape = id(index.shape(sender.domains))
+        shape = id(sender.shape)
         if shape not in fine:
             hits = list(_domains(index, sender.line, sender.domains))
             yield from hits

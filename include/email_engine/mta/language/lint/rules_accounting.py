@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from email_engine.mta.language.lint.index import Index, Line, Settings
+from email_engine.mta.language.lint.index import Index, Line, Settings, first_word
 from email_engine.mta.language.lint.rule import ERROR, INFO, MAIN, WARNING, Hit, Rule
 from email_engine.mta.language.lint.rules_values import NO_WEBHOOK_SIZE
 from email_engine.mta.language.specs import RECORD_TYPES
@@ -175,7 +175,7 @@ def _file(line: Line, block: Block, settings: Settings, kinds: set[str]) -> Iter
         yield NO_WEBHOOK_SIZE.hit(line + settings.offset("max-size"), f"`max-size {size}` is below 1M")
     with_id = set()
     for directive in block.directives("record-fields", "map-header-to-field"):
-        kind, _, rest = directive.value.partition(" ")
+        kind, rest = first_word(directive.value)
         kind = _SHORT.get(kind, kind)
         if kind in RECORD_TYPES and kind not in kinds:
             message = f"`{directive.name}` for {kind}, which `records` does not list"

@@ -134,23 +134,26 @@ def _signing(index: Index, top: list[Directive]) -> Iterator[Hit]:
     everywhere = index.shape(index.domains)
     sure = index.whole and index.complete
     signs_for: dict[int, bool] = {}
+    by_header = "domain-key-list" in index.blocks or any(
+        block.value("process-x-dkim-key") in ("yes", "true") for _, block in index.of("source")
+    )
     pool_keys = {id(pool) for pool in index.pools if "domain-key" in pool.lines}
     for vmta in index.vmtas:
-        own = index.shape(vmta.domains)
+        own = vmta.shape
         pools = [pool for pool, _ in index.members.get(vmta.name, ())]
         keys = vmta.lines.get("domain-key")
         if keys:
             signs = signs_for.get(id(own)) if not pools else None
             if signs is None:
-                signs = _signs([own, *(index.shape(pool.domains) for pool in pools), everywhere])
+                signs = _signs([own, *(pool.shape for pool in pools), everywhere])
                 if not pools:
                     signs_for[id(own)] = signs
-            if not signs and not vmta.open_ended:
+            if not signs and not index.may_hold_more(vmta):
                 gravity = None if sure or vmta.domains else INFO
                 message = f"{vmta.name} has a key, but no `dkim-sign yes` in a <domain> that counts for it"
                 yield UNSIGNED.hit(vmta.line + keys[0].offset, message, gravity)
         elif not top and sure and _says_yes(own) and not any(id(pool) in pool_keys for pool in pools):
-            if "domain-key-list" in index.blocks or vmta.open_ended:
+            if by_header or index.may_hold_more(vmta):
                 continue
             offset, settings = next((o, s) for o, s in vmta.domains if "dkim-sign" in s.values)
             at = vmta.line + offset + settings.offset("dkim-sign")
@@ -159,9 +162,7 @@ def _signing(index: Index, top: list[Directive]) -> Iterator[Hit]:
 
 
 def _shared_keys(index: Index, top: list[Directive], everywhere: Shape, sure: bool) -> Iterator[Hit]:
-    signed = _says_yes(everywhere) or any(
-        _says_yes(index.shape(sender.domains)) for sender in (*index.vmtas, *index.pools)
-    )
+    signed = _says_yes(everywhere) or any(_says_yes(sender.shape) for sender in (*index.vmtas, *index.pools))
     if signed:
         return
     holders: list[tuple[Line, Directive]] = [(0, key) for key in top[:1]]

@@ -208,13 +208,13 @@ def _number(text: str) -> float:
 
 
 def _sender(index: Index, vmta: Sender) -> Iterator[Hit]:
-    shape = index.shape(vmta.domains)
+    shape = vmta.shape
     cap = vmta.lines.get("max-smtp-msg-rate")
     own = per_second(cap[-1].value) if cap else None
     if own and own[0] < shape.fastest.get(own[1], 0.0):
         yield from _above(vmta, own)
     cold = [directive.value for directive in vmta.lines.get("cold-virtual-mta", ())]
-    if shape.cold and not cold and not vmta.open_ended and not _pools_are_warm(index, vmta.name):
+    if shape.cold and not cold and not index.may_hold_more(vmta) and not _pools_are_warm(index, vmta.name):
         for offset, settings in vmta.domains:
             if _COLD_LIMIT in settings.values:
                 at = vmta.line + offset + settings.offset(_COLD_LIMIT)
@@ -251,8 +251,9 @@ def _limit_elsewhere(index: Index, vmta: Sender) -> bool:
 
 def _cold_for_nobody(index: Index) -> Iterator[Hit]:
     some = any("cold-virtual-mta" in sender.lines for sender in (*index.vmtas, *index.pools))
-    if some or not (index.whole or index.vmtas):
+    if some:
         return
+    sure = index.complete and (index.whole or bool(index.vmtas))
     for line, settings in [
         *index.domains,
         *((pool.line + offset, s) for pool in index.pools for offset, s in pool.domains),
@@ -260,7 +261,7 @@ def _cold_for_nobody(index: Index) -> Iterator[Hit]:
         if _COLD_LIMIT in settings.values:
             at = line + settings.offset(_COLD_LIMIT)
             message = f"`{_COLD_LIMIT}`, but no virtual MTA has a `cold-virtual-mta`"
-            yield COLD_ALONE.hit(at, message, None if index.complete else INFO)
+            yield COLD_ALONE.hit(at, message, None if sure else INFO)
 
 
 def _replies(index: Index) -> Iterator[Hit]:

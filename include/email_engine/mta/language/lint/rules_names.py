@@ -3,8 +3,10 @@
 import re
 from collections.abc import Iterator
 
-from email_engine.mta.language.lint.index import Index, Sender
+from email_engine.mta.language.checks import BadValue
+from email_engine.mta.language.lint.index import Index, Sender, first_word
 from email_engine.mta.language.lint.rule import ERROR, INFO, WARNING, Hit, Rule, short
+from email_engine.mta.language.values import ip
 
 _HOST = "  smtp-source-host 192.0.2.{} mail1.example.com\n"
 _TUNED = "  <domain *>\n    max-smtp-out {}\n  </domain>\n"
@@ -157,6 +159,14 @@ RULES = (
     NOT_ON_HOST,
 )
 
+
+def _canonical(address: str) -> str:
+    try:
+        return ip(address)
+    except BadValue:
+        return address
+
+
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -179,20 +189,22 @@ def check_names(index: Index) -> Iterator[Hit]:
                 pool.line, f"the pool `{short(name)}` is named like the virtual MTA at {above}"
             )
     for pool in index.pools:
-        yield from _pool_members(pool, pools, vmtas)
+        yield from _pool_members(index, pool, pools, vmtas)
     yield from _senders(index)
 
 
 def _bad_name(sender: Sender) -> Iterator[Hit]:
     if sender.name.startswith("{"):
         yield RESERVED.hit(sender.line, f"`{short(sender.name)}` is a reserved name")
-    elif sender.name:
+    elif sender.name and "=" not in sender.name:
         yield UNSAFE.hit(sender.line, f"`{short(sender.name)}` is no safe name")
 
 
-def _pool_members(pool: Sender, pools: dict[str, Sender], vmtas: dict[str, int]) -> Iterator[Hit]:
+def _pool_members(
+    index: Index, pool: Sender, pools: dict[str, Sender], vmtas: dict[str, int]
+) -> Iterator[Hit]:
     members = pool.lines.get("virtual-mta", ())
-    if not members and not pool.open_ended:
+    if not members and not index.may_hold_more(pool):
         yield EMPTY_POOL.hit(pool.line, f"the pool `{short(pool.name)}` has no member")
     seen: set[str] = set()
     for member in members:
@@ -219,11 +231,13 @@ def _senders(index: Index) -> Iterator[Hit]:
         if vmta.name not in members:
             yield NO_POOL.hit(vmta.line, f"`{short(vmta.name)}` is in no pool")
         if not hosts:
-            if proxied not in vmta.lines and not vmta.open_ended:
+            if proxied not in vmta.lines and not index.may_hold_more(vmta):
                 yield NO_HOST.hit(vmta.line, f"`{short(vmta.name)}` has no `smtp-source-host`")
             continue
         for host in hosts:
-            address = host.value.partition(" ")[0]
+            address = first_word(host.value)[0]
+            if ":" in address:
+                address = _canonical(address)
             first = owners.setdefault(address, vmta)
             at = vmta.line + host.offset
             if first.name != vmta.name:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from email_engine.mta.language.lint.index import MACRO, Index, Line
+from email_engine.mta.language.lint.index import MACRO, Index, Line, first_word
 from email_engine.mta.language.lint.rule import ERROR, INFO, MAIN, WARNING, Hit, Rule, short
 from email_engine.mta.language.tree import Block, Directive
 
@@ -219,7 +219,7 @@ def _patterns(index: Index) -> Iterator[tuple[Line, str]]:
     for line, settings in index.domains:
         if "$" in settings.pattern:
             yield line, settings.block.argument
-    for sender in (*index.vmtas, *index.pools):
+    for sender in index.shapes:
         for offset, settings in sender.domains:
             if "$" in settings.pattern:
                 yield sender.line + offset, settings.block.argument
@@ -250,7 +250,7 @@ def _points_to(index: Index, line: Line, tag: str, rule: Rule, name: str) -> Ite
     known = index.senders if tag == _SENDERS else index.names.get(tag, {})
     if name in known or name in _NOBODY or name.startswith("{") or not name:
         return
-    if tag == "virtual-mta" and (name in index.names.get("virtual-mta-pool", {}) or " " in name):
+    if " " in name or (tag == "virtual-mta" and name in index.names.get("virtual-mta-pool", {})):
         return
     shown = short(name)
     if name.lower() in index.lower_names(tag):
@@ -292,7 +292,7 @@ def _late(index: Index) -> Iterator[Hit]:
 def _macros(index: Index) -> Iterator[Hit]:
     first: dict[str, Line] = {}
     for directive in index.lines("domain-macro"):
-        name, _, values = directive.value.partition(" ")
+        name, values = first_word(directive.value)
         if name in first:
             above = index.flat.place(first[name])
             yield MACRO_TWICE.hit(directive.offset, f"the macro {name} is also defined at {above}")

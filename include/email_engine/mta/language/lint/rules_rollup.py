@@ -116,8 +116,8 @@ def _left_behind(index: Index, entries: list[tuple[Line, Directive]]) -> Iterato
     """Where a provider's domains have limits, its rollup must have some in the same block."""
     rolled = _providers(entries)
     groups = {id(index.domains): (0, index.domains)}
-    for sender in (*index.vmtas, *index.pools):
-        groups.setdefault(id(index.shape(sender.domains)), (sender.line, sender.domains))
+    for sender in index.shapes:
+        groups.setdefault(id(sender.shape), (sender.line, sender.domains))
     for line, domains in groups.values():
         tuned = {s.pattern for _, s in domains if any(name in s.values for name in _LIMITS)}
         for offset, settings in domains:

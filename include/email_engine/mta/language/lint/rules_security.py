@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from email_engine.mta.language.checks import BadValue
-from email_engine.mta.language.lint.index import Index, Line, Settings
+from email_engine.mta.language.lint.index import Index, Line, Settings, first_word
 from email_engine.mta.language.lint.rule import ERROR, INFO, MAIN, WARNING, Hit, Rule
 from email_engine.mta.language.values import cidr
 
@@ -174,9 +174,7 @@ def check_security(index: Index) -> Iterator[Hit]:
 def _listened(index: Index) -> dict[str, str]:
     """Named source to the address of a listener that uses it, unless that is only the host itself."""
     found = {}
-    pairs = [
-        (d.value.partition(" ")[0], d.value.partition("source=")[2]) for d in index.lines("smtp-listener")
-    ]
+    pairs = [(first_word(d.value)[0], d.value.partition("source=")[2]) for d in index.lines("smtp-listener")]
     for _, block in index.of("smtp-listener"):
         pairs.append((block.argument, block.value("source") or ""))
     for address, source in pairs:
@@ -208,9 +206,9 @@ def _source(line: Line, settings: Settings, listened: dict[str, str]) -> Iterato
 
 
 def _http(line: Line, value: str) -> Iterator[Hit]:
-    who, _, level = value.partition(" ")
+    who, level = first_word(value)
     net = network(who)
-    if net is None or level.strip() == "none":
+    if net is None or level == "none":
         return
     if net.prefixlen == 0:
         yield HTTP_OPEN.hit(line, f"`http-access {value}` is for everybody")

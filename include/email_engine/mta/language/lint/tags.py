@@ -12,6 +12,7 @@ from email_engine.mta.language.lint.rule import ERROR, short
 from email_engine.mta.language.lint.values import Verdict
 from email_engine.mta.language.tree import GLOBAL, Block
 
+_GUESSES = 200
 _PLAIN = re.compile(r"[A-Za-z0-9._*$-]*")
 
 
@@ -21,6 +22,7 @@ class TagJudge:
     def __init__(self, grammar: Grammar, version: str) -> None:
         self._grammar = grammar
         self._version = version
+        self._guesses = 0
         self._standing: dict[tuple[str, str], list[Verdict]] = {}
 
     def block(self, block: Block, parent: str) -> tuple[list[Verdict], bool]:
@@ -60,7 +62,8 @@ class TagJudge:
         return found
 
     def _unknown(self, tag: str) -> list[Verdict]:
-        near = self._grammar.nearest(tag[:60])
+        self._guesses += 1
+        near = self._grammar.nearest(tag[:60]) if self._guesses <= _GUESSES else None
         if tag.lower() in self._grammar.tags:
             remedy = f"write `<{tag.lower()}>`"
             return [Verdict(words.UPPER_CASE, f"`<{tag}>` is written in lower case", ERROR, remedy)]

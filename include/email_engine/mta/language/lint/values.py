@@ -35,6 +35,7 @@ _KEYED = ("CIDR ", "DPATTERN ", "ADDRPATTERN ", "EMAIL")
 """Arguments of directives that may stand several times, once for each key."""
 _LISTS = frozenset(("address-file", "tls-trusted-certificate", "api-key"))
 _CLOSER = limits.JUDGED | style.JUDGED
+_PATTERNS = frozenset(("", "reply", "mail-from", "rcpt-to", "header"))
 _GUESSES = 200
 _MULTIPLIED = re.compile(r"/\d+[a-z]")
 _NAME = re.compile(r"[A-Za-z<*][A-Za-z0-9_.-]*")
@@ -76,7 +77,7 @@ class Judge:
     def known(self, scope: str, name: str) -> Known:
         """What is to be known of a directive in a kind of block."""
         key = LINE if not name else ANY if name == "*" and scope == "pattern-list" else name
-        rule = self._grammar.rule(key, scope)
+        rule = None if name in NOT_POWERMTA else self._grammar.rule(key, scope)
         return Known(name, scope, rule, self._standing(rule, scope) if rule else [])
 
     def comment(self, node: Directive) -> tuple[Verdict, ...]:
@@ -86,7 +87,7 @@ class Judge:
         found = self.text(node.comment, Severity.WARNING)
         if node.name in SECRETS and not node.comment[:1].isspace():
             return (*found, Verdict(security.HASH, f"`{node.name}` is cut at #, which starts a comment"))
-        if "/" in node.value and _open_regex(node.value) and "/" in node.comment:
+        if node.name in _PATTERNS and _open_regex(node.value) and "/" in node.comment:
             cut = Verdict(syntax.CUT_BY_COMMENT, "the expression is cut at #, which starts a comment")
             return (*found, cut)
         return found
@@ -164,7 +165,7 @@ class Judge:
         if lower != name and self._grammar.rule(lower, scope):
             return Verdict(words.UPPER_CASE, f"`{shown}` is written `{lower}`", remedy=f"write `{lower}`")
         if name.rstrip("=:") in self._grammar.directives:
-            return Verdict(syntax.ASSIGNMENT, f"`{shown}` and its value have a sign between them")
+            return Verdict(syntax.ASSIGNMENT, f"`{short(name)}`: a sign between keyword and value")
         self._guesses += 1
         near = self._grammar.nearest(name[:60]) if self._guesses <= _GUESSES else None
         if near is None:
@@ -215,7 +216,7 @@ class Judge:
             return Verdict(values.MISSING, f"`{name}` has no value; allowed is {expected}")
         if value.startswith(("=", ": ")):
             return Verdict(syntax.ASSIGNMENT, f"`{name}` and its value have a sign between them")
-        if value.endswith("{"):
+        if re.search(r"(^|\s)\{(\s|$)", value):
             return Verdict(syntax.BRACES, f"{shown}: PowerMTA has no blocks in braces")
         if len(value) > 2 and value[0] == value[-1] == '"':
             if "PATH" in spec or "DIR" in spec:
@@ -228,16 +229,16 @@ class Judge:
         if special:
             return special
         if error.fault is Fault.ORDER:
-            return Verdict(values.ORDER, f"{shown}: wrong order; {expected}")
+            return Verdict(values.ORDER, f"{shown}: wrong order; it takes {short(spec)}")
         if "RATE" in spec and error.fault is not Fault.COUNT:
             return Verdict(values.BAD_RATE, f"{shown}: allowed is {expected}")
         if error.fault is Fault.UNIT:
             return Verdict(values.BAD_UNIT, f"{shown}: allowed is {expected}")
-        if "without blanks" in expected:
+        if "with commas and without blanks" in expected:
             return Verdict(values.BLANKS, f"{shown}: a list has commas without blanks")
         if error.fault is Fault.COUNT or (" " in value and self._takes(rule, value.split()[0])):
             wanted = expected if error.fault is Fault.COUNT else "one argument"
-            return Verdict(values.COUNT, f"{shown}: it takes {wanted}")
+            return Verdict(values.COUNT, f"{shown}: it takes {wanted}: {short(spec)}")
         return Verdict(values.BAD_VALUE, f"{shown}: allowed is {expected}")
 
     def _special(
@@ -249,7 +250,7 @@ class Judge:
         if name == "domain-key" and value.count(",") == 3:
             return Verdict(values.FOUR_PARTS, f"{shown}: four parts instead of three")
         if name == "records":
-            return Verdict(accounting.RECORDS, f"{shown}: allowed is {error.expected}")
+            return Verdict(accounting.RECORDS, f"{shown}: allowed are d, b, t, tq, r, f, rb, rs")
         if name == "source-ip-max-msg-rate" and error.fault is Fault.UNIT and re.search(r"/\d*d", value):
             return Verdict(values.NO_DAY, f"{shown}: allowed is {error.expected}")
         if "max30" in rule.spec and error.fault is Fault.COUNT:
