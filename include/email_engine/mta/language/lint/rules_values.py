@@ -1,6 +1,6 @@
 """211 to 229: arguments that are missing, too many, in the wrong order, of the wrong kind."""
 
-from email_engine.mta.language.lint.rule import ERROR, Rule
+from email_engine.mta.language.lint.rule import ERROR, WARNING, Rule
 
 _VMTA = "<virtual-mta vmta-1>\n  smtp-source-host 192.0.2.11 mail1.example.com\n{}</virtual-mta>\n"
 _SIGNED = "  <domain *>\n    dkim-sign yes\n  </domain>\n"
@@ -47,9 +47,9 @@ BAD_RATE = Rule(
 )
 NO_DAY = Rule(
     "PM215",
-    ERROR,
+    WARNING,
     "source-ip-max-msg-rate with a day",
-    "Its syntax lists hours, minutes and seconds only.",
+    "Its syntax line lists hours, minutes and seconds only, though a second place of the guide says any rate.",
     "3.3.10; facts section 1.1",
     "write a rate an hour; for a day use `max-smtp-msg-rate N/d` in the <virtual-mta>",
     "<domain *>\n  source-ip-max-msg-rate 192.0.2.0/24 500/d\n</domain>\n",
