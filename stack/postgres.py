@@ -123,7 +123,8 @@ class Cluster:
         options = f"-h '' -k '{self.socket_folder}'"
         if not self.durable:
             options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c jit=off"
-            options += " -c scram_iterations=1"  # the socket's folder keeps others out; each log-in costs half
+            # the socket's folder keeps others out, and each log-in costs half
+            options += " -c scram_iterations=1"
         self._ctl("start", "-w", "-l", str(self.log), "-o", options + " -c max_connections=200")
 
     def stop(self) -> None:
