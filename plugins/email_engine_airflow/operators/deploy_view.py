@@ -18,6 +18,7 @@ from email_engine.mta.policy import DeployPolicy, shipped_policy
 from email_engine.mta.reduce import only_lowers, only_reductions
 from email_engine.mta.render import render_host
 from email_engine.mta.routing import must_be_held
+from email_engine.mta.soundness import require_sound
 from email_engine.store import approvals, decisions, deployments, versions
 from email_engine.store.engine import ALL_TENANTS, Store
 from email_engine.store.ips import load_ips
@@ -179,12 +180,15 @@ def _standstill(
 def look(mta: PowerMta, wanted: Wanted) -> View:
     """Reads the host's file and holds, renders what should stand there, compares.
 
-    Raises InputError where another release of PowerMTA runs there than the fleet says."""
+    Raises InputError where another release of PowerMTA runs there than the fleet says, and where the linter finds an
+    error in what should stand there."""
     policy = shipped_policy()
     _require_release(mta, wanted.host)
     running = mta.read(wanted.host.config_file)
     standing = None if running is None else running.decode("utf-8", "replace")
     text = _text(wanted, standing, policy)
+    if text != standing:
+        require_sound(wanted.host, text)
     if running is None and not text:
         text, standing = "", ""
     still = _standstill(wanted.records, wanted.modes, text, policy)

@@ -1,0 +1,39 @@
+"""What the linter calls wrong goes to no host."""
+
+import pytest
+
+from email_engine.errors import InputError
+from email_engine.fleet.model import MtaHost
+from email_engine.mta.soundness import require_sound
+
+HOST = MtaHost("mta-1", "powermta_mta-1", "4.5")
+GOOD = (
+    "<virtual-mta v>\n  smtp-source-host 192.0.2.1 m.example.com\n  max-smtp-msg-rate 50/d\n</virtual-mta>\n"
+)
+
+
+def test_what_is_right_passes() -> None:
+    require_sound(HOST, GOOD)
+
+
+def test_a_warning_passes() -> None:
+    require_sound(HOST, GOOD + "<domain x.example>\n  max-msg-per-hour 5\n</domain>\n")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ("50/d", "50/day/day", "line 3"),
+        ("50/d", "83/10m", "line 3: .*5[.]0"),
+        ("max-smtp", "max-smpt", "line 3"),
+    ],
+    ids=["a value", "a newer release", "a name"],
+)
+def test_an_error_is_told_with_its_line(right: str, wrong: str, told: str) -> None:
+    with pytest.raises(InputError, match=rf"configuration for mta-1: .*1 error: {told}"):
+        require_sound(HOST, GOOD.replace(right, wrong))
+
+
+def test_many_errors_are_counted() -> None:
+    with pytest.raises(InputError, match=r"8 errors.*and 3 more"):
+        require_sound(HOST, GOOD + "nonsense 1\n" * 8)
