@@ -1,12 +1,13 @@
 """The linter on whole configurations: right on good ones, and it finds what is seeded into them."""
 
 import time
+from ipaddress import ip_address
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from email_engine.fleet.model import Mode, MtaHost
+from email_engine.fleet.model import Mode, MtaBase, MtaHost
 from email_engine.fleet.providers import shipped_providers
 from email_engine.mta.language.assembly import Assembly, assemble
 from email_engine.mta.language.lint import Finding, Severity, lint
@@ -160,15 +161,28 @@ class TestGoodConfigurations:
         assert {f.code for f in findings} == {"PM803"}
 
     @pytest.mark.parametrize("version", ["4.5", "5.0"])
+    @pytest.mark.parametrize("base", [None, MtaBase("ops@example.com", ("10.0.0.5:2525", "127.0.0.1:25"))])
     @pytest.mark.parametrize("ips", [1, 7, 100, 1000])
-    def test_what_the_engine_renders_has_no_error_and_no_warning(self, ips: int, version: str) -> None:
+    def test_what_the_engine_renders_has_no_error_and_no_warning(
+        self, ips: int, base: MtaBase | None, version: str
+    ) -> None:
         states = ("active", "active", "warming", "standby", "retiring")
         records = tuple(
-            record(n, vmta=f"v{n}", state=states[n % 5], allowance=n % 7 * 500, address=record(1).address + n)
+            record(
+                n,
+                vmta=f"v{n}",
+                state=states[n % 5],
+                mailwizz_addresses=(ip_address("10.0.0.9"),),
+                allowance=n % 7 * 500,
+                address=record(1).address + n,
+            )
             for n in range(1, ips + 1)
         )
         sections = render_host(
-            MtaHost("mta-1", "powermta_mta-1"), records, shipped_providers(), shipped_policy()
+            MtaHost("mta-1", "powermta_mta-1", version=version, base=base),
+            records,
+            shipped_providers(),
+            shipped_policy(),
         )
         findings = found(compose(sections, None, {"aurora": Mode.ACT}), version=version)
         assert [f for f in findings if f.severity is not Severity.INFO] == []

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from email_engine.adapters import config_files
 from email_engine.cli import main
+from email_engine.commands import configurations
 from email_engine.mta.language.lint.rule import MAIN
 
 WARNING = "<domain *>\n  max-smtp-out 0\n</domain>\n"
@@ -120,11 +120,11 @@ class TestUnreadable:
     def test_a_file_that_is_too_large(
         self, capsys: pytest.CaptureFixture[str], folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(config_files, "LARGEST", 1000)
+        monkeypatch.setattr(configurations, "LARGEST", 1000)
         (folder / "a.conf").write_text(FINE * 100)
         code, _, err = run(capsys, "a.conf")
         assert code == 2
-        assert "larger than" in err
+        assert "at most" in err
 
     @pytest.mark.parametrize(
         ("data", "found"),

@@ -2,13 +2,15 @@
 
 import argparse
 import ipaddress
+import os
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from email_engine.adapters.config_files import ConfigFiles
+from email_engine.commands.configurations import read_text, reader
 from email_engine.commands.output import add_json, emit
 from email_engine.errors import InputError
-from email_engine.mta.language.assembly import Assembly
+from email_engine.mta.language.assembly import Assembly, assemble
 from email_engine.mta.language.grammar import release
 from email_engine.mta.language.lint import Finding, Severity, lint
 
@@ -53,11 +55,46 @@ def run(args: argparse.Namespace) -> int:
     return 1 if counts[Severity.ERROR] or (args.strict and counts[Severity.WARNING]) else 0
 
 
-def _assemblies(names: list[str], root: Path | None) -> list[tuple[Assembly, ConfigFiles]]:
+@dataclass(slots=True)
+class _HostFiles:
+    """Files of the host: below `root`, or None: on this machine. `followed`: what was read as an include."""
+
+    root: Path | None
+    followed: set[Path] = field(default_factory=set)
+
+    def assemble(self, name: str) -> Assembly:
+        """A configuration with its includes; raises InputError."""
+        path = Path(name)
+        if "\0" in name or (path.exists() and not (path.is_file() or path.is_fifo())):
+            raise InputError(repr(name), "a directory or a device", "a file", "name the configuration file")
+        read = reader(self.root)
+
+        def follow(value: str, file: str) -> list[tuple[str, str]] | None:
+            found = read(value, file)
+            self.followed.update(Path(one).resolve() for one, _ in found or ())
+            return found
+
+        try:
+            return assemble(read_text(path), name, follow)
+        except RecursionError:
+            raise InputError(name, "blocks in blocks without end", "a configuration", "correct it") from None
+
+    def exists(self, path: str) -> bool | None:
+        """None: without `root`, where this machine does not have the directory either, or does not show it."""
+        there = Path(path) if self.root is None else self.root / path.lstrip("/")
+        try:
+            if self.root is not None or there.exists():
+                return there.exists()
+            return False if os.access(there.parent, os.X_OK) and there.parent.is_dir() else None
+        except OSError:
+            return None
+
+
+def _assemblies(names: list[str], root: Path | None) -> list[tuple[Assembly, _HostFiles]]:
     """Each file that no other one includes, with what it includes."""
     read = {}
     for name in names:
-        files = ConfigFiles(root)
+        files = _HostFiles(root)
         read[name] = (files.assemble(name), files)
     left = list(names)
     for name in names:

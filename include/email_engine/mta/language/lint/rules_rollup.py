@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from email_engine.fleet.providers import Provider, shipped_providers
-from email_engine.mta.language.lint.index import MACRO, Index, Line, Settings
+from email_engine.fleet.providers import shipped_providers
+from email_engine.mta.language.lint.index import MACRO, Index, Line, Settings, first_word
 from email_engine.mta.language.lint.rule import ERROR, INFO, MAIN, WARNING, Hit, Rule
 from email_engine.mta.language.tree import Directive
 
@@ -114,15 +114,14 @@ def _queues(index: Index, delivered: set[str], sure: bool) -> Iterator[Hit]:
 
 def _left_behind(index: Index, entries: list[tuple[Line, Directive]]) -> Iterator[Hit]:
     """Where a provider's domains have limits, its rollup must have some in the same block."""
-    rolled = _providers(entries)
+    rolled = _providers(index, entries)
     groups = {id(index.domains): (0, index.domains)}
     for sender in index.shapes:
         groups.setdefault(id(sender.shape), (sender.line, sender.domains))
     for line, domains in groups.values():
-        tuned = {s.pattern for _, s in domains if any(name in s.values for name in _LIMITS)}
-        for offset, settings in domains:
-            if settings.pattern not in tuned:
-                continue
+        limited = [(o, s) for o, s in domains if any(name in s.values for name in _LIMITS)]
+        tuned = {name for _, settings in limited for name in _domains(index, settings)}
+        for offset, settings in limited:
             queue = next((rolled[d] for d in _domains(index, settings) if d in rolled), None)
             if queue and queue not in tuned and settings.get("disable-mx-rollup") not in ("yes", "true"):
                 message = f"<domain {settings.pattern}> has limits, but its queue is {queue}"
@@ -137,20 +136,20 @@ def _domains(index: Index, settings: Settings) -> tuple[str, ...]:
     return index.macros[found[1]][1] if found and found[1] in index.macros else ()
 
 
-def _providers(entries: list[tuple[Line, Directive]]) -> dict[str, str]:
-    """Recipient domain of a known provider to the rollup of its MX."""
+def _providers(index: Index, entries: list[tuple[Line, Directive]]) -> dict[str, str]:
+    """Recipient domain to its rollup, only where that is sure: `smtp-hosts lookup-mx:DOMAIN` of the rollup says so, or
+    every MX of a known provider leads there."""
+    rollups = {_name(entry) for _, entry in entries}
     found: dict[str, str] = {}
-    for _, entry in entries:
-        pattern = entry.value.split()[0].lower() if entry.value else ""
-        for provider in shipped_providers().all:
-            if _covers(pattern, provider):
-                for domain in provider.domains:
-                    found.setdefault(domain, _name(entry))
+    patterns = {first_word(entry.value)[0].lower(): _name(entry) for _, entry in entries}
+    for provider in shipped_providers().all:
+        names = {patterns.get(mx) for mx in provider.mx}
+        name = names.pop() if len(names) == 1 else None
+        if name:
+            found |= dict.fromkeys(provider.domains, name)
+    for _, settings in index.domains:
+        if settings.pattern in rollups:
+            for host in settings.get("smtp-hosts").split(","):
+                if host.startswith("lookup-mx:"):
+                    found[host.removeprefix("lookup-mx:").lower()] = settings.pattern
     return found
-
-
-def _covers(pattern: str, provider: Provider) -> bool:
-    host = pattern.removeprefix("*")
-    return any(
-        pattern == mx or (mx.startswith("*.") and mx == pattern) or host == mx[1:] for mx in provider.mx
-    )

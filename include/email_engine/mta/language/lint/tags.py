@@ -13,6 +13,8 @@ from email_engine.mta.language.lint.values import Verdict
 from email_engine.mta.language.tree import GLOBAL, Block
 
 _GUESSES = 200
+_OWN_QUEUE = re.compile(r"\{[A-Za-z]+\}")
+_QUEUES = ("{sparkpost}", "{bounce}")
 _PLAIN = re.compile(r"[A-Za-z0-9._*$-]*")
 
 
@@ -78,6 +80,8 @@ class TagJudge:
     def _argument(self, rule: TagRule, argument: str, parent: str) -> list[Verdict]:
         if rule.name == "domain" and (" " in argument or "," in argument):
             return [Verdict(scopes.SEVERAL_DOMAINS, f"<domain {short(argument)}> names several domains")]
+        if rule.name == "domain" and _OWN_QUEUE.fullmatch(argument) and argument not in _QUEUES:
+            return [Verdict(style.LEGACY, f"the queue {argument} is not in the 5.0 guide")]
         told = text_fault(argument)
         if told:
             return [told]
