@@ -17,6 +17,7 @@ from typing import Final
 
 from dulwich.errors import FileFormatException, NotGitRepository
 from dulwich.file import FileLocked
+from dulwich.object_store import DiskObjectStore
 from dulwich.objects import Blob, Commit, ObjectID, Tree
 from dulwich.refs import Ref
 from dulwich.repo import Repo
@@ -121,14 +122,14 @@ class ConfigHistory:
             fresh = self.path.with_name(self.path.name + ".new")
             shutil.rmtree(fresh, ignore_errors=True)
             made = Repo.init_bare(fresh, mkdir=True, default_branch=b"main")
-            config = made.get_config()
-            config.set((b"core",), b"fsyncObjectFiles", True)
-            config.write_to_path()
             made.close()
             os.replace(fresh, self.path)
         for left in self.path.rglob("*.lock"):  # of a writer that was killed: ours is the only one now
             left.unlink()
-        return Repo(str(self.path))
+        repo = Repo(str(self.path))
+        if isinstance(repo.object_store, DiskObjectStore):
+            repo.object_store.fsync_object_files = True
+        return repo
 
 
 def _record(repo: Repo, version: ConfigVersion, tags: set[str]) -> int:
