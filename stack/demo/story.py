@@ -57,6 +57,8 @@ class Story:
         self._run("accounting_ingest", moment)
         decided = self._run("warmup_advance", moment + timedelta(minutes=1))
         self._follow(decided, moment + timedelta(minutes=2), scheduled_sync=True)
+        # every 15 minutes in life; once a day is enough to see what the deployments left
+        self._run("mta_health", moment + timedelta(minutes=14))
 
     def _hour(self, midnight: datetime, hour: int, turns: list[Turn]) -> None:
         moment = midnight + timedelta(hours=hour)
