@@ -333,6 +333,9 @@ class TestSecrets:
             "<smtp-user u>\npassword hunter2#hunter2\npassword hunter2\n</smtp-user>",
             "<domain *>\nauth-password hunter2 hunter2\nauth-password\thunter2\n</domain>",
             '<smtp-user u password="hunter2">',
+            "<smtp-user u password=hunter2>",
+            "<smtp-user u hunter2>",
+            "<domain *>\nhttp-delivery-url ftp://user:hunter2@example.com/\n</domain>",
             "<vault>\naccess-token hunter2#x\n</vault>",
         ],
     )
@@ -415,6 +418,32 @@ class TestIncludes:
     def test_a_file_that_is_named_twice_twenty_deep_ends(self) -> None:
         files = {f"f{n}": f"include f{n + 1}.conf\n include  f{n + 1}.conf\n" for n in range(19)}
         lint(joined(main="include f0.conf\n", **files, f19="max-smtp-outs 1\n"))
+
+
+class TestCase:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "<domain *>\nUse-StartTLS yes\n</domain>\n",
+            "<domain *>\nuse-starttls Yes\n</domain>\n",
+            "<domain *>\nmax-msg-rate 250/H\n</domain>\n",
+            "<Domain *>\n</Domain>\n",
+        ],
+    )
+    def test_words_in_another_case_are_a_warning(self, text: str) -> None:
+        assert [(f.severity, f.code) for f in found(text)] == [("warning", "PM208")]
+
+    def test_a_name_in_another_case_is_a_warning(self) -> None:
+        text = f"{MAIN}{VMTA}<virtual-mta-pool p>\nvirtual-mta V1\n</virtual-mta-pool>\n"
+        assert [f.code for f in found(text) if f.severity is Severity.WARNING] == ["PM413"]
+
+
+class TestQueuesOfPowerMta:
+    @pytest.mark.parametrize(
+        ("name", "codes"), [("{bounce}", set()), ("{gmImprinter}", {"PM902"}), ("{two words}", {"PM304"})]
+    )
+    def test_a_queue_that_the_guide_does_not_list_is_no_error(self, name: str, codes: set[str]) -> None:
+        assert {f.code for f in found(f"<domain {name}>\nretry-after 15s\n</domain>\n")} == codes
 
 
 class TestNearestName:

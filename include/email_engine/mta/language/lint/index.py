@@ -103,6 +103,8 @@ class Index:
                 self.top.setdefault(node.name, []).append(node)
         self._settings: dict[tuple[int, str], Settings] = {}
         self._shapes: dict[tuple[int, ...], Shape] = {}
+        self._nested: dict[tuple[int, ...], tuple[list[tuple[int, Settings]], Shape]] = {}
+        """By the <domain> blocks of a virtual MTA: the parser makes equal blocks one object."""
         self.vmtas = [self._sender(line, block) for line, block in self.of("virtual-mta")]
         self.pools = [self._sender(line, block) for line, block in self.of("virtual-mta-pool")]
 
@@ -167,18 +169,22 @@ class Index:
 
     def _sender(self, line: Line, block: Block) -> Sender:
         lines: dict[str, list[Directive]] = {}
-        domains: list[tuple[int, Settings]] = []
-        remembered = self._settings
+        nested: list[Block] = []
         for node in block.items:
             if isinstance(node, Directive):
-                if node.name in lines:
-                    lines[node.name].append(node)
-                else:
+                same = lines.get(node.name)
+                if same is None:
                     lines[node.name] = [node]
+                else:
+                    same.append(node)
             elif isinstance(node, Block) and node.tag == "domain":
-                known = remembered.get((id(node.items), node.argument))
-                domains.append((node.offset, known or self.settings(node)))
-        return Sender(block.argument, line, block, lines, domains, self.shape(domains))
+                nested.append(node)
+        key = tuple(map(id, nested))
+        known = self._nested.get(key)
+        if known is None:
+            domains = [(one.offset, self.settings(one)) for one in nested]
+            known = self._nested[key] = (domains, self.shape(domains))
+        return Sender(block.argument, line, block, lines, *known)
 
     def may_hold_more(self, sender: Sender) -> bool:
         """Does it include a file that was not read?"""

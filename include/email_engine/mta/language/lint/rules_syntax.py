@@ -130,7 +130,7 @@ RULES = (
     OTHER_COMMENT,
     CUT_BY_COMMENT,
 )
-_XML = re.compile(r"<\?|</[A-Za-z-]+>.|.</|/>|=\s*[\"']|<!")
+_XML = re.compile(r"<\?|</[A-Za-z-]+>.|.</|/>|=\s*[\"']|\s[\w-]+=|<!")
 
 
 def is_xml(text: str) -> bool:

@@ -147,9 +147,9 @@ NO_SLASH = Rule(
 )
 KEY_FILE_QUOTED = Rule(
     "PM224",
-    ERROR,
+    WARNING,
     "a path in quotes",
-    "Paths are written as they are; quotes would be part of the name.",
+    "The guide writes paths as they are; quotes may become part of the name.",
     "3.2",
     "delete the quotes",
     'log-file "/var/log/pmta/pmta.log"\n<spool /var/spool/pmta>\n</spool>\n',

@@ -82,7 +82,7 @@ MULTIPLIER = Rule(
 UPPER_CASE = Rule(
     "PM208",
     WARNING,
-    "a directive or tag that is not in lower case",
+    "a directive, tag or word that is not in lower case",
     "The guide writes all of them in lower case and does not say whether others are taken.",
     "3.3",
     "write it in lower case",

@@ -8,7 +8,8 @@ from email_engine.mta.language.lint import rules_scope as scopes
 from email_engine.mta.language.lint import rules_style as style
 from email_engine.mta.language.lint import rules_syntax as syntax
 from email_engine.mta.language.lint import rules_words as words
-from email_engine.mta.language.lint.rule import ERROR, short
+from email_engine.mta.language.lint.index import first_word
+from email_engine.mta.language.lint.rule import short
 from email_engine.mta.language.lint.values import Verdict
 from email_engine.mta.language.tree import GLOBAL, Block
 
@@ -68,7 +69,7 @@ class TagJudge:
         near = self._grammar.nearest(tag[:60]) if self._guesses <= _GUESSES else None
         if tag.lower() in self._grammar.tags:
             remedy = f"write `<{tag.lower()}>`"
-            return [Verdict(words.UPPER_CASE, f"`<{tag}>` is written in lower case", ERROR, remedy)]
+            return [Verdict(words.UPPER_CASE, f"`<{tag}>` is written in lower case", remedy=remedy)]
         if tag in self._grammar.directives:
             message, remedy = f"`{tag}` is a directive, not a tag", f"write `{tag} VALUE` on one line"
             return [Verdict(scopes.UNKNOWN_TAG, message, remedy=remedy)]
@@ -95,7 +96,8 @@ class TagJudge:
                         scopes.TAG_ARGUMENT, f"<{rule.name}> has no argument; allowed is {error.expected}"
                     )
                 ]
-            shown = f"<{rule.name} {short(argument)}>"
+            shown = short(argument) if rule.name != "smtp-user" else short(first_word(argument)[0])
+            shown = f"<{rule.name} {shown}>"
             wanted = "no argument" if error.expected == "``" else error.expected
             return [Verdict(scopes.TAG_ARGUMENT, f"{shown}: allowed is {wanted}")]
         return []

@@ -19,6 +19,7 @@ from email_engine.mta.language.lint.replies import judge_actions
 from email_engine.mta.language.lint.rule import Rule, short
 from email_engine.mta.language.lint.wrong import NOT_POWERMTA
 from email_engine.mta.language.tree import GLOBAL, Directive
+from email_engine.mta.redaction import redact
 
 SECRETS = frozenset(
     (
@@ -209,7 +210,7 @@ class Judge:
 
     def _bad(self, rule: DirectiveRule, scope: str, value: str, error: BadValue) -> Verdict | None:
         name, spec, expected = rule.name, rule.spec, error.expected
-        shown = f"`{name}`" if name in SECRETS else f"`{short(f'{name} {value}'.strip(), 110)}`"
+        shown = f"`{short(redact(f'{name} {value}'.strip()), 110)}`"
         if name == LINE:
             shown = f"`{short(value)}`"
         if not value:
@@ -225,6 +226,8 @@ class Judge:
                 return None
         if "REGEX" in spec and _open_regex(value):
             return Verdict(values.NO_SLASH, f"{shown}: the expression is not closed by a slash")
+        if value != value.lower() and self._takes(rule, value.lower()):
+            return Verdict(words.UPPER_CASE, f"{shown}: the guide writes it in lower case")
         special = self._special(rule, scope, value, error, shown)
         if special:
             return special

@@ -36,7 +36,7 @@ class _Walker:
     def __init__(self, index: Index) -> None:
         self._judge = Judge(index.grammar, index.version)
         self._tags = TagJudge(index.grammar, index.version)
-        self._blocks: dict[tuple[int, str, str, str, str, bool], list[_Fault]] = {}
+        self._blocks: dict[tuple[int, str], list[_Fault]] = {}
         self._known: dict[str, dict[str, Known]] = {}
 
     def faults(self, block: Block, scope: str) -> list[_Fault]:
@@ -78,7 +78,7 @@ class _Walker:
         if parent == GLOBAL:
             below = self._new(block, parent)
         else:
-            key = (id(block.items), block.tag, block.argument, block.lead, parent, block.closed)
+            key = (id(block), parent)
             known = self._blocks.get(key)
             below = known if known is not None else self._new(block, parent)
             self._blocks[key] = below
