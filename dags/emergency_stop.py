@@ -9,14 +9,15 @@ and undone by the same form with `release`.
 1. `pull` writes a decision and a brake for every IP meant, with your name and reason.
 2. `brake` (one task a host) pauses the PowerMTA queues, disables the source, disables the MailWizz delivery servers, and reads
    all of it back. With `release` it lets PowerMTA go; the quota sync that follows sets the quotas and enables the servers.
-   An IP that is parked or paused stays held; its brake goes back to the pipelines.
+   An IP that is parked or paused stays held; its brake goes back to the pipelines. An IP that left the fleet file is let go by
+   its address: its queue drains, its server stays disabled.
 3. `publish` starts the deployment and the quota sync. `tell` sends the alert.
 
 **What it changes** PowerMTA queues and sources, MailWizz server status; tables decisions, brakes, fleet_versions, alerts. No
 other pipeline releases a brake that was pulled here. Mail already queued stays in its queue, paused.
 
 **If it fails** `pull`: the form named nothing that exists, or a tenant in `observe`; the log lists what there is. `brake`: the
-log says which half holds; it tries again five times, and every run of `rbl_sweep` and `warmup_advance` tries again after that.
+log says which half holds; it tries again five times, and `mta_health` tries again every 15 minutes after that.
 """
 
 from datetime import timedelta

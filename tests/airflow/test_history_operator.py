@@ -162,6 +162,37 @@ def test_a_run_killed_between_two_versions_is_continued(
     assert run() == {"added": 3}, "a deleted repository is built anew"
 
 
+def test_a_deployment_that_comes_between_two_looks_is_no_other_database(
+    store: Store, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(store, "a\n")
+    real, looks = ConfigHistory.missing, []
+
+    def overtaken(history: ConfigHistory, known: Any) -> tuple[int, ...]:
+        looks.append(known)
+        if len(looks) == 1:
+            deploy(store, "b\n")
+            assert run() == {"added": 2}
+        return real(history, known)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ConfigHistory, "missing", overtaken)
+        assert run() == {"added": 0}
+    assert open_alerts(store) == []
+    assert len(subjects(place)) == 2
+
+
+def test_the_history_of_another_database_is_told_and_left_alone(store: Store, place: Path) -> None:
+    deploy(store, "a\n")
+    run()
+    with store.session("*") as conn:
+        conn.execute(schema.deployments.delete())
+    assert run() == {"added": 0}
+    ((_, text),) = open_alerts(store)
+    assert "Move the folder away" in text
+    assert len(subjects(place)) == 1
+
+
 def test_a_dry_run_writes_nothing(store: Store, place: Path) -> None:
     deploy(store, "a\n")
     assert run(dry_run=True) == {"added": 0}

@@ -21,6 +21,7 @@ from email_engine_airflow.operators.deploy import DeployHost
 from email_engine_airflow.operators.deploy_plan import ListHosts, PlanDeploy
 from email_engine_airflow.operators.dnsauth import CheckDns, TenantsToCheck
 from email_engine_airflow.operators.emergency import PullTheBrake
+from email_engine_airflow.operators.health import CheckHost, FindBrakes
 from email_engine_airflow.operators.listings import DecideListings
 from email_engine_airflow.operators.quotas import ListMailwizz, SyncQuotas
 from email_engine_airflow.operators.warmup import DecideWarmup, HostsToHold, PublishAllowances
@@ -52,6 +53,8 @@ STEPS: dict[str, tuple[str, Callable[[], Any], dict[str, Any]]] = {
     "sync quotas": ("mailwizz_quota_sync", lambda: SyncQuotas(task_id="x", instance="mw-aurora"), {}),
     "list hosts to deploy": ("pmta_config_deploy", lambda: ListHosts(task_id="x"), {}),
     "plan deployment": ("pmta_config_deploy", lambda: PlanDeploy(task_id="x", mta_host="mta-1"), {}),
+    "find brakes": ("mta_health", lambda: FindBrakes(task_id="x"), {}),
+    "check a host": ("mta_health", lambda: CheckHost(task_id="x", mta_host="mta-1"), {}),
     "pull the brake": ("emergency_stop", lambda: PullTheBrake(task_id="x"), STOP),
     "send alerts": ("rbl_sweep", lambda: SendAlerts(task_id="x"), {}),
 }  # fmt: skip

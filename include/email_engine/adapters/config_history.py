@@ -52,6 +52,10 @@ _BROKEN = (
 )
 
 
+class OtherHistory(Refused):
+    """The repository holds deployments that the database does not know."""
+
+
 class ConfigHistory:
     """One repository. Made when it is first written to; every method raises Refused when it cannot be used."""
 
@@ -59,9 +63,21 @@ class ConfigHistory:
         self.path = path
 
     def missing(self, deployments: Iterable[tuple[int, str]]) -> tuple[int, ...]:
-        """Which of (id, status) are not, or not with that status, in the history; ascending."""
+        """Which of (id, status) are not, or not with that status, in the history; ascending.
+
+        Raises OtherHistory if it is that of another database: ids would mean other deployments there."""
+        deployments = tuple(deployments)
         with self._open() as repo:
             tags = _tags(repo)
+            known = max((int(tag.split("-")[1]) for tag in tags), default=0)
+            newest = max((number for number, _ in deployments), default=0)
+            if known > newest:
+                raise OtherHistory(
+                    f"the history of configurations in {self.path}",
+                    f"it ends with deployment {known}, the engine's database with {newest or 'none'}",
+                    "the history of this database",
+                    "was the database restored or made anew? Move the folder away; the next run builds it anew",
+                )
             return tuple(sorted(number for number, status in deployments if _tag(number, status) not in tags))
 
     def record(self, versions: Iterable[ConfigVersion]) -> int:

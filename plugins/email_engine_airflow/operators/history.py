@@ -1,10 +1,14 @@
 """What stands on the hosts enters the history of configurations."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
 from email_engine_airflow.run import current_run
+
+if TYPE_CHECKING:
+    from email_engine.adapters.config_history import ConfigHistory
+    from email_engine.store.engine import Store
 
 EVENT = "config-history"
 
@@ -37,9 +41,7 @@ class RecordHistory(BaseOperator):
             added, failure = 0, None
             try:
                 history = ConfigHistory(path)
-                with store.session(tenant="*") as conn:
-                    known = config_versions.reached(conn)
-                for deployment in history.missing(known):
+                for deployment in self._missing(store, history):
                     with store.session(tenant="*") as conn:
                         version = config_versions.load_version(conn, deployment)
                     added += history.record([version])
@@ -61,3 +63,18 @@ class RecordHistory(BaseOperator):
             store.dispose()
         self.log.info("%d deployments entered the history in %s", added, path)
         return {"added": added}
+
+    def _missing(self, store: "Store", history: "ConfigHistory") -> tuple[int, ...]:
+        """Asked twice before the history is held for another's: a deployment may have come between the two looks."""
+        from email_engine.adapters.config_history import OtherHistory
+        from email_engine.store.config_versions import reached
+
+        for last in (False, True):
+            with store.session(tenant="*") as conn:
+                known = reached(conn)
+            try:
+                return history.missing(known)
+            except OtherHistory:
+                if last:
+                    raise
+        return ()

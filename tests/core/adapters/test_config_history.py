@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from email_engine.adapters import config_history
-from email_engine.adapters.config_history import ConfigHistory
+from email_engine.adapters.config_history import ConfigHistory, OtherHistory
 from email_engine.errors import Refused
 from email_engine.mta.history import ConfigVersion
 from email_engine.mta.layout import digest
@@ -103,7 +103,7 @@ def test_a_deployment_that_was_taken_back_shows_what_was_tried_and_what_stands(
 def test_a_verified_deployment_may_be_taken_back_later(history: ConfigHistory) -> None:
     history.record([version(1, "good\n"), version(2, "worse\n"), version(3, "other\n", "mta-2")])
     late = version(2, "worse\n", status="rolled_back")
-    assert history.missing([(2, "rolled_back")]) == (2,)
+    assert history.missing([(1, "verified"), (2, "rolled_back"), (3, "verified")]) == (2,)
     history.record([late])
     assert git(history, "show", "main:mta-1/email-engine.conf") == "good\n"
     assert git(history, "show", "main:mta-2/email-engine.conf") == "other\n"
@@ -203,6 +203,14 @@ def test_a_deleted_repository_is_built_anew_and_the_same(history: ConfigHistory)
     assert history.missing([(1, "verified"), (2, "rolled_back"), (3, "verified")]) == (1, 2, 3)
     history.record(versions)
     assert git(history, "rev-parse", "main") == before
+
+
+def test_the_history_of_another_database_is_not_mixed_up_with_ours(history: ConfigHistory) -> None:
+    history.record([version(1, "a\n"), version(7, "b\n")])
+    assert history.missing([(1, "verified"), (7, "verified"), (8, "verified")]) == (8,)
+    for known in ([(1, "verified")], []):
+        with pytest.raises(OtherHistory, match="ends with deployment 7"):
+            history.missing(known)
 
 
 def _write(path: Path, host: str, numbers: range, gate: object) -> None:
