@@ -1,6 +1,7 @@
 """PowerMTA configuration files from disk, with what they include."""
 
 import glob
+import os
 from pathlib import Path
 
 from email_engine.errors import InputError
@@ -17,18 +18,20 @@ def load_configuration(path: Path, root: Path | None = None) -> Assembly:
 def read_text(path: Path) -> str:
     """The file's text; bytes that are no UTF-8 become U+FFFD. Raises InputError."""
     try:
-        if path.is_file() and path.stat().st_size > LARGEST:
-            raise InputError(
-                str(path),
-                f"{path.stat().st_size // 2**20} MiB",
-                f"a configuration of at most {LARGEST // 2**20} MiB",
-                "name the right file",
-            )
-        return path.read_bytes().decode("utf-8", errors="replace")
-    except OSError as error:
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except (OSError, ValueError) as error:
+        said = (error.strerror if isinstance(error, OSError) else None) or "no name of a file"
         raise InputError(
-            str(path), f"cannot be read ({error.strerror})", "a readable file", "correct the name"
+            str(path), f"cannot be read ({said})", "a readable file", "correct the name"
         ) from error
+    if len(data) > LARGEST:
+        allowed = f"a configuration of at most {LARGEST // 2**20} MiB"
+        raise InputError(str(path), "is larger", allowed, "name the right file")
+    if b"\0" in data:
+        observed = "holds NUL bytes: it is binary, or text in UTF-16"
+        raise InputError(str(path), observed, "text in UTF-8", "name the right file, or save it as UTF-8")
+    return data.decode("utf-8", errors="replace")
 
 
 def reader(root: Path | None = None) -> Read:
@@ -40,10 +43,12 @@ def reader(root: Path | None = None) -> Read:
             pattern = root / name.lstrip("/") if root else Path(name)
         else:
             pattern = Path(file).parent / name
-        if any(letter in name for letter in "*?["):
-            return [(found, read_text(Path(found))) for found in sorted(glob.glob(str(pattern)))]
+        whole = os.path.normpath(pattern)
+        wild = any(letter in name for letter in "*?[")
         try:
-            return [(str(pattern), read_text(pattern))] if pattern.is_file() else None
+            found = sorted(glob.glob(whole)) if wild else [whole]
+            files = [one for one in found if Path(one).is_file()]
+            return [(one, read_text(Path(one))) for one in files] if files or wild else None
         except (InputError, OSError, ValueError):
             return None
 

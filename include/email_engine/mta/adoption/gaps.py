@@ -1,7 +1,8 @@
 """What could not be carried over: each with its place, the reason and what to do. Secrets never get in."""
 
 import re
-from collections.abc import Hashable, Iterator
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -70,24 +71,27 @@ class Gaps:
         self._named: list[Gap] = []
         self._alike: dict[Hashable, Gap] = {}
         self._untold: Gap | None = None
+        self._more: Counter[Hashable] = Counter()
 
     def add(self, place: Place, text: str, why: str, what_to_do: str) -> None:
         """Something with a name of its own."""
         self._named.append(Gap(printable(place.file), place.line, printable(text), why, what_to_do))
 
-    def alike(self, place: Place, text: str, why: str, what_to_do: str, key: Hashable = None) -> None:
-        """A line that says the same as others with this key, which are told once."""
+    def alike(
+        self, place: Place, text: str, why: str, what_to_do: str | Callable[[], str], key: Hashable = None
+    ) -> None:
+        """A line that says the same as others with this key, which are told once; what to do may take time to find."""
         key = key or (text, why)
-        gap = self._alike.get(key)
-        if gap is not None:
-            self._alike[key] = replace(gap, more=gap.more + 1)
+        if key in self._alike:
+            self._more[key] += 1
         elif len(self._alike) < MOST_ALIKE:
-            self._alike[key] = Gap(printable(place.file), place.line, printable(text), why, what_to_do)
+            todo = what_to_do if isinstance(what_to_do, str) else what_to_do()
+            self._alike[key] = Gap(printable(place.file), place.line, printable(text), why, todo)
         elif self._untold is None:
             what = "is this the right file? `email-engine lint` tells every line"
             self._untold = Gap(printable(place.file), place.line, "more lines", "mean nothing either", what)
         else:
-            self._untold = replace(self._untold, more=self._untold.more + 1)
+            self._more[None] += 1
 
     def found(self) -> tuple[Gap, ...]:
         """All of them by file and line; the files in the order in which they were met."""
@@ -95,9 +99,10 @@ class Gaps:
 
     def _all(self) -> Iterator[Gap]:
         yield from self._named
-        yield from self._alike.values()
+        for key, gap in self._alike.items():
+            yield replace(gap, more=self._more[key])
         if self._untold is not None:
-            yield self._untold
+            yield replace(self._untold, more=self._more[None])
 
 
 _CREDENTIALS = re.compile(r"//[^/@\s]*@|\?.*")

@@ -19,6 +19,8 @@ VMTA, POOL, SOURCE, USER, KEY_LIST, PATTERNS = (
     "domain-key-list",
     "pattern-list",
 )
+LONGEST_WORD = 60
+"""Longer ones are no misspelling of anything."""
 _MARKER = re.compile(r"\s*email-engine (begin|end) (host|tenant ([a-z0-9][a-z0-9_-]{0,62}))\s*")
 _KEY = "write three arguments, `domain-key SELECTOR,DOMAIN,PATH`, or * as DOMAIN"
 _HOST = "write the IP first, then the host name: `smtp-source-host 192.0.2.1 mail1.example.com`"
@@ -85,23 +87,34 @@ class Configuration:
 
 
 @lru_cache(maxsize=1 << 16)
-def judge(name: str, scope: str, value: str) -> tuple[str, str, str]:
-    """A directive's value in its one spelling; why it is not right (empty if it is) and what to do then."""
+def judge(name: str, scope: str, value: str) -> tuple[str, str]:
+    """A directive's value in its one spelling, and why it is not right: empty if it is."""
     grammar = shipped_grammar()
     rule = grammar.rule(name, scope)
     if rule is not None:
         try:
-            return rule.check(value), "", ""
+            return rule.check(value), ""
         except ValueError as error:
-            expected = error.expected if isinstance(error, BadValue) else "another value"
-            todo = _MISSPELLED.get(name, "correct it; PowerMTA does not start with it")
-            return value, f"allowed is {expected}", todo
+            return value, f"allowed is {error.expected if isinstance(error, BadValue) else 'another value'}"
     if name in grammar.directives:
-        where = "at global level" if scope == GLOBAL else f"in <{scope}>"
-        return value, f"must not stand {where}", _MISPLACED.get(name, "see what `email-engine lint` says")
-    near = grammar.nearest(name) if len(name) < 60 else None
-    hint = f"is it `{near}`?" if near else "remove it; PowerMTA does not start with it"
-    return value, "is no directive of PowerMTA", _MISPLACED.get(name, hint)
+        return value, f"must not stand {'at global level' if scope == GLOBAL else f'in <{scope}>'}"
+    return value, "is no directive of PowerMTA"
+
+
+def _todo(name: str, scope: str) -> str:
+    """What to do about a directive that is not right."""
+    grammar = shipped_grammar()
+    if grammar.rule(name, scope) is not None:
+        return _MISSPELLED.get(name, "correct it; PowerMTA does not start with it")
+    if name in grammar.directives:
+        return _MISPLACED.get(name, "see what `email-engine lint` says")
+    near = grammar.nearest(name) if len(name) < LONGEST_WORD else None
+    return _MISPLACED.get(name, f"is it `{near}`?" if near else "remove it; PowerMTA does not start with it")
+
+
+def _nearest_tag(tag: str) -> str:
+    near = shipped_grammar().nearest(tag) if len(tag) < LONGEST_WORD else None
+    return f"is it <{near}>?" if near else "remove it"
 
 
 @lru_cache(maxsize=1 << 12)
@@ -158,11 +171,12 @@ class _Reader:
                 todo = "bring the file and import again: what it says is missing here"
                 self._gaps.alike(place, text, why, todo)
             return Setting(place, name, node.value)
-        value, why, todo = judge(name, scope, node.value)
+        value, why = judge(name, scope, node.value)
         if why and name == "domain-key":
-            self._gaps.add(place, shown(name, node.value), why, todo)
+            self._gaps.add(place, shown(name, node.value), why, _todo(name, scope))
         elif why:
-            self._gaps.alike(place, shown(name, node.value), why, todo, (scope, name, why))
+            key = (scope, name, why)
+            self._gaps.alike(place, shown(name, node.value), why, lambda: _todo(name, scope), key)
         return Setting(place, name, value, not why)
 
     def _named(self, block: Block, place: Place) -> None:
@@ -171,7 +185,8 @@ class _Reader:
         self._opening(block, place)
         if name in known:
             why = f"stands a second time, first in {known[name].place}; both are read as one"
-            self._gaps.add(place, tag_shown(block.tag, name), why, "keep one of them")
+            key = (block.tag, name)
+            self._gaps.alike(place, tag_shown(block.tag, name), why, "keep one of them", key)
         found = known.setdefault(name, Found(block.tag, name, place, self._tenant))
         for here, node in self._assembly.items(block, place):
             if isinstance(node, Directive):
@@ -228,9 +243,8 @@ class _Reader:
         rule = shipped_grammar().tags.get(block.tag)
         text = tag_shown(block.tag, block.argument)
         if rule is None:
-            near = shipped_grammar().nearest(block.tag) if len(block.tag) < 60 else None
-            todo = f"is it <{near}>?" if near else "remove it"
-            self._gaps.alike(place, text, "is no tag of PowerMTA; what stands in it is not read", todo)
+            why = "is no tag of PowerMTA; what stands in it is not read"
+            self._gaps.alike(place, text, why, lambda: _nearest_tag(block.tag))
         elif scope not in rule.parents:
             what = "is the block before it closed?"
             self._gaps.add(place, text, f"must not stand in <{scope}>; it is not read", what)

@@ -123,7 +123,7 @@ class SenderReader:
             owner = self._addresses.get(address)
             if owner == vmta.name:
                 why, todo = "stands twice in its virtual MTA", "remove one of the lines"
-                self._gaps.add(setting.place, f"{vmta.name}: {where}", why, todo)
+                self._gaps.alike(setting.place, f"{vmta.name}: {where}", why, todo)
                 continue
             if owner is not None:
                 why = f"the same IP as in {printable(owner)}, which has it in the draft"

@@ -20,10 +20,11 @@ def read_submitters(
     kept: list[Kept] = []
     notes: list[str] = []
     sources = configuration.blocks[SOURCE]
+    relaying, choosing = _Said("always-allow-relaying", sources), _Said("process-x-virtual-mta", sources)
     for source in sources.values():
         address = _address(source.name)
-        relays = _said(source, sources, "always-allow-relaying") == "yes"
-        names_vmta = _said(source, sources, "process-x-virtual-mta") == "yes"
+        relays = relaying.of(source) == "yes"
+        names_vmta = choosing.of(source) == "yes"
         _references(source, configuration, gaps)
         if relays and names_vmta and address is not None:
             taken.append((address, source))
@@ -81,21 +82,27 @@ def _address(name: str) -> IpAddress | None:
         return None
 
 
-def _said(source: Found, sources: dict[str, Found], name: str) -> str | None:
+class _Said:
     """What holds for a source: its own word, else that of the narrowest network round it."""
-    own = source.last(name)
-    network = _network(source.name)
-    if own is not None or network is None:
-        return own
-    best: tuple[int, str] | None = None
-    for other in sources.values():
-        outer, said = _network(other.name), other.last(name)
-        if outer is None or said is None or outer.version != network.version:
-            continue
-        within = int(outer.network_address) <= int(network.network_address) <= int(outer.broadcast_address)
-        if within and outer.prefixlen <= network.prefixlen and (best is None or outer.prefixlen > best[0]):
-            best = outer.prefixlen, said
-    return best[1] if best else None
+
+    def __init__(self, name: str, sources: dict[str, Found]) -> None:
+        self._name = name
+        self._by_network: dict[tuple[int, int, int], str] = {}
+        for source in sources.values():
+            network, said = _network(source.name), source.last(name)
+            if network is not None and said is not None:
+                self._by_network[network.version, network.prefixlen, int(network.network_address)] = said
+
+    def of(self, source: Found) -> str | None:
+        own, network = source.last(self._name), _network(source.name)
+        if own is not None or network is None:
+            return own
+        for length in range(network.prefixlen, -1, -1):
+            shift = network.max_prefixlen - length
+            key = (network.version, length, int(network.network_address) >> shift << shift)
+            if key in self._by_network:
+                return self._by_network[key]
+        return None
 
 
 def _references(found: Found, configuration: Configuration, gaps: Gaps) -> None:

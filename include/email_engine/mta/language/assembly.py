@@ -10,6 +10,8 @@ from email_engine.mta.language.tree import Block, Directive, Document, Node
 Read = Callable[[str, str], list[tuple[str, str]] | None]
 """(value of the include, file that holds it) to (file, text) of each file that it names, None if it cannot be read."""
 DEEPEST = 20
+MOST_FILES = 10_000
+"""So many includes are followed: files that include each other under ever new names come to an end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def _follow(
 ) -> None:
     for value in dict.fromkeys(_includes(document.root)):
         key = (document.file, value)
-        if key in found or re.match(r"https?://", value) or len(above) > DEEPEST:
+        if key in found or re.match(r"https?://", value) or len(above) > DEEPEST or len(found) >= MOST_FILES:
             continue
         files = read(value, document.file)
         if files is None or any(name in above for name, _ in files):

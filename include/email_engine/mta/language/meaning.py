@@ -1,7 +1,8 @@
 """What a configuration says, without how it says it: order where order means nothing, comments and spelling are gone."""
 
 import itertools
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -34,6 +35,9 @@ UNORDERED = frozenset(
 SETS = frozenset({"records", "suppression-lists", "disable-acct-records"})
 """Directives whose comma list is a set."""
 MOST_DOMAINS = 5_000
+LONGEST_PATTERN = 1_000
+DEEPEST_MACRO = 50
+_MACRO = re.compile(r"\$(\w*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +71,21 @@ def macros_of(assembly: Assembly) -> dict[str, tuple[str, ...]]:
 def expand(
     pattern: str, macros: Mapping[str, tuple[str, ...]], above: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
-    """Domain patterns that a pattern with macros stands for. What is unknown or goes round in a circle stays as written."""
-    before, dollar, rest = pattern.partition("$")
-    if not dollar:
+    """Domain patterns that a pattern with macros stands for. What is unknown, empty, goes round in a circle, lies too deep
+    or grows too long stays as written."""
+    first, *rest = _MACRO.split(pattern)
+    if len(pattern) > LONGEST_PATTERN:
         return (pattern,)
-    length = next((i for i, c in enumerate(rest) if not (c.isalnum() or c == "_")), len(rest))
-    name, after = rest[:length], rest[length:]
-    tails = expand(after, macros, above)
-    if name not in macros or name in above:
-        heads: Iterable[str] = (f"${name}",)
-    else:
-        heads = itertools.chain.from_iterable(expand(p, macros, (*above, name)) for p in macros[name])
-    return tuple(itertools.islice((f"{before}{h}{t}" for h in heads for t in tails), MOST_DOMAINS))
+    found: tuple[str, ...] = (first,)
+    for name, text in zip(rest[::2], rest[1::2], strict=True):
+        heads: tuple[str, ...] = (f"${name}",)
+        if macros.get(name) and name not in above and len(above) < DEEPEST_MACRO:
+            parts = (expand(part, macros, (*above, name)) for part in macros[name])
+            heads = tuple(itertools.islice(itertools.chain.from_iterable(parts), MOST_DOMAINS))
+        found = tuple(itertools.islice((f"{f}{head}{text}" for f in found for head in heads), MOST_DOMAINS))
+        if any(len(one) > LONGEST_PATTERN for one in found):
+            return (pattern,)
+    return found
 
 
 @lru_cache(maxsize=1 << 17)
