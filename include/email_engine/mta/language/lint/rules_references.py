@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from email_engine.mta.language.lint.index import MACRO, Index, Line, first_word
+from email_engine.mta.language.lint.index import Index, Line
 from email_engine.mta.language.lint.rule import ERROR, INFO, MAIN, WARNING, Hit, Rule, short
 from email_engine.mta.language.tree import Block, Directive
 
@@ -12,12 +12,12 @@ _SOURCE = "<source 192.0.2.9>\n  {}\n</source>\n"
 _MAY = " In a file that others include, or when an include was not read, the name may stand elsewhere."
 
 
-def _rule(code: str, title: str, why: str, source: str, what: str, bad: str, good: str) -> Rule:
+def pointing(code: str, title: str, why: str, source: str, what: str, bad: str, good: str) -> Rule:
     remedy = f"correct the name, or define {what}"
     return Rule(code, ERROR, title, why + _MAY, source, remedy, MAIN + bad, MAIN + good)
 
 
-MEMBER = _rule(
+MEMBER = pointing(
     "PM401",
     "pool that names an unknown virtual MTA",
     "A member that does not exist makes the configuration unloadable.",
@@ -26,7 +26,7 @@ MEMBER = _rule(
     _VMTA.format("") + _POOL.format("vmta-2"),
     _VMTA.format("") + _POOL.format("vmta-1"),
 )
-REPLIES = _rule(
+REPLIES = pointing(
     "PM402",
     "unknown smtp-pattern-list",
     "Replies are then not looked at.",
@@ -35,7 +35,7 @@ REPLIES = _rule(
     "<domain *>\n  smtp-pattern-list replies\n</domain>\n",
     "<smtp-pattern-list replies>\n</smtp-pattern-list>\n<domain *>\n  smtp-pattern-list replies\n</domain>\n",
 )
-PATTERNS = _rule(
+PATTERNS = pointing(
     "PM403",
     "unknown pattern-list",
     "The source routes by a list that is not there.",
@@ -44,7 +44,7 @@ PATTERNS = _rule(
     _SOURCE.format("pattern-list routes"),
     "<pattern-list routes>\n</pattern-list>\n" + _SOURCE.format("pattern-list routes"),
 )
-SENDER = _rule(
+SENDER = pointing(
     "PM404",
     "unknown virtual MTA or pool",
     "Mail is given to a name that does not exist: refused when it comes in, or bounced 5.3.5.",
@@ -53,7 +53,7 @@ SENDER = _rule(
     _VMTA.format("") + _SOURCE.format("default-virtual-mta vmta-2"),
     _VMTA.format("") + _SOURCE.format("default-virtual-mta vmta-1"),
 )
-SOURCE = _rule(
+SOURCE = pointing(
     "PM405",
     "unknown source",
     "A user or listener gets the settings of a <source> by name.",
@@ -63,7 +63,7 @@ SOURCE = _rule(
     "<source app-auth>\n  require-auth yes\n</source>\n"
     "<smtp-user app>\n  password secret\n  source app-auth\n</smtp-user>\n",
 )
-SUPPRESSION = _rule(
+SUPPRESSION = pointing(
     "PM406",
     "unknown suppression list",
     "Addresses that must not get mail would get it.",
@@ -72,7 +72,7 @@ SUPPRESSION = _rule(
     _SOURCE.format("suppression-lists complaints"),
     "<address-list complaints>\n</address-list>\n" + _SOURCE.format("suppression-lists complaints"),
 )
-REWRITE = _rule(
+REWRITE = pointing(
     "PM407",
     "unknown rewrite-list",
     "Addresses are not rewritten.",
@@ -80,25 +80,6 @@ REWRITE = _rule(
     "a <rewrite-list>",
     _VMTA.format("  rewrite-list names\n"),
     "<rewrite-list names>\n</rewrite-list>\n" + _VMTA.format("  rewrite-list names\n"),
-)
-MACRO_UNKNOWN = _rule(
-    "PM408",
-    "unknown macro",
-    "`$name` stands for nothing.",
-    "3.3.10; facts section 1.1",
-    "`domain-macro NAME domains`",
-    "<domain $big>\n  max-smtp-out 2\n</domain>\n",
-    "domain-macro big gmail.com\n<domain $big>\n  max-smtp-out 2\n</domain>\n",
-)
-MACRO_LOOP = Rule(
-    "PM409",
-    ERROR,
-    "a macro that names itself",
-    "A loop is an error when the configuration is loaded.",
-    "3.3.1; facts section 1.1",
-    "take the macro out of its own values",
-    "domain-macro a $b\ndomain-macro b $a\n",
-    "domain-macro b example.org\ndomain-macro a $b,example.net\n",
 )
 LATE = Rule(
     "PM410",
@@ -110,7 +91,7 @@ LATE = Rule(
     _SOURCE.format("pattern-list routes") + "<pattern-list routes>\n</pattern-list>\n",
     "<pattern-list routes>\n</pattern-list>\n" + _SOURCE.format("pattern-list routes"),
 )
-OTHER = _rule(
+OTHER = pointing(
     "PM411",
     "unknown source-group, proxy or filter",
     "The line names a block that does not exist.",
@@ -118,16 +99,6 @@ OTHER = _rule(
     "that block",
     _SOURCE.format("source-group slow"),
     "<source-group slow>\n</source-group>\n" + _SOURCE.format("source-group slow"),
-)
-MACRO_TWICE = Rule(
-    "PM412",
-    WARNING,
-    "a macro defined twice",
-    "The guide does not say which one counts.",
-    "3.3.1",
-    "join the lines, or give one another name",
-    "domain-macro big gmail.com\ndomain-macro big yahoo.com\n",
-    "domain-macro big gmail.com,yahoo.com\n",
 )
 OTHER_CASE = Rule(
     "PM413",
@@ -148,11 +119,8 @@ RULES = (
     SOURCE,
     SUPPRESSION,
     REWRITE,
-    MACRO_UNKNOWN,
-    MACRO_LOOP,
     LATE,
     OTHER,
-    MACRO_TWICE,
     OTHER_CASE,
 )
 
@@ -193,7 +161,6 @@ def check_references(index: Index) -> Iterator[Hit]:
         if mark:
             yield from _points_to(index, directive.offset, "source", SOURCE, source.strip())
     yield from _late(index)
-    yield from _macros(index)
 
 
 def _blocks(index: Index) -> Iterator[Hit]:
@@ -208,21 +175,6 @@ def _blocks(index: Index) -> Iterator[Hit]:
                     yield from _names(index, directive, sender.line, *here[name])
     for line, settings in index.all_domains:
         yield from _block(index, settings.block, line)
-    macros: set[str] = set()
-    for line, pattern in _patterns(index):
-        if pattern not in macros:
-            macros.add(pattern)
-            yield from _uses(index, line, pattern)
-
-
-def _patterns(index: Index) -> Iterator[tuple[Line, str]]:
-    for line, settings in index.domains:
-        if "$" in settings.pattern:
-            yield line, settings.block.argument
-    for sender in index.shapes:
-        for offset, settings in sender.domains:
-            if "$" in settings.pattern:
-                yield sender.line + offset, settings.block.argument
 
 
 def _block(index: Index, block: Block, line: Line) -> Iterator[Hit]:
@@ -265,20 +217,6 @@ def _points_to(index: Index, line: Line, tag: str, rule: Rule, name: str) -> Ite
         yield rule.hit(line, f"`{shown}`: no such {what}")
 
 
-def _uses(index: Index, line: Line, text: str) -> Iterator[Hit]:
-    for name in MACRO.findall(text):
-        if name in index.macros:
-            continue
-        if not index.complete:
-            yield MACRO_UNKNOWN.hit(line, f"`${name}`: no such macro in the files that were read", INFO)
-        elif not index.whole:
-            yield MACRO_UNKNOWN.hit(
-                line, f"`${name}`: no such macro in this file; another may define it", WARNING
-            )
-        else:
-            yield MACRO_UNKNOWN.hit(line, f"`${name}`: no such macro")
-
-
 def _late(index: Index) -> Iterator[Hit]:
     lists = index.names.get("pattern-list", {})
     for line, block in index.of("source"):
@@ -287,41 +225,3 @@ def _late(index: Index) -> Iterator[Hit]:
             if at is not None and index.order(at) > index.order(line):
                 message = f"<pattern-list {short(directive.value)}> stands behind this source, at {index.flat.place(at)}"
                 yield LATE.hit(line + directive.offset, message)
-
-
-def _macros(index: Index) -> Iterator[Hit]:
-    first: dict[str, Line] = {}
-    for directive in index.lines("domain-macro"):
-        name, values = first_word(directive.value)
-        if name in first:
-            above = index.flat.place(first[name])
-            yield MACRO_TWICE.hit(directive.offset, f"the macro {name} is also defined at {above}")
-        first.setdefault(name, directive.offset)
-        yield from _uses(index, directive.offset, values)
-    looping = _looping(index)
-    for name in looping:
-        yield MACRO_LOOP.hit(first[name], f"the macro {name} stands for itself")
-
-
-def _looping(index: Index) -> list[str]:
-    uses = {
-        name: {used for value in values for used in MACRO.findall(value)}
-        for name, (_, values) in index.macros.items()
-    }
-    ends: set[str] = set()
-    while True:
-        new = {name for name, used in uses.items() if name not in ends and not (used & uses.keys()) - ends}
-        if not new:
-            return [name for name in uses if name not in ends and name in _reach(name, uses)]
-        ends |= new
-
-
-def _reach(name: str, uses: dict[str, set[str]]) -> set[str]:
-    found: set[str] = set()
-    waiting = list(uses[name])
-    while waiting:
-        one = waiting.pop()
-        if one not in found:
-            found.add(one)
-            waiting += uses.get(one, ())
-    return found
