@@ -29,7 +29,9 @@ _SHOWN = frozenset(
 
 def printable(text: str) -> str:
     """ASCII on one line, cut to a sensible length."""
-    safe = "".join(c if " " <= c <= "~" else c.encode("unicode_escape").decode() for c in text[: LONGEST * 2])
+    safe = text[: LONGEST * 2]
+    if not (safe.isascii() and safe.isprintable()):
+        safe = "".join(c if " " <= c <= "~" else c.encode("unicode_escape").decode() for c in safe)
     return safe if len(safe) <= LONGEST else f"{safe[: LONGEST - 3]}..."
 
 

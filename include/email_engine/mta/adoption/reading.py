@@ -218,11 +218,12 @@ class _Reader:
 
     def _opening(self, block: Block, place: Place) -> None:
         """What is wrong with a block's first and last line."""
-        text = tag_shown(block.tag, block.argument)
         if not block.closed:
+            text = tag_shown(block.tag, block.argument)
             self._gaps.add(place, text, "is never closed", f"write </{block.tag}> where it ends")
         rule = shipped_grammar().tags.get(block.tag)
         if rule is not None and not _takes(block.tag, block.argument, bool(block.lead)):
+            text = tag_shown(block.tag, block.argument)
             self._gaps.add(
                 place, text, f"<{block.tag}> takes {rule.spec}", "correct what stands behind the tag's name"
             )

@@ -41,7 +41,7 @@ def write_fleet(draft: FleetDraft, ranges: bool = True) -> str:
         if tenant.streams:
             lines += [*_tenant(draft, tenant, ranges), ""]
     if draft.kept:
-        lines += ["# Understood, and left where it is:"]
+        lines += ["# Left where it is, like all that is no virtual MTA, pool or address of MailWizz:"]
         lines += [f"# - {kept.text} ({kept.file}:{kept.line}): {kept.why}" for kept in draft.kept]
     if draft.notes:
         lines += ["# To know before the engine may act:", *(f"# - {note}" for note in draft.notes)]
