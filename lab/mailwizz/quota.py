@@ -42,14 +42,19 @@ class UsageCounts:
 
     def __init__(self) -> None:
         self._hours: dict[int, dict[int, int]] = defaultdict(dict)
+        self._newest = 0
 
     def add(self, server_id: int, at: float, messages: int = 1) -> None:
         hours, hour = self._hours[server_id], int(at // HOUR)
         hours[hour] = hours.get(hour, 0) + messages
+        self._newest = max(self._newest, hour)
 
     def used(self, server_id: int, since: int) -> int:
         first = since // HOUR
-        return sum(n for hour, n in self._hours.get(server_id, {}).items() if hour >= first)
+        hours = self._hours.get(server_id, {})
+        if self._newest - first < len(hours):  # a day's few hours out of a month of them
+            return sum(hours.get(hour, 0) for hour in range(first, self._newest + 1))
+        return sum(n for hour, n in hours.items() if hour >= first)
 
     def replace_since(self, since: int, counts: Iterable[tuple[int, int, int]]) -> None:
         """Takes (server, unix time of the hour, messages) for all that happened from `since` on."""
