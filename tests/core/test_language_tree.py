@@ -112,8 +112,9 @@ def test_a_block_that_an_outer_one_cuts_off_is_not_closed() -> None:
     assert tree.root.value("postmaster") == "a@b"
 
 
-def test_blocks_in_blocks_end_somewhere() -> None:
-    tree = parse("<domain a>\n" * 5000)
+@pytest.mark.parametrize("line", ["<domain a>", "<pattern-list a>\nmail-from /x/ <pattern-list>"])
+def test_blocks_in_blocks_end_somewhere(line: str) -> None:
+    tree = parse(f"{line}\n" * 5000)
     deepest = [node for _, _, node in walk(tree.root) if isinstance(node, Unreadable)]
     assert {node.problem for node in deepest} == {"stands in too many blocks"}
     assert parse(print_document(tree)) == tree

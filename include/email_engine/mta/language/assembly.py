@@ -9,7 +9,7 @@ from email_engine.mta.language.tree import Block, Directive, Document, Node
 
 Read = Callable[[str, str], list[tuple[str, str]] | None]
 """(value of the include, file that holds it) to (file, text) of each file that it names, None if it cannot be read."""
-DEEPEST = 20
+DEEPEST = 8
 MOST_FILES = 10_000
 """So many includes are followed: files that include each other under ever new names come to an end."""
 

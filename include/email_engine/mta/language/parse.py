@@ -66,7 +66,7 @@ class _Reader:
                         continue
                     rest = len(items), end, key
                 items.append(self._tag(text, comment, offset, bool(closing)))
-            elif text[-1] == ">" and (nested := _NESTED.fullmatch(text)) and tag == nested[2]:
+            elif text[-1] == ">" and (nested := self._nested(text, tag)):
                 items.append(self._block(nested[2], "", nested[1], comment, offset))
             else:
                 name, *value = ["", text] if tag == PATTERNS_ONLY else text.split(None, 1)
@@ -76,6 +76,10 @@ class _Reader:
         if rest is not None and rest[1] == self._at:
             self._known[rest[2]] = tuple(items[rest[0] :])
         return tuple(items)
+
+    def _nested(self, text: str, tag: str) -> re.Match[str] | None:
+        found = _NESTED.fullmatch(text) if len(self._open) <= _DEEPEST else None
+        return found if found and found[2] == tag else None
 
     def _rest(self, tag: str, opened: int) -> tuple[int, tuple[str | int, ...]]:
         """Where the open block ends if it is written as usual, and what its nodes from here to there hang on.
