@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from email_engine.adapters import powermta_deploy
+from email_engine.adapters.powermta import PowerMta
 from email_engine.decision import Decision
 from email_engine.errors import NotVerified, Unreachable
 from email_engine.mta.layout import digest, split_sections
@@ -273,32 +273,48 @@ class TestFaults:
         with pytest.raises(AirflowFailException, match="pmta_command"):
             bench.plan()
 
-    @pytest.mark.parametrize("broken", ["vmta_settings", "file"])
+    @pytest.mark.parametrize(
+        ("command", "change", "says"),
+        [
+            ("vmta_settings", {"smtp-source-host": ["198.51.100.9 x.example"]}, "198.51.100.1"),
+            ("vmta_settings", {"max-smtp-msg-rate": "9/d"}, r"max-smtp-msg-rate 2400/d \(it shows 9/d\)"),
+            ("settings", {"max-msg-rate": "unlimited"}, r"settings gmail.com/aurora-1.*it shows unlimited"),
+        ],
+        ids=["source", "cap", "rate to a provider"],
+    )
     def test_what_reading_back_does_not_show_is_rolled_back(
-        self, bench: Bench, monkeypatch: pytest.MonkeyPatch, broken: str
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch, command: str, change: dict[str, Any], says: str
     ) -> None:
         good = self.deployed(bench)
-        if broken == "file":
-            monkeypatch.setattr(powermta_deploy.Intent, "digest", "0" * 64)
-        else:
-            look = powermta_deploy._verify_vmta
-            monkeypatch.setattr(
-                powermta_deploy,
-                "_verify_vmta",
-                lambda mta, block: look(mta, replace(block, hostname="other.example")),
-            )
-        with pytest.raises(NotVerified):
+        show = getattr(PowerMta, command)
+        monkeypatch.setattr(PowerMta, command, lambda self, name: show(self, name) | change)
+        with pytest.raises(NotVerified, match=says):
             bench.deploy()
         assert bench.file() == good
         assert (bench.rows()[-1]["status"], bench.rows()[-1]["failed_step"]) == ("rolled_back", "verify")
+
+    def test_a_file_that_is_another_after_the_reload_is_rolled_back(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        good = self.deployed(bench)
+        monkeypatch.setattr(powermta_deploy.Intent, "digest", "0" * 64)
+        with pytest.raises(NotVerified):
+            bench.deploy()
+        assert bench.file() == good
+
+    @pytest.mark.parametrize("shown", [{"max-msg-rate": "250/hr"}, {}], ids=["other spelling", "not shown"])
+    def test_what_a_release_spells_otherwise_or_leaves_out_is_let_pass(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch, shown: dict[str, str]
+    ) -> None:
+        self.deployed(bench)
+        monkeypatch.setattr(PowerMta, "settings", lambda self, name: shown)
+        assert bench.deploy()["status"] == "verified"
 
 
 class TestKilled:
     """Killed between two steps: the next run finds out what is there, and finishes or undoes."""
 
     def kill_at(self, monkeypatch: pytest.MonkeyPatch, name: str, nth: int = 1) -> None:
-        from email_engine.adapters.powermta import PowerMta
-
         real, calls = getattr(PowerMta, name), []
 
         def dies(self: PowerMta, *args: Any, **kwargs: Any) -> Any:

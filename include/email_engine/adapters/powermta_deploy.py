@@ -9,10 +9,14 @@ from typing import Any
 from email_engine.adapters.powermta import PowerMta
 from email_engine.adapters.powermta_session import NEW_SUFFIX
 from email_engine.errors import EngineError, NotVerified, Unreachable
+from email_engine.mta.effective import queue_rate, read_macros
 from email_engine.mta.inventory import VmtaBlock
 from email_engine.mta.layout import digest
+from email_engine.mta.rates import per_second
 
 BACKUP_SUFFIX = ".email-engine.bak"
+BIG = "gmail.com"
+"""A mailbox provider that every policy limits: its queues are looked at."""
 LOOKED_AT = 50
 """How many of the changed virtual MTAs are read back, evenly spread: each costs a command."""
 
@@ -157,9 +161,10 @@ def restore(mta: PowerMta, path: str, previous: bytes | None) -> None:
 
 
 def verify(mta: PowerMta, intent: Intent) -> None:
-    """The file on disk by digest, the virtual MTAs by what PowerMTA shows of them. Raises NotVerified.
+    """The file on disk by digest; of the virtual MTAs source IP, host, cap and the rate to a big provider, by what PowerMTA
+    shows of them. Raises NotVerified.
 
-    No command dumps the running configuration; what `show vmta-settings` leaves out stays unproven."""
+    No command dumps the running configuration; what `show` leaves out stays unproven."""
     standing = mta.read(intent.path)
     if standing is None or digest(standing) != intent.digest:
         raise NotVerified(
@@ -168,8 +173,9 @@ def verify(mta: PowerMta, intent: Intent) -> None:
             f"digest {intent.digest[:12]}",
             "somebody else writes this file: find out who, then deploy again",
         )
+    macros = read_macros(intent.text)
     for block in _spread(intent.shown):
-        _verify_vmta(mta, block)
+        _verify_vmta(mta, block, queue_rate(block, BIG, macros))
 
 
 def _spread(blocks: tuple[VmtaBlock, ...]) -> tuple[VmtaBlock, ...]:
@@ -177,21 +183,32 @@ def _spread(blocks: tuple[VmtaBlock, ...]) -> tuple[VmtaBlock, ...]:
     return blocks[::stride]
 
 
-def _verify_vmta(mta: PowerMta, block: VmtaBlock) -> None:
+def _verify_vmta(mta: PowerMta, block: VmtaBlock, rate: str | None) -> None:
     shown = mta.vmta_settings(block.name)
     words = set(_words(shown))
     missing = [word for word in (block.address, block.hostname) if word and word not in words]
-    cap = next((v for k, v in shown.items() if k.lower() == "max-smtp-msg-rate"), None)
-    if cap is not None and block.cap and str(cap).replace("day", "d") != block.cap:
-        missing.append(f"max-smtp-msg-rate {block.cap} (it shows {cap})")
+    missing += _differs(shown, "max-smtp-msg-rate", block.cap)
+    _require_shown(mta, f"vmta-settings {block.name}", missing)
+    queue = f"{BIG}/{block.name}"
+    _require_shown(mta, f"settings {queue}", _differs(mta.settings(queue), "max-msg-rate", rate))
+
+
+def _differs(shown: Mapping[str, Any], name: str, wanted: str | None) -> list[str]:
+    """What is not shown at all proves nothing and is let pass: releases differ in what they show."""
+    seen = next((str(value) for key, value in shown.items() if key.lower() == name), None)
+    if seen is None or wanted is None or seen == wanted or per_second(seen) == per_second(wanted) is not None:
+        return []
+    return [f"{name} {wanted} (it shows {seen})"]
+
+
+def _require_shown(mta: PowerMta, command: str, missing: list[str]) -> None:
     if missing:
         raise NotVerified(
             mta.endpoint.subject,
-            f"`pmta show vmta-settings {block.name}` does not show {', '.join(missing)}",
+            f"`pmta show {command}` does not show {', '.join(missing)}",
             "the settings that were deployed",
-            "see whether the operator's own configuration defines the same virtual MTA",
+            "see whether the operator's own configuration says something else about it",
         )
-    mta.settings(f"gmail.com/{block.name}")
 
 
 def _words(value: Any) -> Iterator[str]:

@@ -2,15 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from fractions import Fraction
 
 from email_engine.mta.inventory import Inventory, read_inventory
+from email_engine.mta.rates import per_second
 
 _OPEN = re.compile(r"<(virtual-mta|virtual-mta-pool)\s+([^\s<>]+)>")
 _CAP = re.compile(r"(\s*max-smtp-msg-rate\s+)([^\s#]+)(.*)", re.DOTALL)
 _MEMBER = re.compile(r"virtual-mta\s+(\S+)")
-_RATE = re.compile(r"(\d{1,12})/(\d{0,6})(day|d|hr|h|min|m|sec|s)")
-_SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 
 def only_reductions(running: str, wanted: str) -> str:
@@ -64,23 +62,14 @@ def _lowered(line: str, wanted: str | None) -> str:
     found = _CAP.fullmatch(line)
     if not found or not wanted:
         return line
-    old, new = _per_second(found.group(2)), _per_second(wanted)
+    old, new = per_second(found.group(2)), per_second(wanted)
     if new is None or new == 0 or (found.group(2) != "unlimited" and (old is None or old <= new)):
         return line
     return found.group(1) + wanted + found.group(3)
 
 
 def _known(cap: str | None) -> bool:
-    return bool(cap and _per_second(cap))
-
-
-def _per_second(text: str) -> Fraction | None:
-    """None for what is no rate, and for 0: the facts do not say whether that means nothing or everything."""
-    found = _RATE.fullmatch(text)
-    if not found or not int(found.group(1)):
-        return None
-    multiplier = int(found.group(2) or 1)
-    return Fraction(int(found.group(1)), multiplier * _SECONDS[found.group(3)[0]]) if multiplier else None
+    return bool(cap and per_second(cap))
 
 
 def _leaves(line: str, pool: str, before: Inventory, after: Inventory) -> bool:
