@@ -16,7 +16,8 @@ good one: a host that was away for a night catches up by itself.
    the old file back and reloads. Parked and braked virtual MTAs are held again after every reload.
 5. `watch`: 10 minutes (policy, or `watch_minutes`) of queues, backoff and deferrals against those before. Worse, or not
    readable at the end: the configuration from before comes back by itself. A change that only lowers is not watched. A newer
-   deployment to the host ends the watch. `rest`: the other hosts, only after the canary did well. `tell` sends the alerts.
+   deployment to the host ends the watch. `rest`: the other hosts, only after the canary did well. `history` adds every
+   version that reached a host to the git repository of configurations. `tell` sends the alerts.
 
 **What it changes** the engine's include file on each MTA host (`mta_hosts.config_file`), pauses there, tables deployments and
 approvals. The section of a tenant in `observe` stays as it stands, with `tenant` every section but that tenant's. A dry run
@@ -29,6 +30,7 @@ rolled back is not deployed again without a person. Guard: answer under Required
 fleet deploys the fleet's version again). Clearing any task is safe.
 """
 
+import os
 from datetime import timedelta
 
 from airflow.providers.standard.operators.empty import EmptyOperator
@@ -42,6 +44,10 @@ from email_engine_airflow.operators.approval import StartAsking
 from email_engine_airflow.operators.deploy import ChooseHosts, DeployHost
 from email_engine_airflow.operators.deploy_plan import ListHosts, PlanDeploy
 from email_engine_airflow.operators.deploy_watch import WatchHost
+from email_engine_airflow.operators.history import RecordHistory
+
+# What the lab on one machine shortens.
+WATCH = os.environ.get("EMAIL_ENGINE_WATCH_MINUTES")
 
 with DAG(
     dag_id="pmta_config_deploy",
@@ -82,7 +88,7 @@ with DAG(
             description="Only this tenant's part is rendered anew; empty: all.",
         ),
         "watch_minutes": Param(
-            None,
+            float(WATCH) if WATCH else None,
             type=["null", "number"],
             minimum=0,
             maximum=60,
@@ -135,10 +141,12 @@ with DAG(
     ask = StartAsking.partial(task_id="ask", map_index_template="{{ task.plan.host }}").expand(
         plan=choose_ask.output
     )
+    history = RecordHistory(task_id="history", trigger_rule=TriggerRule.ALL_DONE)
     # This leaf keeps a failed plan from being covered by deployments that went well.
     whole = EmptyOperator(task_id="whole", trigger_rule=TriggerRule.NONE_FAILED)
     tell = SendAlerts(task_id="tell")
 
     reduce >> [choose_canary, choose_ask]
     canary >> watch >> rest
-    [plan, reduce, watch, rest, ask] >> whole >> tell
+    [reduce, watch, rest] >> history
+    [plan, reduce, watch, rest, ask, history] >> whole >> tell

@@ -38,6 +38,7 @@ def environment(settings: Settings, cluster: Cluster, parallelism: int = 16) -> 
         "EMAIL_ENGINE_HOME": str(ROOT),
         "EMAIL_ENGINE_FLEET": str(settings.fleet_file),
         "EMAIL_ENGINE_CONFIRM_AFTER": "2",
+        "EMAIL_ENGINE_WATCH_MINUTES": "0.2",
         "EMAIL_ENGINE_BLOCKLISTS": str(settings.blocklists_file),
         "EMAIL_ENGINE_CONFIG_HISTORY": str(settings.state / "config-history"),
         "AIRFLOW_HOME": str(home),
