@@ -224,9 +224,8 @@ class _Reader:
         rule = shipped_grammar().tags.get(block.tag)
         if rule is not None and not _takes(block.tag, block.argument, bool(block.lead)):
             text = tag_shown(block.tag, block.argument)
-            self._gaps.add(
-                place, text, f"<{block.tag}> takes {rule.spec}", "correct what stands behind the tag's name"
-            )
+            todo = "correct what stands behind the tag's name"
+            self._gaps.alike(place, text, f"<{block.tag}> takes {rule.spec}", todo, (block.tag, "takes"))
 
     def _other(self, node: Node, scope: str, place: Place) -> None:
         """What the fleet file has no word for."""
