@@ -305,6 +305,22 @@ def test_a_dry_run_touches_nothing(whole: Whole) -> None:
     assert whole.server(1) == UNTOUCHED
 
 
+def test_all_are_told_to_stand_still_before_any_is_read_back(
+    whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, real = [], PowerMta.pmta
+
+    def noted(mta: PowerMta, *args: str) -> Any:
+        asked.append(next(word for word in args if not word.startswith("--")))
+        return real(mta, *args)
+
+    monkeypatch.setattr(PowerMta, "pmta", noted)
+    for number in (1, 2, 3):
+        whole.engage(number)
+    assert whole.brake()["held"] == 3
+    assert asked == ["show", "show", *["pause", "disable"] * 3, "show", "show"]
+
+
 def test_running_twice_changes_nothing_twice(whole: Whole) -> None:
     whole.mail(1, 5)
     whole.engage(1)

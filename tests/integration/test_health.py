@@ -283,11 +283,17 @@ def test_what_a_person_stopped_is_shown_and_left(whole: Whole) -> None:
     assert standing(whole) == []
 
 
-def test_in_observe_nothing_is_held_again(whole: Whole) -> None:
+def test_in_observe_nothing_is_held_again_and_nothing_is_written_there(
+    whole: Whole,
+) -> None:
     park(whole, 1)
     with whole.db.session(tenant="*") as conn:
         conn.execute(update(s.tenants).values(mode="observe"))
-    assert check(whole)["put_back"] == []
+    whole.lab.knob("permission_denied")
+    found = check(whole)
+    whole.lab.knob("permission_denied", on=False)
+    assert found["put_back"] == []
+    assert (found["checks"]["clock"], found["checks"]["write"]) == ("unknown", "unknown")
     assert whole.disabled_sources() == []
 
 

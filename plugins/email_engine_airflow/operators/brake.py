@@ -14,6 +14,7 @@ from email_engine_airflow.operators.brake_halves import (
     all_of,
     each,
     look,
+    push,
     turn_mailwizz,
     turn_powermta,
 )
@@ -96,7 +97,9 @@ class ApplyBrakes(BaseOperator):
         left = f" ({self.mta_host} left the fleet)" if rest[0].host_removed else ""
         try:
             with PowerMtaHook(rest[0].connection).get_conn() as mta:
-                return done | each(rest, "PowerMTA", partial(turn_powermta, mta, look(mta, rest), Files()))
+                before = look(mta, rest)
+                known = push(mta, before, rest)
+                return done | each(rest, "PowerMTA", partial(turn_powermta, mta, before, known, Files()))
         except (EngineError, AirflowException) as error:
             return done | all_of(rest, f"PowerMTA{left}: {error}")
 

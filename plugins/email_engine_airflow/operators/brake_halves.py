@@ -57,7 +57,9 @@ def look(mta: "PowerMta", standing: "Iterable[Brake]") -> "dict[str, Hold]":
     from email_engine.adapters.powermta_holds import Source, read_holds
     from email_engine.errors import EngineError, Unreachable
 
-    wanted = [Source(b.vmta, str(b.address)) for b in standing if b.release_asked_at is None]
+    wanted = [
+        Source(b.vmta, str(b.address)) for b in standing if b.release_asked_at is None and b.heir is None
+    ]
     try:
         return {hold.vmta: hold for hold in read_holds(mta, wanted)}
     except Unreachable:
@@ -66,17 +68,44 @@ def look(mta: "PowerMta", standing: "Iterable[Brake]") -> "dict[str, Hold]":
         return {}
 
 
-def turn_powermta(mta: "PowerMta", known: "Mapping[str, Hold]", files: "Files", brake: "Brake") -> Half:
-    address, seen = str(brake.address), known.get(brake.vmta)
+def push(mta: "PowerMta", known: "Mapping[str, Hold]", standing: "Iterable[Brake]") -> "Mapping[str, Hold]":
+    """All that must stand still is told to, before any of it is read back: with many brakes each second counts. Gives what
+    holds then; what was refused is tried again by itself. Raises Unreachable when the host goes away."""
+    from email_engine.errors import EngineError, Unreachable
+
+    loose = [
+        b for b in standing
+        if b.release_asked_at is None and not b.removed and b.vmta in known and not known[b.vmta].holds
+    ]  # fmt: skip
+    for brake in loose:
+        try:
+            mta.pause(brake.vmta)
+            mta.disable_source(str(brake.address), brake.vmta)
+        except Unreachable:
+            raise
+        except EngineError:
+            continue
+    return {**known, **look(mta, loose)} if loose else known
+
+
+def turn_powermta(
+    mta: "PowerMta",
+    before: "Mapping[str, Hold]",
+    known: "Mapping[str, Hold]",
+    files: "Files",
+    brake: "Brake",
+) -> Half:
+    """`before`: what held at first, `known`: after everything was told to stand still."""
+    address, seen, first = str(brake.address), known.get(brake.vmta), before.get(brake.vmta)
     if brake.removed and brake.release_asked_at is None:
         return _turn_leaver(mta, known, files, brake)
     if brake.release_asked_at is not None:
         now = mta.let_go(address, brake.vmta)
         return Half(now.free, f"PowerMTA: {now.summary}")
+    taken_off = brake.powermta_holds and first is not None and not first.source_disabled
     if seen is not None and seen.holds:
-        return Half(True, f"PowerMTA: {seen.summary}")
+        return Half(True, f"PowerMTA: {seen.summary}", taken_off)
     now = mta.hold(address, brake.vmta)
-    taken_off = brake.powermta_holds and seen is not None and not seen.source_disabled
     return Half(now.holds, f"PowerMTA: {now.summary}", taken_off)
 
 

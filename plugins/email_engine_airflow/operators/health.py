@@ -51,7 +51,8 @@ class CheckHost(BaseOperator):
     """Looks at one host, holds again what must stand still there, judges, and tells people what changed.
 
     One alert a condition, cleared when it is well again; what could not be seen changes no alert. A host that is away
-    fails nothing: that is a finding. A dry run looks and judges; it writes nothing and so does not see the clock.
+    fails nothing: that is a finding. A dry run looks and judges; it writes nothing and so does not see the clock, nor does a
+    look at a host all of whose tenants are in `observe`.
     Returns `{"host", "worst", "put_back", "checks"}`, checks as name to level.
 
     Args:
@@ -65,6 +66,7 @@ class CheckHost(BaseOperator):
         self.engine_conn_id = engine_conn_id
 
     def execute(self, context: Any) -> dict[str, Any]:
+        from email_engine.fleet.model import Mode
         from email_engine.mta.health import Expected, Level, judge, memory, report
         from email_engine.mta.health_policy import shipped_health_policy
         from email_engine.store import deployments, hosts
@@ -85,7 +87,8 @@ class CheckHost(BaseOperator):
                     interrupted=applying and not busy,
                     allowance=_allowance(conn, self.mta_host, run),
                 )
-            facts = self._look(store, seen, last.config if last else None, run)
+                acts = Mode.ACT in deployments.load_modes(conn, self.mta_host).values()
+            facts = self._look(store, seen, last.config if last else None, acts and not run.dry_run, run)
             findings = judge(facts, expected, seen.health, policy, run.as_of)
             for found in findings:
                 level = self.log.info if found.level in (Level.GOOD, Level.INFO) else self.log.warning
@@ -104,19 +107,21 @@ class CheckHost(BaseOperator):
             "checks": {str(f.check): str(f.level) for f in findings},
         }
 
-    def _look(self, store: "Store", seen: "SeenHost", deployed: str | None, run: Run) -> "Facts":
+    def _look(
+        self, store: "Store", seen: "SeenHost", deployed: str | None, writes: bool, run: Run
+    ) -> "Facts":
         from email_engine.errors import EngineError
         from email_engine.mta.health import Facts
         from email_engine_airflow.hooks.powermta import PowerMtaHook
 
         try:
             with PowerMtaHook(seen.host.connection).get_conn() as mta:
-                return self._look_in(mta, store, seen, deployed, run)
+                return self._look_in(mta, store, seen, deployed, writes, run)
         except (EngineError, AirflowException) as error:
             return Facts(host_trouble=_brief(error))
 
     def _look_in(
-        self, mta: "PowerMta", store: "Store", seen: "SeenHost", deployed: str | None, run: Run
+        self, mta: "PowerMta", store: "Store", seen: "SeenHost", deployed: str | None, writes: bool, run: Run
     ) -> "Facts":
         from dataclasses import replace
 
@@ -145,7 +150,7 @@ class CheckHost(BaseOperator):
             disks=self._try(lambda: look.read_disks(mta, folders)) or (),
             newest=self._try(lambda: look.newest_file(mta, host.accounting_dir)),
         )
-        if run.dry_run:
+        if not writes:
             return facts
         try:
             return replace(facts, clock_offset=mta.clock_offset(host.config_file))
