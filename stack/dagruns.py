@@ -1,6 +1,7 @@
 """Runs whole DAGs in this process, at a time of the caller's choosing, by Airflow's own `dag.test()`."""
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -101,6 +102,10 @@ class DagRunner:
 
         new_client = InProcessTestSupervisor._api_client
 
+        def handle(number: int, handler: Any, real: Callable[..., Any] = signal.signal) -> Any:
+            """A task would take SIGTERM for itself and do nothing with it; here it means the whole process."""
+            return signal.getsignal(number) if number == signal.SIGTERM else real(number, handler)
+
         def client(dag: Any = None) -> Any:
             if dag is None:
                 return new_client()
@@ -117,7 +122,8 @@ class DagRunner:
             )
             earlier = mock.patch("airflow.serialization.definitions.dag.SerializedDAG.clear_dags")
             api = mock.patch.object(InProcessTestSupervisor, "_api_client", staticmethod(client))
-            with mock.patch("time.sleep", sleep), known, earlier, api:
+            term = mock.patch("signal.signal", handle)
+            with mock.patch("time.sleep", sleep), known, earlier, api, term:
                 return test(*args, **kwargs)
 
         return patched

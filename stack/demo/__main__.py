@@ -78,7 +78,7 @@ STOP = threading.Event()
 
 
 def heed_signals() -> None:
-    """Ctrl-C and SIGTERM end the demo cleanly; Airflow puts handlers of its own in their place, so this is repeated."""
+    """Ctrl-C and SIGTERM end the demo cleanly."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _interrupt)
 
@@ -149,7 +149,7 @@ def _live(here: Settings, cluster: Cluster, progress: Progress, began: float) ->
             spare_the_collector()
         chronicle = Chronicle(store)
         domain = next(ip.domain for ip in fleet.ips if str(ip.address) == scenario.BROKEN_DNS)
-        story = Story(runner, lab, chronicle, progress.note, STOP, heed_signals)
+        story = Story(runner, lab, chronicle, progress.note, STOP)
         story.live(START, DAYS, scenario.turns(domain))
         proofs = prove(chronicle, story, lab, domain)
         seconds = time.monotonic() - began

@@ -25,14 +25,12 @@ class Story:
         chronicle: Chronicle,
         say: Callable[[str], None],
         stop: threading.Event,
-        heed_signals: Callable[[], None],
     ) -> None:
         self.runner = runner
         self.lab = lab
         self.chronicle = chronicle
         self.say = say
         self.stop = stop
-        self.heed_signals = heed_signals
         self.log: list[Event] = []
         self.failures: list[tuple[datetime, RunResult]] = []
         self.told_until = datetime.min.replace(tzinfo=UTC)
@@ -85,7 +83,6 @@ class Story:
 
     def _run(self, dag: str, moment: datetime, **conf: object) -> RunResult:
         result = self.runner.run(dag, moment, **conf)
-        self.heed_signals()
         if self.stop.is_set():
             raise KeyboardInterrupt
         if result.failed:
