@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,9 +11,10 @@ from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from email_engine.home import ROOT
+from email_engine.store import schema
 from email_engine.store.engine import Store
 from email_engine_airflow.operators.deploy import ChooseHosts
 from email_engine_airflow.operators.deploy_plan import ListHosts
@@ -107,12 +110,32 @@ class TestHosts:
         with pytest.raises(AirflowFailException, match="is of mta-2"):
             self.hosts(bench, rollback_to=done["deployment"], host="mta-1")
 
+    def test_a_killed_deployment_counts_as_failed(self, bench: Bench) -> None:
+        bench.deploy("mta-1")
+        with pytest.raises(AirflowSkipException):
+            self.hosts(bench, only_failed=True)
+        bench.change(schema.deployments, schema.deployments.c.mta_host == "mta-1", status="applying")
+        assert self.hosts(bench, only_failed=True) == ["mta-1", "mta-2"]
 
-@pytest.fixture(scope="session")
-def airflow_database() -> None:
-    from airflow.utils import db
+    def test_what_waits_for_a_person_is_not_tried_again_by_the_clock(self, bench: Bench) -> None:
+        bench.deploy("mta-1")
+        bench.change(schema.ips, schema.ips.c.vmta_name == "aurora-1", removed=True)
+        assert bench.plan("mta-1")["kind"] == "approval"
+        with pytest.raises(AirflowSkipException):
+            self.hosts(bench, only_failed=True)
 
-    db.initdb()
+
+def pile_up_when_watched(bench: Bench, host: str) -> None:
+    """Mail comes in and none leaves, as soon as the second deployment to the host is watched."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if any(
+            row["mta_host"] == host and row["status"] == "verified" and row["baseline"]
+            for row in bench.rows()
+        ):
+            bench.lab.knob("put_mail_in_queue", host=host, vmta="aurora-1", domain="gmail.com", n=2500)
+            return
+        time.sleep(0.1)
 
 
 @pytest.mark.filterwarnings("default")  # Airflow's own, from all that it imports for dag.test()
@@ -163,6 +186,36 @@ class TestDag:
         states = self.run()
         assert (states["run"], states["plan[0]"], states["canary[0]"]) == ("failed", "failed", "success")
         assert [row["mta_host"] for row in bench.rows()] == ["mta-2"]
+
+    def test_a_breach_on_one_host_asks_lowers_there_and_lets_the_other_follow(self, bench: Bench) -> None:
+        self.run()
+        bench.change(schema.ips, schema.ips.c.vmta_name == "aurora-1", removed=True)
+        bench.allow(500, "aurora-2")
+        bench.allow(2000, "aurora-5")
+        states = self.run()
+        assert states["run"] == "success"
+        assert [states[task] for task in ("reduce[0]", "ask[0]", "canary[0]")] == ["success"] * 3
+        vmtas = bench.running("mta-1")["vmtas"] | bench.running("mta-2")["vmtas"]
+        assert {name: vmtas[name]["max_smtp_msg_rate"] for name in ("aurora-1", "aurora-2", "aurora-5")} == {
+            "aurora-1": "1200/d", "aurora-2": "600/d", "aurora-5": "2400/d",
+        }  # fmt: skip
+        again = self.run()
+        assert (again["run"], again["ask[0]"]) == ("success", "skipped"), "the question is asked already"
+        assert len(bench.approvals()) == 1
+
+    def test_a_canary_that_does_worse_goes_back_and_the_rest_do_not_follow(self, bench: Bench) -> None:
+        self.run()
+        good = bench.file("mta-1")
+        bench.allow(2000)
+        watched = threading.Thread(target=pile_up_when_watched, args=(bench, "mta-1"), daemon=True)
+        watched.start()
+        states = self.run(watch_minutes=0.1)
+        watched.join(30)
+        assert (states["run"], states["canary[0]"], states["watch[0]"]) == ("failed", "success", "failed")
+        assert (states["rest"], states["history"]) == ("upstream_failed", "success")
+        assert bench.file("mta-1") == good
+        assert "2400/d" not in bench.file("mta-2")
+        assert [row["status"] for row in bench.rows()[-2:]] == ["rolled_back", "verified"]
 
     def test_a_dry_run_touches_no_host(self, bench: Bench) -> None:
         states = self.run(dry_run=True)

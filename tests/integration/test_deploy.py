@@ -105,6 +105,20 @@ class TestGoodWay:
         assert bench.running()["vmtas"]["aurora-1"]["max_smtp_msg_rate"] == "3600/d"
         assert "*/borealis-1" not in {s["queue"] for s in bench.host()["disabled_sources"]}
 
+    def test_a_run_for_one_tenant_leaves_the_others_and_the_host_as_they_run(self, bench: Bench) -> None:
+        bench.deploy()
+        before = split_sections(bench.file())
+        bench.allow(500)
+        bench.deploy(tenant="aurora")
+        after = split_sections(bench.file())
+        assert (after["borealis"], after[None]) == (before["borealis"], before[None])
+        assert bench.running()["vmtas"]["aurora-1"]["max_smtp_msg_rate"] == "600/d"
+        assert bench.running()["vmtas"]["borealis-1"]["max_smtp_msg_rate"] == "1200/d"
+        with pytest.raises(
+            AirflowFailException, match="nobody has no IP there; expected one of aurora, borealis"
+        ):
+            bench.plan(tenant="nobody")
+
     def test_a_host_that_only_observers_use_is_left_alone(self, bench: Bench) -> None:
         bench.change(schema.tenants, schema.tenants.c.name.is_not(None), mode="observe")
         before = bench.file()

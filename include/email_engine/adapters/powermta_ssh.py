@@ -254,6 +254,10 @@ def _drain(receive: Callable[[int], bytes], channel: paramiko.Channel, deadline:
     return b"".join(parts)
 
 
+CLOSED = "Socket is closed"
+"""What paramiko says, as a bare OSError, when the line breaks while it writes."""
+
+
 def file_error(subject: str, what: str, path: str, error: Exception) -> EngineError:
     """An SFTP failure as one of ours, with the probable cause."""
     if isinstance(error, PermissionError):
@@ -267,7 +271,8 @@ def file_error(subject: str, what: str, path: str, error: Exception) -> EngineEr
         return Refused(
             subject, f"{what} {path}: not there", "the directory to exist", "correct the path in fleet.yaml"
         )
-    if isinstance(error, TimeoutError | EOFError | paramiko.SSHException | ConnectionError):
+    broken = isinstance(error, TimeoutError | EOFError | paramiko.SSHException | ConnectionError)
+    if broken or str(error) == CLOSED:
         return Unreachable(
             subject,
             f"{what} {path}: the connection broke ({error or type(error).__name__})",
