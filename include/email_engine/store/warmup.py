@@ -14,7 +14,8 @@ from email_engine.lifecycle.machine import next_state
 from email_engine.reputation.rates import rates
 from email_engine.store import brakes, decisions, ips, schema, versions
 from email_engine.warmup.choice import Action
-from email_engine.warmup.observation import counts_on, midnight
+from email_engine.warmup.footing import footing_after
+from email_engine.warmup.observation import counts_on
 from email_engine.warmup.plan import Outcome
 
 PIPELINE = "warmup_advance"
@@ -112,22 +113,21 @@ def _stats(conn: Connection, outcome: Outcome, day: date) -> None:
 
 
 def _plan_columns(outcome: Outcome, writing: Writing) -> dict[str, Any]:
-    choice, week = outcome.choice, rates(outcome.observation.days, writing.day)
+    choice, seen = outcome.choice, outcome.observation
+    week, footing = rates(seen.days, writing.day), footing_after(outcome, writing.effective)
     columns: dict[str, Any] = {
         "bounce_rate_7d": week.bounce_rate,
         "spam_rate_7d": week.complaint_rate,
-        "phase": choice.phase,
-        "sent_days_in_phase": choice.sent_days,
+        "phase": footing.phase,
+        "phase_started_on": footing.phase_started_on,
+        "sent_days_in_phase": footing.sent_days,
+        "last_stop_at": footing.last_stop_at,
         "current_daily_quota": outcome.allowance,
     }
-    if choice.new_phase or outcome.observation.phase_started_on is None:
-        columns["phase_started_on"] = writing.effective
-    if choice.action is Action.PAUSE:
-        columns |= {"paused": True, "pause_until": choice.paused_until, "pause_reason": outcome.reason}
-    elif choice.action in (Action.RESUME, Action.QUARANTINE, Action.START):
-        columns |= {"paused": False, "pause_until": None, "pause_reason": None}
-    if choice.action in (Action.PAUSE, Action.QUARANTINE):
-        columns["last_stop_at"] = midnight(writing.effective)
+    if footing.paused_until != seen.ip.paused_until:
+        paused = footing.paused_until is not None
+        columns |= {"paused": paused, "pause_until": footing.paused_until}
+        columns["pause_reason"] = outcome.reason if paused else None
     if choice.action is Action.GRADUATE:
         columns["completed_at"] = writing.as_of
     return columns

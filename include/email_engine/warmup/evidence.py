@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 PRIOR_WEIGHT = 2.0
 """First parameter of the mixture's Beta; its mean is twice the limit (at 5 %: Beta(2, 18), cut to rates above 5 %)."""
@@ -70,6 +71,7 @@ def log_beta_survival(a: float, b: float, x: float) -> float:
     return math.log1p(-math.exp(min(below, -1e-17)))
 
 
+@lru_cache(maxsize=1 << 16)
 def log_evalue(bad: int, messages: int, limit: float) -> float:
     """log of the mixture e-value for `bad` of `messages` against every rate up to `limit`."""
     a, b = PRIOR_WEIGHT, PRIOR_WEIGHT / (2 * limit) - PRIOR_WEIGHT

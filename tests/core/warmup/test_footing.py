@@ -1,0 +1,60 @@
+"""What a decision leaves behind for the next day's decision."""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from email_engine.warmup.choice import Action, Choice
+from email_engine.warmup.footing import Footing, footing_after
+from email_engine.warmup.observation import midnight
+from email_engine.warmup.plan import Outcome
+from tests.core.warmup.worlds import NEXT, observation
+
+BEGAN = NEXT - timedelta(days=9)
+STOP = midnight(NEXT - timedelta(days=20))
+UNTIL = midnight(NEXT + timedelta(days=7))
+
+
+def after(
+    action: Action, paused: datetime | None = None, began: date | None = BEGAN, **choice: Any
+) -> Footing:
+    seen = observation(ip={"phase": 3, "paused_until": paused}, phase_started_on=began, last_stop_at=STOP)
+    chosen = Choice(action, "Because", 50, **{"phase": 3, "sent_days": 4} | choice)
+    return footing_after(Outcome(seen, chosen, 50, "Because.", {}), NEXT)
+
+
+STANDS = Footing(3, 4, BEGAN, None, STOP)
+
+
+@pytest.mark.parametrize(
+    ("action", "given", "expected"),
+    [
+        (Action.STAY, {}, STANDS),
+        (Action.HOLD, {"paused": UNTIL}, Footing(3, 4, BEGAN, UNTIL, STOP)),
+        (Action.STAY, {"began": None}, Footing(3, 4, NEXT, None, STOP)),
+        (
+            Action.ADVANCE,
+            {"phase": 4, "sent_days": 0, "new_phase": True},
+            Footing(4, 0, NEXT, None, STOP),
+        ),
+        (Action.PAUSE, {"paused_until": UNTIL}, Footing(3, 4, BEGAN, UNTIL, midnight(NEXT))),
+        (
+            Action.RESUME,
+            {"paused": midnight(NEXT), "phase": 2, "sent_days": 0, "new_phase": True},
+            Footing(2, 0, NEXT, None, STOP),
+        ),
+        (Action.QUARANTINE, {"paused": UNTIL}, Footing(3, 4, BEGAN, None, midnight(NEXT))),
+        (
+            Action.START,
+            {"paused": UNTIL, "phase": 1, "sent_days": 0, "new_phase": True},
+            Footing(1, 0, NEXT, None, STOP),
+        ),
+    ],
+    ids=[
+        "nothing moves", "a pause goes on", "the first decision begins the phase", "an advance begins a phase",
+        "a pause is a stop", "a pause ends", "a quarantine is a stop and ends the pause", "a start ends the pause",
+    ],
+)  # fmt: skip
+def test_a_decision_leaves_its_footing(action: Action, given: dict[str, Any], expected: Footing) -> None:
+    assert after(action, **given) == expected
