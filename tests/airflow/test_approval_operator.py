@@ -79,7 +79,8 @@ def dag(airflow_database: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[DAG
     made = bag.dags["pmta_config_approval"]
     for task in made.tasks:
         task.retries = 0
-    made.get_task("ask").poll_seconds = 0.1
+    ask: Any = made.get_task("ask")
+    ask.poll_seconds = 0.1
     with BotApi() as bot:
         monkeypatch.setenv("AIRFLOW_CONN_TELEGRAM_ALERTS_DEFAULT", json.dumps(bot.connection()))
         yield made
