@@ -1,0 +1,87 @@
+"""The end of a UTC day for a whole fleet, decided by the functions that `warmup_advance` decides with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from email_engine.fleet.model import Fleet
+from email_engine.fleet.traffic import DayCounts
+from email_engine.simulation.life import Life, after, observe, quotas
+from email_engine.warmup.choice import Action
+from email_engine.warmup.evidence import Judgement, Verdict
+from email_engine.warmup.observation import counts_on
+from email_engine.warmup.plan import Outcome, plan_tenant
+from email_engine.warmup.policy import Policy
+
+_WORST = (Verdict.REGRESS, Verdict.HOLD, Verdict.INSUFFICIENT, Verdict.PASS)
+
+
+@dataclass(frozen=True, slots=True)
+class IpDay:
+    """One IP's UTC day: how it stood (`state`, `stage`, `allowance`), its mail, and what was decided at its end.
+
+    `allowance`: what was in force; 0 while it was paused or parked. `verdict`: the worst of its gates (one that need never pass counts only where it looks bad); None for IPs that no
+    gate judges. `demand`: messages that waited; `bad`: was the IP truly bad (simulation
+    alone knows)?"""
+
+    day: date
+    address: str
+    tenant: str
+    state: str
+    stage: int
+    allowance: int
+    counts: DayCounts
+    action: Action
+    verdict: Verdict | None
+    reason: str
+    demand: int = 0
+    bad: bool = False
+    listed: bool = False
+
+
+def close_day(
+    lives: Sequence[Life],
+    fleet: Fleet,
+    policy: Policy,
+    day: date,
+    fresh_through: Mapping[str, datetime],
+) -> tuple[tuple[Life, Outcome], ...]:
+    """Every IP the morning after, with the outcome that led there; in the order of `lives`.
+
+    `fresh_through`: up to when the accounting of each MTA host is known."""
+    effective = day + timedelta(days=1)
+    decided: dict[int, tuple[Life, Outcome]] = {}
+    for tenant in fleet.tenants:
+        mine = [life for life in lives if life.ip.tenant == tenant.name]
+        seen = [observe(life, day, fresh_through.get(life.ip.mta_host)) for life in mine]
+        outcomes = plan_tenant(seen, policy, quotas(fleet, tenant.name), day, effective)
+        for life, outcome in zip(mine, outcomes, strict=True):
+            decided[life.ip.ip_id] = (after(life, outcome, effective), outcome)
+    return tuple(decided[life.ip.ip_id] for life in lives)
+
+
+def _verdict(judged: Mapping[str, Judgement], policy: Policy) -> Verdict | None:
+    """The worst of the gates; one that the policy never asks to pass counts only where it looks bad."""
+    found = [
+        one.verdict
+        for gate, one in judged.items()
+        if getattr(policy, gate).must_pass_from or one.verdict in (Verdict.REGRESS, Verdict.HOLD)
+    ]
+    return min(found, key=_WORST.index, default=None)
+
+
+def tell(life: Life, outcome: Outcome, policy: Policy, day: date) -> IpDay:
+    """The day of an IP that stood as `life` says in the morning and got `outcome` in the evening."""
+    ip = outcome.observation.ip
+    return IpDay(
+        day=day,
+        address=str(ip.address),
+        tenant=ip.tenant,
+        state=str(life.ip.state),
+        stage=life.ip.phase,
+        allowance=life.may_send,
+        counts=counts_on(outcome.observation, day),
+        action=outcome.choice.action,
+        verdict=_verdict(outcome.choice.judgements, policy),
+        reason=outcome.reason,
+    )

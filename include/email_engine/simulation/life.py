@@ -1,0 +1,148 @@
+"""One IP between two days, as the engine's database would know it, and the step from one day to the next."""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from email_engine.blocklists.decide import QUARANTINE
+from email_engine.fleet.model import PARKED_STATES, SENDING_STATES, Fleet, IpRecord, IpState
+from email_engine.fleet.traffic import DayCounts
+from email_engine.lifecycle.machine import Event, next_state
+from email_engine.warmup.footing import footing_after
+from email_engine.warmup.observation import WINDOW_DAYS, DnsHealth, IpObservation, midnight
+from email_engine.warmup.plan import Outcome, Quotas
+
+LISTED = "a block list"
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """`ip`: inventory and state; `allowance`: messages a UTC day, as last decided (pauses aside); `days`: its accounting of
+    the last 30 days."""
+
+    ip: IpRecord
+    allowance: int = 0
+    days: tuple[DayCounts, ...] = ()
+    phase_started_on: date | None = None
+    last_stop_at: datetime | None = None
+    last_listed_at: datetime | None = None
+    listed_until: date | None = None
+
+    @property
+    def may_send(self) -> int:
+        """Messages that may leave today."""
+        stands = self.ip.state in PARKED_STATES or self.ip.paused_until is not None
+        return 0 if stands else self.allowance
+
+
+def begin(fleet: Fleet, day: date, all_warming: bool = False) -> tuple[Life, ...]:
+    """The fleet on the morning of the UTC `day`, in the states of its file or all in phase 1 of their schedules."""
+    tenants = {tenant.name: tenant for tenant in fleet.tenants}
+    risks = {(stream.tenant, stream.name): stream.risk_class for stream in fleet.streams}
+    return tuple(
+        Life(
+            IpRecord(
+                ip_id=number,
+                address=ip.address,
+                hostname=ip.hostname,
+                domain=ip.domain,
+                tenant=ip.tenant,
+                mode=tenants[ip.tenant].mode,
+                stream=ip.stream,
+                risk_class=risks[ip.tenant, ip.stream],
+                vmta=ip.vmta,
+                pool=ip.pool,
+                mta_host=ip.mta_host,
+                mailwizz=ip.mailwizz,
+                mailwizz_server_id=ip.mailwizz_server_id,
+                dkim_selector=ip.dkim_selector,
+                dkim_key_path=ip.dkim_key_path,
+                state=IpState.WARMING if all_warming else ip.initial_state,
+                state_since=midnight(day),
+                allowance=0,
+                daily_target=ip.daily_target,
+                schedule=ip.schedule,
+                phase=1 if all_warming else ip.initial_phase,
+                sent_days_in_phase=0,
+            )
+        )
+        for number, ip in enumerate(fleet.ips, 1)
+    )
+
+
+def quotas(fleet: Fleet, tenant: str) -> Quotas:
+    """The tenant's daily quota and the shares of its streams."""
+    whole = next(one.daily_quota for one in fleet.tenants if one.name == tenant)
+    shares = {
+        stream.name: stream.daily_quota
+        for stream in fleet.streams
+        if stream.tenant == tenant and stream.daily_quota is not None
+    }
+    return Quotas(whole, shares)
+
+
+def sent_on(life: Life, counts: DayCounts) -> Life:
+    """With the day's accounting; days without any leave no row, as in the database."""
+    first = counts.day - timedelta(days=WINDOW_DAYS - 1)
+    kept = tuple(one for one in life.days if one.day >= first)
+    some = counts.sent or counts.deferred or counts.complained
+    return replace(life, days=(*kept, counts) if some else kept)
+
+
+def listed_on(life: Life, day: date, days: int) -> Life:
+    """A block list holds it from the UTC `day` on for `days` days: it goes to quarantine at once, as `rbl_sweep` does it."""
+    ip = replace(life.ip, blacklisted_on=(LISTED,))
+    if ip.state in SENDING_STATES:
+        now = midnight(day + timedelta(days=1))
+        ip = replace(
+            ip,
+            state=next_state(ip.state, Event.LISTED),
+            state_since=now,
+            quarantine_until=now + QUARANTINE,
+            paused_until=None,
+        )
+    return replace(life, ip=ip, allowance=0, listed_until=day + timedelta(days=days))
+
+
+def observe(life: Life, day: date, fresh_through: datetime | None) -> IpObservation:
+    """What `warmup_advance` would know of it at the end of the UTC `day`: DNS right, block lists answering."""
+    listed = life.listed_until is not None and life.listed_until >= day
+    return IpObservation(
+        ip=life.ip if listed else replace(life.ip, blacklisted_on=()),
+        days=life.days,
+        given=life.allowance,
+        standing=life.allowance,
+        fresh_through=fresh_through,
+        dns=DnsHealth.OK,
+        phase_started_on=life.phase_started_on,
+        last_stop_at=life.last_stop_at,
+        last_listed_at=midnight(day) if listed else life.last_listed_at,
+        lists_known=True,
+    )
+
+
+def after(life: Life, outcome: Outcome, effective: date) -> Life:
+    """Where the decision leaves the IP on the morning of the UTC day `effective`."""
+    seen, choice = outcome.observation, outcome.choice
+    footing = footing_after(outcome, effective)
+    ip = replace(
+        seen.ip,
+        phase=footing.phase,
+        sent_days_in_phase=footing.sent_days,
+        paused_until=footing.paused_until,
+        allowance=outcome.allowance,
+    )
+    if choice.event is not None:
+        ip = replace(
+            ip,
+            state=next_state(ip.state, choice.event),
+            state_since=midnight(effective),
+            quarantine_until=choice.quarantine_until,
+        )
+    return replace(
+        life,
+        ip=ip,
+        allowance=outcome.allowance,
+        phase_started_on=footing.phase_started_on,
+        last_stop_at=footing.last_stop_at,
+        last_listed_at=seen.last_listed_at,
+    )

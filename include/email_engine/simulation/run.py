@@ -1,0 +1,57 @@
+"""A simulation: allowances bind, outcomes are drawn, decisions are fed back, day after day."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+from email_engine.fleet.model import Fleet
+from email_engine.simulation.days import IpDay, close_day, tell
+from email_engine.simulation.life import begin, listed_on, sent_on
+from email_engine.simulation.scenario import Begin, Scenario
+from email_engine.simulation.truth import World, assign
+from email_engine.warmup.observation import midnight
+from email_engine.warmup.policy import Policy
+
+FIRST = date(2026, 1, 5)
+"""A Monday; any day would do, the same one keeps runs comparable."""
+
+
+def simulate(
+    fleet: Fleet, policy: Policy, scenario: Scenario, days: int, seed: int, first: date = FIRST
+) -> tuple[IpDay, ...]:
+    """Every IP's every day, in order. The same arguments give the same days; the day before `first` deals the first
+    allowances, as a first run of `warmup_advance` does.
+
+    Raises `InputError` if an IP's schedule is not in the policy."""
+    hosts = [host.name for host in fleet.mta_hosts]
+    eve = first - timedelta(days=1)
+    lives = begin(fleet, first, scenario.begin is Begin.WARMING)
+    lives = tuple(
+        life for life, _ in close_day(lives, fleet, policy, eve, dict.fromkeys(hosts, midnight(first)))
+    )
+    truths = assign(scenario, [str(life.ip.address) for life in lives], seed)
+    world = World(truths, seed, first, scenario.demand)
+    told: list[IpDay] = []
+    for number in range(1, days + 1):
+        day = first + timedelta(days=number - 1)
+        evening, demands = [], []
+        for life in lives:
+            subject = str(life.ip.address)
+            mail = world.mail(subject, day, life.may_send)
+            demands.append(mail.demand)
+            life = sent_on(life, mail.counts)
+            trapped = truths[subject].trap(number)
+            evening.append(listed_on(life, day, trapped) if trapped else life)
+        fresh = dict.fromkeys(hosts, midnight(day + timedelta(days=1)))
+        closed = close_day(evening, fleet, policy, day, fresh)
+        for morning, dusk, (_, outcome), demand in zip(lives, evening, closed, demands, strict=True):
+            subject = str(morning.ip.address)
+            told.append(
+                replace(
+                    tell(morning, outcome, policy, day),
+                    demand=demand,
+                    bad=truths[subject].is_bad(number),
+                    listed=dusk.ip.state is not morning.ip.state,
+                )
+            )
+        lives = tuple(life for life, _ in closed)
+    return tuple(told)
