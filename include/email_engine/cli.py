@@ -15,6 +15,7 @@ COMMANDS: dict[str, str] = {
     "fleet": "the fleet file: check, plan, apply, export",
     "migrate": "bring the engine's tables to this release",
     "ingest": "PowerMTA accounting files to a summary",
+    "simulate": "policies against a simulated fleet whose truth is known",
     "lint": "PowerMTA configurations: errors and warnings with line numbers",
     "render": "the PowerMTA configuration of one host",
     "import": "a draft of the fleet file from a running PowerMTA configuration",

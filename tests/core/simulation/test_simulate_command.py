@@ -1,0 +1,85 @@
+"""`email-engine simulate`, as people and scripts call it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from email_engine.cli import main
+from email_engine.home import CONFIG
+
+SHIPPED = CONFIG / "policy.yaml"
+
+
+@pytest.fixture
+def patient(tmp_path: Path) -> Path:
+    """The shipped policy with a limit so high that nothing ever stops."""
+    path = tmp_path / "patient.yaml"
+    path.write_text(SHIPPED.read_text().replace("bounces: { limit: 0.05", "bounces: { limit: 0.9"))
+    return path
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
+    code = main(["simulate", *(str(word) for word in words)])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_policies_stand_side_by_side(capsys: pytest.CaptureFixture[str], patient: Path) -> None:
+    code, out, err = run(capsys, "--policy", "shipped", "--policy", patient, "--days", 12, "--json")
+    assert (code, err) == (0, "")
+    ours, lax = json.loads(out)["policies"]
+    assert (ours["policy"], lax["policy"]) == ("shipped", "patient")
+    assert ours["bad"] == lax["bad"] > 0
+    assert len(ours["stop_days"]) > len(lax["stop_days"]) == 0
+    assert ours["bad_sent"] < lax["bad_sent"]
+    assert ours["digest"] != lax["digest"]
+
+
+def test_the_table_has_a_column_for_each_policy(capsys: pytest.CaptureFixture[str], patient: Path) -> None:
+    code, out, _ = run(capsys, "--policy", "shipped", "--policy", patient, "--days", 3)
+    lines = out.splitlines()
+    assert code == 0
+    assert lines[0].endswith(": 100 IPs, 3 days, seed 1")
+    assert lines[2].split() == ["shipped", "patient"]
+    assert [line for line in lines if line.startswith("false stops")]
+
+
+def test_the_report_is_one_file_with_the_pictures_inside(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    page = tmp_path / "report.html"
+    assert run(capsys, "--days", 12, "--report", page)[0] == 0
+    text = page.read_text()
+    assert text.count("<svg") == 1
+    assert "median sent days to graduate" in text
+    assert "<td>pause</td>" in text
+    assert "src=" not in text
+    first = text
+    run(capsys, "--days", 12, "--report", page)
+    assert page.read_text() == first
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--scenario", "nowhere"], "scenario nowhere: no such name or file"),
+        (["--policy", "/nowhere.yaml"], "/nowhere.yaml: No such file or directory"),
+        (["--fleet", "/nowhere.yaml"], "/nowhere.yaml: No such file or directory"),
+        (["--policy", "shipped", "--policy", "shipped"], "--policy: shipped twice"),
+        (["--days", "1", "--report", "/nowhere/report.html"], "/nowhere/report.html: No such file"),
+    ],
+    ids=["scenario", "policy", "fleet", "a policy twice", "report"],
+)
+def test_wrong_input_is_told(capsys: pytest.CaptureFixture[str], words: list[str], told: str) -> None:
+    code, out, err = run(capsys, *words)
+    assert (code, out) == (2, "")
+    assert told in err
+
+
+@pytest.mark.parametrize("days", ["0", "x", "1001", "-3"])
+def test_days_are_a_number_within_reason(capsys: pytest.CaptureFixture[str], days: str) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["simulate", f"--days={days}"])
+    assert left.value.code == 2
+    assert "no number of days" in capsys.readouterr().err
