@@ -49,19 +49,26 @@ def run_command(host: "Host", arguments: Sequence[str]) -> Output:
     words = [word for word in arguments if word not in {"--xml", "--dom", "--json"}]
     forms = [word[2:] for word in arguments if word in {"--xml", "--dom", "--json"}]
     form = forms[0] if forms else "text"
-    if "json" in forms and host.version.startswith("4."):
+    if "json" in forms and _is_old(host):
         return Output(1, "", "unknown option: --json\n")
     if words in (["--help"], ["help"]):
-        return Output(0, HELP)
+        return Output(0, HELP.replace("  test config\n", "") if _is_old(host) else HELP)
     try:
         return render_answer(_dispatch(host, words), form)
     except UsageError as error:
         return render_answer(Answer(error=str(error)), form)
 
 
+def _is_old(host: "Host") -> bool:
+    """4.5 has neither --json nor `test config`."""
+    return host.version.startswith("4.")
+
+
 def _dispatch(host: "Host", words: list[str]) -> Answer:
     for length in (3, 2, 1):
         if (command := _COMMANDS.get(tuple(words[:length]))) and len(words) >= length:
+            if words[:2] == ["test", "config"] and _is_old(host):
+                break
             if host.model is None and words[:2] != ["test", "config"]:
                 return Answer(error="cannot connect to pmtad: the service is not running")
             host.tick()

@@ -110,6 +110,11 @@ class PowerMta(Session):
             )
         return found
 
+    def knows_test_config(self) -> bool:
+        """Does this release have `pmta test config`? 4.5 has not; there the reload is the test."""
+        said = self.pmta("--help")
+        return said.exit_status != 0 or not said.stdout.strip() or "test config" in said.stdout
+
     def test_config(self) -> str:
         """`pmta test config` on the installed files (5.0 and later); returns its words."""
         return self.ask("test", "config").message

@@ -67,8 +67,12 @@ class Intent:
         return digest(self.text)
 
 
-def install(mta: PowerMta, intent: Intent, previous: bytes | None) -> Outcome:
-    """Upload beside, back up, exchange, test, reload, verify. A failure restores `previous` and reloads."""
+def install(
+    mta: PowerMta, intent: Intent, previous: bytes | None, after_reload: Callable[[], None] | None = None
+) -> Outcome:
+    """Upload beside, back up, exchange, test, reload, verify. A failure restores `previous` and reloads.
+
+    `after_reload` runs before anything is read back: a reload may let go what must stand still. It must not raise."""
     beside, backup = intent.path + NEW_SUFFIX, intent.path + BACKUP_SUFFIX
     data = intent.text.encode()
     step = Step.UPLOAD
@@ -85,10 +89,15 @@ def install(mta: PowerMta, intent: Intent, previous: bytes | None) -> Outcome:
         mta.rename(beside, intent.path)
     except EngineError as error:
         return _way_back(mta, intent.path, previous, step, error)
-    return _finish(mta, intent, previous)
+    return _finish(mta, intent, previous, after_reload)
 
 
-def heal(mta: PowerMta, intent: Intent, previous_digest: str | None) -> Outcome:
+def heal(
+    mta: PowerMta,
+    intent: Intent,
+    previous_digest: str | None,
+    after_reload: Callable[[], None] | None = None,
+) -> Outcome:
     """After a run that was killed: finishes what it had exchanged, or makes sure that the old file is loaded.
 
     `intent` is that run's. Raises EngineError when the host does not let itself be looked at."""
@@ -101,7 +110,7 @@ def heal(mta: PowerMta, intent: Intent, previous_digest: str | None) -> Outcome:
         kept = mta.read(backup)
         if previous_digest is not None and (kept is None or digest(kept) != previous_digest):
             kept = standing
-        return _finish(mta, intent, None if previous_digest is None else kept)
+        return _finish(mta, intent, None if previous_digest is None else kept, after_reload)
     mta.reload()
     observed = "the old file stands" if seen == previous_digest else "neither the old nor the new file stands"
     error = Interrupted(
@@ -110,19 +119,23 @@ def heal(mta: PowerMta, intent: Intent, previous_digest: str | None) -> Outcome:
     return Outcome("failed", Step.EXCHANGE, error)
 
 
-def _finish(mta: PowerMta, intent: Intent, previous: bytes | None) -> Outcome:
+def _finish(
+    mta: PowerMta, intent: Intent, previous: bytes | None, after_reload: Callable[[], None] | None
+) -> Outcome:
     step = Step.TEST
     try:
         for current, work in _activation(mta, intent):
             step = current
             work()
+            if step is Step.RELOAD and after_reload:
+                after_reload()
     except EngineError as error:
         return _way_back(mta, intent.path, previous, step, error)
     return Outcome("verified")
 
 
 def _activation(mta: PowerMta, intent: Intent) -> Iterator[tuple[Step, Callable[[], object]]]:
-    yield Step.TEST, mta.test_config
+    yield Step.TEST, lambda: mta.knows_test_config() and mta.test_config()
     yield Step.RELOAD, mta.reload
     yield Step.VERIFY, lambda: verify(mta, intent)
 

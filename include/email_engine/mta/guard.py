@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from email_engine.errors import GuardBreach
 from email_engine.mta.plan import DeployPlan
 from email_engine.mta.policy import DeployPolicy
 
@@ -12,7 +11,8 @@ NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """`kind`: disappears, queued_mail, pool_disappears, cap_raised, unexplained, other_tenant, drift or undealt."""
+    """`kind`: disappears, queued_mail, pool_disappears, cap_raised, unexplained, other_tenant, drift, undealt, or
+    rolled_back where the watch took this very configuration back."""
 
     kind: str
     message: str
@@ -84,15 +84,3 @@ def _virtual_mtas(names: Collection[str]) -> str:
 
 def _some(names: Collection[str]) -> str:
     return ", ".join(list(names)[:NAMED]) + (", ..." if len(names) > NAMED else "")
-
-
-def require_safe(host: str, breaches: Collection[Breach]) -> None:
-    """Raises GuardBreach that names every breach."""
-    if breaches:
-        raise GuardBreach(
-            f"deployment to {host}",
-            "; ".join(breach.message for breach in breaches),
-            "a change that follows recorded decisions",
-            "read the diff and answer the approval under Required Actions, or run pmta_config_deploy by hand with "
-            "`accept_breach` and a reason",
-        )

@@ -83,7 +83,7 @@ class DeployHost(DeployStep):
 
     def _apply(self, store: "Store", mta: "PowerMta", wanted: Any, run: Run, healed: bool) -> dict[str, Any]:
         from email_engine.adapters.powermta_deploy import Intent, install
-        from email_engine_airflow.operators.deploy_holds import settle
+        from email_engine_airflow.operators.deploy_holds import hold_anyway, settle
         from email_engine_airflow.operators.deploy_view import look
 
         view, partial = look(mta, wanted), self.plan.get("part") == REDUCTIONS
@@ -94,7 +94,9 @@ class DeployHost(DeployStep):
         deployment = None
         if view.plan.changed:
             deployment = self._begin(store, mta, view, run, watch)
-            outcome = install(mta, Intent(wanted.host.config_file, view.text, view.shown), view.running)
+            self._keep_foreign(store, view)
+            intent = Intent(wanted.host.config_file, view.text, view.shown)
+            outcome = install(mta, intent, view.running, lambda: hold_anyway(store, mta, wanted.host, run))
             self.finish(store, deployment, outcome)
             if outcome.error is not None:
                 self.log.error("%s failed: the host is %s", outcome.failed_step, outcome.status)
@@ -111,6 +113,27 @@ class DeployHost(DeployStep):
             "released": released,
             "watch": bool(deployment and watch),
         }
+
+    def _keep_foreign(self, store: "Store", view: "View") -> None:
+        """What somebody wrote on the host is about to be replaced: the history keeps it."""
+        from datetime import UTC, datetime
+
+        from email_engine.adapters.config_history import ConfigHistory
+        from email_engine.errors import EngineError
+        from email_engine.home import config_history_path
+        from email_engine.store import deployments
+
+        if not view.standing:
+            return
+        host = view.plan.host
+        try:
+            with store.session(tenant="*") as conn:
+                if deployments.config_of(conn, host, str(view.plan.old_digest)):
+                    return
+            note = f"stood there before fleet version {view.wanted.fleet_version}"
+            ConfigHistory(config_history_path()).keep_foreign(host, view.standing, datetime.now(UTC), note)
+        except EngineError as error:
+            self.log.warning("what stands on %s could not be kept in the history: %s", host, error)
 
     def _to_be_watched(self, view: "View", run: Run) -> bool:
         from email_engine_airflow.operators.deploy_watch import watch_minutes

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -90,12 +91,13 @@ class DeployStep(BaseOperator):
             left = deployments.interrupted(conn, wanted.host.name)
         if left is None:
             return False
-        outcome = heal(mta, Intent(wanted.host.config_file, left.config), left.previous_digest)
+        hold = partial(hold_anyway, store, mta, wanted.host, run)
+        outcome = heal(mta, Intent(wanted.host.config_file, left.config), left.previous_digest, hold)
         self.log.warning(
             "an earlier deployment (%d) was interrupted: %s", left.id, outcome.message or "finished now"
         )
         self.finish(store, left.id, outcome)
-        hold_anyway(store, mta, wanted.host, run)
+        hold()
         return True
 
     @staticmethod

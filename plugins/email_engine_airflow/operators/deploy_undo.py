@@ -1,6 +1,7 @@
 """The way back from a deployment that the watch found worse: the file from before, by the same road."""
 
 from datetime import UTC, datetime
+from functools import partial
 
 from email_engine.adapters.powermta import PowerMta
 from email_engine.adapters.powermta_deploy import BACKUP_SUFFIX, Intent, install
@@ -12,7 +13,7 @@ from email_engine.mta.reduce import only_reductions
 from email_engine.store import deployments
 from email_engine.store.deployments import Deployment
 from email_engine.store.engine import Store
-from email_engine_airflow.operators.deploy_holds import settle
+from email_engine_airflow.operators.deploy_holds import hold_anyway, settle
 from email_engine_airflow.operators.deploy_step import DeployStep
 from email_engine_airflow.run import Run
 
@@ -31,7 +32,7 @@ def undo(
         host = deployments.host_of(conn, row.mta_host)
         left = deployments.interrupted(conn, row.mta_host)
     if left:
-        _finish_left(step, store, mta, host, left)
+        _finish_left(step, store, mta, host, left, run)
     text = _text_before(store, mta, host, row)
     standing = mta.read(host.config_file)
     done = None
@@ -46,10 +47,13 @@ def undo(
     return done
 
 
-def _finish_left(step: DeployStep, store: Store, mta: PowerMta, host: MtaHost, left: Deployment) -> None:
+def _finish_left(
+    step: DeployStep, store: Store, mta: PowerMta, host: MtaHost, left: Deployment, run: Run
+) -> None:
     from email_engine.adapters.powermta_deploy import heal
 
-    step.finish(store, left.id, heal(mta, Intent(host.config_file, left.config), left.previous_digest))
+    hold = partial(hold_anyway, store, mta, host, run)
+    step.finish(store, left.id, heal(mta, Intent(host.config_file, left.config), left.previous_digest, hold))
 
 
 def _text_before(store: Store, mta: PowerMta, host: MtaHost, row: Deployment) -> str:
@@ -96,7 +100,8 @@ def _install(
             run_id=run.run_id,
             rolled_back_to=before.id if before else None,
         )
-    outcome = install(mta, Intent(host.config_file, text), standing)
+    hold = partial(hold_anyway, store, mta, host, run)
+    outcome = install(mta, Intent(host.config_file, text), standing, hold)
     step.finish(store, number, outcome)
     if outcome.error is not None:
         raise outcome.error
