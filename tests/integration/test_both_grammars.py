@@ -68,6 +68,15 @@ def test_what_the_renderer_makes_both_take(tmp_path: Path, seed: int, version: s
     assert linter_says(text, version) == []
 
 
+@pytest.mark.parametrize("count", [1, 10, 1_000, 10_000])
+def test_the_linter_has_nothing_to_say_at_any_size(count: int) -> None:
+    first = ip_address("10.0.0.0")
+    records = tuple(record(n, address=first + n) for n in range(1, count + 1))
+    host = MtaHost("mta-1", "powermta_mta-1")
+    sections = render_host(host, records, shipped_providers(), shipped_policy())
+    assert linter_says(compose(sections, None, {"aurora": Mode.ACT})) == []
+
+
 Mistake = Callable[[str, random.Random], str]
 
 
