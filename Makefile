@@ -54,7 +54,7 @@ test: $(STAMP) ## the whole suite
 	@$(RUN) -m pytest -n auto --dist loadfile -m "not e2e"
 	@$(RUN) -m pytest -m e2e
 
-bench: $(STAMP) ## the configuration language at 100, 1,000 and 10,000 virtual MTAs, beside peers
+bench: $(STAMP) ## speed of the configuration language, sureness of the judgement, beside peers
 	@$(RUN) -m tests.bench
 
 check: $(STAMP) ## lint, types, import contracts, generated docs current

@@ -1,0 +1,193 @@
+"""`make bench`: how often a rule stops healthy IPs and how late it stops bad ones, for ours and for the rules of others.
+
+Every rule looks at the same drawn days, once each evening. Formulas of the others: facts on deliverability, sections 1 and 3."""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from statistics import median
+
+from email_engine.fleet.model import IpState
+from email_engine.fleet.traffic import DayCounts
+from email_engine.simulation.chance import binomial
+from email_engine.simulation.tally import STOPS
+from email_engine.warmup.decide import decide_day
+from email_engine.warmup.observation import midnight
+from email_engine.warmup.policy import Policy, load_policy
+from tests.core.warmup.worlds import DAY, observation
+
+VOLUMES = (50, 500, 5_000)
+RUNS = 300
+SEED = 20261121
+Days = Sequence[tuple[int, int]]
+"""(bounced, sent) of each day."""
+Rule = Callable[[Days], int | None]
+"""The day on which the rule stops the IP, 1 first; None if never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An IP whose true bounce rate is `rate`, and `turned` after `turn` days, watched for `days` days."""
+
+    name: str
+    rate: float
+    days: int
+    turn: int = 0
+    turned: float = 0.0
+
+
+HEALTHY = Case("2 % IP, 90 days", 0.02, 90)
+LIMIT = Case("5 % IP, 30 days", 0.05, 30)
+BAD = Case("10 % IP, 30 days", 0.10, 30)
+WORST = Case("20 % IP, 30 days", 0.20, 30)
+TURN = Case("1.5 %, then 10 %", 0.015, 90, turn=60, turned=0.10)
+CASES = (HEALTHY, LIMIT, BAD, WORST, TURN)
+
+
+def histories(case: Case, volume: int, runs: int = RUNS, seed: int = SEED) -> Iterator[Days]:
+    """The days of `runs` IPs that send `volume` messages a day."""
+    for number in range(runs):
+        dice = random.Random(f"{seed}/{case.name}/{volume}/{number}")
+        yield [
+            (binomial(dice, volume, case.turned if case.turn and day > case.turn else case.rate), volume)
+            for day in range(1, case.days + 1)
+        ]
+
+
+def engine(policy: Policy) -> Rule:
+    """`decide_day` on an active IP whose daily target is the volume, up to its first pause or quarantine."""
+
+    def stop(days: Days) -> int | None:
+        counts: list[DayCounts] = []
+        for number, (bounced, sent) in enumerate(days, 1):
+            day = DAY + timedelta(days=number)
+            counts = [*counts[-29:], DayCounts(day, sent - bounced, bounced)]
+            seen = observation(
+                counts,
+                ip={"state": IpState.ACTIVE, "phase": 6, "daily_target": sent},
+                given=sent,
+                standing=sent,
+                fresh_through=midnight(day + timedelta(days=1)),
+                phase_started_on=DAY,
+            )
+            if decide_day(seen, policy, day, day + timedelta(days=1)).action in STOPS:
+                return number
+        return None
+
+    return stop
+
+
+def raw(days: Days) -> int | None:
+    """The notes, taken at their word: more than 5 % of a day's messages bounced."""
+    return next((number for number, (bad, sent) in enumerate(days, 1) if bad > 0.05 * sent), None)
+
+
+def sparkpost(days: Days) -> int | None:
+    """A day holds unless more than 90 % of the stage was delivered; ten days without progress turn the warm-up off."""
+    held = 0
+    for number, (bad, sent) in enumerate(days, 1):
+        held = 0 if sent - bad > 0.9 * sent else held + 1
+        if held == 10:
+            return number
+    return None
+
+
+def billionmail(days: Days) -> int | None:
+    """Each hour the last 7 days change the score, which starts at 50 here; below 20 the warm-up steps back."""
+    score = 50.0
+    for number in range(1, len(days) + 1):
+        week = days[max(number - 7, 0) : number]
+        hard = sum(bad for bad, _ in week) / sum(sent for _, sent in week)
+        score = min(max(score + 24 * (max(0.0, 1 - hard - 0.8) * 30 - hard * 10), 0.0), 100.0)
+        if score < 20:
+            return number
+    return None
+
+
+def rules() -> dict[str, Rule]:
+    return {
+        "email-engine": engine(load_policy()),
+        "raw 5 %": raw,
+        "SparkPost 90 %": sparkpost,
+        "BillionMail": billionmail,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`early`: share stopped while nothing was wrong (before the turn; at all, for IPs that stay within the limit).
+    `late`: median days from the first bad day to the stop, that day included; None if most were never stopped."""
+
+    early: float
+    stopped: float
+    late: float | None
+
+
+def measure(rule: Rule, case: Case, volume: int, runs: int = RUNS) -> Found:
+    stops = [rule(days) for days in histories(case, volume, runs)]
+    caught = sorted(stop - case.turn for stop in stops if stop is not None and stop > case.turn)
+    rest = sum(stop is None or stop > case.turn for stop in stops)
+    middle = median([*caught, *[float("inf")] * (rest - len(caught))]) if rest else float("inf")
+    return Found(
+        early=1 - rest / runs, stopped=len(caught) / runs, late=None if middle == float("inf") else middle
+    )
+
+
+def _cells(found: dict[str, Found]) -> list[str]:
+    def delay(one: Found) -> str:
+        return "never" if one.late is None else f"{one.late:g}"
+
+    return [
+        f"{found[HEALTHY.name].stopped:.1%}",
+        f"{found[LIMIT.name].stopped:.1%}",
+        delay(found[BAD.name]),
+        delay(found[WORST.name]),
+        f"{found[TURN.name].early:.1%}",
+        delay(found[TURN.name]),
+    ]
+
+
+def goals(volume: int, found: dict[str, Found]) -> dict[str, bool]:
+    """What the engine promises at this volume, and whether it holds."""
+    days = 5 if volume < 500 else 1
+    bad, turn = found[BAD.name].late, found[TURN.name].late
+    return {
+        "a 2 % IP is stopped in 90 days: under 1 %": found[HEALTHY.name].stopped < 0.01,
+        "a 5 % IP is stopped in 30 days: under 10 %": found[LIMIT.name].stopped < 0.10,
+        f"a 10 % IP is stopped: median day {days}": bad is not None and bad <= days,
+        f"a turn to 10 % after 60 good days: median day {days}": turn is not None and turn <= days,
+        "before the turn: under 1 %": found[TURN.name].early < 0.01,
+    }
+
+
+def main() -> None:
+    start = time.perf_counter()
+    print(f"\nJudgement: {RUNS} IPs a row, seen once a day. Stopped falsely; median days to stop.\n")
+    head = (
+        "a day",
+        "rule",
+        "2 % in 90 d",
+        "5 % in 30 d",
+        "10 % after",
+        "20 % after",
+        "before turn",
+        "turn after",
+    )
+    widths = (6, 14, 11, 11, 10, 10, 11, 10)
+    print("  ".join(f"{cell:>{width}}" for cell, width in zip(head, widths, strict=True)))
+    missed = []
+    for volume in VOLUMES:
+        for name, rule in rules().items():
+            found = {case.name: measure(rule, case, volume) for case in CASES}
+            cells = [f"{volume:,}", name, *_cells(found)]
+            print("  ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)))
+            if name == "email-engine":
+                missed += [f"at {volume:,}: {goal}" for goal, met in goals(volume, found).items() if not met]
+    print("\nGoals: " + ("all met." if not missed else "MISSED " + "; ".join(missed) + "."))
+    print(f"{time.perf_counter() - start:.0f} s.")
+
+
+if __name__ == "__main__":
+    main()
