@@ -16,6 +16,7 @@ COMMANDS: dict[str, str] = {
     "migrate": "bring the engine's tables to this release",
     "ingest": "PowerMTA accounting files to a summary",
     "simulate": "policies against a simulated fleet whose truth is known",
+    "replay": "what the engine would have decided, from accounting files",
     "lint": "PowerMTA configurations: errors and warnings with line numbers",
     "render": "the PowerMTA configuration of one host",
     "import": "a draft of the fleet file from a running PowerMTA configuration",
