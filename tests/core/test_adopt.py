@@ -136,6 +136,20 @@ def test_a_plain_configuration_is_understood_whole() -> None:
     assert [kept.text for kept in result.kept] == ["<source app-auth>", "<source 0/0>", "<smtp-user app>"]
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        '<domain a.example>\nqueue-to "big"\n</domain>\n',
+        "<feedback-loop-processor>\n<address-list>\ndomain fbl.example.com\n</address-list>\n</feedback-loop-processor>\n",
+        "<domain a.example>\nsmtp-hosts 192.0.2.7\n</domain>\n",
+        "<domain a.example>\nmax-data-volume-rate 10M/h\n</domain>\n",
+    ],
+    ids=["a quoted queue", "a list without a name in a processor", "an address", "a volume"],
+)
+def test_what_powermta_takes_is_not_told_to_be_wrong(more: str) -> None:
+    assert adopted(SECTION_5 + more).gaps == ()
+
+
 def test_the_configuration_of_the_reference_is_understood_whole() -> None:
     result = adopted(SECTION_5)
     assert result.gaps == ()

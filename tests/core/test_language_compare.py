@@ -106,6 +106,79 @@ def test_a_difference_is_told_in_words(before: str, after: str, told: list[str])
     assert [str(change) for change in changes] == told
 
 
+ONE_MEANING = [
+    ("a quoted queue", '<domain a.example>\nqueue-to "big"\n</domain>', "<domain a.example>\nqueue-to big\n</domain>"),
+    ("a network as a domain", "<domain [10/8]>\nretry-after 1h\n</domain>", "<domain [10.0.0.0/8]>\nretry-after 1h\n</domain>"),
+    ("keys of strangers", "domain-key s,a.example,/a\ndomain-key s,b.example,/b", "domain-key s,b.example,/b\ndomain-key s,a.example,/a"),
+    ("a volume", "<domain *>\nmax-data-volume-rate 10M/hr\n</domain>", "<domain *>\nmax-data-volume-rate 10m/h\n</domain>"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other"), [o[1:] for o in ONE_MEANING], ids=[o[0] for o in ONE_MEANING])
+def test_two_spellings_are_one_meaning(one: str, other: str) -> None:
+    assert compare(assemble(one), assemble(other)) == ()
+
+
+ROUTES = "<pattern-list r>\n{}\n{}\n{}</pattern-list>\n"
+BY_SENDER = "mail-from /@a/ virtual-mta=x"
+BY_RECIPIENT = "rcpt-to /@b/ virtual-mta=y"
+NESTED = "header S /c/ <pattern-list>\n* virtual-mta=z\n</pattern-list>"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ((BY_SENDER, BY_RECIPIENT, ""), (BY_RECIPIENT, BY_SENDER, "")),
+        ((BY_SENDER, NESTED, ""), (NESTED, BY_SENDER, "")),
+        ((BY_SENDER, BY_RECIPIENT, ""), (BY_RECIPIENT, NESTED, BY_SENDER + "\n")),
+    ],
+    ids=["of two kinds", "a list inside", "and a new list"],
+)
+def test_lines_of_a_pattern_list_in_another_order_are_a_difference(
+    before: tuple[str, str, str], after: tuple[str, str, str]
+) -> None:
+    told = compare(assemble(ROUTES.format(*before)), assemble(ROUTES.format(*after)))
+    assert "pattern-list r: lines: other order" in map(str, told)
+    assert compare(assemble(ROUTES.format(*before)), assemble(ROUTES.format(*before))) == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("domain-key s,*,/a\ndomain-key s,b.example,/b", "domain-key s,b.example,/b\ndomain-key s,*,/a"),
+        ("domain-key s,b.example,/a\ndomain-key s,n.b.example,/b", "domain-key s,n.b.example,/b\ndomain-key s,b.example,/a"),
+    ],
+    ids=["everybody", "a parent"],
+)  # fmt: skip
+def test_keys_of_which_the_first_match_wins_keep_their_order(before: str, after: str) -> None:
+    assert [str(one) for one in compare(assemble(before), assemble(after))] == ["domain-key: other order"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "smtp-server-tls-certificate /etc/tls.pem {}",
+        "<smtp-user u>\nPassword {}\n</smtp-user>",
+        "<smtp-user u>\npasword {}\n</smtp-user>",
+        "<smtp-user u>\npassword={}\n</smtp-user>",
+        "<domain *>\nsmtp-client-certificate /etc/tls.pem {}\n</domain>",
+        "<domain *>\nhttp-delivery-url https://u:{0}@example.com/?token={0}\n</domain>",
+        "<acct-file /a>\nprivacy-policy hmac-sha256 {}\n</acct-file>",
+        "<acct-file |/bin/x --password={}>\n</acct-file>",
+    ],
+)
+def test_a_secret_is_hidden_wherever_it_stands(line: str) -> None:
+    changes = compare(assemble(line.format("hunter2")), assemble(line.format("hunter3")))
+    assert changes
+    assert "hunter" not in str([one.as_json() for one in changes])
+
+
+def test_a_truth_about_keys_is_no_secret() -> None:
+    text = "<source 192.0.2.1>\nprocess-x-dkim-key {}\n</source>"
+    changes = compare(assemble(text.format("yes")), assemble(text.format("no")))
+    assert [str(one) for one in changes] == ["source 192.0.2.1/32: process-x-dkim-key yes -> no"]
+
+
 def test_includes_are_read_in_their_place() -> None:
     files = {"part.conf": "max-smtp-msg-rate 20/d\n"}
     read = lambda name, _: [(name, files[name])] if name in files else None  # noqa: E731

@@ -325,6 +325,81 @@ class TestOpenRelays:
         assert "2 warning PM601" in shown(found(text))
 
 
+A_VMTA = "<virtual-mta v>\n  smtp-source-host 192.0.2.1 m1.example.com\n{}</virtual-mta>\n"
+ROUTE = "<pattern-list r>\n{}\n</pattern-list>\n<source 192.0.2.9>\npattern-list r\n</source>\n"
+
+
+class TestRates:
+    @pytest.mark.parametrize(
+        "rate", ["100/0m", "9" * 400 + "/h", "9" * 5000 + "/h", "100/" + "9" * 5000 + "h"]
+    )
+    def test_a_rate_beyond_all_bounds_is_no_exception(self, rate: str) -> None:
+        text = f"<domain *>\nmax-msg-rate {rate}\nbackoff-max-msg-rate {rate}\n</domain>\n"
+        found(text + A_VMTA.format(f"max-smtp-msg-rate {rate}\n"))
+
+    @pytest.mark.parametrize(
+        ("line", "remedy"),
+        [
+            ("max-cold-virtual-mta-msg 10/h", "50/d"),
+            ("max-data-volume-rate 10/hour", "10m/h"),
+            ("source-ip-max-connect-rate 10/8 5/hour", "192.0.2.0/24"),
+            ("max-msg-rate 5/hour", "250/h"),
+        ],
+    )
+    def test_the_remedy_is_right_for_the_directive(self, line: str, remedy: str) -> None:
+        findings = found(f"<domain *>\n{line}\n</domain>\n")
+        assert [remedy in f.remedy for f in findings if f.code == "PM214"] == [True]
+
+    def test_a_volume_may_be_written_like_a_size(self) -> None:
+        assert found("<domain *>\nmax-data-volume-rate 10M/h\n</domain>\n") == ()
+
+
+class TestPatternLists:
+    def test_a_list_that_is_called_has_to_be_there(self) -> None:
+        findings = found(MAIN + ROUTE.format("mail-from /x/ call-to:gone"))
+        assert shown(findings) == [f"{MAIN.count(chr(10)) + 2} error PM403"]
+
+    def test_a_list_that_is_called_is_used(self) -> None:
+        called = "<pattern-list s>\nmail-from /y/ recipient-priority=9\n</pattern-list>\n"
+        codes = {f.code for f in found(MAIN + called + ROUTE.format("mail-from /x/ call-to:s"))}
+        assert not codes & {"PM403", "PM904"}
+
+
+class TestSmtpHosts:
+    def test_an_address_without_brackets_is_a_warning(self) -> None:
+        text = "<domain a.example>\nsmtp-hosts 192.0.2.7:587,mail.example.com\n</domain>\n"
+        assert shown(found(text)) == ["2 warning PM902"]
+
+
+class TestAlmostAddresses:
+    @pytest.mark.parametrize("address", ["10.0.0.300", "256.1.1.1", "1.2.3.4567"])
+    def test_are_not_taken_for_names(self, address: str) -> None:
+        assert shown(found(f"<source {address}>\nsmtp-service yes\n</source>\n")) == ["1 warning PM305"]
+
+    @pytest.mark.parametrize("address", ["10.0.0.30", "255.255.255.255", "app", "1.2.3", "10.0.0.1a"])
+    def test_others_pass(self, address: str) -> None:
+        assert shown(found(f"<source {address}>\nsmtp-service yes\n</source>\n")) == []
+
+
+class TestColdOnes:
+    def test_one_that_another_warms_belongs_into_no_pool(self) -> None:
+        cold = A_VMTA.replace("v>", "c>").replace("192.0.2.1 ", "192.0.2.2 ").format("")
+        warm = A_VMTA.format("cold-virtual-mta c\n<domain *>\nmax-cold-virtual-mta-msg 9/d\n</domain>\n")
+        assert [f.line for f in found(warm + cold) if f.code == "PM316"] == [1]
+
+
+class TestNeverReached:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "http-access 127.0.0.1 admin\nhttp-access 10/8 monitor\nhttp-access 0/0 none\n",
+            "<pattern-list r>\nmail-from /.*/ call-to:s\nmail-from /x/ recipient-priority=9\n</pattern-list>\n",
+        ],
+    )
+    def test_what_is_reached_passes(self, text: str) -> None:
+        assert not {f.code for f in found(text)} & {"PM310", "PM613"}
+
+
 class TestSecrets:
     @pytest.mark.parametrize(
         "line",
@@ -337,6 +412,9 @@ class TestSecrets:
             "<smtp-user u hunter2>",
             "<domain *>\nhttp-delivery-url ftp://user:hunter2@example.com/\n</domain>",
             "<vault>\naccess-token hunter2#x\n</vault>",
+            "<smtp-user u>\npassword=hunter2\n</smtp-user>",
+            "<smtp-user u>\npasword hunter2\n</smtp-user>",
+            "<domain *>\nsmtp-client-certificate c.pem,d hunter2\n</domain>",
         ],
     )
     def test_never_stand_in_a_finding(self, line: str) -> None:

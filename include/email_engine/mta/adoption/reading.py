@@ -216,13 +216,13 @@ class _Reader:
             else:
                 self._other(node, PATTERNS, here)
 
-    def _opening(self, block: Block, place: Place) -> None:
+    def _opening(self, block: Block, place: Place, nested: bool = False) -> None:
         """What is wrong with a block's first and last line."""
         if not block.closed:
             text = tag_shown(block.tag, block.argument)
             self._gaps.add(place, text, "is never closed", f"write </{block.tag}> where it ends")
         rule = shipped_grammar().tags.get(block.tag)
-        if rule is not None and not _takes(block.tag, block.argument, bool(block.lead)):
+        if rule is not None and not _takes(block.tag, block.argument, nested or bool(block.lead)):
             text = tag_shown(block.tag, block.argument)
             todo = "correct what stands behind the tag's name"
             self._gaps.alike(place, text, f"<{block.tag}> takes {rule.spec}", todo, (block.tag, "takes"))
@@ -239,7 +239,7 @@ class _Reader:
             self._block(node, scope, place)
 
     def _block(self, block: Block, scope: str, place: Place) -> None:
-        self._opening(block, place)
+        self._opening(block, place, nested=scope != GLOBAL)
         rule = shipped_grammar().tags.get(block.tag)
         text = tag_shown(block.tag, block.argument)
         if rule is None:

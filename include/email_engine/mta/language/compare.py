@@ -7,11 +7,9 @@ from typing import Any
 
 from email_engine.mta.language.assembly import Assembly
 from email_engine.mta.language.meaning import Body, Key, read_meaning
+from email_engine.mta.redaction import HIDDEN, redact
 
-SECRETS = frozenset(
-    {"password", "http-api-key", "api-key", "auth-password", "access-token", "volume-audit-api-key"}
-)
-HIDDEN = "(hidden)"
+_NO_SECRETS = frozenset({"domain-key", "process-x-dkim-key", "retain-x-dkim-key"})
 ALIKE = 10
 """From so many subjects with the same change on, people read one line for all of them."""
 TOLD = 3
@@ -86,7 +84,13 @@ def compare_meanings(old: Body, new: Body) -> tuple[Change, ...]:
 def _body(old: Body, new: Body, subject: str, inside: str) -> Iterator[Change]:
     if old is new:
         return
-    yield from _settings(old.settings, new.settings, subject, inside)
+    changes = list(_settings(old.settings, new.settings, subject, inside))
+    yield from changes
+    if not any(sorted(one.old) == sorted(one.new) for one in changes) and _stays(old, new) != _stays(
+        new, old
+    ):
+        both = (_stays(old, new), _stays(new, old))
+        yield Change(Kind.CHANGED, subject, inside, "lines", *both, repeated=True)
     if old.blocks == new.blocks:
         return
     before, after = _by_domain(old.blocks, new.blocks)
@@ -98,6 +102,12 @@ def _body(old: Body, new: Body, subject: str, inside: str) -> Iterator[Change]:
             yield _block(Kind.ADDED, key, body, subject, inside)
         elif body != before[key]:
             yield from _body(before[key], body, *_below(key, subject, inside))
+
+
+def _stays(here: Body, there: Body) -> tuple[str, ...]:
+    """Lines of a pattern list that stand on both sides, in their order here."""
+    common = set(there.order)
+    return tuple(line for line in here.order if line in common)
 
 
 def _by_domain(
@@ -126,7 +136,7 @@ def _apart(blocks: Mapping[Key, Body], other: Mapping[Key, Body]) -> dict[Key, B
 
 def _below(key: Key, subject: str, inside: str) -> tuple[str, str]:
     tag, argument = key
-    name = f"{_LABELS.get(tag, tag)} {argument}".strip()
+    name = redact(f"{_LABELS.get(tag, tag)} {argument}".strip())
     if not subject:
         return name, ""
     return subject, f"{inside}, {name}" if inside else name
@@ -160,7 +170,7 @@ def _settings(
         if before == after:
             continue
         kind = Kind.CHANGED if before and after else Kind.ADDED if after else Kind.REMOVED
-        label = "cap" if name == _CAP and subject.startswith("vmta ") and not inside else name
+        label = "cap" if name == _CAP and subject.startswith("vmta ") and not inside else redact(name)
         repeated = len(before) > 1 or len(after) > 1
         yield Change(kind, subject, inside, label, *_difference(name, before, after), repeated)
 
@@ -178,7 +188,9 @@ def _difference(
 
 
 def _shown(name: str, value: str) -> str:
-    return HIDDEN if name in SECRETS or ("key" in name.split("-") and name != "domain-key") else value
+    if "key" in name.lower().split("-") and name not in _NO_SECRETS:
+        return HIDDEN
+    return redact(f"{name} {value}").removeprefix(f"{name} ")
 
 
 def lines_for_people(changes: tuple[Change, ...]) -> list[str]:

@@ -2,13 +2,15 @@
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from email_engine.mta.language.assembly import Assembly
+from email_engine.mta.language.checks import BadValue
 from email_engine.mta.language.grammar import LINE, shipped_grammar
 from email_engine.mta.language.tree import GLOBAL, Block, Directive
+from email_engine.mta.language.values import domain_pattern
 
 Key = tuple[str, str]
 """Tag and argument of a block; for a <domain> the domains that it stands for, sorted, with commas."""
@@ -46,6 +48,8 @@ class Body:
 
     settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     blocks: Mapping[Key, "Body"] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
+    """Lines and blocks of a <pattern-list> as they stand: the first that matches wins, of whatever kind."""
 
     def one(self, name: str) -> str | None:
         """The last value of a directive, None if it is not there."""
@@ -106,7 +110,16 @@ class _Reader:
         settings: dict[str, list[str]] = {}
         inside: list[tuple[str, Block]] = []
         self._read(block, block.tag, file, settings, inside)
-        return Body({name: _values(name, values) for name, values in settings.items()}, self._blocks(inside))
+        order = tuple(self._order(block, file)) if block.tag == "pattern-list" else ()
+        values = {name: _values(name, found) for name, found in settings.items()}
+        return Body(values, self._blocks(inside), order)
+
+    def _order(self, block: Block, file: str) -> Iterator[str]:
+        for node in block.items:
+            if isinstance(node, Block):
+                yield " ".join(self._key(node))
+            elif isinstance(node, Directive) and node.name != "include":
+                yield f"{node.name} {canonical(node.name or LINE, block.tag, node.value)}"
 
     def _read(
         self,
@@ -146,9 +159,17 @@ class _Reader:
         known = self._domains.get(block.argument)
         if known is None:
             patterns = expand(block.argument, self._macros)
-            known = ", ".join(sorted({pattern.lower() for pattern in patterns}))
+            known = ", ".join(sorted({_pattern(pattern) for pattern in patterns}))
             self._domains[block.argument] = known
         return ("domain", known)
+
+
+def _pattern(text: str) -> str:
+    """A domain pattern in one spelling, macros that nobody defines apart."""
+    try:
+        return domain_pattern(text).lower() if text.startswith("[") else text.lower()
+    except BadValue:
+        return text.lower()
 
 
 def _argument(block: Block) -> str:
@@ -162,7 +183,22 @@ def _argument(block: Block) -> str:
 
 
 def _values(name: str, values: list[str]) -> tuple[str, ...]:
+    if name == "domain-key" and len(values) > 1 and _apart(values):
+        return tuple(sorted(values))
     return tuple(sorted(set(values))) if name in UNORDERED else tuple(values)
+
+
+def _apart(keys: list[str]) -> bool:
+    """Does each key serve domains that no other one serves? Then their order means nothing."""
+    domains = [key.split(",")[1] if key.count(",") == 2 else "*" for key in keys]
+    known = set(domains)
+    if len(known) < len(domains) or "*" in known:
+        return False
+    return not any(
+        ".".join(labels[at:]) in known
+        for labels in (d.split(".") for d in domains)
+        for at in range(1, len(labels))
+    )
 
 
 def _merged(first: Body, second: Body) -> Body:
@@ -172,4 +208,4 @@ def _merged(first: Body, second: Body) -> Body:
     blocks = dict(first.blocks)
     for key, body in second.blocks.items():
         blocks[key] = _merged(blocks[key], body) if key in blocks else body
-    return Body(settings, blocks)
+    return Body(settings, blocks, (*first.order, *second.order))

@@ -126,8 +126,8 @@ _DOMAIN_KEY = fields(v.selector, either(v.star, v.host), either(v.vault, v.path)
 _HOSTSPEC = either(
     like(r"lookup-mx:\S+", "lookup-mx:DOMAIN"),
     like(r"\[[0-9A-Fa-f.:]+\](:\d+)?", "[ADDRESS]"),
-    v.address_and_port(v.host),
-    v.host,
+    v.address_and_port(either(v.ipv4, v.host)),
+    either(v.ipv4, v.host),
 )
 _IDENTITY = either(v.email, like(r"@\S+", "@DOMAIN"), v.host)
 _ALIAS = words(either(v.email, like(r"\*@\S+", "*@DOMAIN"), v.local_part), many(v.email))
@@ -147,6 +147,11 @@ def _key(low: int, high: int, letters: str) -> Check:
 
 def _words_of(*allowed: str) -> Check:
     return word(*allowed)
+
+
+def _quoted_name(text: str) -> str:
+    """`queue-to "name"` is how the guide writes it."""
+    return v.name(text[1:-1] if len(text) > 2 and text[0] == text[-1] == '"' else text)
 
 
 SPECS: dict[str, Check] = {
@@ -188,7 +193,7 @@ SPECS: dict[str, Check] = {
     "STRING(32..128;[A-Za-z0-9_])": _key(32, 128, "A-Za-z0-9_"),
     "STRING(40;[0-9A-Fa-f])": _key(40, 40, "0-9A-Fa-f"),
     "NAME": v.name,
-    'NAME|""': either(v.empty, v.name),
+    'NAME|""': either(v.empty, v.name, _quoted_name),
     "NAME,...": many(v.name),
     "NAME|by-smtp-source-ip": v.name,
     "NAME DOMAINPART|$NAME,...": words(

@@ -66,7 +66,7 @@ def interval_between(low: int, high: int) -> Check:
 
 
 _UNITS = {"d": "d", "day": "d", "h": "h", "hr": "h", "m": "m", "min": "m", "s": "s", "sec": "s"}
-_RATE = re.compile(r"(\d+)([bkmgt]?)/(\d*)([A-Za-z]+)")
+_RATE = re.compile(r"(\d+)([BbKkMmGgTt]?)/(\d*)([A-Za-z]+)")
 
 
 def _rate(units: str, volume: bool) -> Check:
@@ -82,7 +82,7 @@ def _rate(units: str, volume: bool) -> Check:
         if unit is None or unit not in units or (found[3] and int(found[3]) == 0):
             raise BadValue(f"a unit of {names}", Fault.UNIT)
         every = found[3] if found[3] and int(found[3]) != 1 else ""
-        return f"{int(found[1])}{found[2]}/{int(every) if every else ''}{unit}"
+        return f"{int(found[1])}{found[2].lower()}/{int(every) if every else ''}{unit}"
 
     return check
 
@@ -131,6 +131,14 @@ def ip(text: str) -> str:
         return str(ipaddress.ip_address(text))
     except ValueError:
         raise BadValue("an IP address") from None
+
+
+def ipv4(text: str) -> str:
+    """An address without brackets, as operators write it where the guide asks for some."""
+    try:
+        return str(ipaddress.IPv4Address(text))
+    except ValueError:
+        raise BadValue("an IPv4 address") from None
 
 
 def cidr(text: str) -> str:

@@ -14,7 +14,7 @@ from email_engine.mta.language.tree import Block, Directive
 Line = int
 Placed = tuple[Line, Block]
 MACRO = re.compile(r"\$([A-Za-z0-9_]+)")
-_RATE = re.compile(r"(\d+)/(\d*)([dhms])[a-z]*")
+_RATE = re.compile(r"(\d{1,300})/(\d{0,9})([dhms])[a-z]*")
 _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _REQUIRED = ("log-file", "spool")
 _MAINLY = ("postmaster", "smtp-listener", "run-as-root", "smtp-ip", "http-")
@@ -69,9 +69,9 @@ class Sender:
 def per_second(text: str) -> tuple[float, str] | None:
     """A rate as messages a second, and its unit; None for unlimited, 0 and none."""
     found = _RATE.fullmatch(text)
-    if not found:
+    if not found or not int(found[2] or 1):
         return None
-    return int(found[1]) / (_SECONDS[found[3]] * int(found[2] or 1)), found[3]
+    return float(found[1]) / (_SECONDS[found[3]] * float(found[2] or 1)), found[3]
 
 
 def first_word(text: str) -> tuple[str, str]:

@@ -144,6 +144,19 @@ NOT_ON_HOST = Rule(
     host_ips=("192.0.2.11", "192.0.2.12"),
 )
 
+PROXIED_TOO = Rule(
+    "PM323",
+    ERROR,
+    "smtp-proxy-source-host beside another source",
+    "In one virtual MTA it excludes `smtp-source-host` and `use-proxy`.",
+    "3.3.12",
+    "keep one of them; give the other way a virtual MTA of its own",
+    _vmta().replace(
+        "</", "  smtp-proxy-source-host 192.0.2.11 203.0.113.9:1080 203.0.113.9 mail1.example.com\n</"
+    ),
+    _vmta(),
+)
+
 RULES = (
     ONE_NAME,
     CASE,
@@ -157,6 +170,7 @@ RULES = (
     POOL_IN_POOL,
     SAME_IP,
     NOT_ON_HOST,
+    PROXIED_TOO,
 )
 
 
@@ -226,10 +240,19 @@ def _senders(index: Index) -> Iterator[Hit]:
             yield TWO_TUNED_POOLS.hit(found[-1][1], message)
     owners: dict[str, Sender] = {}
     proxied = "smtp-proxy-source-host"
+    cold = {
+        one.value
+        for sender in (*index.vmtas, *index.pools)
+        for one in sender.lines.get("cold-virtual-mta", ())
+    }
     for vmta in index.vmtas:
         hosts = vmta.lines.get("smtp-source-host")
-        if vmta.name not in members:
+        if vmta.name not in members and vmta.name not in cold:
             yield NO_POOL.hit(vmta.line, f"`{short(vmta.name)}` is in no pool")
+        if proxied in vmta.lines and (hosts or "use-proxy" in vmta.lines):
+            at = vmta.line + vmta.lines[proxied][0].offset
+            other = "smtp-source-host" if hosts else "use-proxy"
+            yield PROXIED_TOO.hit(at, f"`{proxied}` and `{other}` in one virtual MTA")
         if not hosts:
             if proxied not in vmta.lines and not index.may_hold_more(vmta):
                 yield NO_HOST.hit(vmta.line, f"`{short(vmta.name)}` has no `smtp-source-host`")

@@ -145,11 +145,14 @@ _POINTS: dict[tuple[str, str], tuple[str, Rule]] = {
     ("source", "source-group"): ("source-group", OTHER),
     ("virtual-mta", "use-proxy"): ("proxy", OTHER),
     ("global", "use-proxy"): ("proxy", OTHER),
+    ("global", "enable-signals"): ("signals-filter", OTHER),
+    ("virtual-mta", "enable-signals"): ("signals-filter", OTHER),
+    ("virtual-mta-pool", "enable-signals"): ("signals-filter", OTHER),
 }
 _NAMES_AT: dict[str, dict[str, tuple[str, Rule]]] = {}
 for (_tag, _name), _target in _POINTS.items():
     _NAMES_AT.setdefault(_tag, {})[_name] = _target
-_NOBODY = frozenset(('""', "none", "by-smtp-source-ip"))
+_NOBODY = frozenset(('""', "none", "by-smtp-source-ip", "true", "false", "yes", "no"))
 
 
 def check_references(index: Index) -> Iterator[Hit]:
@@ -184,17 +187,24 @@ def _block(index: Index, block: Block, line: Line) -> Iterator[Hit]:
         if type(node) is Directive:
             if node.name in here:
                 yield from _names(index, node, line, *here[node.name])
-            elif block.tag == "pattern-list" and "virtual-mta=" in node.value:
-                for action in node.value.rpartition("/")[2].split(","):
-                    key, _, name = action.strip().partition("=")
-                    if key == "virtual-mta":
-                        yield from _points_to(index, line + node.offset, _SENDERS, SENDER, name)
+            elif block.tag == "pattern-list":
+                for key, name in actions(node.value):
+                    target = (_SENDERS, SENDER) if key == "virtual-mta" else ("pattern-list", PATTERNS)
+                    yield from _points_to(index, line + node.offset, *target, name)
         elif type(node) is Block and block.tag == node.tag == "pattern-list":
             yield from _block(index, node, line + node.offset)
 
 
+def actions(value: str) -> Iterator[tuple[str, str]]:
+    """What a line of a pattern list points to: `virtual-mta` or `call-to`, and the name."""
+    for action in value.rpartition("/")[2].split(","):
+        for key, mark in (("virtual-mta", "="), ("call-to", ":")):
+            if action.strip().startswith(key + mark):
+                yield key, action.strip()[len(key) + 1 :]
+
+
 def _names(index: Index, directive: Directive, line: Line, tag: str, rule: Rule) -> Iterator[Hit]:
-    for name in directive.value.split(","):
+    for name in directive.value.partition(",subaccount=")[0].split(","):
         yield from _points_to(index, line + directive.offset, tag, rule, name.strip('" '))
 
 

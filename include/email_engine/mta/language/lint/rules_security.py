@@ -111,6 +111,16 @@ LOG_READABLE = Rule(
     "log-file-world-readable yes\n",
     "log-file-world-readable no\n",
 )
+NO_TLS_TO_REQUIRE = Rule(
+    "PM612",
+    ERROR,
+    "require-starttls without use-starttls",
+    "Encryption is demanded and never begun: no mail leaves for the domain.",
+    "3.3.10; facts section 1.9",
+    "write `use-starttls yes`, or delete `require-starttls`",
+    "<domain example.org>\n  use-starttls no\n  require-starttls yes\n</domain>\n",
+    "<domain example.org>\n  use-starttls yes\n  require-starttls yes\n</domain>\n",
+)
 RELAY_ALL = Rule(
     "PM611",
     ERROR,
@@ -134,9 +144,11 @@ RULES = (
     OLD_TLS,
     LOG_READABLE,
     RELAY_ALL,
+    NO_TLS_TO_REQUIRE,
 )
 
 _TRUE = ("yes", "true")
+_LOGIN = "name this source in the <smtp-user> alone, and let the listener give a <source> that does not relay"
 
 
 def network(text: str) -> Network | None:
@@ -193,8 +205,10 @@ def _source(line: Line, settings: Settings, listened: dict[str, str]) -> Iterato
         login = settings.get("require-auth") in _TRUE
         if (net and net.prefixlen == 0) or (net is None and name in listened):
             who = "everybody" if net else f"whoever reaches the listener {listened[name]}"
-            severity = WARNING if login else None
-            yield OPEN_RELAY.hit(at, f"<source {name}> relays for {who}", severity)
+            severity, remedy = (WARNING if login else None), None
+            if login:
+                who, remedy = f"{who} with a login", _LOGIN
+            yield OPEN_RELAY.hit(at, f"<source {name}> relays for {who}", severity, remedy)
         elif net and _is_wide(net) and not login:
             severity = INFO if net.is_private else None
             yield WIDE.hit(at, f"<source {name}> relays for {net.num_addresses} addresses", severity)
@@ -243,6 +257,10 @@ def _tls(index: Index) -> Iterator[Hit]:
         ),
         *index.all_domains,
     ]
+    for line, one in index.all_domains:
+        if one.get("require-starttls") in _TRUE and one.get("use-starttls") in ("no", "false"):
+            at = line + one.offset("require-starttls")
+            yield NO_TLS_TO_REQUIRE.hit(at, "`require-starttls yes` beside `use-starttls no`")
     for line, one in settings:
         for name, (offset, value) in one.values.items():
             if name.endswith(("tls-allow-tlsv1", "tls-allow-tlsv1.1")) and value in _TRUE:

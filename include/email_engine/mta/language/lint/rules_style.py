@@ -1,10 +1,12 @@
 """9xx: deprecated, legacy and removed; names that nothing uses."""
 
+import re
 from collections.abc import Iterator
 
 from email_engine.mta.language.lint.index import MACRO, Index
 from email_engine.mta.language.lint.regexes import Told
 from email_engine.mta.language.lint.rule import ERROR, INFO, MAIN, WARNING, Hit, Rule
+from email_engine.mta.language.lint.rules_references import actions
 from email_engine.mta.language.tree import Block, Directive
 
 DEPRECATED = Rule(
@@ -72,12 +74,17 @@ _USERS = {
 }
 
 
-JUDGED = frozenset(("max-message-size",))
+_BARE = re.compile(r"\d{1,3}(\.\d{1,3}){3}(:\d+)?")
+JUDGED = frozenset(("max-message-size", "smtp-hosts"))
 """Directives that `judge_value` has something to say about."""
 
 
 def judge_value(name: str, value: str) -> list[Told]:
-    """A number where a size is wanted."""
+    """A number where a size is wanted, an address without its brackets."""
+    if name == "smtp-hosts":
+        bare = [host for host in re.split(r"[,;]", value) if _BARE.fullmatch(host)]
+        remedy = "write addresses in brackets, such as [192.0.2.7]:25"
+        return [(LEGACY, f"`smtp-hosts {host}`: an address without brackets", None, remedy) for host in bare]
     if name == "max-message-size" and value.isdecimal() and value != "0":
         return [(PLAIN_NUMBER, f"`max-message-size {value}` has no unit", None, None)]
     return []
@@ -115,7 +122,10 @@ def _used(index: Index) -> tuple[dict[str, set[str]], set[str]]:
             if type(node) is Block:
                 look(node)
             elif type(node) is Directive:
-                if node.name in directives:
+                if block.tag == "pattern-list":
+                    called = {name for key, name in actions(node.value) if key == "call-to"}
+                    values.setdefault("pattern-list", set()).update(called)
+                elif node.name in directives:
                     values.setdefault(node.name, set()).update(node.value.replace('"', "").split(","))
                 if "$" in node.value:
                     macros.update(MACRO.findall(node.value))

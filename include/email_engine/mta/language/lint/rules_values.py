@@ -173,3 +173,15 @@ RULES = (
     NO_SLASH,
     KEY_FILE_QUOTED,
 )
+
+_EXAMPLES = (
+    ("CIDR RATE", "192.0.2.0/24 20/h"),
+    ("CIDR VOLUME", "192.0.2.0/24 10m/h"),
+    ("VOLUME", "10m/h or 500k/s"),
+    ("DAY-RATE", "50/d or 50/d,100/d,200/d"),
+)
+
+
+def rate_remedy(spec: str) -> str | None:
+    """What a right rate looks like where it is unlike most others; None: as the rule says."""
+    return next((f"write for example {right}" for kind, right in _EXAMPLES if kind in spec), None)

@@ -8,12 +8,14 @@ from email_engine.mta.language.lint import rules_scope as scopes
 from email_engine.mta.language.lint import rules_style as style
 from email_engine.mta.language.lint import rules_syntax as syntax
 from email_engine.mta.language.lint import rules_words as words
+from email_engine.mta.language.lint.finding import Severity
 from email_engine.mta.language.lint.index import first_word
 from email_engine.mta.language.lint.rule import short
 from email_engine.mta.language.lint.values import Verdict
 from email_engine.mta.language.tree import GLOBAL, Block
 
 _GUESSES = 200
+_NO_ADDRESS = re.compile(r"(?!((25[0-5]|2[0-4]\d|1?\d?\d)(\.|$)){4})\d+\.\d+\.\d+\.\d+")
 _OWN_QUEUE = re.compile(r"\{[A-Za-z]+\}")
 _QUEUES = ("{sparkpost}", "{bounce}")
 _PLAIN = re.compile(r"[A-Za-z0-9._*$-]*")
@@ -86,6 +88,9 @@ class TagJudge:
         told = text_fault(argument)
         if told:
             return [told]
+        if rule.name == "source" and _NO_ADDRESS.fullmatch(argument):
+            message = f"<source {argument}>: no address, and therefore read as a name"
+            return [Verdict(scopes.TAG_ARGUMENT, message, Severity.WARNING, "correct the address")]
         check = rule.check if parent == GLOBAL else rule.nested_check
         try:
             check(argument)

@@ -165,8 +165,10 @@ class Judge:
         lower = name.lower()
         if lower != name and self._grammar.rule(lower, scope):
             return Verdict(words.UPPER_CASE, f"`{shown}` is written `{lower}`", remedy=f"write `{lower}`")
-        if name.rstrip("=:") in self._grammar.directives:
-            return Verdict(syntax.ASSIGNMENT, f"`{short(name)}`: a sign between keyword and value")
+        if re.split("[=:]", name)[0] in self._grammar.directives and ("=" in name or name.endswith(":")):
+            return Verdict(
+                syntax.ASSIGNMENT, f"`{re.split('[=:]', name)[0]}`: a sign between keyword and value"
+            )
         self._guesses += 1
         near = self._grammar.nearest(name[:60]) if self._guesses <= _GUESSES else None
         if near is None:
@@ -234,7 +236,7 @@ class Judge:
         if error.fault is Fault.ORDER:
             return Verdict(values.ORDER, f"{shown}: wrong order; it takes {short(spec)}")
         if "RATE" in spec and error.fault is not Fault.COUNT:
-            return Verdict(values.BAD_RATE, f"{shown}: allowed is {expected}")
+            return Verdict(values.BAD_RATE, f"{shown}: allowed is {expected}", None, values.rate_remedy(spec))
         if error.fault is Fault.UNIT:
             return Verdict(values.BAD_UNIT, f"{shown}: allowed is {expected}")
         if "with commas and without blanks" in expected:
@@ -261,7 +263,8 @@ class Judge:
                 values.TOO_MANY, f"`{name}` has {value.count(',') + 1} values, at most 30 are allowed"
             )
         if name in ("http-api-key", "api-key"):
-            return Verdict(values.API_KEY, f"`{name}` is not {error.expected}")
+            remedy = "write the key that the service gave you" if scope == "signals" else None
+            return Verdict(values.API_KEY, f"`{name}` is not {error.expected}", remedy=remedy)
         if name == "mx" and len(value.split()) > 1 and not value.split()[1].endswith(".rollup"):
             return Verdict(values.ROLLUP_NAME, f"{shown}: the name does not end in .rollup")
         return None
