@@ -150,6 +150,12 @@ def test_what_powermta_takes_is_not_told_to_be_wrong(more: str) -> None:
     assert adopted(SECTION_5 + more).gaps == ()
 
 
+def test_a_password_behind_a_sign_is_not_told() -> None:
+    result = adopted(SECTION_5 + "password=hunter2\n<smtp-user u>\nauth-password=hunter2\n</smtp-user>\n")
+    assert result.gaps
+    assert "hunter2" not in result.fleet + str(result.gaps)
+
+
 def test_the_configuration_of_the_reference_is_understood_whole() -> None:
     result = adopted(SECTION_5)
     assert result.gaps == ()

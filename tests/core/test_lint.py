@@ -388,6 +388,17 @@ class TestColdOnes:
         assert [f.line for f in found(warm + cold) if f.code == "PM316"] == [1]
 
 
+class TestReleases:
+    @pytest.mark.parametrize(
+        ("version", "codes"), [("4.5", {"PM206"}), ("5.0r1", {"PM206"}), ("5.0", set()), ("5.0r5", set())]
+    )
+    def test_a_reply_says_how_long_backoff_lasts_since_5_0r5(self, version: str, codes: set[str]) -> None:
+        text = (
+            "<smtp-pattern-list p>\nreply /x/ mode=backoff,backoff-to-normal-after=1h\n</smtp-pattern-list>\n"
+        )
+        assert {f.code for f in found(text, version=version)} == codes
+
+
 class TestNeverReached:
     @pytest.mark.parametrize(
         "text",

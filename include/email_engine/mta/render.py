@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -13,12 +13,17 @@ from email_engine.errors import InputError
 from email_engine.fleet import names
 from email_engine.fleet.model import IpRecord, MtaHost
 from email_engine.fleet.providers import Providers
+from email_engine.mta.language.grammar import release
 from email_engine.mta.layout import Section
 from email_engine.mta.policy import DeployPolicy, ProviderRates
+from email_engine.mta.replies import Receiver
 from email_engine.mta.routing import daily_cap, order, pool_members
 from email_engine.mta.submission import plan_submissions
 
 OPERATORS_OWN = "/etc/pmta/config"
+TIMED_BACKOFF = (5, 0, 5)
+"""The first release that is known to take `backoff-to-normal-after` as an action of a reply."""
+_UNTIMED = re.compile(r",backoff-to-normal-after=[0-9a-z]+")
 _HARMLESS = re.compile(r"[^\x00-\x1f\x7f\"'#<>\\]*")
 _FIELDS: tuple[tuple[str, names.Check], ...] = (
     ("vmta", names.name),
@@ -81,6 +86,7 @@ def render_host(
         base=host.base,
         accounting_dir=host.accounting_dir,
         policy=policy,
+        receivers=_receivers(host, policy),
         limits=groups,
         rollups=[(rates.name, rates.rollup) for rates in policy.providers if policy.rollups and rates.rollup],
     )
@@ -99,6 +105,19 @@ def render_host(
         )
         sections.append(Section(tenant, text))
     return tuple(sections)
+
+
+def _receivers(host: MtaHost, policy: DeployPolicy) -> list[Receiver]:
+    """Reply patterns as the host's release takes them: before 5.0r5 every backoff lasts as long as its <domain> says, for
+    an action that PowerMTA does not know stops it from starting."""
+    if release(host.version) >= TIMED_BACKOFF:
+        return list(policy.receivers)
+    return [
+        replace(
+            receiver, replies=tuple(replace(r, actions=_UNTIMED.sub("", r.actions)) for r in receiver.replies)
+        )
+        for receiver in policy.receivers
+    ]
 
 
 def _limit_groups(providers: Providers, policy: DeployPolicy) -> tuple[LimitGroup, ...]:

@@ -331,3 +331,17 @@ class TestPolicy:
     def test_a_file_that_is_no_policy_is_refused(self, text: str) -> None:
         with pytest.raises(FileInvalid):
             parse_policy(text)
+
+
+@pytest.mark.parametrize(
+    ("version", "timed"),
+    [("4.5", False), ("5.0", False), ("5.0r1", False), ("5.0r5", True), ("5.0r8", True), ("5.5", True)],
+)
+def test_a_reply_says_how_long_backoff_lasts_only_to_a_release_that_knows_it(
+    version: str, timed: bool
+) -> None:
+    sections = render_host(replace(HOST, version=version), (record(1),), shipped_providers(), POLICY)
+    text = "".join(section.text for section in sections)
+    assert (",backoff-to-normal-after=" in text) is timed
+    assert text.count("  reply /") == sum(len(one.replies) for one in POLICY.receivers)
+    assert "backoff-to-normal-after 2h" in text

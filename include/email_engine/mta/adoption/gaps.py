@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from email_engine.mta.language.assembly import Place
+from email_engine.mta.redaction import redact
 
 MOST_ALIKE = 500
 """So many different lines that mean nothing are told; of the rest only the number."""
@@ -38,8 +39,8 @@ def printable(text: str) -> str:
 def shown(name: str, value: str) -> str:
     """A directive as it may be told."""
     if not value:
-        return printable(name)
-    return printable(f"{name} {value}") if name in _SHOWN else f"{printable(name)} ..."
+        return printable(redact(name))
+    return printable(f"{name} {value}") if name in _SHOWN else f"{printable(redact(name))} ..."
 
 
 def tag_shown(tag: str, argument: str) -> str:

@@ -1,7 +1,9 @@
 """228: actions of a reply pattern that exclude one another."""
 
+from email_engine.mta.language.grammar import is_newer
 from email_engine.mta.language.lint.regexes import BETWEEN, Told, quotes
 from email_engine.mta.language.lint.rule import ERROR, Rule
+from email_engine.mta.language.lint.rules_words import TOO_NEW
 
 EXCLUDE = Rule(
     "PM228",
@@ -15,6 +17,8 @@ EXCLUDE = Rule(
     "<smtp-pattern-list replies>\n  reply /blocked/ disable-source-ip,reenable-after=6h\n</smtp-pattern-list>\n",
 )
 RULES = (EXCLUDE,)
+TIMED_BACKOFF = "5.0r2-5.0r5"
+"""Since when a reply may say how long its backoff lasts: the guide of 5.0r5 has it, that of 5.0r1 does not."""
 
 
 def actions_of(value: str) -> list[str]:
@@ -23,7 +27,7 @@ def actions_of(value: str) -> list[str]:
     return value[found.end() :].strip().split(",") if found else []
 
 
-def judge_actions(value: str) -> list[Told]:
+def judge_actions(value: str, version: str) -> list[Told]:
     """Verdicts on one `reply`."""
     actions = actions_of(value)
     names = [action.partition("=")[0] for action in actions]
@@ -37,4 +41,8 @@ def judge_actions(value: str) -> list[Told]:
         wrong = "`reenable-after` needs `disable-source-ip` before it"
     elif "backoff-to-normal-after" in names and "mode=backoff" not in actions:
         wrong = "`backoff-to-normal-after` needs `mode=backoff`"
+    if "backoff-to-normal-after" in names and is_newer(TIMED_BACKOFF, version):
+        message = f"the action `backoff-to-normal-after` came with {TIMED_BACKOFF}, later than {version}"
+        remedy = "write `backoff-to-normal-after` into the <domain> instead"
+        found.append((TOO_NEW, message, None, remedy))
     return [*found, (EXCLUDE, wrong, None, None)] if wrong else found

@@ -282,7 +282,7 @@ class Judge:
         if "REGEX" in rule.spec:
             found += [Verdict(*told) for told in judge_regex(value)]
         if rule.name == "reply":
-            found += [Verdict(*told) for told in judge_actions(value)]
+            found += [Verdict(*told) for told in judge_actions(value, self._version)]
         found += [Verdict(*told) for told in limits.judge_value(rule.name, value)]
         found += [Verdict(*told) for told in style.judge_value(rule.name, value)]
         return found
