@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     """Exit 1 if rows were unreadable or named a source that the fleet does not have; both are told on stderr."""
     fleet, (policy,) = chosen_fleet(args), chosen_policies(args).values()
     seen = _Traffic(fleet)
-    for path in args.files:
+    for path in dict.fromkeys(args.files):
         seen.take(*_read(path))
     seen.refuse_gaps()
     days = replay(fleet, policy, seen.counts, seen.known_until)
@@ -77,7 +78,11 @@ class _Traffic:
         self.by_vmta = {ip.vmta: ip for ip in self.fleet.ips}
 
     def _ip(self, source: Source) -> SendingIp | None:
-        return self.by_address.get(source.address) or self.by_vmta.get(source.vmta)
+        try:
+            address = str(ip_address(source.address))
+        except ValueError:
+            address = ""
+        return self.by_address.get(address) or self.by_vmta.get(source.vmta)
 
     def take(self, rows: Iterable[tuple[Source, datetime, Counts]], unreadable: int) -> None:
         self.unreadable += unreadable

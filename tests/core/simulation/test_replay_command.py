@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from email_engine.cli import main
+from email_engine.home import CONFIG
 
 HEADER = "type,timeLogged,rcpt,bounceCat,dlvSourceIp,vmta\r\n"
 START = datetime(2026, 11, 1, 0, 15, tzinfo=UTC)
@@ -90,10 +91,31 @@ def test_a_host_whose_accounting_ends_early_holds(capsys: pytest.CaptureFixture[
     assert "the accounting of mta-1 never came" in silent["reason"]
 
 
-def test_a_row_without_address_is_known_by_its_virtual_mta(
-    capsys: pytest.CaptureFixture[str], write: Write
+@pytest.mark.parametrize(
+    ("source", "sent"),
+    [(",aurora-41", 50), ("127.0.0.1,aurora-41", 50), (f"{WARMING},", 50), (f"{WARMING},other", 50)],
+    ids=["no address", "behind a translated address", "no virtual MTA", "the address counts first"],
+)
+def test_a_row_is_known_by_its_address_or_its_virtual_mta(
+    capsys: pytest.CaptureFixture[str], write: Write, source: str, sent: int
 ) -> None:
-    assert replayed(capsys, write("a.csv", day_of(1, 50, source=",aurora-41")))[0]["sent"] == 50
+    assert replayed(capsys, write("a.csv", day_of(1, 50, source=source)))[0]["sent"] == sent
+
+
+def test_an_address_in_another_spelling_is_the_same(
+    capsys: pytest.CaptureFixture[str], write: Write, tmp_path: Path
+) -> None:
+    fleet = tmp_path / "fleet.yaml"
+    fleet.write_text((CONFIG / "fleet.yaml").read_text().replace("198.51.100.1", "2001:db8::1"))
+    rows = day_of(1, 50, source="2001:0DB8:0000:0000:0000:0000:0000:0029,")
+    main(["replay", "--fleet", str(fleet), "--json", str(write("a.csv", rows))])
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["sent"] for line in lines if line["ip"] == "2001:db8::29"] == [50]
+
+
+def test_the_same_file_twice_counts_once(capsys: pytest.CaptureFixture[str], write: Write) -> None:
+    path = write("a.csv", day_of(1, 50))
+    assert replayed(capsys, path, path)[0]["sent"] == 50
 
 
 def test_what_is_left_out_is_told_and_found(capsys: pytest.CaptureFixture[str], write: Write) -> None:
