@@ -89,7 +89,7 @@ def test_a_range_comes_back_as_one_range(tmp_path: Path, render: Render, lines: 
     fleet.write_text(
         f"""
 version: 1
-mta_hosts: [{{name: mta-1}}]
+mta_hosts: [{{name: mta-1, version: 5.0r5}}]
 mailwizz: [{{name: mw-t, tenant: t}}]
 tenants:
   - name: t
