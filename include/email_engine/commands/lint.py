@@ -16,7 +16,7 @@ from email_engine.mta.language.lint import Finding, Severity, lint
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """FILE..., --version, --strict, --host-ip, --root."""
+    """FILE..., --version, --strict, --host-ip, --root, --allow."""
     parser.add_argument(
         "files",
         metavar="FILE",
@@ -34,6 +34,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--root", metavar="DIR", type=Path, help="look absolute paths (includes, DKIM keys) up below DIR"
     )
+    parser.add_argument(
+        "--allow",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a directive that a later release has and these tables do not, may be repeated",
+    )
     add_json(parser)
 
 
@@ -48,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     host_ips = [_address(text) for text in args.host_ip] if args.host_ip else None
     found = set()
     for assembly, files in _assemblies(list(dict.fromkeys(args.files)), args.root):
-        found |= set(lint(assembly, version=args.version, host_ips=host_ips, files=files))
+        found |= set(lint(assembly, version=args.version, host_ips=host_ips, files=files, allow=args.allow))
     findings = sorted(found)
     counts = Counter(finding.severity for finding in findings)
     emit(args, _value(findings, counts), _text(findings, counts, args.files))

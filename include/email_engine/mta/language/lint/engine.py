@@ -20,6 +20,7 @@ def lint(
     version: str = "5.0",
     host_ips: Iterable[str] | None = None,
     files: Files | None = None,
+    allow: Iterable[str] = (),
 ) -> tuple[Finding, ...]:
     """Findings by file and line.
 
@@ -27,9 +28,10 @@ def lint(
         version: PowerMTA's release, such as 4.5 or 5.0r5; ValueError if it is none.
         host_ips: all addresses of the host; None: not known.
         files: what is known of the host's files; None: nothing.
+        allow: directives that the tables do not have and a later release does; nothing is known about their values.
     """
     known = frozenset(_plain(address) for address in host_ips) if host_ips is not None else None
-    index = Index(assembly, version, known, files)
+    index = Index(assembly, version, known, files, frozenset(allow))
     found: set[Finding] = set()
     for check in CHECKS:
         for line, rule, message, severity, remedy in islice(check(index), MOST):

@@ -84,12 +84,18 @@ class Index:
     """Lines count through all files; `flat.place` tells file and line."""
 
     def __init__(
-        self, assembly: Assembly, version: str, host_ips: frozenset[str] | None, files: Files | None
+        self,
+        assembly: Assembly,
+        version: str,
+        host_ips: frozenset[str] | None,
+        files: Files | None,
+        allow: frozenset[str] = frozenset(),
     ) -> None:
         self.assembly = assembly
         self.version = version
         self.host_ips = host_ips
         self.files = files
+        self.allow = allow
         self.grammar: Grammar = shipped_grammar()
         self.flat: Flat = flatten(assembly)
         self.root: Block = self.flat.root

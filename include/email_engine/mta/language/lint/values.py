@@ -69,9 +69,10 @@ class Known:
 class Judge:
     """Remembers what it said about a directive in a kind of block."""
 
-    def __init__(self, grammar: Grammar, version: str) -> None:
+    def __init__(self, grammar: Grammar, version: str, allow: frozenset[str] = frozenset()) -> None:
         self._grammar = grammar
         self._version = version
+        self._allow = allow
         self._old = release(version) < (5, 0, 0)
         self._guesses = 0
 
@@ -145,7 +146,7 @@ class Judge:
             return (self._unknown(name, scope),)
         if name in self._grammar.directives:
             return (self._elsewhere(name, where),)
-        return (self._unknown(name, scope),)
+        return () if name in self._allow else (self._unknown(name, scope),)
 
     def _elsewhere(self, name: str, where: str) -> Verdict:
         allowed = sorted({scope for rule in self._grammar.directives[name] for scope in rule.scopes})
