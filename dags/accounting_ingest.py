@@ -6,12 +6,17 @@
 **What it does** For every MTA host one task: it lists the closed PowerMTA accounting files in the host's
 `accounting_dir` over SFTP (the `move-to` folder of the acct-file, where only closed files lie), takes those it has not
 seen, oldest first, and adds their delivered, bounced, deferred and complained recipients to `delivery_stats` by IP,
-mailbox provider and hour. A file is known by its content and taken whole or not at all, so nothing counts twice,
-whatever is killed, cleared or copied.
+mailbox provider and hour. Bounces and complaints are kept one by one in `delivery_events`, with campaign and a keyed
+hash of the recipient (key: `EMAIL_ENGINE_RECIPIENT_KEY`, or a file named by `EMAIL_ENGINE_RECIPIENT_KEY_FILE`, 16
+bytes at least, the same on every worker; without it they are kept without recipient). A complaint counts for the hour
+in which its mail was sent where it tells that (`counted_by` header or message), else for that of the report. A file
+is known by its content and taken whole or not at all, so nothing counts twice, whatever is killed, cleared or copied;
+of a file whose beginning was taken before, the rest counts.
 
-**What it changes** tables accounting_files, delivery_stats and alerts. Nothing on the hosts; old files are PowerMTA's
-to delete. Rows of IPs outside the fleet are counted as rejected. A file with more than 1 % unreadable rows is refused
-with an alert, and the next one is taken. A dry run reads and reports, and writes nothing.
+**What it changes** tables accounting_files, accounting_quarantine, delivery_stats, delivery_events and alerts. Nothing
+on the hosts; old files are PowerMTA's to delete. Rows of IPs outside the fleet are counted as rejected. Unreadable rows
+go to the quarantine with file, line and reason. A file with more than 1 % of them (`include/config/accounting.yaml`) is
+refused with an alert, and the next one is taken. A dry run reads and reports, and writes nothing.
 
 **If it fails** the failed task's log names the host and the next step; the other hosts go on, and the next run catches
 up. `Unreachable`: is the host up, is its SSH open to this worker? `AccessDenied` or a changed host key: see the

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def environment(settings: Settings, cluster: Cluster, parallelism: int = 16) -> 
         "EMAIL_ENGINE_CONFIRM_AFTER": "2",
         "EMAIL_ENGINE_WATCH_MINUTES": "0.2",
         "EMAIL_ENGINE_BLOCKLISTS": str(settings.blocklists_file),
+        "EMAIL_ENGINE_RECIPIENT_KEY": sha256(f"recipients {known['fernet']}".encode()).hexdigest(),
         "EMAIL_ENGINE_CONFIG_HISTORY": str(settings.state / "config-history"),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),

@@ -1,5 +1,6 @@
 """`IngestHost`: SFTP in, PostgreSQL out; the adapter is real where the network matters and a fake elsewhere."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from tests.airflow_connections import engine_connection
 from tests.fleet_rows import add_host, add_ip, add_tenant
 from tests.integration.ssh_host import SshHost
 
+_serial = itertools.count()
 HEADER = "type,timeLogged,rcpt,bounceCat,dlvSourceIp,vmta\r\n"
 FOLDER = "/var/log/pmta/done"
 
@@ -43,12 +45,15 @@ class FakeHost:
         assert path == FOLDER
         return tuple(SimpleNamespace(name=n, size=len(d), modified=m) for n, (d, m) in self.files.items())
 
-    def read(self, path: str) -> bytes | None:
+    def fetch(self, path: str, target: Path) -> bool:
         name = path.rpartition("/")[2]
         self.reads.append(name)
         if name == self.breaks_at:
             raise Unreachable("mta-1", "connection lost", "an answer", "is the host up?")
-        return None if name in self.gone else self.files[name][0]
+        if name in self.gone:
+            return False
+        target.write_bytes(self.files[name][0])
+        return True
 
 
 @pytest.fixture
@@ -70,8 +75,13 @@ def host(fleet: Store, monkeypatch: pytest.MonkeyPatch) -> FakeHost:
 
 
 def content(delivered: int, bad: int = 0) -> bytes:
-    good = "d,2026-11-01 10:15:00+0000,a@gmail.com,,198.51.100.1,aurora-1\r\n"
-    return (HEADER + good * delivered + "x\r\n" * bad).encode()
+    """Rows of their own for each call: two files never begin alike."""
+    start = next(_serial)
+    good = "".join(
+        f"d,2026-11-01 10:15:00+0000,a{start}.{n}@gmail.com,,198.51.100.1,aurora-1\r\n"
+        for n in range(delivered)
+    )
+    return (HEADER + good + "x\r\n" * bad).encode()
 
 
 def ingest(mta_host: str = "mta-1", *, dry_run: bool = False) -> dict[str, Any]:
@@ -115,9 +125,10 @@ def test_closed_files_are_taken_oldest_first_and_only_once(fleet: Store, host: F
 
 
 def test_a_renamed_copy_counts_nothing(fleet: Store, host: FakeHost) -> None:
-    host.files = {"acct-1.csv": (content(1), 10)}
+    data = content(1)
+    host.files = {"acct-1.csv": (data, 10)}
     ingest()
-    host.files = {"acct-1-old.csv": (content(1), 10)}
+    host.files = {"acct-1-old.csv": (data, 10)}
     assert ingest()["duplicate"] == 1
     assert attempts(fleet) == 1
 

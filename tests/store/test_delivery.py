@@ -1,20 +1,27 @@
 """Accounting files are counted exactly once, whole or not at all, in a real PostgreSQL."""
 
+import tempfile
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, Row, func, select, text, update
 
-from email_engine.fleet.providers import provider_of
-from email_engine.mta.accounting import summarize
+from email_engine.fleet.providers import shipped_providers
+from email_engine.mta.accounting_policy import shipped_accounting_policy
+from email_engine.mta.recipients import recipient_hash
 from email_engine.store import schema as s
-from email_engine.store.delivery import AccountingFile, Taken, seen_files, take_file
+from email_engine.store.delivery import AccountingFile, Reading, Taken, seen_files, take_file
 from email_engine.store.engine import Store
 from tests.fleet_rows import add_host, add_ip, add_tenant
 
 HEADER = "type,timeLogged,rcpt,bounceCat,dlvSourceIp,vmta"
+HASH = partial(recipient_hash, b"sixteen bytes at least")
+READING = Reading(shipped_providers(), shipped_accounting_policy(), HASH)
 HOUR = datetime(2026, 11, 1, 10, tzinfo=UTC)
 
 
@@ -47,15 +54,15 @@ def take(
     store: Store, data: bytes, name: str = "acct-1.csv", host: str = "mta-1", modified: int = 1
 ) -> Taken:
     with store.session(tenant="*") as conn:
+        return take_in(conn, data, name, host, modified)
+
+
+def take_in(conn: Connection, data: bytes, name: str, host: str = "mta-1", modified: int = 1) -> Taken:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "file"
+        path.write_bytes(data)
         file = AccountingFile(host, name, len(data), modified)
-        return take_file(
-            conn,
-            file,
-            data,
-            summarize(data, name, provider_of),
-            dag_id="accounting_ingest",
-            run_id="r",
-        )
+        return take_file(conn, file, path, READING, dag_id="accounting_ingest", run_id="r")
 
 
 def stats(store: Store) -> Sequence[tuple[object, ...]]:
@@ -148,11 +155,7 @@ def test_a_crash_before_the_commit_leaves_no_trace(fleet: Store) -> None:
 
     def killed_after_taking() -> None:
         with fleet.session(tenant="*") as conn:
-            file, summary = (
-                AccountingFile("mta-1", "acct-1.csv", len(data), 1),
-                summarize(data, "a", provider_of),
-            )
-            assert take_file(conn, file, data, summary, dag_id=None, run_id=None).status == "taken"
+            assert take_in(conn, data, "acct-1.csv").status == "taken"
             raise RuntimeError("killed")
 
     with pytest.raises(RuntimeError):
@@ -192,13 +195,111 @@ def test_an_ip_behind_nat_is_found_by_its_virtual_mta(fleet: Store) -> None:
     assert stats(fleet) == [("aurora-2", "gmail", 2, 1, 1, 0, 0, {"unknown": 1})]
 
 
-def test_a_file_that_grew_after_it_was_taken_is_refused_since_it_would_count_twice(fleet: Store) -> None:
-    take(fleet, content(row()))
-    grown = take(fleet, content(row(), row()))
-    assert grown.status == "refused"
-    assert "it is still written" in grown.message
-    assert stats(fleet)[0][2] == 1
-    assert len(alerts(fleet)) == 1
+WHOLE = content(
+    *(
+        row("dbt"[n % 3], rcpt=f"u{n}@gmail.com", ip=f"198.51.100.{n % 2 + 1}", category="x" * (n % 3 == 1))
+        for n in range(30)
+    )
+)
+CUTS = [
+    len(HEADER) + 2,
+    len(HEADER) + 3,
+    200,
+    201,
+    255,
+    256,
+    257,
+    *range(700, 780),
+    len(WHOLE) - 2,
+    len(WHOLE) - 1,
+]
+
+
+@pytest.mark.parametrize("name", ["acct-1.csv", "other.csv"])
+def test_of_a_shorter_copy_and_then_the_whole_file_each_record_counts_once_wherever_it_was_cut(
+    fleet: Store, name: str
+) -> None:
+    take(fleet, WHOLE, host="mta-2")
+    wanted = stats(fleet)
+    for cut in CUTS:
+        with fleet.session(tenant="*") as conn:
+            conn.execute(text("TRUNCATE email_engine.delivery_stats, email_engine.accounting_files CASCADE"))
+        first, rest = take(fleet, WHOLE[:cut], name), take(fleet, WHOLE, modified=2)
+        if first.status == "refused":
+            assert rest.message == "", cut
+        assert (rest.status, stats(fleet)) == ("taken", wanted), cut
+        assert len(events(fleet)) == 10, cut
+        assert take(fleet, WHOLE[: len(WHOLE) - 40], modified=3).status == "duplicate", (
+            "and a shorter one again"
+        )
+
+
+def test_a_file_that_grows_three_times_counts_each_record_once(fleet: Store) -> None:
+    for end in (300, 700, len(WHOLE)):
+        take(fleet, WHOLE[:end], modified=end)
+    assert sum(r[2] for r in stats(fleet)) == 30
+    with fleet.session(tenant="*") as conn:
+        records = select(func.sum(s.accounting_files.c.records))
+        assert conn.execute(records).scalar_one() == 30
+
+
+def test_bounces_and_complaints_are_kept_without_an_address(fleet: Store) -> None:
+    header = f"{HEADER},dsnStatus,jobId,header_Message-Id,header_Date,feedbackType"
+    rows = [
+        row("b", "Ann.Lee@gmail.com", "bad-mailbox") + ",5.1.1 (no),camp-1,<m1@aurora>,,",
+        row("f", "ann.lee@gmail.com", ip="", vmta="") + ",,,<m1@aurora>,,abuse",
+        row("f", "bob.ray@gmail.com")
+        + ',,camp-1,<bob.ray=gmail.com@aurora>,"Sat, 24 Oct 2026 08:30:00 +0000",abuse',
+        row("f", "eve@gmail.com") + ",,camp-2,,,abuse",
+    ]
+    assert take(fleet, "\n".join([header, *rows, ""]).encode()).rejected == 0
+    found = events(fleet)
+    assert [(e.kind, e.campaign, e.counted_by, e.category, e.status) for e in found] == [
+        ("bounce", "camp-1", "record", "bad-mailbox", "5.1.1"),
+        ("complaint", "", "message", "abuse", ""),
+        ("complaint", "camp-1", "header", "abuse", ""),
+        ("complaint", "camp-2", "report", "abuse", ""),
+    ]
+    assert found[0].recipient_hash == found[1].recipient_hash == HASH("ann.lee@gmail.com")
+    assert found[2].counted_at == datetime(2026, 10, 24, 8, 30, tzinfo=UTC)
+    assert not [e for e in found if "bob" in repr(e) or "ann" in repr(e) or "eve" in repr(e)]
+    with fleet.session(tenant="aurora") as conn:
+        rows = conn.execute(select(s.delivery_stats.c.hour, s.delivery_stats.c.complained)).all()
+    assert sorted((f"{hour:%m-%d %H}", count) for hour, count in rows) == [("10-24 08", 1), ("11-01 10", 2)]
+    with fleet.session(tenant="borealis") as conn:
+        assert conn.execute(select(func.count()).select_from(s.delivery_events)).scalar_one() == 0
+
+
+def test_unreadable_rows_go_to_the_quarantine_with_file_line_reason_and_hash(fleet: Store) -> None:
+    good = [row(rcpt=f"u{n}@gmail.com") for n in range(250)]
+    bad = [row(rcpt="ann@gmail.com").replace("2026-11-01", "ann@gmail.com"), "x"]
+    take(fleet, content(*good, *bad))
+    assert quarantined(fleet) == [
+        ("acct-1.csv", 252, "unreadable time", HASH("ann@gmail.com")),
+        ("acct-1.csv", 253, "1 fields, the header has 6", None),
+    ]
+    take(fleet, content(*good[:1], *["y"] * 300), "acct-2.csv")
+    assert len(quarantined(fleet)) == 102, "of a refused file the first hundred"
+
+
+def quarantined(store: Store) -> list[tuple[object, ...]]:
+    q, f = s.accounting_quarantine.c, s.accounting_files
+    query = select(f.c.name, q.line, q.reason, q.recipient_hash).join(f, f.c.id == q.file_id).order_by(q.id)
+    with store.session(tenant="*") as conn:
+        return [tuple(r) for r in conn.execute(query)]
+
+
+def events(store: Store) -> Sequence[Row[Any]]:
+    with store.session(tenant="aurora") as conn:
+        return conn.execute(select(s.delivery_events).order_by(s.delivery_events.c.id)).all()
+
+
+def test_ipv6_is_one_address_however_it_is_written(fleet: Store) -> None:
+    with fleet.session(tenant="*") as conn:
+        ip_id = add_ip(conn, 9)
+        conn.execute(update(s.ips).where(s.ips.c.id == ip_id).values(address="2001:db8::9"))
+    take(fleet, content(row(ip="2001:DB8:0:0::9", vmta=""), row(ip="2001:db8::9", vmta="")))
+    assert [r[2] for r in stats(fleet)] == [2]
 
 
 def test_a_name_that_is_used_again_for_other_content_is_taken(fleet: Store) -> None:

@@ -52,6 +52,22 @@ def fill(conn: Connection, tenant: str, ip_id: int) -> None:
             "deferred": 0, "complained": 0,
         },
     }  # fmt: skip
+    file = {
+        "mta_host": "mta-1",
+        "name": tenant,
+        "size": 1,
+        "modified": 1,
+        "digest": tenant,
+        "records": 1,
+        "rejected": 0,
+    }
+    file_id = conn.execute(
+        insert(s.accounting_files).values(status="taken", **file).returning(s.accounting_files.c.id)
+    ).scalar_one()
+    rows[s.delivery_events] = {
+        "ip_id": ip_id, "file_id": file_id, "kind": "bounce", "provider": "gmail", "at": NOON, "counted_at": NOON,
+        "counted_by": "record", "category": "bad-mailbox", "status": "5.1.1", "message_id": "m", "campaign": "c",
+    }  # fmt: skip
     for table, row in rows.items():
         conn.execute(insert(table).values(tenant=tenant, **row))
 

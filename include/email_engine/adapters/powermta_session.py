@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -94,6 +94,22 @@ class Session:
                 return None
 
         return self._file("read", path, fetch)
+
+    def fetch(self, path: str, target: Path) -> bool:
+        """Copies a file of any size to `target` in flat memory; False if it is not there."""
+
+        def copy(sftp: paramiko.SFTPClient) -> bool:
+            try:
+                size = sftp.stat(path).st_size
+                with target.open("wb") as handle:
+                    sftp.getfo(path, handle, max_concurrent_prefetch_requests=64)
+            except FileNotFoundError:
+                return False
+            if size is not None and target.stat().st_size < size:
+                raise OSError(f"{target.stat().st_size} of {size} bytes arrived")
+            return True
+
+        return self._file("read", path, copy)
 
     def write(self, path: str, data: bytes, *, like: str | None = None, mode: int = 0o640) -> None:
         """Writes a file with `mode` and the group of `like` (else of its directory), and checks its size."""

@@ -2,13 +2,27 @@
 
 import argparse
 from collections import defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from email_engine.commands.output import add_json, emit
 from email_engine.errors import InputError
-from email_engine.fleet.providers import provider_of
+from email_engine.fleet.providers import shipped_providers
 from email_engine.mta.accounting import Counts, Summary, summarize
+from email_engine.mta.accounting_copies import Content, Copy, Known, content_of, copy_of
+from email_engine.mta.accounting_policy import shipped_accounting_policy
+from email_engine.mta.accounting_values import Key
+
+
+@dataclass(slots=True)
+class Read:
+    """One file: `copy_of` names the file that has all its rows, if one does; `refused`: a pipeline would not take it."""
+
+    path: Path
+    summary: Summary = field(default_factory=Summary)
+    copy_of: str | None = None
+    refused: bool = False
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -21,18 +35,51 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit 1 if any row was unreadable."""
-    summaries = {str(path): summarize(_read(path), path.name, provider_of) for path in args.files}
+    files = _read_all(list(dict.fromkeys(args.files)))
+    rows: dict[Key, Counts] = defaultdict(Counts)
     by_source: dict[str, dict[str, Counts]] = defaultdict(lambda: defaultdict(Counts))
-    for summary in summaries.values():
-        for (source, provider, _), counts in summary.stats.items():
-            by_source[source.address or source.vmta][provider].add(counts)
-    emit(args, _export(summaries, by_source), _render(summaries, by_source))
-    return 1 if any(summary.rejected_rows for summary in summaries.values()) else 0
+    for file in files:
+        for key, counts in file.summary.rows():
+            rows[key].add(counts)
+            by_source[key[0].address or key[0].vmta][key[1]].add(counts)
+    emit(args, _export(files, rows, by_source), _render(files, by_source))
+    return 1 if any(file.summary.rejected_rows for file in files) else 0
 
 
-def _read(path: Path) -> bytes:
+def _read_all(paths: list[Path]) -> list[Read]:
+    """Every record once: a copy of another file, or the beginning of one, is not read again."""
+    largest = shipped_accounting_policy().largest_rejected_rate
+    sizes = {path: _size(path) for path in paths}
+    known: list[tuple[Known, Content]] = []
+    found: dict[Path, Read] = {}
+    for path in sorted(paths, key=lambda path: -sizes[path]):
+        content = content_of(path, set(sizes.values()))
+        whole = _whole_of(path.name, content, known)
+        if whole is not None:
+            found[path] = Read(path, copy_of=whole)
+            continue
+        summary = summarize(path, path.name, shipped_providers())
+        found[path] = Read(path, summary, refused=summary.rejected_rate > largest)
+        heads = content.heads
+        known.append(
+            (Known(0, str(path), content.size, content.digest, "taken", heads, None, False), content)
+        )
+    return [found[path] for path in paths]
+
+
+def _whole_of(name: str, content: Content, known: list[tuple[Known, Content]]) -> str | None:
+    kind, same = copy_of(name, content, [file for file, _ in known])
+    if same is not None and kind is Copy.SAME:
+        return same.name
+    return next(
+        (file.name for file, whole in known if whole.prefixes.get(content.size) == content.digest), None
+    )
+
+
+def _size(path: Path) -> int:
     try:
-        return path.read_bytes()
+        with path.open("rb"):
+            return path.stat().st_size
     except OSError as error:
         observed = error.strerror or type(error).__name__
         raise InputError(str(path), observed, "a readable accounting file", "check the path") from None
@@ -49,22 +96,18 @@ def _numbers(counts: Counts) -> dict[str, Any]:
     }
 
 
-def _export(summaries: dict[str, Summary], by_source: dict[str, dict[str, Counts]]) -> dict[str, Any]:
+def _export(
+    files: list[Read], rows: dict[Key, Counts], by_source: dict[str, dict[str, Counts]]
+) -> dict[str, Any]:
     return {
-        "files": [
-            {
-                "file": name,
-                "records": s.records,
-                "by_type": dict(sorted(s.by_type.items())),
-                "rejected_rows": s.rejected_rows,
-                "rejected_rate": s.rejected_rate,
-                "rejected": [{"line": r.line, "reason": r.reason} for r in s.rejected],
-                "complaints_without_source": s.complaints_without_source,
-                "first_hour": s.first.isoformat() if s.first else None,
-                "last_hour": s.last.isoformat() if s.last else None,
-            }
-            for name, s in summaries.items()
+        "records": sum(file.summary.records for file in files),
+        "rejected": sum(file.summary.rejected_rows for file in files),
+        "rows": [
+            {"ip": source.address, "vmta": source.vmta, "provider": provider, "hour": hour.isoformat()}
+            | _numbers(counts)
+            for (source, provider, hour), counts in sorted(rows.items(), key=lambda item: item[0])
         ],
+        "files": [_file(file) for file in files],
         "sources": {
             source: {provider: _numbers(counts) for provider, counts in sorted(providers.items())}
             for source, providers in sorted(by_source.items())
@@ -72,14 +115,37 @@ def _export(summaries: dict[str, Summary], by_source: dict[str, dict[str, Counts
     }
 
 
-def _render(summaries: dict[str, Summary], by_source: dict[str, dict[str, Counts]]) -> str:
+def _file(file: Read) -> dict[str, Any]:
+    s = file.summary
+    return {
+        "file": str(file.path),
+        "copy_of": file.copy_of,
+        "refused": file.refused,
+        "records": s.records,
+        "by_type": dict(sorted(s.by_type.items())),
+        "rejected_rows": s.rejected_rows,
+        "rejected_rate": s.rejected_rate,
+        "rejected": [{"line": r.line, "reason": r.reason} for r in s.rejected],
+        "complaints_without_source": sum(1 for e in s.complaints if not (e.source.address or e.source.vmta)),
+        "first_hour": s.first.isoformat() if s.first else None,
+        "last_hour": s.last.isoformat() if s.last else None,
+    }
+
+
+def _render(files: list[Read], by_source: dict[str, dict[str, Counts]]) -> str:
     lines = []
-    for name, s in summaries.items():
+    for file in files:
+        s = file.summary
+        if file.copy_of:
+            lines.append(f"{file.path}: its rows stand in {file.copy_of} too, and count once")
+            continue
         types = ", ".join(f"{count} {kind}" for kind, count in sorted(s.by_type.items()))
-        lines.append(f"{name}: {s.records} records ({types}), {s.rejected_rows} unreadable")
+        lines.append(f"{file.path}: {s.records} records ({types}), {s.rejected_rows} unreadable")
+        if file.refused:
+            lines.append(f"  {s.rejected_rate:.1%} unreadable: the pipeline refuses such a file")
         lines += [f"  line {r.line}: {r.reason}" for r in s.rejected[:10]]
-        if s.complaints_without_source:
-            lines.append(f"  {s.complaints_without_source} complaints name no source")
+        if unknown := _file(file)["complaints_without_source"]:
+            lines.append(f"  {unknown} complaints name no source")
     head = ("source", "provider", "attempts", "delivered", "bounced", "deferred", "complained")
     rows = [
         (source, provider, *(str(n) for n in list(_numbers(counts).values())[:5]))

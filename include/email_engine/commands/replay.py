@@ -15,7 +15,7 @@ from email_engine.commands.output import add_json
 from email_engine.commands.policies import add_fleet_and_policy, chosen_fleet, chosen_policies
 from email_engine.errors import InputError
 from email_engine.fleet.model import Fleet, SendingIp
-from email_engine.fleet.providers import provider_of
+from email_engine.fleet.providers import shipped_providers
 from email_engine.fleet.traffic import DayCounts
 from email_engine.mta.accounting import Counts, Source, summarize
 from email_engine.simulation.days import IpDay
@@ -55,11 +55,11 @@ def run(args: argparse.Namespace) -> int:
 def _read(path: Path) -> tuple[Iterable[tuple[Source, datetime, Counts]], int]:
     """What the file says of each source and hour, and how many of its rows were unreadable."""
     try:
-        summary = summarize(path.read_bytes(), path.name, provider_of)
+        summary = summarize(path, path.name, shipped_providers())
     except OSError as error:
         observed = error.strerror or type(error).__name__
         raise InputError(str(path), observed, "a readable accounting file", "check the path") from None
-    rows = ((source, hour, counts) for (source, _, hour), counts in summary.stats.items())
+    rows = ((source, hour, counts) for (source, _, hour), counts in summary.rows())
     return rows, summary.rejected_rows
 
 

@@ -1,215 +1,254 @@
-"""PowerMTA accounting files: rows to counts per source, mailbox provider and hour.
+"""PowerMTA accounting files: rows to counts per source, mailbox provider and hour; bounces and complaints one by one.
 
-Columns are found by header name, since every version and every `record-fields` line has another order. Attempts are
-d + b + t, one per recipient; `tq` repeats per queue what `t` says per recipient, `r` is reception, `rb` and `rs` are
-reports without an IP: these are counted as seen and not added up. Facts: PowerMTA guide, "Accounting files"."""
+Attempts are d + b + t, one per recipient; `tq` repeats per queue what `t` says per recipient, `r` is reception, `rs` a
+report: these are counted as seen and not added up. Facts: PowerMTA guide, "Accounting files".
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
-from typing import Any
+A columnar engine reads the file (`accounting_scan` says which and why) while its rows are counted a second time, without
+it, by quotes and line breaks alone. Where the two disagree, or a row is wrong, the file is read again the careful way
+(`accounting_sift`), which knows the line of each row. Memory does not grow with the file."""
 
-from email_engine.errors import InputError
-from email_engine.mta.accounting_values import Counts, Rejected, Source, Summary, parse_time
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Protocol
 
-__all__ = ["Counts", "Rejected", "Source", "Summary", "parse_time", "summarize", "summarize_rows"]
+import duckdb
 
-KNOWN_TYPES = frozenset({"d", "b", "t", "tq", "r", "f", "rb", "rs"})
+from email_engine.fleet.providers import OTHER, Providers
+from email_engine.mta.accounting_columns import LARGEST_HEADER, parse_header
+from email_engine.mta.accounting_layout import layout_of
+from email_engine.mta.accounting_scan import ATTEMPTS, Group, connect, scan
+from email_engine.mta.accounting_sift import UNFINISHED, sift
+from email_engine.mta.accounting_values import (
+    KINDS,
+    Counts,
+    Event,
+    EventKind,
+    Rejected,
+    Source,
+    Summary,
+    parse_time,
+    zone_offset,
+)
+
+__all__ = [
+    "Counts",
+    "Event",
+    "EventKind",
+    "EventSink",
+    "Rejected",
+    "Resume",
+    "Source",
+    "Summary",
+    "parse_time",
+    "summarize",
+]
+
 NO_COMPLAINT = frozenset({"not-spam", "auth-failure", "opt-out", "dmarc"})
-MESSAGE_ID = "header_message-id"
-_ATTEMPTS = frozenset({"d", "b", "t"})
+_EVENTS = {"b": EventKind.BOUNCE, "rb": EventKind.REMOTE_BOUNCE, "f": EventKind.COMPLAINT}
+_SHORT = {**KINDS, **{short: short for short in KINDS.values()}}
+_OLDEST_MAIL = timedelta(days=90)
+
+
+class EventSink(Protocol):
+    """Takes bounces one by one. A file that turns out odd is read again: `clear` forgets what came before."""
+
+    def add(self, event: Event) -> None: ...
+
+    def clear(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Where to go on in a file of which a shorter copy was read: at a byte; `skip_first`: the row there is known."""
+
+    at: int
+    skip_first: bool
+
+
+class _Odd(Exception):
+    """The fast way does not do for this file."""
 
 
 def summarize(
-    data: bytes,
-    name: str,
-    provider_of: Callable[[str], str],
-    origins: Mapping[str, Source] | None = None,
+    path: Path,
+    subject: str,
+    providers: Providers,
+    *,
+    events: EventSink | None = None,
+    resume: Resume | None = None,
 ) -> Summary:
-    """Reads a whole accounting file.
+    """Reads a whole accounting file, or the rest of it from `resume` on.
 
     Args:
-        data: the file; UTF-8, RFC 4180, a header line (also again in the middle, as concatenated files have it).
-        name: for messages.
-        provider_of: mailbox provider of a recipient domain in lower case.
-        origins: source of messages by Message-Id, for feedback records, which name no IP themselves.
+        path: the file; UTF-8, RFC 4180, a header line (also again in the middle, as concatenated files have it).
+        subject: the file's name for messages.
+        events: takes bounces; without it they are only counted. Complaints stand in the summary.
 
     Raises:
-        InputError: no header line with at least type and timeLogged.
-    """
-    # Zero bytes (a file system after a power cut, a broken recipient) are no text that a database takes.
-    text = io.TextIOWrapper(
-        io.BytesIO(data.replace(b"\0", b"?")), encoding="utf-8-sig", errors="replace", newline="\n"
-    )
-    return summarize_rows(text, name, provider_of, origins)
+        InputError: no header line with at least type and timeLogged."""
+    with tempfile.TemporaryDirectory(prefix="email-engine-accounting-") as name:
+        if resume is None:
+            try:
+                return _fast(path, subject, Path(name), providers, events)
+            except (_Odd, duckdb.Error):
+                if events is not None:
+                    events.clear()
+        return _careful(path, subject, Path(name), providers, events, resume or Resume(0, False))
 
 
-def summarize_rows(
-    lines: Iterable[str],
-    name: str,
-    provider_of: Callable[[str], str],
-    origins: Mapping[str, Source] | None = None,
+def _fast(path: Path, subject: str, folder: Path, providers: Providers, events: EventSink | None) -> Summary:
+    with path.open("rb") as file:
+        columns = parse_header(file.readline(LARGEST_HEADER), subject)
+    reading = _Reading(providers, events)
+    with ThreadPoolExecutor(1) as beside, connect(folder) as engine:
+        second = beside.submit(layout_of, path)
+        for group in scan(engine, path, columns, header=True, lines=False, events=events is not None):
+            if reading.take(group):
+                raise _Odd
+        layout = second.result()
+    if layout.rows != reading.summary.records + 1:
+        raise _Odd
+    return reading.finish(layout.whole_bytes, layout.cut)
+
+
+def _careful(
+    path: Path, subject: str, folder: Path, providers: Providers, events: EventSink | None, resume: Resume
 ) -> Summary:
-    """As `summarize`, from lines that keep their line ends."""
-    reader = csv.reader(lines)
-    try:
-        header = next(reader, None)
-    except csv.Error as error:
-        raise _no_header(name, str(error)) from None
-    if not header:
-        raise _no_header(name, "the file is empty")
-    reading = _Reading(name, _Columns(header, name), provider_of, origins or {})
-    while True:
-        try:
-            reading.take(reader)
-            return reading.finish()
-        except csv.Error as error:
-            reading.skip(reader.line_num, f"not CSV: {error}")
-
-
-def _no_header(name: str, observed: str) -> InputError:
-    return InputError(name, observed, "a header line such as type,timeLogged,...", "look at its acct-file")
+    reading = _Reading(providers, events)
+    reject = reading.summary.reject
+    sifted = sift(path, folder, subject, reject, resume.at, resume.skip_first)
+    with connect(folder) as engine:
+        for segment in sifted.segments:
+            for group in scan(
+                engine, segment.path, segment.columns, header=False, lines=True, events=events is not None
+            ):
+                if reason := reading.take(group):
+                    for _ in range(group.rows):
+                        reject(group.line or 0, reason, group.detail[0] if group.detail else "")
+    rejected = reading.summary.rejected
+    rejected.sort(key=lambda r: r.line)
+    reading.summary.unfinished = bool(rejected) and rejected[-1].reason == UNFINISHED
+    return reading.finish(sifted.whole_bytes, sifted.cut)
 
 
 class _Reading:
-    """One file while it is read; the loop in `take` is the hot one."""
+    """Groups of rows to a summary."""
 
-    def __init__(
-        self,
-        name: str,
-        columns: "_Columns",
-        provider_of: Callable[[str], str],
-        origins: Mapping[str, Source],
-    ) -> None:
-        self.name = name
-        self.provider_of = provider_of
-        self.origins = origins
+    def __init__(self, providers: Providers, events: EventSink | None) -> None:
         self.summary = Summary()
-        self.columns = columns
-        self.hours: dict[str, datetime] = {}
-        self.pairs: dict[tuple[str, str, str, datetime], Counts] = {}
-        self.seen = 1
+        self.providers = providers
+        self.events = events
+        self.hours: dict[tuple[datetime, str | None], datetime | None] = {}
+        self.known: dict[tuple[str, str], str] = {}
 
-    def skip(self, line: int, reason: str) -> None:
-        """A broken row took the reader to `line`: all lines that no other row accounts for are lost with it."""
-        lost = max(1, line - self.seen)
-        self.seen += lost
-        self.summary.reject(line, reason, lost)
-
-    def take(self, reader: Any) -> None:
-        """Reads on to the end of the file; raises csv.Error at a broken row and may be called again."""
-        hours, pairs, by_type = self.hours, self.pairs, self.summary.by_type
-        columns = self.columns
-        width = columns.width
-        for row in reader:
-            self.seen += 1
-            if len(row) != width or row[columns.type] == "type":
-                if "timeLogged" in row:
-                    columns = self.columns = _Columns(row, self.name)
-                    width = columns.width
-                elif row:
-                    self._reject(reader.line_num, row, f"{len(row)} fields, the header has {width}")
-                continue
-            if columns.short:
-                row.append("")
-            kind, logged = row[columns.type], row[columns.time]
-            stamp = logged[:16] + logged[19:]
-            hour = hours.get(stamp)
-            if hour is None:
-                try:
-                    hour = hours[stamp] = parse_time(logged).replace(minute=0, second=0, microsecond=0)
-                except (ValueError, OverflowError):
-                    self._reject(reader.line_num, row, f"unreadable time {logged[:40]!r}")
-                    continue
-            if kind in _ATTEMPTS:
-                rcpt = row[columns.rcpt]
-                at = rcpt.rfind("@")
-                pair = (row[columns.ip], row[columns.vmta], rcpt[at + 1 :], hour)
-                counts = pairs.get(pair)
-                if counts is None or at < 1:
-                    if reason := _wrong(pair[0] or pair[1], rcpt):
-                        self._reject(reader.line_num, row, reason)
-                        continue
-                    counts = pairs[pair] = Counts()
-                if kind == "d":
-                    counts.delivered += 1
-                elif kind == "t":
-                    counts.deferred += 1
-                else:
-                    counts.bounced += 1
-                    category = row[columns.category] or "unknown"
-                    counts.bounce_categories[category] = counts.bounce_categories.get(category, 0) + 1
-            elif kind == "f":
-                self._complaint(columns, row, hour)
-            elif kind not in KNOWN_TYPES:
-                self._reject(reader.line_num, row, f"unknown record type {kind[:20]!r}")
-                continue
-            by_type[kind] = by_type.get(kind, 0) + 1
-
-    def _reject(self, line: int, row: list[str], reason: str) -> None:
-        """A quote that never closes swallows rows: they show as one row of many lines and count as that many."""
-        lines = 1 + sum(text.count("\n") for text in row)
-        self.summary.reject(line, reason, lines)
-
-    def _complaint(self, columns: "_Columns", row: list[str], hour: datetime) -> None:
-        """One feedback record; types that complain about nothing are passed over."""
-        if columns.field(row, "feedbacktype").lower() in NO_COMPLAINT:
-            return
-        source = self.origins.get(columns.field(row, MESSAGE_ID).strip("<> "))
-        if source is None:
-            source = Source(row[columns.ip], row[columns.vmta])
-        if source == Source("", ""):
-            self.summary.complaints_without_source += 1
-            return
-        _, at, domain = row[columns.rcpt].rpartition("@")
-        if not at:
-            domain = "outlook.com" if columns.field(row, "format").lower() == "jmrp" else ""
-        key = (source, self.provider_of(domain.lower()), hour)
-        self.summary.stats.setdefault(key, Counts()).complained += 1
-
-    def finish(self) -> Summary:
-        """Recipient domains become mailbox providers."""
+    def take(self, group: Group) -> str | None:
+        """Counts the group; or the reason why its rows are wrong."""
+        kind = _SHORT.get(group.kind)
+        if kind is None:
+            return "unknown record type" + _shown(group.kind)
+        hour = self._hour(group)
+        if hour is None:
+            return "unreadable time" + (_shown(group.detail[3]) if group.detail else "")
         summary = self.summary
-        sources: dict[tuple[str, str], Source] = {}
-        for (address, vmta, domain, hour), counts in self.pairs.items():
-            source = sources.setdefault((address, vmta), Source(address, vmta))
-            summary.stats.setdefault((source, self.provider_of(domain.lower()), hour), Counts()).add(counts)
-        summary.records = sum(summary.by_type.values())
-        if self.hours:
-            summary.first, summary.last = min(self.hours.values()), max(self.hours.values())
-        return summary
+        if kind in ATTEMPTS:
+            if not group.domain:
+                return "no recipient address"
+            if not (group.address or group.vmta):
+                return "neither dlvSourceIp nor vmta"
+            source = Source(_text(group.address), _text(group.vmta))
+            key = (source, self._provider(group.domain, group.mx), hour)
+            counts = summary.stats.get(key)
+            if counts is None:
+                counts = summary.stats[key] = Counts()
+            if kind == "d":
+                counts.delivered += group.rows
+            elif kind == "t":
+                counts.deferred += group.rows
+            else:
+                category = _text(group.category) or "unknown"
+                counts.bounced += group.rows
+                counts.bounce_categories[category] = counts.bounce_categories.get(category, 0) + group.rows
+        if kind in _EVENTS and group.detail:
+            self._event(_EVENTS[kind], group)
+        summary.by_type[kind] = summary.by_type.get(kind, 0) + group.rows
+        summary.records += group.rows
+        summary.first = min(summary.first or hour, hour)
+        summary.last = max(summary.last or hour, hour)
+        return None
+
+    def finish(self, whole_bytes: int, cut: bool) -> Summary:
+        self.summary.whole_bytes, self.summary.cut = whole_bytes, cut
+        return self.summary
+
+    def _hour(self, group: Group) -> datetime | None:
+        key = (group.hour, group.zone)
+        if key not in self.hours:
+            offset = zone_offset(group.zone or "")
+            self.hours[key] = None
+            if group.hour is not None and group.hour.year >= 2000 and offset is not None:
+                moment = group.hour.replace(tzinfo=UTC) - offset
+                self.hours[key] = moment.replace(minute=0, second=0, microsecond=0)
+        return self.hours[key]
+
+    def _provider(self, domain: str, mx: str) -> str:
+        """By the recipient's domain; for a domain that no provider owns by the MX host that answered."""
+        found = self.known.get((domain, mx))
+        if found is None:
+            found = self.providers.of(domain)
+            if found == OTHER and mx:
+                found = self.providers.of_mx(mx.partition(" ")[0])
+            self.known[domain, mx] = found
+        return found
+
+    def _event(self, kind: EventKind, group: Group) -> None:
+        rcpt, message_id, job, logged, status, form, feedback, sent = map(_text, group.detail or ())
+        source = Source(_text(group.address), _text(group.vmta))
+        domain = group.domain or ""
+        at, sent_at = parse_time(logged), None
+        if kind is EventKind.COMPLAINT:
+            if feedback.lower() in NO_COMPLAINT:
+                return
+            sent_at = _sent(sent, at)
+            if not domain and form.lower() == "jmrp":
+                domain = "outlook.com"
+        event = Event(
+            kind=kind,
+            source=source,
+            provider=self._provider(domain, group.mx),
+            at=at,
+            sent_at=sent_at,
+            recipient=rcpt,
+            category=_text(group.category) or (feedback if kind is EventKind.COMPLAINT else "unknown"),
+            status=status.partition(" ")[0],
+            message_id=message_id.strip("<> "),
+            job=job,
+        )
+        if kind is EventKind.COMPLAINT:
+            self.summary.complaints += [event] * group.rows
+        elif self.events is not None:
+            for _ in range(group.rows):
+                self.events.add(event)
 
 
-class _Columns:
-    """Where each column stands. For columns that the file does not have -1: `short` says that one is missing, then
-    an empty field is added to each row."""
-
-    __slots__ = ("at", "category", "ip", "rcpt", "short", "time", "type", "vmta", "width")
-
-    def __init__(self, header: list[str], name: str) -> None:
-        self.at = {column.strip().lower(): index for index, column in enumerate(header)}
-        missing = [column for column in ("type", "timeLogged") if column.lower() not in self.at]
-        if missing:
-            raise InputError(
-                name,
-                f"no column {' and no column '.join(missing)} in the first line",
-                "a header line with type, timeLogged, rcpt, dlvSourceIp, vmta in any order",
-                "see that it is an accounting file and starts with its header; correct its acct-file",
-            )
-        self.width = len(header)
-        self.type, self.time = self.at["type"], self.at["timelogged"]
-        self.rcpt, self.category = self.at.get("rcpt", -1), self.at.get("bouncecat", -1)
-        self.ip, self.vmta = self.at.get("dlvsourceip", -1), self.at.get("vmta", -1)
-        self.short = -1 in (self.rcpt, self.ip, self.vmta, self.category)
-
-    def field(self, row: list[str], column: str) -> str:
-        index = self.at.get(column)
-        return "" if index is None else row[index]
+def _sent(text: str, reported: datetime) -> datetime | None:
+    """When the mail was sent, by a header of it: a Date or an Arrival-Date (RFC 5322) that can be true."""
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment if reported - _OLDEST_MAIL <= moment <= reported + timedelta(hours=1) else None
 
 
-def _wrong(source: str, rcpt: str) -> str | None:
-    local, at, domain = rcpt.rpartition("@")
-    if not (local and at and domain):
-        return f"no recipient address: {rcpt[:60]!r}"
-    return None if source else "neither dlvSourceIp nor vmta"
+def _shown(value: str) -> str:
+    """What stood there, unless it may be an address: where columns are shifted, anything stands anywhere."""
+    return "" if "@" in value else f" {_text(value)[:40]!r}"
+
+
+def _text(value: str) -> str:
+    """Zero bytes (a file system after a power cut, a broken recipient) are no text that a database takes."""
+    return value.replace("\0", "?") if "\0" in value else value

@@ -1,13 +1,28 @@
-"""What an accounting file says, as values; and its three ways to write a time."""
+"""What an accounting file says, as values."""
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
-KEPT_REJECTIONS = 50
-_US_TIMES = ("%m/%d/%Y %H:%M:%S%z", "%m/%d/%Y %H:%M:%S")
+KEPT_REJECTIONS = 20_000
+KINDS = {
+    "delivery": "d",
+    "bounce": "b",
+    "transient": "t",
+    "transient-queue": "tq",
+    "receipt": "r",
+    "feedback-loop": "f",
+    "remote-bounce": "rb",
+    "remote-status": "rs",
+}
+"""Record types: the long name, which works in `records` too, and the short one that PowerMTA writes."""
+
+_ZONE = re.compile(r"(?:\.\d{1,9})?(Z|[+-]\d\d(?::?[0-5]\d)?)?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Source:
     """Where a message left from, as the row says it: source IP and virtual MTA name, '' where the row is silent."""
 
@@ -38,12 +53,39 @@ class Counts:
             self.bounce_categories[category] = self.bounce_categories.get(category, 0) + count
 
 
+class EventKind(StrEnum):
+    """What is kept by itself and not only counted."""
+
+    BOUNCE = "bounce"
+    REMOTE_BOUNCE = "remote_bounce"
+    COMPLAINT = "complaint"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One bounce or complaint. `recipient` is an address in clear: it leaves the process only as a keyed hash.
+
+    `at`: when it was logged; `sent_at`: when the mail was sent, if the record itself tells it; both aware UTC."""
+
+    kind: EventKind
+    source: Source
+    provider: str
+    at: datetime
+    sent_at: datetime | None
+    recipient: str = field(repr=False)
+    category: str
+    status: str
+    message_id: str = field(repr=False)
+    job: str
+
+
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A row that could not be read: its last line in the file, and why."""
+    """A row that could not be read: its first line in the file, why, and the recipient if it names one (in clear)."""
 
     line: int
     reason: str
+    recipient: str = field(default="", repr=False)
 
 
 Key = tuple[Source, str, datetime]
@@ -51,10 +93,16 @@ Key = tuple[Source, str, datetime]
 
 @dataclass(slots=True)
 class Summary:
-    """What one file says. `stats` is keyed by (source, provider, hour as aware UTC); `records` counts good rows of
-    every type, `rejected_rows` the lines of unreadable ones, `rejected` keeps the first of them."""
+    """What one file says.
+
+    `stats` is keyed by (source, provider, hour as aware UTC) and holds attempts alone; `complaints` stand beside it, since
+    they count for the hour of sending. `records` counts good rows of every type, `rejected_rows` unreadable ones,
+    `rejected` keeps the first of them. `whole_bytes`: where the last row begins if the file ends without a line break
+    (`cut`: and that row was counted), else the size of the file. `unfinished`: the file ends within its last row, which is
+    rejected; the rest of it may come."""
 
     stats: dict[Key, Counts] = field(default_factory=dict)
+    complaints: list[Event] = field(default_factory=list)
     records: int = 0
     by_type: dict[str, int] = field(default_factory=dict)
     rejected_rows: int = 0
@@ -62,38 +110,62 @@ class Summary:
     complaints_without_source: int = 0
     first: datetime | None = None
     last: datetime | None = None
+    whole_bytes: int = 0
+    cut: bool = False
+    unfinished: bool = False
 
     @property
     def rejected_rate(self) -> float:
-        """Unreadable rows as a ratio of all rows; 0 for a file without rows."""
-        total = self.records + self.rejected_rows
-        return self.rejected_rows / total if total else 0.0
+        """Unreadable rows as a ratio of all rows, an unfinished last one left out; 0 for a file without rows."""
+        wrong = self.rejected_rows - self.unfinished
+        return wrong / (self.records + wrong) if self.records + wrong else 0.0
 
-    def reject(self, line: int, reason: str, rows: int = 1) -> None:
-        self.rejected_rows += rows
+    def reject(self, line: int, reason: str, recipient: str = "") -> None:
+        self.rejected_rows += 1
         if len(self.rejected) < KEPT_REJECTIONS:
-            self.rejected.append(Rejected(line, reason))
+            self.rejected.append(Rejected(line, reason, recipient))
+
+    def rows(self) -> Iterator[tuple[Key, Counts]]:
+        """Attempts and complaints together, in the order of the key; a complaint at the hour of its mail where the record
+        tells it, else at that of the report; one that names no source is left out."""
+        found = {
+            key: Counts(c.delivered, c.bounced, c.deferred, 0, c.bounce_categories)
+            for key, c in self.stats.items()
+        }
+        for event in self.complaints:
+            if event.source == Source("", ""):
+                continue
+            hour = (event.sent_at or event.at).replace(minute=0, second=0, microsecond=0)
+            found.setdefault((event.source, event.provider, hour), Counts()).complained += 1
+        yield from sorted(found.items(), key=lambda item: item[0])
+
+
+def zone_offset(text: str) -> timedelta | None:
+    """East of UTC, of what stands behind the seconds of a time: nothing (UTC), Z, +HHMM, +HH:MM or +HH, and a fraction of
+    the second before it. None for anything else."""
+    match = _ZONE.fullmatch(text)
+    if match is None:
+        return None
+    zone = match[1]
+    if zone in (None, "Z"):
+        return timedelta()
+    digits = zone[1:].replace(":", "")
+    offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:] or 0))
+    return offset if zone[0] == "+" else -offset
 
 
 def parse_time(text: str) -> datetime:
     """`timeLogged` as aware UTC: ISO with offset, Unix seconds (`iso-times no`), or MM/DD/YYYY HH:MM:SS.
 
     A time without offset is taken as UTC. ValueError for anything else, and for years before 2000."""
-    if text.isdecimal():
-        moment = datetime.fromtimestamp(int(text), UTC) if len(text) <= 11 else None
-    elif text[2:3] == "/":
-        moment = _parse_us(text)
+    if text.isascii() and text.isdecimal() and 9 <= len(text) <= 11:
+        moment, offset = datetime.fromtimestamp(int(text), UTC), timedelta()
     else:
-        moment = datetime.fromisoformat(text) if len(text) >= 19 else None
-    if moment is None or moment.year < 2000:
+        pattern = "%m/%d/%Y %H:%M:%S" if text[2:3] == "/" else f"%Y-%m-%d{text[10:11]}%H:%M:%S"
+        known = zone_offset(text[19:])
+        if known is None or len(text) < 19 or text[10] not in " T":
+            raise ValueError(f"{text!r} is no time of sending")
+        moment, offset = datetime.strptime(text[:19], pattern).replace(tzinfo=UTC), known
+    if moment.year < 2000:
         raise ValueError(f"{text!r} is no time of sending")
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _parse_us(text: str) -> datetime | None:
-    for pattern in _US_TIMES:
-        try:
-            return datetime.strptime(text, pattern)  # noqa: DTZ007 - the caller sets the zone
-        except ValueError:
-            continue
-    return None
+    return moment - offset

@@ -1,24 +1,29 @@
 """Accounting files taken, each exactly once, and the delivery counts that they add to.
 
-A file is known by its content (sha256) on its host: it is taken whole or not at all, in one transaction with the
+A file is known by its content on its host: it is taken whole or not at all, in one transaction with its counts, its events
+and its unreadable rows. A copy counts nothing, whatever it is called; of a file whose beginning was taken before, the rest
 counts. Session of tenant `*`."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_address
+from pathlib import Path
 
-from sqlalchemy import Connection, bindparam, column, func, select, text, update
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy import Connection, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 
-from email_engine.mta.accounting import Counts, Source, Summary
+from email_engine.errors import InputError
+from email_engine.fleet.providers import Providers
+from email_engine.mta.accounting import Counts, Resume, Summary, summarize
+from email_engine.mta.accounting_copies import Content, Copy, Known, content_of, copy_of
+from email_engine.mta.accounting_policy import AccountingPolicy
+from email_engine.mta.recipients import Hash
 from email_engine.store import alerts
-from email_engine.store.schema import accounting_files, delivery_stats, ips, mta_hosts
+from email_engine.store.delivery_counts import KnownIps, Rows, add_counts, known_ips
+from email_engine.store.delivery_events import EventWriter, origin_of, quarantine
+from email_engine.store.schema import accounting_files, mta_hosts
 
-LARGEST_REJECTED_RATE = 0.01
 EVENT = "accounting_file"
-
 TAKEN, REFUSED, DUPLICATE = "taken", "refused", "duplicate"
 
 
@@ -33,6 +38,15 @@ class AccountingFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """What a file is read with. `hash_of`: None keeps events without their recipient."""
+
+    providers: Providers
+    policy: AccountingPolicy
+    hash_of: Hash | None
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
     """What became of a file: `taken`, `duplicate` or `refused`. `rejected` counts unreadable rows and rows of sources
     that are not in the fleet; `message` says why, '' if there is nothing to say."""
@@ -41,31 +55,6 @@ class Taken:
     records: int
     rejected: int
     message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class KnownIps:
-    """(ip id, tenant) by address and by virtual MTA name, of every IP that ever was in the fleet."""
-
-    by_address: Mapping[str, tuple[int, str]]
-    by_vmta: Mapping[str, tuple[int, str]]
-
-    def find(self, source: Source) -> tuple[int, str] | None:
-        """By address; else (behind NAT, or where a bounce names no IP) by virtual MTA."""
-        return self.by_address.get(source.address) or self.by_vmta.get(source.vmta.lower())
-
-
-def known_ips(conn: Connection) -> KnownIps:
-    """Removed IPs are known too: their last mail still reports. A name that was reused belongs to the present IP."""
-    rows = conn.execute(
-        select(ips.c.id, ips.c.tenant, ips.c.address, ips.c.vmta_name).order_by(
-            ips.c.removed.desc(), ips.c.id
-        )
-    ).all()
-    return KnownIps(
-        {str(ip_address(str(r.address))): (r.id, r.tenant) for r in rows},
-        {r.vmta_name: (r.id, r.tenant) for r in rows},
-    )
 
 
 def seen_files(conn: Connection, mta_host: str) -> frozenset[tuple[str, int, int]]:
@@ -87,75 +76,90 @@ def mark_checked(conn: Connection, mta_host: str, at: datetime) -> None:
     )
 
 
-def digest_of(data: bytes) -> str:
-    """What a file is known by."""
-    return hashlib.sha256(data).hexdigest()
-
-
 def take_file(
     conn: Connection,
     file: AccountingFile,
-    data: bytes,
-    summary: Summary,
+    path: Path,
+    reading: Reading,
     *,
     dag_id: str | None,
     run_id: str | None,
 ) -> Taken:
-    """Adds a file's counts, once: a second file of the same content is a `duplicate`, one with more than 1 % of
-    unreadable rows is `refused` with an alert, and so is one that grew after it was taken."""
+    """Adds a file's counts, once.
+
+    `path`: the file as it came from the host. The same content again, or a part of it under its name, is a `duplicate`; a
+    file with too many unreadable rows, or without a header, is `refused` with an alert. Of a file that was taken shorter
+    before, the rest is added. Two takers of one host's files wait for each other."""
+    conn.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"accounting {file.mta_host}", 0))))
+    known = _known_files(conn, file.mta_host)
+    content = content_of(path, {one.size for one in known if one.status == TAKEN})
+    copy, of = copy_of(file.name, content, known)
     run = {"dag_id": dag_id, "run_id": run_id}
-    digest = digest_of(data)
-    if before := _size_before(conn, file, data):
-        message = (
-            f"was taken with {before} bytes and has {len(data)} now: it is still written; accounting_dir must be the "
-            "move-to folder of the acct-file"
+    if of is not None and copy is Copy.SAME:
+        return _duplicate(conn, file, content, f"same content as {of.name}, {of.status} before", run)
+    if of is not None and copy is Copy.SHORTER:
+        message = f"the beginning of {of.name}, which was taken with {of.size} bytes"
+        return _duplicate(conn, file, content, message, run)
+    resume = None
+    if of is not None and copy is Copy.LONGER:
+        resume = Resume(of.size if of.whole_bytes is None else of.whole_bytes, of.cut)
+    return _take(conn, file, path, content, reading, of, resume, run)
+
+
+def _take(
+    conn: Connection,
+    file: AccountingFile,
+    path: Path,
+    content: Content,
+    reading: Reading,
+    before: Known | None,
+    resume: Resume | None,
+    run: Mapping[str, str | None],
+) -> Taken:
+    fleet = known_ips(conn)
+    aside = conn.begin_nested()
+    file_id = _note(conn, file, content, TAKEN, run)
+    writer = EventWriter(conn, file_id, fleet, reading.hash_of)
+    try:
+        summary = summarize(
+            path, f"{file.mta_host}:{file.name}", reading.providers, events=writer, resume=resume
         )
-        return refuse_file(conn, file, digest, message, dag_id=dag_id, run_id=run_id)
-    if summary.rejected_rate > LARGEST_REJECTED_RATE:
+    except InputError as error:
+        aside.rollback()
+        return _refuse(conn, file, content, Summary(), str(error), reading, run)
+    if summary.rejected_rate > reading.policy.largest_rejected_rate:
+        aside.rollback()
         first = "; ".join(f"line {r.line}: {r.reason}" for r in summary.rejected[:3])
         message = (
             f"{summary.rejected_rows} of {summary.records + summary.rejected_rows} rows unreadable ({first})"
         )
-        return refuse_file(
-            conn, file, digest, message, summary.records, summary.rejected_rows, dag_id=dag_id, run_id=run_id
-        )
-    rows, strangers = _rows(summary, known_ips(conn))
+        return _refuse(conn, file, content, summary, message, reading, run)
+    rows, strangers = _rows(summary, fleet)
+    _complaints(conn, summary, writer, rows, strangers, reading)
+    writer.flush()
+    quarantine(conn, file_id, summary.rejected, reading.hash_of)
+    add_counts(conn, rows)
     rejected = summary.rejected_rows + sum(strangers.values()) + summary.complaints_without_source
-    message = _message(summary, strangers)
-    row = _file_row(file, TAKEN, summary.records, rejected, message) | run
-    first_time = conn.execute(
-        insert(accounting_files)
-        .values(row | {"digest": digest})
-        .on_conflict_do_nothing(index_elements=["mta_host", "digest"])
-        .returning(accounting_files.c.id)
-    ).scalar()
-    if first_time is None:
-        return _duplicate(conn, file, digest, run)
-    _add(conn, rows)
+    message = _message(summary, strangers, before)
+    done = {"records": summary.records, "rejected": rejected, "message": message or None}
+    whole = {"whole_bytes": summary.whole_bytes, "cut": summary.cut}
+    conn.execute(update(accounting_files).where(accounting_files.c.id == file_id).values(done | whole))
+    aside.commit()
     return Taken(TAKEN, summary.records, rejected, message)
 
 
-def refuse_file(
+def _refuse(
     conn: Connection,
     file: AccountingFile,
-    digest: str,
+    content: Content,
+    summary: Summary,
     message: str,
-    records: int = 0,
-    rejected: int = 0,
-    *,
-    dag_id: str | None,
-    run_id: str | None,
+    reading: Reading,
+    run: Mapping[str, str | None],
 ) -> Taken:
     """Notes that a file was not taken, and tells people; nothing of it is counted."""
-    row = _file_row(file, REFUSED, records, rejected, message) | {"dag_id": dag_id, "run_id": run_id}
-    noted = conn.execute(
-        insert(accounting_files)
-        .values(row | {"digest": digest})
-        .on_conflict_do_nothing(index_elements=["mta_host", "digest"])
-        .returning(accounting_files.c.id)
-    ).scalar()
-    if noted is None:
-        return _duplicate(conn, file, digest, {"dag_id": dag_id, "run_id": run_id})
+    file_id = _note(conn, file, content, REFUSED, run, summary.records, summary.rejected_rows, message)
+    quarantine(conn, file_id, summary.rejected[: reading.policy.kept_of_refused], reading.hash_of)
     alerts.raise_alert(
         conn,
         event=EVENT,
@@ -163,42 +167,44 @@ def refuse_file(
         state=REFUSED,
         severity="warning",
         text=f"{file.mta_host}: accounting file {file.name} refused, nothing of it is counted: {message}",
-        dag_id=dag_id,
-        run_id=run_id,
+        dag_id=run["dag_id"],
+        run_id=run["run_id"],
     )
-    return Taken(REFUSED, records, rejected, message)
+    return Taken(REFUSED, summary.records, summary.rejected_rows, message)
 
 
-def _size_before(conn: Connection, file: AccountingFile, data: bytes) -> int | None:
-    """The size with which the beginning of this file was taken under the same name; None if it did not grow."""
-    taken = conn.execute(
-        select(accounting_files.c.size, accounting_files.c.digest).where(
-            accounting_files.c.mta_host == file.mta_host,
-            accounting_files.c.name == file.name,
-            accounting_files.c.status == TAKEN,
-            accounting_files.c.size < len(data),
-        )
-    )
-    return next((row.size for row in taken if digest_of(data[: row.size]) == row.digest), None)
+def _known_files(conn: Connection, mta_host: str) -> list[Known]:
+    c = accounting_files.c
+    columns = (c.id, c.name, c.size, c.digest, c.status, c.heads, c.whole_bytes, c.cut)
+    query = select(*columns).where(c.mta_host == mta_host, c.status != DUPLICATE).order_by(c.id)
+    return [Known(**row) for row in conn.execute(query).mappings()]
 
 
-def _duplicate(conn: Connection, file: AccountingFile, digest: str, run: Mapping[str, str | None]) -> Taken:
-    before = conn.execute(
-        select(accounting_files.c.name, accounting_files.c.status).where(
-            accounting_files.c.mta_host == file.mta_host, accounting_files.c.digest == digest
-        )
-    ).one()
-    message = f"same content as {before.name}, {before.status} before"
+def _duplicate(
+    conn: Connection, file: AccountingFile, content: Content, message: str, run: Mapping[str, str | None]
+) -> Taken:
+    digest = f"{content.digest} as {file.name} {file.size} {file.modified}"
+    row = _file_row(file, DUPLICATE, 0, 0, message) | dict(run) | {"digest": digest}
     conn.execute(
-        insert(accounting_files)
-        .values(
-            _file_row(file, DUPLICATE, 0, 0, message)
-            | dict(run)
-            | {"digest": f"{digest} as {file.name} {file.size} {file.modified}"}
-        )
-        .on_conflict_do_nothing(index_elements=["mta_host", "digest"])
+        insert(accounting_files).values(row).on_conflict_do_nothing(index_elements=["mta_host", "digest"])
     )
     return Taken(DUPLICATE, 0, 0, message)
+
+
+def _note(
+    conn: Connection,
+    file: AccountingFile,
+    content: Content,
+    status: str,
+    run: Mapping[str, str | None],
+    records: int = 0,
+    rejected: int = 0,
+    message: str = "",
+) -> int:
+    row = _file_row(file, status, records, rejected, message) | dict(run)
+    known = {"digest": content.digest, "heads": list(content.heads)}
+    statement = insert(accounting_files).values(row | known).returning(accounting_files.c.id)
+    return int(conn.execute(statement).scalar_one())
 
 
 def _file_row(
@@ -216,24 +222,55 @@ def _file_row(
     }
 
 
-def _rows(
-    summary: Summary, known: KnownIps
-) -> tuple[dict[tuple[int, str, str, datetime], Counts], dict[str, int]]:
-    """Counts by (ip id, tenant, provider, hour), and the rows of sources that are not in the fleet."""
-    rows: dict[tuple[int, str, str, datetime], Counts] = {}
+def _rows(summary: Summary, known: KnownIps) -> tuple[Rows, dict[str, int]]:
+    """Attempts by (ip id, tenant, provider, hour), and the rows of sources that are not in the fleet."""
+    rows: Rows = {}
     strangers: dict[str, int] = {}
     for (source, provider, hour), counts in summary.stats.items():
         ip = known.find(source)
         if ip is None:
             name = source.address or source.vmta
-            strangers[name] = strangers.get(name, 0) + counts.attempts + counts.complained
+            strangers[name] = strangers.get(name, 0) + counts.attempts
         else:
             rows.setdefault((*ip, provider, hour), Counts()).add(counts)
     return rows, strangers
 
 
-def _message(summary: Summary, strangers: Mapping[str, int]) -> str:
+def _complaints(
+    conn: Connection,
+    summary: Summary,
+    writer: EventWriter,
+    rows: Rows,
+    strangers: dict[str, int],
+    reading: Reading,
+) -> None:
+    """Each counts for the hour in which its mail was sent: by a header of the report, else by the mail's own event, else by
+    the report. A report that names no source takes that of the mail."""
+    writer.flush()
+    for event in summary.complaints:
+        ip, at, by = writer.known.find(event.source), event.sent_at, "header"
+        if ip is None or at is None:
+            origin = origin_of(conn, event, reading.hash_of, reading.policy.origin_days)
+            if origin is not None:
+                ip = ip or origin.ip
+                at, by = (at, by) if at else (origin.at, "message")
+        if ip is None:
+            name = event.source.address or event.source.vmta
+            if name:
+                strangers[name] = strangers.get(name, 0) + 1
+            else:
+                summary.complaints_without_source += 1
+            continue
+        moment, by = (at, by) if at else (event.at, "report")
+        hour = moment.replace(minute=0, second=0, microsecond=0)
+        rows.setdefault((*ip, event.provider, hour), Counts()).complained += 1
+        writer.add_of(ip, event, moment, by)
+
+
+def _message(summary: Summary, strangers: Mapping[str, int], before: Known | None) -> str:
     parts = []
+    if before is not None:
+        parts.append(f"its first {before.size} bytes were taken before as {before.name}, the rest now")
     if strangers:
         named = ", ".join(f"{name} ({count})" for name, count in sorted(strangers.items())[:5])
         parts.append(f"{sum(strangers.values())} rows of {len(strangers)} sources outside the fleet: {named}")
@@ -243,41 +280,3 @@ def _message(summary: Summary, strangers: Mapping[str, int]) -> str:
     if summary.complaints_without_source:
         parts.append(f"{summary.complaints_without_source} complaints name no source")
     return "; ".join(parts)
-
-
-_MERGED = text(
-    "(SELECT coalesce(jsonb_object_agg(key, n), '{}'::jsonb) FROM (SELECT key, sum(value::int) AS n FROM ("
-    "SELECT * FROM jsonb_each_text(delivery_stats.bounce_categories) UNION ALL "
-    "SELECT * FROM jsonb_each_text(excluded.bounce_categories)) AS both_sides GROUP BY key) AS summed)"
-)
-
-
-def _add(conn: Connection, rows: Mapping[tuple[int, str, str, datetime], Counts]) -> None:
-    """One statement for a whole file, which has thousands of rows on a busy host; in the order of the key, so that two
-    hosts' files can never wait for each other in a circle."""
-    if not rows:
-        return
-    counted = ("attempts", "delivered", "bounced", "deferred", "complained")
-    names = ("ip_id", "tenant", "provider", "hour", *counted, "bounce_categories")
-    given = [
-        {
-            "ip_id": ip_id,
-            "tenant": tenant,
-            "provider": provider,
-            "hour": hour.isoformat(),
-            **{name: getattr(counts, name) for name in counted},
-            "bounce_categories": counts.bounce_categories,
-        }
-        for (ip_id, tenant, provider, hour), counts in sorted(rows.items(), key=lambda item: item[0])
-    ]
-    table = func.jsonb_to_recordset(bindparam("rows", type_=JSONB)).table_valued(
-        *(column(name, delivery_stats.c[name].type) for name in names), name="given"
-    )
-    statement = insert(delivery_stats).from_select(names, select(table.render_derived(with_types=True)))
-    sums = {name: delivery_stats.c[name] + statement.excluded[name] for name in counted}
-    conn.execute(
-        statement.on_conflict_do_update(
-            index_elements=["ip_id", "provider", "hour"], set_={**sums, "bounce_categories": _MERGED}
-        ),
-        {"rows": given},
-    )

@@ -11,18 +11,27 @@ from email_engine.store.tables.judgement import (
     warmup_daily_stats,
     warmup_plans,
 )
-from email_engine.store.tables.signals import accounting_files, blacklist_events, delivery_stats, dns_checks
+from email_engine.store.tables.signals import (
+    accounting_files,
+    accounting_quarantine,
+    blacklist_events,
+    delivery_events,
+    delivery_stats,
+    dns_checks,
+)
 
 __all__ = [
     "SCHEMA",
     "TENANT_TABLES",
     "accounting_files",
+    "accounting_quarantine",
     "alerts",
     "allowances",
     "approvals",
     "blacklist_events",
     "brakes",
     "decisions",
+    "delivery_events",
     "delivery_stats",
     "deployments",
     "dns_checks",

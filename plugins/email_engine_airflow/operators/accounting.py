@@ -8,7 +8,9 @@ from airflow.sdk import BaseOperator
 from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
-    from email_engine.store.delivery import AccountingFile, Taken
+    from pathlib import Path
+
+    from email_engine.store.delivery import AccountingFile, Reading, Taken
     from email_engine.store.engine import Store
 
 FILE_SUFFIX = ".csv"
@@ -65,6 +67,9 @@ class IngestHost(BaseOperator):
         return {"host": self.mta_host, **counts}
 
     def _ingest(self, store: "Store", run: Run) -> dict[str, int]:
+        import tempfile
+        from pathlib import Path
+
         from email_engine.store.delivery import AccountingFile, mark_checked, seen_files
         from email_engine_airflow.hooks.powermta import PowerMtaHook
 
@@ -72,7 +77,9 @@ class IngestHost(BaseOperator):
             connection, folder = _host(conn, self.mta_host)
             seen = seen_files(conn, self.mta_host)
         counts = {"taken": 0, "duplicate": 0, "refused": 0, "records": 0, "rejected": 0}
-        with PowerMtaHook(connection).get_conn() as mta:
+        reading = self._reading()
+        with PowerMtaHook(connection).get_conn() as mta, tempfile.TemporaryDirectory() as here:
+            copy = Path(here) / "accounting.csv"
             entries = mta.listdir(folder)
             files = [
                 AccountingFile(self.mta_host, entry.name, entry.size, entry.modified)
@@ -80,11 +87,10 @@ class IngestHost(BaseOperator):
                 if entry.name.endswith(FILE_SUFFIX) and (entry.name, entry.size, entry.modified) not in seen
             ]
             for file in sorted(files, key=lambda f: (f.modified, f.name)):
-                data = mta.read(f"{folder}/{file.name}")
-                if data is None:
+                if not mta.fetch(f"{folder}/{file.name}", copy):
                     self.log.info("%s: %s is gone already", file.mta_host, file.name)
                     continue
-                taken = self._take(store, file, data, run)
+                taken = self._take(store, file, copy, reading, run)
                 counts[taken.status] += 1
                 counts["records"] += taken.records
                 counts["rejected"] += taken.rejected
@@ -93,30 +99,44 @@ class IngestHost(BaseOperator):
                 mark_checked(conn, self.mta_host, run.as_of)
         return counts
 
-    def _take(self, store: "Store", file: "AccountingFile", data: bytes, run: Run) -> "Taken":
-        from email_engine.errors import InputError
-        from email_engine.fleet.providers import provider_of
-        from email_engine.mta.accounting import summarize
-        from email_engine.store.delivery import REFUSED, TAKEN, Taken, digest_of, refuse_file, take_file
+    def _reading(self) -> "Reading":
+        from email_engine.fleet.providers import shipped_providers
+        from email_engine.mta.accounting_policy import shipped_accounting_policy
+        from email_engine.mta.recipients import VARIABLE, hash_from_environment
+        from email_engine.store.delivery import Reading
 
-        ids = {"dag_id": run.dag_id, "run_id": run.run_id}
-        try:
-            summary = summarize(data, f"{file.mta_host}:{file.name}", provider_of)
-        except InputError as error:
-            taken = Taken(REFUSED, 0, 0, str(error))
-            if not run.dry_run:
-                with store.session(tenant="*") as conn:
-                    taken = refuse_file(
-                        conn, file, digest_of(data), str(error), dag_id=run.dag_id, run_id=run.run_id
-                    )
+        hash_of = hash_from_environment()
+        if hash_of is None:
+            self.log.warning(
+                "no key in %s: bounces and complaints are kept without their recipient", VARIABLE
+            )
+        return Reading(shipped_providers(), shipped_accounting_policy(), hash_of)
+
+    def _take(
+        self, store: "Store", file: "AccountingFile", path: "Path", reading: "Reading", run: Run
+    ) -> "Taken":
+        from email_engine.store.delivery import REFUSED, take_file
+
+        if run.dry_run:
+            taken = self._look(file, path, reading)
         else:
-            taken = Taken(TAKEN, summary.records, summary.rejected_rows, "dry run")
-            if not run.dry_run:
-                with store.session(tenant="*") as conn:
-                    taken = take_file(conn, file, data, summary, **ids)
+            with store.session(tenant="*") as conn:
+                taken = take_file(conn, file, path, reading, dag_id=run.dag_id, run_id=run.run_id)
         level = self.log.warning if taken.status == REFUSED else self.log.info
         level("%s: %s, %d records %s", file.name, taken.status, taken.records, taken.message)
         return taken
+
+    def _look(self, file: "AccountingFile", path: "Path", reading: "Reading") -> "Taken":
+        from email_engine.errors import InputError
+        from email_engine.mta.accounting import summarize
+        from email_engine.store.delivery import REFUSED, TAKEN, Taken
+
+        try:
+            summary = summarize(path, f"{file.mta_host}:{file.name}", reading.providers)
+        except InputError as error:
+            return Taken(REFUSED, 0, 0, str(error))
+        refused = summary.rejected_rate > reading.policy.largest_rejected_rate
+        return Taken(REFUSED if refused else TAKEN, summary.records, summary.rejected_rows, "dry run")
 
 
 def _host(conn: Any, name: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -41,8 +42,48 @@ accounting_files = Table(
     Column("message", Text),
     *of_run(),
     recorded(),
+    Column("heads", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("whole_bytes", BigInteger),
+    Column("cut", Boolean, nullable=False, server_default="false"),
     UniqueConstraint("mta_host", "digest"),
     one_of("status", "taken", "refused", "duplicate"),
+)
+
+accounting_quarantine = Table(
+    "accounting_quarantine",
+    metadata,
+    row_id(),
+    Column("file_id", BigInteger, ForeignKey(f"{SCHEMA}.accounting_files.id"), nullable=False),
+    Column("line", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("recipient_hash", Text),
+    recorded(),
+    Index("ix_accounting_quarantine_file_id", "file_id"),
+)
+
+delivery_events = Table(
+    "delivery_events",
+    metadata,
+    row_id(),
+    of_tenant(),
+    of_ip(),
+    Column("file_id", BigInteger, ForeignKey(f"{SCHEMA}.accounting_files.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    moment("at", nullable=False),
+    moment("counted_at", nullable=False),
+    Column("counted_by", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("recipient_hash", Text),
+    Column("message_id", Text, nullable=False),
+    Column("campaign", Text, nullable=False),
+    one_of("kind", "bounce", "remote_bounce", "complaint"),
+    one_of("counted_by", "record", "header", "message", "report"),
+    Index("ix_delivery_events_file_id", "file_id"),
+    Index("ix_delivery_events_ip_id_at", "ip_id", "at"),
+    Index("ix_delivery_events_message_id", "message_id", postgresql_where=text("message_id <> ''")),
+    Index("ix_delivery_events_recipient_hash", "recipient_hash"),
 )
 
 delivery_stats = Table(

@@ -1,0 +1,53 @@
+"""Which columns an accounting file has: found by header name, since every version and every `record-fields` line has
+another order (4.0 has `timeImprinted` and no queue, 5.5 has `timeFirstAttempt`)."""
+
+import csv
+from dataclasses import dataclass
+
+from email_engine.errors import InputError
+
+LARGEST_HEADER = 1 << 16
+BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """`names` as in the header, in lower case; the first of two equal names counts."""
+
+    names: tuple[str, ...]
+
+    @property
+    def width(self) -> int:
+        return len(self.names)
+
+    def at(self, *names: str) -> int | None:
+        """Where the first of these columns stands that the file has."""
+        return next((self.names.index(name) for name in names if name in self.names), None)
+
+
+def parse_header(line: bytes, subject: str) -> Columns:
+    """The header line of a file. InputError unless it has at least type and timeLogged."""
+    text = line.removeprefix(BOM).decode("utf-8", "replace").strip("\r\n")
+    names = next(csv.reader([text]), []) if text.strip() else []
+    columns = Columns(tuple(name.strip().lower() for name in names))
+    missing = [name for name in ("type", "timeLogged") if name.lower() not in columns.names]
+    if not names:
+        raise InputError(
+            subject, "the file is empty", "a header line such as type,timeLogged,...", "look at its acct-file"
+        )
+    if missing:
+        raise InputError(
+            subject,
+            f"no column {' and no column '.join(missing)} in the first line",
+            "a header line with type, timeLogged, rcpt, dlvSourceIp, vmta in any order",
+            "see that it is an accounting file and starts with its header; correct its acct-file",
+        )
+    return columns
+
+
+def is_header(line: bytes) -> bool:
+    """Whether a row in the middle is a header again, as concatenated files have it."""
+    if b"timelogged" not in line.lower():
+        return False
+    names = {name.strip(b' "') for name in line.removeprefix(BOM).lower().strip(b"\r\n").split(b",")}
+    return {b"type", b"timelogged"} <= names

@@ -1,0 +1,48 @@
+"""When an accounting file is taken: include/config/accounting.yaml as values."""
+
+from dataclasses import dataclass
+from functools import cache
+
+from email_engine import home
+from email_engine.fleet.document import read_document
+from email_engine.fleet.mistakes import FileInvalid, Mistakes
+
+
+@dataclass(frozen=True, slots=True)
+class AccountingPolicy:
+    """`largest_rejected_rate` 0..1 of a file's rows; `kept_of_refused` rows; `origin_days` days."""
+
+    largest_rejected_rate: float
+    kept_of_refused: int
+    origin_days: int
+
+
+def _rate(text: str) -> str | None:
+    try:
+        good = 0 <= float(text) < 1
+    except ValueError:
+        good = False
+    return None if good else "a rate from 0 to below 1, like 0.01"
+
+
+def parse_accounting_policy(text: str, source: str = "accounting.yaml") -> AccountingPolicy:
+    """Raises FileInvalid that lists every mistake."""
+    mistakes = Mistakes()
+    top = read_document(text, source, mistakes)
+    if top is None:
+        raise FileInvalid(source, mistakes.found)
+    top.only("largest_rejected_rate", "kept_of_refused", "origin_days")
+    policy = AccountingPolicy(
+        largest_rejected_rate=float(top.text("largest_rejected_rate", _rate) or 0),
+        kept_of_refused=top.number("kept_of_refused", 0, 10_000),
+        origin_days=top.number("origin_days", 1, 365),
+    )
+    if mistakes.found:
+        raise FileInvalid(source, mistakes.found)
+    return policy
+
+
+@cache
+def shipped_accounting_policy() -> AccountingPolicy:
+    """include/config/accounting.yaml, read once in a process."""
+    return parse_accounting_policy((home.CONFIG / "accounting.yaml").read_text("utf-8"))

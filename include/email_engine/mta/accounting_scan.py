@@ -1,0 +1,127 @@
+"""One scan of an accounting file by DuckDB: rows grouped by source, recipient domain, MX host and hour.
+
+Why DuckDB: on a file of 250 MB with quoted line breaks, on two cores, a bare scan took 0.7 s of CPU and 180 MB with
+DuckDB 2.0 against 1.1 s and 345 MB with Polars 2.1 (Python's csv module: 2.5 s); and where Polars fills short rows up and cuts
+long ones, DuckDB refuses them. `make bench` measures it again."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+
+from email_engine.mta.accounting_columns import Columns
+from email_engine.mta.accounting_values import KINDS
+
+THREADS = 2
+MEMORY = "256MB"
+BATCH = 4_000
+ATTEMPTS = ("d", "b", "t")
+EVENTS = ("b", "rb", "f")
+
+
+class Group(NamedTuple):
+    """Rows that say the same. `hour` is naive and local to `zone` (None: UTC; to the minute where the zone is not whole
+    hours); None if it could not be read. `domain` is None unless rcpt is an address. `line`: of the row, if asked for and
+    the row looks wrong. `detail` of events and of wrong rows: rcpt, Message-Id, job, time, status, format, feedback type,
+    time of sending."""
+
+    kind: str
+    hour: Any
+    zone: str | None
+    domain: str | None
+    mx: str
+    category: str
+    address: str
+    vmta: str
+    detail: list[str] | None
+    line: int | None
+    rows: int
+
+
+def connect(folder: Path) -> duckdb.DuckDBPyConnection:
+    """An engine of its own, with bounds; it spills into `folder` and reaches for nothing else."""
+    return duckdb.connect(
+        config={
+            "threads": THREADS,
+            "memory_limit": MEMORY,
+            "temp_directory": str(folder / "spill"),
+            "preserve_insertion_order": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+    )
+
+
+def scan(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    columns: Columns,
+    *,
+    header: bool,
+    lines: bool,
+    events: bool,
+) -> Iterator[Group]:
+    """The groups of a file, in any order.
+
+    `lines`: the file has a line number behind its columns. `events`: bounces are told one by one; else only complaints.
+    Raises duckdb.Error where the file is not CSV of that width."""
+    cursor = connection.execute(query(columns, header=header, lines=lines, events=events), [str(path)])
+    while rows := cursor.fetchmany(BATCH):
+        yield from map(Group._make, rows)
+
+
+def query(columns: Columns, *, header: bool, lines: bool, events: bool) -> str:
+    """The statement; the path is its parameter. Columns stand for places, never for names of the file."""
+    places = [f"'c{n}': 'VARCHAR'" for n in range(columns.width)] + (["'line': 'BIGINT'"] if lines else [])
+
+    def field(*names: str) -> str:
+        at = columns.at(*names)
+        return "''" if at is None else f"coalesce(c{at}, '')"
+
+    kinds = _words(*KINDS.values(), *KINDS)
+    attempts = _words(*(word for word, kind in KINDS.items() if kind in ATTEMPTS), *ATTEMPTS)
+    told = EVENTS if events else ("f",)
+    told_words = _words(*(word for word, kind in KINDS.items() if kind in told), *told)
+    wrong = f"""NOT (kind IN {kinds} AND moment IS NOT NULL AND year(moment) >= 2000
+            AND regexp_full_match(zone, '([.][0-9]{{1,9}})?(Z|[+-][0-9]{{2}}(:?[0-5][0-9])?)?')
+            AND (kind NOT IN {attempts} OR (coalesce(domain, '') <> '' AND (address <> '' OR vmta <> ''))))"""
+    line = f"CASE WHEN {wrong} THEN line END" if lines else "NULL"
+    detailed = f"kind IN {told_words}" + (f" OR {wrong}" if lines else "")
+
+    def event_field(*names: str) -> str:
+        return field(*names) if events else "''"
+
+    return f"""
+    WITH fields AS (
+        SELECT {field("type")} AS kind, {field("timelogged")} AS logged, {field("rcpt")} AS rcpt,
+            {field("dsnmta")} AS mx, {field("bouncecat")} AS category, {field("dlvsourceip")} AS address,
+            {field("vmta")} AS vmta, {event_field("header_message-id")} AS message_id,
+            {event_field("header_x-job", "jobid")} AS job, {event_field("dsnstatus")} AS status, {field("format")} AS format,
+            {field("feedbacktype")} AS feedback, {field("arf_arrival-date", "header_date")} AS sent
+            {", line" if lines else ""}
+        FROM read_csv(?, columns = {{{", ".join(places)}}}, header = {str(header).lower()}, auto_detect = false,
+            delim = ',', quote = '"', escape = '"')
+    ), times AS (
+        SELECT *,
+            CASE WHEN strlen(logged) >= 19
+                THEN coalesce(try_cast(left(logged, 19) AS TIMESTAMP), try_strptime(left(logged, 19), '%m/%d/%Y %H:%M:%S'))
+                WHEN regexp_full_match(logged, '[0-9]{{9,11}}') THEN make_timestamp(try_cast(logged AS BIGINT) * 1000000)
+            END AS moment,
+            CASE WHEN strlen(logged) >= 19 THEN substr(logged, 20) ELSE '' END AS zone,
+            CASE WHEN strpos(rcpt, '@') > 1 THEN lower(split_part(rcpt, '@', -1)) END AS domain
+        FROM fields
+    )
+    SELECT kind,
+        CASE WHEN zone IN ('', 'Z') OR ends_with(zone, '00') THEN date_trunc('hour', moment)
+            ELSE date_trunc('minute', moment) END,
+        CASE WHEN zone <> '+0000' THEN zone END,
+        domain, mx, category, address, vmta,
+        CASE WHEN {detailed} THEN [rcpt, message_id, job, logged, status, format, feedback, sent] END,
+        {line},
+        count(*)
+    FROM times GROUP BY ALL"""  # noqa: S608 - words of this module and numbers alone
+
+
+def _words(*words: str) -> str:
+    return "(" + ", ".join(f"'{word}'" for word in words) + ")"

@@ -1,0 +1,89 @@
+"""Counts of accounting files, joined to the IPs of the fleet and added to delivery_stats."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import ip_address
+
+from sqlalchemy import Connection, bindparam, column, func, select, text
+from sqlalchemy.dialects.postgresql import JSONB, insert
+
+from email_engine.mta.accounting import Counts, Source
+from email_engine.store.schema import delivery_stats, ips
+
+Rows = dict[tuple[int, str, str, datetime], Counts]
+"""Counts by IP id, tenant, provider and hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownIps:
+    """(ip id, tenant) by address and by virtual MTA name, of every IP that ever was in the fleet."""
+
+    by_address: Mapping[str, tuple[int, str]]
+    by_vmta: Mapping[str, tuple[int, str]]
+
+    def find(self, source: Source) -> tuple[int, str] | None:
+        """By address; else (behind NAT, or where a bounce names no IP) by virtual MTA."""
+        address = source.address
+        if ":" in address:
+            address = _short(address)
+        return self.by_address.get(address) or self.by_vmta.get(source.vmta.lower())
+
+
+def known_ips(conn: Connection) -> KnownIps:
+    """Removed IPs are known too: their last mail still reports. A name that was reused belongs to the present IP."""
+    rows = conn.execute(
+        select(ips.c.id, ips.c.tenant, ips.c.address, ips.c.vmta_name).order_by(
+            ips.c.removed.desc(), ips.c.id
+        )
+    ).all()
+    return KnownIps(
+        {str(ip_address(str(r.address))): (r.id, r.tenant) for r in rows},
+        {r.vmta_name: (r.id, r.tenant) for r in rows},
+    )
+
+
+def _short(address: str) -> str:
+    """IPv6 has many ways to write one address."""
+    try:
+        return str(ip_address(address.strip("[]")))
+    except ValueError:
+        return address
+
+
+_MERGED = text(
+    "(SELECT coalesce(jsonb_object_agg(key, n), '{}'::jsonb) FROM (SELECT key, sum(value::int) AS n FROM ("
+    "SELECT * FROM jsonb_each_text(delivery_stats.bounce_categories) UNION ALL "
+    "SELECT * FROM jsonb_each_text(excluded.bounce_categories)) AS both_sides GROUP BY key) AS summed)"
+)
+
+
+def add_counts(conn: Connection, rows: Mapping[tuple[int, str, str, datetime], Counts]) -> None:
+    """One statement for a whole file, which has thousands of rows on a busy host; in the order of the key, so that two
+    hosts' files can never wait for each other in a circle."""
+    if not rows:
+        return
+    counted = ("attempts", "delivered", "bounced", "deferred", "complained")
+    names = ("ip_id", "tenant", "provider", "hour", *counted, "bounce_categories")
+    given = [
+        {
+            "ip_id": ip_id,
+            "tenant": tenant,
+            "provider": provider,
+            "hour": hour.isoformat(),
+            **{name: getattr(counts, name) for name in counted},
+            "bounce_categories": counts.bounce_categories,
+        }
+        for (ip_id, tenant, provider, hour), counts in sorted(rows.items(), key=lambda item: item[0])
+    ]
+    table = func.jsonb_to_recordset(bindparam("rows", type_=JSONB)).table_valued(
+        *(column(name, delivery_stats.c[name].type) for name in names), name="given"
+    )
+    statement = insert(delivery_stats).from_select(names, select(table.render_derived(with_types=True)))
+    sums = {name: delivery_stats.c[name] + statement.excluded[name] for name in counted}
+    conn.execute(
+        statement.on_conflict_do_update(
+            index_elements=["ip_id", "provider", "hour"], set_={**sums, "bounce_categories": _MERGED}
+        ),
+        {"rows": given},
+    )

@@ -1,0 +1,111 @@
+"""Bounces and complaints one by one, and rows that could not be read; never with an address in clear."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select
+
+from email_engine.mta.accounting import Event, EventKind, Rejected
+from email_engine.mta.recipients import Hash
+from email_engine.store.delivery_counts import KnownIps
+from email_engine.store.schema import accounting_quarantine, delivery_events
+
+BATCH = 1_000
+
+
+@dataclass(slots=True)
+class EventWriter:
+    """Writes the events of one file as they come. Those of sources outside the fleet are left out: they are no tenant's."""
+
+    conn: Connection
+    file_id: int
+    known: KnownIps
+    hash_of: Hash | None
+    waiting: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, event: Event, counted_at: datetime | None = None, counted_by: str = "record") -> None:
+        ip = self.known.find(event.source)
+        if ip is not None:
+            self.add_of(ip, event, counted_at or event.at, counted_by)
+
+    def add_of(self, ip: tuple[int, str], event: Event, counted_at: datetime, counted_by: str) -> None:
+        self.waiting.append(
+            {
+                "tenant": ip[1],
+                "ip_id": ip[0],
+                "file_id": self.file_id,
+                "kind": event.kind.value,
+                "provider": event.provider,
+                "at": event.at,
+                "counted_at": counted_at,
+                "counted_by": counted_by,
+                "category": event.category,
+                "status": event.status,
+                "recipient_hash": self.hash_of(event.recipient) if self.hash_of else None,
+                "message_id": _no_address(event.message_id, event.recipient, self.hash_of),
+                "campaign": _no_address(event.job, event.recipient, self.hash_of),
+            }
+        )
+        if len(self.waiting) >= BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        if self.waiting:
+            self.conn.execute(insert(delivery_events), self.waiting)
+            self.waiting.clear()
+
+    def clear(self) -> None:
+        """Forgets every event of the file."""
+        self.waiting.clear()
+        self.conn.execute(delete(delivery_events).where(delivery_events.c.file_id == self.file_id))
+
+
+def _no_address(text: str, recipient: str, hash_of: Hash | None) -> str:
+    """A Message-Id or a job that carries the recipient's name is replaced by its own hash."""
+    local = recipient.strip("<>").lower().rpartition("@")[0]
+    if len(local) < 3 or local not in text.lower():
+        return text
+    return (hash_of(f"{text}@") if hash_of else None) or ""
+
+
+def quarantine(conn: Connection, file_id: int, rejected: Iterable[Rejected], hash_of: Hash | None) -> None:
+    """Keeps which lines of a file could not be read, and why."""
+    rows = [
+        {
+            "file_id": file_id,
+            "line": one.line,
+            "reason": one.reason,
+            "recipient_hash": hash_of(one.recipient) if hash_of else None,
+        }
+        for one in rejected
+    ]
+    for at in range(0, len(rows), BATCH):
+        conn.execute(insert(accounting_quarantine), rows[at : at + BATCH])
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The mail that a complaint is about: which IP sent it, and when."""
+
+    ip: tuple[int, str]
+    at: datetime
+
+
+def origin_of(conn: Connection, event: Event, hash_of: Hash | None, days: int) -> Origin | None:
+    """By the Message-Id and the recipient, in the bounces of the `days` before the complaint."""
+    rows = delivery_events.c
+    recipient = hash_of(event.recipient) if hash_of else None
+    message_id = _no_address(event.message_id, event.recipient, hash_of)
+    if not message_id:
+        return None
+    query = (
+        select(rows.ip_id, rows.tenant, rows.at)
+        .where(rows.message_id == message_id, rows.kind != EventKind.COMPLAINT.value)
+        .where(rows.at <= event.at, rows.at >= event.at - timedelta(days=days))
+        .order_by((rows.recipient_hash == recipient).desc().nulls_last() if recipient else rows.at, rows.at)
+        .limit(1)
+    )
+    found = conn.execute(query).first()
+    return Origin((found.ip_id, found.tenant), found.at) if found else None
