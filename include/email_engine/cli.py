@@ -15,6 +15,7 @@ COMMANDS: dict[str, str] = {
     "fleet": "the fleet file: check, plan, apply, export",
     "migrate": "bring the engine's tables to this release",
     "ingest": "PowerMTA accounting files to a summary",
+    "explain": "why the warm-up decided what it did about an IP, made again from its inputs",
     "simulate": "policies against a simulated fleet whose truth is known",
     "replay": "what the engine would have decided, from accounting files",
     "lint": "PowerMTA configurations: errors and warnings with line numbers",

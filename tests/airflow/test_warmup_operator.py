@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 
 from email_engine.store import brakes, ips, schema
 from email_engine.store.engine import Store
@@ -305,7 +305,7 @@ def test_a_tenant_in_observe_gets_decisions_and_no_change(store: Store, fleet: l
     result = decide()
     after = snapshot(store)
     changed = {name for name in after if after[name] != before[name]}
-    assert changed == {"email_engine.decisions", "email_engine.alerts"}
+    assert changed == {"email_engine.decisions", "email_engine.policies", "email_engine.alerts"}
     assert not any(row["applied"] for row in after["email_engine.decisions"])
     assert result["version"] is None
     assert "observe" in after["email_engine.alerts"][0]["text"]
@@ -370,3 +370,54 @@ def test_the_tenants_come_out_of_the_fleet() -> None:
     assert TenantsToDecide(task_id="tenants", fleet={"tenants": ["aurora"], "hosts": []}).execute({}) == [
         "aurora"
     ]
+
+
+class TestExplain:
+    def explained(
+        self, store: Store, url: str, day: date, capsys: pytest.CaptureFixture[str], *more: str
+    ) -> int:
+        from email_engine.cli import main
+
+        return main(["explain", "198.51.100.1", day.isoformat(), "--database-url", url, *more])
+
+    def test_every_decision_of_a_fortnight_made_again_agrees(
+        self, store: Store, engine_database_url: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with store.session("*") as conn:
+            add_tenant(conn)
+            add_host(conn)
+            ip = add_ip(conn, 1)
+            add_ip(conn, 2, state="active")
+        for n in range(14):
+            day = DAY + timedelta(days=n)
+            accounted(store, day)
+            with store.session("*") as conn:
+                add_delivery(conn, ip, midnight(day), delivered=48, bounced=n // 6)
+            decide(day)
+            assert self.explained(store, engine_database_url, day, capsys) == 0
+        told = capsys.readouterr().out
+        assert "198.51.100.1, 2026-11-14: " in told
+        assert "it comes out the same" in told
+
+    def test_a_row_that_somebody_changed_is_found(
+        self, store: Store, engine_database_url: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with store.session("*") as conn:
+            add_tenant(conn)
+            add_host(conn)
+            add_ip(conn, 1)
+        accounted(store, DAY)
+        decide(DAY)
+        with store.session("*") as conn:
+            conn.execute(text("ALTER TABLE email_engine.decisions DISABLE TRIGGER USER"))
+            conn.execute(update(schema.decisions).values(reason="Somebody liked it so."))
+        assert self.explained(store, engine_database_url, DAY, capsys, "--json") == 1
+        told = capsys.readouterr().out
+        assert '"agrees": false' in told
+        assert '"field": "reason"' in told
+
+    def test_no_decision_is_a_clear_error(
+        self, store: Store, engine_database_url: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert self.explained(store, engine_database_url, DAY, capsys) == 2
+        assert "there is none" in capsys.readouterr().err

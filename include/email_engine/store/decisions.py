@@ -1,6 +1,6 @@
 """Decisions: append-only, one for each pipeline, subject, run key and kind."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from email_engine.decision import Decision
 from email_engine.errors import Refused
 from email_engine.store.schema import decisions
+from email_engine.warmup.explain import Recorded
 
 
 def find(conn: Connection, pipeline: str, subject: str, run_key: str, kind: str = "decision") -> int | None:
@@ -54,6 +55,28 @@ def record(conn: Connection, decision: Decision, dag_id: str | None, run_id: str
             "name the subject so that it belongs to one tenant",
         )
     return int(known)
+
+
+def of_day(conn: Connection, pipeline: str, subject: str, day: date) -> tuple[Recorded, ...]:
+    """The decisions about a subject and about all others of its tenant that closed the same UTC day."""
+    rows = decisions.c
+    whose = select(rows.tenant).where(rows.pipeline == pipeline, rows.subject == subject).limit(1)
+    query = select(decisions).where(
+        rows.pipeline == pipeline, rows.run_key == day.isoformat(), rows.tenant == whose.scalar_subquery()
+    )
+    return tuple(
+        Recorded(
+            subject=row.subject,
+            day=day,
+            action=row.action,
+            reason=row.reason,
+            inputs=row.inputs,
+            verdicts=row.verdicts,
+            policy_digest=row.policy_digest,
+            run_id=row.run_id,
+        )
+        for row in conn.execute(query.order_by(rows.id))
+    )
 
 
 def spoken_after(conn: Connection, pipeline: str, as_of: datetime) -> frozenset[str]:

@@ -17,6 +17,7 @@ from email_engine.warmup.choice import Action
 from email_engine.warmup.footing import footing_after
 from email_engine.warmup.observation import counts_on
 from email_engine.warmup.plan import Outcome
+from email_engine.warmup.snapshot import observation_document
 
 PIPELINE = "warmup_advance"
 
@@ -86,7 +87,9 @@ def _decision(outcome: Outcome, writing: Writing, acts: bool) -> Decision:
         as_of=writing.as_of,
         policy_digest=writing.policy_digest,
         applied=acts,
-        inputs=outcome.inputs | {"effective": writing.effective.isoformat(), "allowance": outcome.allowance},
+        inputs=outcome.inputs
+        | {"effective": writing.effective.isoformat(), "allowance": outcome.allowance}
+        | {"observed": observation_document(outcome.observation)},
         verdicts=outcome.verdicts,
     )
 

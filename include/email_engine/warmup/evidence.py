@@ -99,6 +99,8 @@ def chance_of_so_few(bad: int, messages: int, limit: float) -> float:
     """P(at most `bad` of `messages`) if the true rate were `limit`: small means the rate is below it."""
     if bad >= messages:
         return 1.0
+    if not bad:
+        return float((1.0 - limit) ** messages)
     return math.exp(log_beta_survival(bad + 1.0, float(messages - bad), limit))
 
 

@@ -82,19 +82,27 @@ def plan_tenant(
     for pot in {quotas.pot(observation.ip.stream) for observation in observations}:
         mine = [observation for observation in observations if quotas.pot(observation.ip.stream) == pot]
         taken = sum(messages for stream, messages in (promised or {}).items() if quotas.pot(stream) == pot)
-        for outcome in _plan_pot(mine, policy, max(quotas.size(pot) - taken, 0), day, effective):
+        for outcome in plan_pot(mine, policy, max(quotas.size(pot) - taken, 0), day, effective, pot):
             outcomes[outcome.observation.ip.ip_id] = outcome
     return tuple(outcomes[observation.ip.ip_id] for observation in observations)
 
 
-def _plan_pot(
-    observations: Sequence[IpObservation], policy: Policy, quota: int, day: date, effective: date
+def plan_pot(
+    observations: Sequence[IpObservation],
+    policy: Policy,
+    quota: int,
+    day: date,
+    effective: date,
+    pot: str | None = None,
 ) -> list[Outcome]:
+    """Closes the day for IPs that draw from one pot of `quota` messages a UTC day: a stream's (`pot`) or the tenant's."""
     choices = [decide_day(observation, policy, day, effective) for observation in observations]
     choices = _keep_back_starts(observations, choices, policy, quota)
     shares = _deal(observations, choices, quota, policy.share_step)
     return [
-        Outcome(observation, choice, share, _sentence(choice, share, quota), _inputs(observation, day, quota))
+        Outcome(
+            observation, choice, share, _sentence(choice, share, quota), _inputs(observation, day, quota, pot)
+        )
         for observation, choice, share in zip(observations, choices, shares, strict=True)
     ]
 
@@ -154,8 +162,8 @@ def _sentence(choice: Choice, share: int, quota: int) -> str:
     return f"{choice.reason}; {dealt}."
 
 
-def _inputs(observation: IpObservation, day: date, quota: int) -> dict[str, Any]:
-    """The snapshot that the decision looked at, as plain JSON."""
+def _inputs(observation: IpObservation, day: date, quota: int, pot: str | None) -> dict[str, Any]:
+    """What people want to see of what the decision looked at, as plain JSON; `snapshot.py` holds the whole."""
     ip, counts = observation.ip, counts_on(observation, day)
     return {
         "state": str(ip.state),
@@ -178,4 +186,5 @@ def _inputs(observation: IpObservation, day: date, quota: int) -> dict[str, Any]
         "paused_until": ip.paused_until and ip.paused_until.isoformat(),
         "last_stop_at": observation.last_stop_at and observation.last_stop_at.isoformat(),
         "quota": quota,
+        "pot": pot,
     }

@@ -88,12 +88,14 @@ class DecideWarmup(BaseOperator):
         self, conn: "Connection", days: Sequence[date], policy: "Policy", run: Run
     ) -> "tuple[list[Outcome], int | None]":
         from email_engine.fleet.model import SENDING_STATES
-        from email_engine.store import observations, warmup
+        from email_engine.store import observations, policies, warmup
         from email_engine.warmup.plan import plan_tenant
+        from email_engine.warmup.snapshot import policy_document
 
         effective = run.day + timedelta(days=1)
         version: int | None = None
         all_outcomes: list[Outcome] = []
+        policies.remember(conn, policy.digest, policy_document(policy))
         for day in days:
             known = warmup.decided(conn, self.tenant, day)
             seen = observations.observe(

@@ -109,6 +109,14 @@ decisions = Table(
     Index("ix_decisions_subject_as_of", "subject", "as_of"),
 )
 
+policies = Table(
+    "policies",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("document", JSONB, nullable=False),
+    recorded(),
+)
+
 allowances = Table(
     "allowances",
     metadata,

@@ -1,0 +1,97 @@
+"""`email-engine explain IP DATE`: why the warm-up decided what it did, and whether it would again."""
+
+import argparse
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from email_engine.commands.output import add_database, add_json, database_url, emit
+from email_engine.errors import InputError
+
+if TYPE_CHECKING:
+    from email_engine.warmup.explain import Again, Recorded
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds IP and DATE."""
+    parser.add_argument("ip", metavar="IP", help="a sending IP of the fleet")
+    parser.add_argument(
+        "date", metavar="DATE", help="the UTC day that the decision closed, such as 2026-11-21"
+    )
+    add_database(parser)
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the decision, its inputs, and the same decision made again from them; 1 if it comes out otherwise."""
+    from email_engine.store import decisions, policies
+    from email_engine.store.engine import connect
+    from email_engine.warmup.explain import decide_again
+    from email_engine.warmup.snapshot import policy_of
+
+    day = _day(args.date)
+    store = connect(database_url(args))
+    try:
+        with store.session(tenant="*") as conn:
+            rows = decisions.of_day(conn, "warmup_advance", args.ip, day)
+            mine = next((row for row in rows if row.subject == args.ip), None)
+            document = policies.find(conn, mine.policy_digest) if mine else None
+    finally:
+        store.dispose()
+    if mine is None:
+        raise InputError(
+            f"decision about {args.ip} on {day}",
+            "there is none",
+            "an IP of the fleet and a UTC day that warmup_advance closed",
+            "look at table decisions (`run_key` is the day)",
+        )
+    if document is None:
+        raise InputError(
+            f"decision about {args.ip} on {day}",
+            f"policy {mine.policy_digest[:12]} is not in table policies",
+            "a decision of this release",
+            "read its inputs in table decisions; it cannot be made again",
+        )
+    again = decide_again(mine, rows, policy_of(document))
+    emit(args, _value(mine, again), _text(mine, again))
+    return 0 if again.agrees else 1
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InputError("DATE", repr(text), "a day such as 2026-11-21", "correct it") from None
+
+
+def _value(recorded: "Recorded", again: "Again") -> dict[str, Any]:
+    return {
+        "ip": recorded.subject,
+        "day": recorded.day.isoformat(),
+        "action": recorded.action,
+        "reason": recorded.reason,
+        "allowance": recorded.inputs.get("allowance"),
+        "verdicts": dict(recorded.verdicts),
+        "inputs": {name: value for name, value in recorded.inputs.items() if name != "observed"},
+        "policy": recorded.policy_digest,
+        "run": recorded.run_id,
+        "agrees": again.agrees,
+        "differences": [{"field": name, "then": then, "now": now} for name, then, now in again.differences],
+    }
+
+
+def _text(recorded: "Recorded", again: "Again") -> str:
+    inputs = {k: v for k, v in recorded.inputs.items() if k != "observed" and v not in (None, [], "")}
+    lines = [
+        f"{recorded.subject}, {recorded.day}: {recorded.action.replace('_', ' ')}. {recorded.reason}",
+        f"allowance {recorded.inputs.get('allowance')} a day from {recorded.inputs.get('effective')} on",
+        *(
+            f"{gate}: {judged['verdict']}, {judged['bad']} of {judged['messages']} (evidence {judged['evidence']:g})"
+            for gate, judged in recorded.verdicts.items()
+        ),
+        "looked at: " + ", ".join(f"{name} {value}" for name, value in inputs.items()),
+        f"policy {recorded.policy_digest[:12]}, run {recorded.run_id}",
+    ]
+    if again.agrees:
+        return "\n".join([*lines, "Made again from its stored inputs it comes out the same."])
+    told = (f"{name} was {then!r} and would be {now!r}" for name, then, now in again.differences)
+    return "\n".join([*lines, "Made again it comes out otherwise: " + "; ".join(told)])

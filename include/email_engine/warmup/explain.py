@@ -1,0 +1,104 @@
+"""A decision made again from its stored inputs: it must come out the same."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from email_engine.errors import InputError
+from email_engine.warmup.observation import IpObservation
+from email_engine.warmup.plan import Outcome, plan_pot
+from email_engine.warmup.policy import Policy
+from email_engine.warmup.snapshot import observation_of
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A row of table decisions. `subject`: the IP's address; `inputs`: plain JSON, with the snapshot under `observed`."""
+
+    subject: str
+    day: date
+    action: str
+    reason: str
+    inputs: Mapping[str, Any]
+    verdicts: Mapping[str, Any]
+    policy_digest: str
+    run_id: str | None
+
+    @property
+    def party(self) -> tuple[Any, ...]:
+        """Decisions of one party were made together: they shared a pot of the quota."""
+        return (
+            self.day,
+            self.run_id,
+            self.policy_digest,
+            *map(self.inputs.get, ("effective", "pot", "quota")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The decision made again; `differences` names what came out otherwise: field, then and now."""
+
+    outcome: Outcome
+    differences: tuple[tuple[str, Any, Any], ...]
+
+    @property
+    def agrees(self) -> bool:
+        return not self.differences
+
+
+def decide_again(recorded: Recorded, others: Sequence[Recorded], policy: Policy) -> Again:
+    """Args:
+        recorded: the decision in question.
+        others: all decisions of its tenant and day, itself among them or not.
+        policy: the one of its digest.
+
+    Raises InputError where a snapshot is missing or of another release, or the policy is not the one that decided."""
+    if policy.digest != recorded.policy_digest:
+        raise InputError(
+            f"decision about {recorded.subject} on {recorded.day}",
+            f"policy {policy.digest[:12]} was given",
+            f"policy {recorded.policy_digest[:12]}, which decided",
+            "give the policy file of that day",
+        )
+    party = {one.subject: one for one in (*others, recorded) if one.party == recorded.party}
+    seen = sorted((_observed(one) for one in party.values()), key=lambda one: one.ip.ip_id)
+    effective = date.fromisoformat(recorded.inputs["effective"])
+    outcomes = plan_pot(
+        seen, policy, int(recorded.inputs["quota"]), recorded.day, effective, recorded.inputs.get("pot")
+    )
+    outcome = next(one for one in outcomes if str(one.observation.ip.address) == recorded.subject)
+    now = {
+        "action": outcome.choice.action.value,
+        "reason": outcome.reason,
+        "allowance": outcome.allowance,
+        "verdicts": outcome.verdicts,
+    }
+    then = {
+        "action": recorded.action,
+        "reason": recorded.reason,
+        "allowance": recorded.inputs.get("allowance"),
+        "verdicts": dict(recorded.verdicts),
+    }
+    return Again(outcome, tuple((name, then[name], now[name]) for name in now if then[name] != now[name]))
+
+
+def _observed(recorded: Recorded) -> IpObservation:
+    document = recorded.inputs.get("observed")
+    if not document:
+        raise InputError(
+            f"decision about {recorded.subject} on {recorded.day}",
+            "its row holds no snapshot",
+            "a decision of this release",
+            "read its inputs; it cannot be made again",
+        )
+    try:
+        return observation_of(document)
+    except ValueError as error:
+        raise InputError(
+            f"decision about {recorded.subject} on {recorded.day}",
+            f"its snapshot cannot be read ({type(error).__name__})",
+            "a snapshot of this release",
+            "read its inputs; it cannot be made again",
+        ) from error
