@@ -36,6 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
     except CommandError as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def _parser() -> argparse.ArgumentParser:

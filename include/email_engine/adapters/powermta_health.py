@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from email_engine.adapters.powermta import PowerMta, Queue
@@ -72,4 +73,6 @@ def newest_file(mta: PowerMta, folder: str) -> str:
     """Name and time of the newest accounting file; "" where there is none."""
     files = mta.listdir(folder)
     newest = max(files, key=lambda f: (f.modified, f.name), default=None)
-    return f"{newest.name} {newest.modified}" if newest else ""
+    if newest is None:
+        return ""
+    return f"{newest.name} of {datetime.fromtimestamp(newest.modified, UTC):%Y-%m-%d %H:%M:%S} UTC"

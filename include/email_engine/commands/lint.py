@@ -87,11 +87,11 @@ class _HostFiles:
             raise InputError(name, "blocks in blocks without end", "a configuration", "correct it") from None
 
     def exists(self, path: str) -> bool | None:
-        """None: without `root`, where this machine does not have the directory either, or does not show it."""
+        """None: where this machine, or the copy below `root`, does not have the directory either, or does not show it."""
         there = Path(path) if self.root is None else self.root / path.lstrip("/")
         try:
-            if self.root is not None or there.exists():
-                return there.exists()
+            if there.exists():
+                return True
             return False if os.access(there.parent, os.X_OK) and there.parent.is_dir() else None
         except OSError:
             return None

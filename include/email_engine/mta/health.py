@@ -218,7 +218,7 @@ def _file(facts: Facts, expected: Expected) -> Finding:
     if facts.file != expected.digest:
         told = (
             "somebody edited the engine's file; it is left as it is. The log of `check` shows the lines; the next "
-            "deployment asks before it replaces them"
+            "deployment lowers at once what they raised, and asks before it replaces the rest"
         )
         return Finding(Check.FILE, Level.WARNING, told, f"edited {facts.file[:12]}")
     return Finding(Check.FILE, Level.GOOD, f"as deployed, {facts.file[:12]}")

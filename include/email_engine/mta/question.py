@@ -27,7 +27,7 @@ def render_question(
         "\n".join(f"- {_plain(reason)}" for reason in why),
         "**What would change**",
         "\n".join(shown),
-        _fenced(diff, whole),
+        *([_fenced(diff, whole)] if diff.strip() else []),
         "**Approve** deploys exactly this, **Reject** nothing. No answer in time means no.",
     ]
     return "\n\n".join(parts)

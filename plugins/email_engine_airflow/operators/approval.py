@@ -119,7 +119,7 @@ class AskPerson(HITLOperator, DeployStep):
             body=self.body,
             defaults=None,
             multiple=False,
-            params=self.serialized_params,
+            params={"reason": self.serialized_params["reason"]},  # not those of the DAG: nobody answers them
             assigned_users=None,
         )
         deadline = (datetime.now(UTC) + wait).isoformat()

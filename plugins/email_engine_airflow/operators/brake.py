@@ -193,7 +193,8 @@ def _tell(conn: Any, brake: "Brake", halves: tuple[Half, Half], over: bool, run:
         text = f"{name} is gone: {'; '.join(half.told for half in halves)}. Its brake ended"
     elif all(half.done for half in halves):
         state, severity = ("released", "info") if releasing else ("holds", "warning")
-        text = f"{name} {'runs again' if releasing else 'stands still'}: {brake.reason}"
+        why = f"it stood still for: {brake.reason}" if releasing else brake.reason
+        text = f"{name} {'runs again; ' if releasing else 'stands still: '}{why}"
         text += f". {halves[0].told}" if brake.removed and not releasing else ""
     else:
         state, severity = f"incomplete {halves[0].done:d}{halves[1].done:d}", "critical"

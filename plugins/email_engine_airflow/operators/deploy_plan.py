@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from email_engine_airflow.operators.deploy_view import View
 
 DIFF_LINES = 400
+COMMENTS = "comments only"
+DONE = "nothing more: what differed only slowed down, and that is done already"
 
 
 class ListHosts(DeployStep):
@@ -167,7 +169,7 @@ class PlanDeploy(DeployStep):
             digest=plan.new_digest,
             previous_digest=plan.old_digest,
             breaches=[breach.message for breach in breaches],
-            summary="\n".join(lines_for_people(plan.changes)) or "comments only",
+            summary="\n".join(lines_for_people(plan.changes)) or (COMMENTS if plan.changed else DONE),
             diff=plan.diff,
             caused_by=run.caused_by,
             rollback_to=view.wanted.rollback.id if view.wanted.rollback else None,
@@ -177,7 +179,8 @@ class PlanDeploy(DeployStep):
         )
         with store.session(tenant="*") as conn:
             asked = approvals.ask(conn, question, datetime.now(UTC))
-            text = "; ".join(question.breaches) + ". " + self._what_to_do(asked, reductions is not None)
+            said = "; ".join(question.breaches)
+            text = f"{self.mta_host}: {said}. {self._what_to_do(asked, reductions is not None)}"
             alerts.raise_alert(
                 conn,
                 PLANNED,

@@ -101,7 +101,8 @@ class WatchHost(DeployStep):
             policy.watch,
             over=now >= end,
         )
-        self.log.info("sample %d: %s %s", len(since), since[-1], "; ".join(judged.reasons) or judged.verdict)
+        told = "; ".join(judged.reasons) or judged.verdict.replace("_", " ")
+        self.log.info("sample %d: %s: %s", len(since), _words(since[-1]), told)
         return judged
 
     def _host(self, store: "Store", row: "Deployment") -> "PowerMta":
@@ -135,3 +136,12 @@ class WatchHost(DeployStep):
             f"the configuration from before is back (deployment {done}); find the cause, the same one is not "
             "deployed again without a person",
         )
+
+
+def _words(sample: dict[str, Any] | None) -> str:
+    if sample is None:
+        return "not readable"
+    return (
+        f"{sample['recipients']} recipients queued, {sample['waiting']} of them wait for another attempt, "
+        f"{len(sample['backoff'])} queues in backoff, {sample['sent']} sent so far"
+    )
