@@ -272,6 +272,12 @@ def test_companies_at_a_provider_are_known_by_the_mx_host_that_answered() -> Non
     }
 
 
+def test_a_name_that_looks_like_a_pattern_is_that_one_file(tmp_path: Path) -> None:
+    for name in ("acct[1]*.csv", "acct1.csv", "acct-2.csv.gz"):
+        (tmp_path / name).write_text(f"{','.join(HEADER)}\r\n{line()}\r\n", newline="")
+        assert summarize(tmp_path / name, name, shipped_providers()).records == 1
+
+
 def test_a_wrong_field_that_may_be_an_address_is_not_shown() -> None:
     summary = read(line("bob@x.example"), line(timeLogged="bob@x.example"))
     assert len(summary.rejected) == 2

@@ -103,10 +103,14 @@ def summarize(
 def _fast(path: Path, subject: str, folder: Path, providers: Providers, events: EventSink | None) -> Summary:
     with path.open("rb") as file:
         columns = parse_header(file.readline(LARGEST_HEADER), subject)
+    plain = folder / "file.csv"  # a name without the signs that the engine reads as a pattern
+    plain.symlink_to(path.resolve())
     reading = _Reading(providers, events)
     with ThreadPoolExecutor(1) as beside, connect(folder) as engine:
         second = beside.submit(layout_of, path)
-        for group in scan(engine, path, columns, header=True, lines=False, events=events is not None):
+        for group in scan(
+            engine, path, columns, providers, header=True, lines=False, events=events is not None
+        ):
             if reading.take(group):
                 raise _Odd
         layout = second.result()
@@ -124,7 +128,13 @@ def _careful(
     with connect(folder) as engine:
         for segment in sifted.segments:
             for group in scan(
-                engine, segment.path, segment.columns, header=False, lines=True, events=events is not None
+                engine,
+                segment.path,
+                segment.columns,
+                providers,
+                header=False,
+                lines=True,
+                events=events is not None,
             ):
                 if reason := reading.take(group):
                     for _ in range(group.rows):
@@ -143,7 +153,6 @@ class _Reading:
         self.providers = providers
         self.events = events
         self.hours: dict[tuple[datetime, str | None], datetime | None] = {}
-        self.known: dict[tuple[str, str], str] = {}
 
     def take(self, group: Group) -> str | None:
         """Counts the group; or the reason why its rows are wrong."""
@@ -155,12 +164,12 @@ class _Reading:
             return "unreadable time" + (_shown(group.detail[3]) if group.detail else "")
         summary = self.summary
         if kind in ATTEMPTS:
-            if not group.domain:
+            if not group.provider:
                 return "no recipient address"
             if not (group.address or group.vmta):
                 return "neither dlvSourceIp nor vmta"
             source = Source(_text(group.address), _text(group.vmta))
-            key = (source, self._provider(group.domain, group.mx), hour)
+            key = (source, group.provider, hour)
             counts = summary.stats.get(key)
             if counts is None:
                 counts = summary.stats[key] = Counts()
@@ -194,31 +203,21 @@ class _Reading:
                 self.hours[key] = moment.replace(minute=0, second=0, microsecond=0)
         return self.hours[key]
 
-    def _provider(self, domain: str, mx: str) -> str:
-        """By the recipient's domain; for a domain that no provider owns by the MX host that answered."""
-        found = self.known.get((domain, mx))
-        if found is None:
-            found = self.providers.of(domain)
-            if found == OTHER and mx:
-                found = self.providers.of_mx(mx.partition(" ")[0])
-            self.known[domain, mx] = found
-        return found
-
     def _event(self, kind: EventKind, group: Group) -> None:
         rcpt, message_id, job, logged, status, form, feedback, sent = map(_text, group.detail or ())
         source = Source(_text(group.address), _text(group.vmta))
-        domain = group.domain or ""
+        provider = group.provider or OTHER
         at, sent_at = parse_time(logged), None
         if kind is EventKind.COMPLAINT:
             if feedback.lower() in NO_COMPLAINT:
                 return
             sent_at = _sent(sent, at)
-            if not domain and form.lower() == "jmrp":
-                domain = "outlook.com"
+            if not group.provider and form.lower() == "jmrp":
+                provider = self.providers.of("outlook.com")
         event = Event(
             kind=kind,
             source=source,
-            provider=self._provider(domain, group.mx),
+            provider=provider,
             at=at,
             sent_at=sent_at,
             recipient=rcpt,

@@ -1,4 +1,4 @@
-"""One scan of an accounting file by DuckDB: rows grouped by source, recipient domain, MX host and hour.
+"""One scan of an accounting file by DuckDB: rows grouped by source, mailbox provider and hour.
 
 Why DuckDB: on a file of 250 MB with quoted line breaks, on two cores, a bare scan took 0.7 s of CPU and 180 MB with
 DuckDB 2.0 against 1.1 s and 345 MB with Polars 2.1 (Python's csv module: 2.5 s); and where Polars fills short rows up and cuts
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
+from email_engine.fleet.providers import OTHER, Providers
 from email_engine.mta.accounting_columns import Columns
 from email_engine.mta.accounting_values import KINDS
 
@@ -22,15 +23,14 @@ EVENTS = ("b", "rb", "f")
 
 class Group(NamedTuple):
     """Rows that say the same. `hour` is naive and local to `zone` (None: UTC; to the minute where the zone is not whole
-    hours); None if it could not be read. `domain` is None unless rcpt is an address. `line`: of the row, if asked for and
+    hours); None if it could not be read. `provider` is None unless rcpt is an address: by its domain, else by the MX host. `line`: of the row, if asked for and
     the row looks wrong. `detail` of events and of wrong rows: rcpt, Message-Id, job, time, status, format, feedback type,
     time of sending."""
 
     kind: str
     hour: Any
     zone: str | None
-    domain: str | None
-    mx: str
+    provider: str | None
     category: str
     address: str
     vmta: str
@@ -57,6 +57,7 @@ def scan(
     connection: duckdb.DuckDBPyConnection,
     path: Path,
     columns: Columns,
+    providers: Providers,
     *,
     header: bool,
     lines: bool,
@@ -66,13 +67,21 @@ def scan(
 
     `lines`: the file has a line number behind its columns. `events`: bounces are told one by one; else only complaints.
     Raises duckdb.Error where the file is not CSV of that width."""
-    cursor = connection.execute(query(columns, header=header, lines=lines, events=events), [str(path)])
+    owners = list(providers.by_domain.items())
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE owners AS SELECT unnest(?::VARCHAR[]) AS owned, unnest(?::VARCHAR[]) AS owner",
+        [[domain for domain, _ in owners], [name for _, name in owners]],
+    )
+    statement, words = query(columns, providers, header=header, lines=lines, events=events)
+    cursor = connection.execute(statement, [str(path), *words])
     while rows := cursor.fetchmany(BATCH):
         yield from map(Group._make, rows)
 
 
-def query(columns: Columns, *, header: bool, lines: bool, events: bool) -> str:
-    """The statement; the path is its parameter. Columns stand for places, never for names of the file."""
+def query(
+    columns: Columns, providers: Providers, *, header: bool, lines: bool, events: bool
+) -> tuple[str, list[str]]:
+    """The statement, and its parameters behind the path. Columns stand for places, never for names of the file."""
     places = [f"'c{n}': 'VARCHAR'" for n in range(columns.width)] + (["'line': 'BIGINT'"] if lines else [])
 
     def field(*names: str) -> str:
@@ -92,7 +101,13 @@ def query(columns: Columns, *, header: bool, lines: bool, events: bool) -> str:
     def event_field(*names: str) -> str:
         return field(*names) if events else "''"
 
-    return f"""
+    by_mx, words = "", []
+    for one in providers.all:
+        for pattern in one.mx:
+            by_mx += " WHEN " + ("ends_with(host, ?)" if pattern.startswith("*.") else "host = ?") + " THEN ?"
+            words += [pattern.removeprefix("*"), one.name]
+    by_mx = f"CASE{by_mx} ELSE '{OTHER}' END" if words else f"'{OTHER}'"
+    statement = f"""
     WITH fields AS (
         SELECT {field("type")} AS kind, {field("timelogged")} AS logged, {field("rcpt")} AS rcpt,
             {field("dsnmta")} AS mx, {field("bouncecat")} AS category, {field("dlvsourceip")} AS address,
@@ -112,15 +127,21 @@ def query(columns: Columns, *, header: bool, lines: bool, events: bool) -> str:
             CASE WHEN strpos(rcpt, '@') > 1 THEN lower(split_part(rcpt, '@', -1)) END AS domain
         FROM fields
     )
-    SELECT kind,
+    , rows AS (SELECT kind,
         CASE WHEN zone IN ('', 'Z') OR ends_with(zone, '00') THEN date_trunc('hour', moment)
-            ELSE date_trunc('minute', moment) END,
-        CASE WHEN zone <> '+0000' THEN zone END,
+            ELSE date_trunc('minute', moment) END AS hour,
+        CASE WHEN zone <> '+0000' THEN zone END AS local_zone,
         domain, mx, category, address, vmta,
-        CASE WHEN {detailed} THEN [rcpt, message_id, job, logged, status, format, feedback, sent] END,
-        {line},
-        count(*)
-    FROM times GROUP BY ALL"""  # noqa: S608 - words of this module and numbers alone
+        CASE WHEN {detailed} THEN [rcpt, message_id, job, logged, status, format, feedback, sent] END AS detail,
+        {line} AS line,
+        count(*) AS found
+    FROM times GROUP BY ALL)
+    SELECT kind, hour, local_zone,
+        CASE WHEN coalesce(domain, '') <> '' THEN coalesce(owner, {by_mx}) END AS provider,
+        category, address, vmta, detail, line, sum(found)::BIGINT
+    FROM (SELECT *, rtrim(lower(split_part(mx, ' ', 1)), '.') AS host FROM rows)
+    LEFT JOIN owners ON owned = rtrim(domain, '.') GROUP BY ALL"""  # noqa: S608 - words of this module and numbers alone
+    return statement, words
 
 
 def _words(*words: str) -> str:
