@@ -191,6 +191,7 @@ class _Reading:
 
     def finish(self, whole_bytes: int, cut: bool) -> Summary:
         self.summary.whole_bytes, self.summary.cut = whole_bytes, cut
+        self.summary.complaints.sort(key=lambda event: (event.at, event.recipient))
         return self.summary
 
     def _hour(self, group: Group) -> datetime | None:
