@@ -7,7 +7,8 @@ from email_engine.mta.inventory import Inventory, read_inventory
 from email_engine.mta.rates import per_second
 
 _OPEN = re.compile(r"<(virtual-mta|virtual-mta-pool)\s+([^\s<>]+)>")
-_CAP = re.compile(r"(\s*max-smtp-msg-rate\s+)([^\s#]+)(.*)", re.DOTALL)
+_CAP = re.compile(r"(\s*max-smtp-msg-rate\s+)([^\s#]+)(.*)", re.DOTALL | re.IGNORECASE)
+_LIMITED = re.compile(r"\s*max-smtp-msg-rate\b", re.IGNORECASE)
 _MEMBER = re.compile(r"virtual-mta\s+(\S+)")
 
 
@@ -17,11 +18,12 @@ def only_reductions(running: str, wanted: str) -> str:
     and no pool comes or goes, nothing is raised, and what cannot be compared (`0`, a unit that is not known) is left
     alone. (Who disappears altogether stays in its pool: by mistake that would pile the load onto the others.)"""
     before, after = read_inventory(running), read_inventory(wanted)
+    limited = {name for _, name, line in _lines_of_blocks(running) if _LIMITED.match(line)}
     out = []
     for kind, name, line in _lines_of_blocks(running):
         if kind == "virtual-mta" and name in after.vmtas and name in before.vmtas:
             line = _lowered(line, after.vmtas[name].cap)
-            if _opens(line) and before.vmtas[name].cap is None and _known(after.vmtas[name].cap):
+            if _opens(line) and name not in limited and _known(after.vmtas[name].cap):
                 line += f"  max-smtp-msg-rate {after.vmtas[name].cap}\n"
         elif kind == "virtual-mta-pool" and _leaves(line, name, before, after):
             continue

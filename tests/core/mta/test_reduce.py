@@ -57,6 +57,21 @@ def test_everything_else_stays_to_the_byte() -> None:
     assert only_reductions(running, wanted) == running.replace("1200/d", "600/d")
 
 
+@pytest.mark.parametrize(
+    "limit",
+    ["Max-SMTP-Msg-Rate 10/d", "max-smtp-msg-rate 10/d 20/d", "max-smtp-msg-rate 10/fortnight"],
+    ids=["other spelling", "two values", "unknown unit"],
+)
+def test_a_limit_that_is_not_understood_gets_no_higher_one_beside_it(limit: str) -> None:
+    running = f"<virtual-mta a-1>\n  {limit}\n</virtual-mta>\n"
+    assert only_reductions(running, vmta("a-1", "1200/d")) == running
+
+
+def test_a_virtual_mta_that_stands_twice_gets_no_higher_limit_beside_its_own() -> None:
+    running = vmta("a-1", "10/d") + vmta("a-1", None)
+    assert only_reductions(running, vmta("a-1", "1200/d")) == running
+
+
 def test_members_leave_a_pool_that_keeps_one() -> None:
     running, wanted = THERE + pool("p", "a-1", "a-2"), THERE + pool("p", "a-2", "a-3")
     assert read_inventory(only_reductions(running, wanted)).pools == {"p": ("a-2",)}
