@@ -1,9 +1,14 @@
 """Many virtual MTAs held or let go in one go: what stands right already costs no command."""
 
+import logging
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from email_engine.adapters.powermta import DisabledSource, Hold, PowerMta, Queue
+from email_engine.errors import EngineError, Unreachable
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +54,16 @@ def _by_vmta(queues: Iterable[Queue], wanted: Collection[str]) -> dict[str, list
 
 
 def hold_all(mta: PowerMta, sources: Collection[Source]) -> tuple[Hold, ...]:
-    """Holds every one of them that does not hold yet, and reads all back."""
+    """Holds every one of them that does not hold yet, and reads all back; what PowerMTA refuses keeps no other waiting."""
     loose = [seen for seen in read_holds(mta, sources) if not seen.holds]
     for seen in loose:
-        mta.pause(seen.vmta)
-        mta.disable_source(seen.address, seen.vmta)
+        for tell in (partial(mta.pause, seen.vmta), partial(mta.disable_source, seen.address, seen.vmta)):
+            try:
+                tell()
+            except Unreachable:
+                raise
+            except EngineError as error:
+                log.warning("%s is not held: %s", seen.vmta, error)
     return read_holds(mta, sources)
 
 

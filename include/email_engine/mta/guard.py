@@ -25,12 +25,14 @@ class Grounds:
     `decided`: those with a decision, a change of state or allowance, or a brake since the last deployment. `may_rise`:
     those whose allowance, state or brake changed since then: a decision to hold raises no cap. `queued`: recipients
     waiting in those that would disappear. `undealt`: those that send and about which nothing was decided yet.
-    `drifted`: the file is none that the engine ever deployed there. `tenant`: the only one whose part may change."""
+    `drifted`: the file is none that the engine ever deployed there, or gone. `tenant`: the only one whose part may change.
+    `rates_may_rise`: limits other than an IP's cap, which no decision about an IP gives, may rise."""
 
     decided: Collection[str] = ()
     may_rise: Collection[str] = ()
     queued: Mapping[str, int] | None = None
     drifted: bool = False
+    rates_may_rise: bool = False
     undealt: Collection[str] = ()
     tenant: str | None = None
 
@@ -55,6 +57,10 @@ def _breaches(plan: DeployPlan, grounds: Grounds, policy: DeployPolicy) -> Itera
     raised = [name for name in plan.raised if name not in grounds.may_rise]
     if raised:
         yield Breach("cap_raised", f"{_virtual_mtas(raised)} would get a higher limit that no decision gave")
+    if plan.raised_rates and not grounds.rates_may_rise:
+        yield Breach(
+            "cap_raised", f"rates would rise that no decision about an IP gives: {_some(plan.raised_rates)}"
+        )
     lines = plan.unexplained_lines(grounds.decided)
     if plan.old_lines and lines * 100 > policy.unexplained_lines_percent * plan.old_lines:
         yield Breach(
@@ -69,7 +75,12 @@ def _breaches(plan: DeployPlan, grounds: Grounds, policy: DeployPolicy) -> Itera
                 "other_tenant", f"a run for {grounds.tenant} would change the part of {_some(others)}"
             )
     if grounds.drifted:
-        yield Breach("drift", "the file there is none that the engine deployed: somebody edited it by hand")
+        yield Breach(
+            "drift",
+            "the file that the engine deployed is gone: somebody removed it by hand"
+            if plan.old_digest is None
+            else "the file there is none that the engine deployed: somebody edited it by hand",
+        )
     if grounds.undealt:
         yield Breach(
             "undealt",

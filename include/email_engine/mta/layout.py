@@ -35,7 +35,7 @@ def split_sections(text: str) -> dict[str | None, str]:
     found: dict[str | None, str] = {}
     title: str | None = None
     lines: list[str] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
         marker = _MARKER.fullmatch(line)
         if marker is None:
             if title is not None:

@@ -12,6 +12,8 @@ from email_engine.mta.layout import digest, split_sections
 from email_engine.mta.redaction import redact
 
 LISTED = 10
+CAP = "cap"
+"""How `compare` names `max-smtp-msg-rate` of a virtual MTA."""
 _VMTA, _POOL = "vmta ", "pool "
 
 
@@ -68,9 +70,15 @@ class DeployPlan:
 
     @property
     def raised(self) -> tuple[str, ...]:
-        """Virtual MTAs that may send more than before: a higher cap, none any more, or a higher rate to a domain."""
-        found = (_named(_VMTA, change) for change in self.changes if rate_rises(change))
+        """Virtual MTAs whose cap is higher than before, or that have none any more."""
+        found = (_named(_VMTA, c) for c in self.changes if c.setting == CAP and rate_rises(c))
         return tuple(dict.fromkeys(name for name in found if name))
+
+    @property
+    def raised_rates(self) -> tuple[str, ...]:
+        """Where more may leave by another limit than an IP's cap, as people read it."""
+        found = (change for change in self.changes if change.setting != CAP and rate_rises(change))
+        return tuple(lines_for_people(tuple(found)))
 
     def members_left(self, pool: str) -> frozenset[str]:
         """Members that a pool loses, all of them where it goes."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, false, insert, or_, select, update
 
 from email_engine.errors import InputError, Refused
 from email_engine.store.schema import approvals, deployments, mta_hosts
@@ -149,18 +149,21 @@ def find(conn: Connection, approval_id: int) -> Approval:
     return found
 
 
-def require_usable(conn: Connection, approval_id: int, mta_host: str) -> Approval:
-    """An approval that a person gave for this host and that was not used yet. Raises InputError or Refused."""
+def require_usable(conn: Connection, approval_id: int, mta_host: str, run_id: str | None = None) -> Approval:
+    """An approval that a person gave for this host and that was not used yet, but by `run_id`, whose task may be tried again
+    as long as what it deployed stands. Raises InputError or Refused."""
     found = find(conn, approval_id)
     if found.mta_host != mta_host:
         raise InputError(
             f"approval {approval_id}", f"it is for {found.mta_host}", f"one for {mta_host}", "see `host`"
         )
+    again = deployments.c.run_id.is_not_distinct_from(run_id) if run_id else false()
     used = conn.execute(
         select(deployments.c.id).where(
             deployments.c.approval_id == approval_id,
             deployments.c.digest == found.digest,
             deployments.c.status.in_(("verified", "rolled_back")),
+            or_(deployments.c.status != "verified", ~again),
         )
     ).scalar()
     if found.status != "approved" or used:

@@ -93,6 +93,7 @@ def host_lock(store: Store, mta_host: str) -> Iterator[None]:
     """One deployment at a time on a host. The lock is the database's, on a connection of its own: it ends with its
     holder, however that ends. Raises Busy while another holds it."""
     with store.session(tenant=ALL_TENANTS) as conn:
+        conn.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         taken: bool = conn.execute(
             text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))"),
             {"name": f"email_engine deployment {mta_host}"},
@@ -197,25 +198,27 @@ def _one(conn: Connection, *conditions: object) -> Deployment | None:
     return Deployment(**row) if row else None
 
 
-def is_ours(conn: Connection, mta_host: str, digest: str) -> bool:
-    """Was a file of this digest ever deployed there, or found there by the first deployment?
+def is_ours(conn: Connection, mta_host: str, digest: str | None) -> bool:
+    """Was a file of this digest (None: no file) ever deployed there, or found there by the first deployment?
 
     True also while nothing was ever deployed: then there is nothing to compare with. What only lowered something in a
     file that a person had edited is still that person's file."""
     mine = deployments.c.mta_host == mta_host
     whole = select(deployments.c.id).where(mine, ~_PARTIAL)
-    if conn.execute(whole.where(deployments.c.status == "verified").limit(1)).first() is None:
+    first = conn.execute(
+        whole.where(deployments.c.status == "verified").order_by(deployments.c.id).limit(1)
+    ).scalar_one_or_none()
+    if first is None:
         return True
     seen: set[str] = set()
-    while digest not in seen:
+    while digest is not None and digest not in seen:
         seen.add(digest)
-        known = or_(deployments.c.digest == digest, deployments.c.previous_digest == digest)
+        found_by_the_first = (deployments.c.id == first) & (deployments.c.previous_digest == digest)
+        known = or_(deployments.c.digest == digest, found_by_the_first)
         if conn.execute(whole.where(known).limit(1)).first() is not None:
             return True
         partial = _one(conn, mine, _PARTIAL, deployments.c.digest == digest)
-        if partial is None or partial.previous_digest is None:
-            return False
-        digest = partial.previous_digest
+        digest = partial.previous_digest if partial else None
     return False
 
 

@@ -10,6 +10,7 @@ from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
     from email_engine.adapters.powermta import PowerMta
+    from email_engine.store.deployments import Deployment
     from email_engine.store.engine import Store
     from email_engine_airflow.operators.deploy_view import View
 
@@ -74,14 +75,16 @@ class DeployHost(DeployStep):
         with self.store() as store, self.told(store, APPLIED, host, run), deployments.host_lock(store, host):
             wanted = read_wanted(store, host, run)
             with PowerMtaHook(wanted.host.connection).get_conn() as mta:
-                healed = self.heal_locked(store, mta, wanted, run)
+                left = self.heal_locked(store, mta, wanted, run)
                 try:
-                    return self._apply(store, mta, wanted, run, healed)
+                    return self._apply(store, mta, wanted, run, left)
                 except EngineError:
                     hold_anyway(store, mta, wanted.host, run)
                     raise
 
-    def _apply(self, store: "Store", mta: "PowerMta", wanted: Any, run: Run, healed: bool) -> dict[str, Any]:
+    def _apply(
+        self, store: "Store", mta: "PowerMta", wanted: Any, run: Run, left: "Deployment | None"
+    ) -> dict[str, Any]:
         from email_engine.adapters.powermta_deploy import Intent, install
         from email_engine_airflow.operators.deploy_holds import hold_anyway, settle
         from email_engine_airflow.operators.deploy_view import look
@@ -90,8 +93,8 @@ class DeployHost(DeployStep):
         watch = self._to_be_watched(view, run) and not partial
         if partial:
             view = view.reductions or view.as_it_stands
-        self._require_the_plan(store, view, run, healed, partial)
-        deployment = None
+        self._require_the_plan(store, view, run, left, partial)
+        deployment = waiting = None
         if view.plan.changed:
             deployment = self._begin(store, mta, view, run, watch)
             self._keep_foreign(store, view)
@@ -101,18 +104,33 @@ class DeployHost(DeployStep):
             if outcome.error is not None:
                 self.log.error("%s failed: the host is %s", outcome.failed_step, outcome.status)
                 raise outcome.error
+        elif not partial:
+            waiting = self._waits_for_its_watch(store, view, run)
         held, released = settle(store, mta, view.plan.host, view.text, run, release=not partial)
         state = f"verified {view.plan.new_digest[:12]}"
         self.tell(store, APPLIED, view.plan.host, state, "info", view.summary, run)
         return {
             "host": view.plan.host,
             "status": "verified" if deployment else "unchanged",
-            "deployment": deployment,
+            "deployment": deployment or waiting,
             "digest": view.plan.new_digest,
             "held": held,
             "released": released,
-            "watch": bool(deployment and watch),
+            "watch": bool((deployment and watch) or waiting),
         }
+
+    def _waits_for_its_watch(self, store: "Store", view: "View", run: Run) -> int | None:
+        """The deployment that stands there, where a run was cut off between deploying and watching it."""
+        from email_engine.store import deployments
+        from email_engine_airflow.operators.deploy_watch import watch_minutes
+
+        if not self.watched or watch_minutes(run, view.policy) <= 0:
+            return None
+        with store.session(tenant="*") as conn:
+            last = deployments.last_verified(conn, view.plan.host)
+        if last is None or last.digest != view.plan.new_digest or last.baseline is None or last.watched:
+            return None
+        return last.id
 
     def _keep_foreign(self, store: "Store", view: "View") -> None:
         """What somebody wrote on the host is about to be replaced: the history keeps it."""
@@ -140,8 +158,12 @@ class DeployHost(DeployStep):
 
         return self.watched and watch_minutes(run, view.policy) > 0 and not view.only_lowers
 
-    def _require_the_plan(self, store: "Store", view: "View", run: Run, healed: bool, partial: bool) -> None:
-        """Skips where a newer fleet version has a run of its own, which planned with all that is in this one."""
+    def _require_the_plan(
+        self, store: "Store", view: "View", run: Run, left: "Deployment | None", partial: bool
+    ) -> None:
+        """`left`: what a killed run left, mended since the plan was made.
+
+        Skips where a newer fleet version has a run of its own, which planned with all that is in this one."""
         from email_engine.errors import GuardBreach
         from email_engine.store.approvals import Superseded
 
@@ -154,8 +176,9 @@ class DeployHost(DeployStep):
             )
         planned = (self.plan["reduced"] or self.plan["previous"]) if partial else self.plan["digest"]
         moved = view.plan.changed and view.plan.new_digest != planned
-        known = (self.plan["previous"], self.plan["reduced"] or self.plan["previous"])
-        edited = view.plan.changed and not healed and view.plan.old_digest not in known
+        known = [self.plan["previous"], self.plan["reduced"] or self.plan["previous"]]
+        known += [left.digest, left.previous_digest] if left else []
+        edited = view.plan.changed and view.plan.old_digest not in known
         if (moved or edited) and view.wanted.fleet_version > self.plan["fleet_version"]:
             said = f"superseded by fleet version {view.wanted.fleet_version}; nothing was changed, its own run follows"
             self.tell(store, APPLIED, view.plan.host, "Superseded", "info", said, run)

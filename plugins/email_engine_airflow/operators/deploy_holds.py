@@ -10,7 +10,7 @@ from email_engine.adapters.powermta_holds import hold_all, release_ours
 from email_engine.errors import EngineError, NotVerified
 from email_engine.fleet.model import MtaHost
 from email_engine.store.engine import Store
-from email_engine_airflow.operators.deploy_view import read_standstill
+from email_engine_airflow.operators.deploy_standstill import read_standstill
 from email_engine_airflow.run import Run
 
 log = logging.getLogger(__name__)

@@ -13,6 +13,7 @@ from email_engine_airflow.run import Run
 if TYPE_CHECKING:
     from email_engine.adapters.powermta import PowerMta
     from email_engine.adapters.powermta_deploy import Outcome
+    from email_engine.store.deployments import Deployment
     from email_engine.store.engine import Store
     from email_engine_airflow.operators.deploy_view import View, Wanted
 
@@ -72,8 +73,8 @@ class DeployStep(BaseOperator):
             # the database may be what failed: the first error is the one to see
             self.log.warning("no alert could be noted: %s", second.observed)
 
-    def heal(self, store: "Store", mta: "PowerMta", wanted: "Wanted", run: Run) -> bool:
-        """Finishes or undoes what a killed run left, and holds again what must stand still; False if nothing was left.
+    def heal(self, store: "Store", mta: "PowerMta", wanted: "Wanted", run: Run) -> "Deployment | None":
+        """Finishes or undoes what a killed run left, and holds again what must stand still; None if nothing was left.
 
         Raises Busy if that run is still at it."""
         from email_engine.store import deployments
@@ -81,7 +82,7 @@ class DeployStep(BaseOperator):
         with deployments.host_lock(store, wanted.host.name):
             return self.heal_locked(store, mta, wanted, run)
 
-    def heal_locked(self, store: "Store", mta: "PowerMta", wanted: "Wanted", run: Run) -> bool:
+    def heal_locked(self, store: "Store", mta: "PowerMta", wanted: "Wanted", run: Run) -> "Deployment | None":
         """Like `heal`, for a caller who holds the host's lock."""
         from email_engine.adapters.powermta_deploy import Intent, heal
         from email_engine.store import deployments
@@ -90,7 +91,7 @@ class DeployStep(BaseOperator):
         with store.session(tenant="*") as conn:
             left = deployments.interrupted(conn, wanted.host.name)
         if left is None:
-            return False
+            return None
         hold = partial(hold_anyway, store, mta, wanted.host, run)
         outcome = heal(mta, Intent(wanted.host.config_file, left.config), left.previous_digest, hold)
         self.log.warning(
@@ -98,7 +99,7 @@ class DeployStep(BaseOperator):
         )
         self.finish(store, left.id, outcome)
         hold()
-        return True
+        return left
 
     @staticmethod
     def finish(store: "Store", deployment: int, outcome: "Outcome") -> None:

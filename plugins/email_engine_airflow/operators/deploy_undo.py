@@ -62,7 +62,7 @@ def _text_before(store: Store, mta: PowerMta, host: MtaHost, row: Deployment) ->
         return ""
     with store.session(tenant="*") as conn:
         known = deployments.config_of(conn, row.mta_host, row.previous_digest)
-    kept = known.config if known else (mta.read(host.config_file + BACKUP_SUFFIX) or b"").decode()
+    kept = known.config if known else _copy(mta, host)
     if digest(kept) != row.previous_digest:
         raise NotVerified(
             mta.endpoint.subject,
@@ -71,6 +71,10 @@ def _text_before(store: Store, mta: PowerMta, host: MtaHost, row: Deployment) ->
             "put a good version back: run pmta_config_deploy with `rollback_to`",
         )
     return only_reductions(kept, row.config)
+
+
+def _copy(mta: PowerMta, host: MtaHost) -> str:
+    return (mta.read(host.config_file + BACKUP_SUFFIX) or b"").decode("utf-8", "replace")
 
 
 def _install(

@@ -1,9 +1,9 @@
 """What a host runs, what it should run, and what lies between: read the same way to plan and to apply."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from email_engine.adapters.powermta import PowerMta
 from email_engine.adapters.powermta_holds import Source, read_holds
@@ -15,18 +15,17 @@ from email_engine.mta.inventory import VmtaBlock, read_inventory
 from email_engine.mta.layout import Section, compose, split_sections
 from email_engine.mta.plan import DeployPlan, plan_deployment
 from email_engine.mta.policy import DeployPolicy, shipped_policy
+from email_engine.mta.rates import per_second
 from email_engine.mta.reduce import only_lowers, only_reductions
 from email_engine.mta.render import render_host
-from email_engine.mta.routing import must_be_held
+from email_engine.mta.routing import daily_cap
 from email_engine.mta.soundness import require_sound
-from email_engine.store import approvals, decisions, deployments, versions
+from email_engine.store import approvals, deployments, versions
 from email_engine.store.engine import ALL_TENANTS, Store
-from email_engine.store.ips import load_ips
+from email_engine_airflow.operators.deploy_standstill import fleet_on, read_leavers, standstill
 from email_engine_airflow.run import Run
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from email_engine.store.approvals import Approval
     from email_engine.store.deployments import Deployment
 
@@ -45,6 +44,9 @@ class Wanted:
     rollback: "Deployment | None"
     approval: "Approval | None" = None
     only_tenant: str | None = None
+    leavers: tuple[Source, ...] = ()
+    first: bool = False
+    """Was nothing ever deployed there?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class View:
     @property
     def reductions(self) -> "View | None":
         """The part of this that only lowers, as a plan of its own; None where nothing is lowered."""
-        if self.standing is None:
+        if self.standing is None or not _is_utf8(self.running):
             return None
         text = only_reductions(self.standing, self.text)
         plan = plan_deployment(self.plan.host, self.standing, text)
@@ -121,7 +123,7 @@ def read_wanted(store: Store, name: str, run: Run) -> Wanted:
         version = versions.current(conn)
         if not version and not run.dry_run:
             version = versions.bump(conn, "first deployment", (run.dag_id, run.run_id))
-        records, modes = _fleet_on(conn, name, run)
+        records, modes = fleet_on(conn, name, run)
         last = deployments.last_whole(conn, name)
         return Wanted(
             host=host,
@@ -132,8 +134,10 @@ def read_wanted(store: Store, name: str, run: Run) -> Wanted:
             may_rise=deployments.given_since(conn, name, last),
             interrupted=deployments.interrupted(conn, name),
             rollback=deployments.find(conn, int(rollback_to)) if rollback_to else None,
-            approval=approvals.require_usable(conn, int(approval), name) if approval else None,
+            approval=approvals.require_usable(conn, int(approval), name, run.run_id) if approval else None,
             only_tenant=_known_tenant(run.params.get("tenant"), modes),
+            leavers=read_leavers(conn, name),
+            first=last is None,
         )
 
 
@@ -143,38 +147,6 @@ def _known_tenant(asked: str | None, modes: Mapping[str, Mode]) -> str | None:
             "param tenant", f"{asked} has no IP there", f"one of {', '.join(sorted(modes))}", "see `host`"
         )
     return asked or None
-
-
-def _fleet_on(conn: "Connection", name: str, run: Run) -> tuple[tuple[IpRecord, ...], dict[str, Mode]]:
-    day = run.no_earlier_than(decisions.newest(conn)).as_of.date()
-    modes = {tenant: Mode(mode) for tenant, mode in deployments.load_modes(conn, name).items()}
-    return load_ips(conn, day=day, mta_host=name), modes
-
-
-@dataclass(frozen=True, slots=True)
-class Standstill:
-    """Of the virtual MTAs that a text defines and whose tenant acts: which must be held and which must be free."""
-
-    held: tuple[Source, ...]
-    free: tuple[Source, ...]
-
-
-def read_standstill(store: Store, name: str, run: Run, text: str) -> Standstill:
-    """What the database says at this moment: a brake may have come since the plan was made."""
-    with store.session(tenant=ALL_TENANTS) as conn:
-        records, modes = _fleet_on(conn, name, run)
-    return _standstill(records, modes, text, shipped_policy())
-
-
-def _standstill(
-    records: Sequence[IpRecord], modes: Mapping[str, Mode], text: str, policy: DeployPolicy
-) -> Standstill:
-    known = read_inventory(text).vmtas
-    ours = [r for r in records if modes.get(r.tenant) is Mode.ACT and r.vmta in known]
-    still = {r.vmta for r in must_be_held(records, policy)}
-    return Standstill(
-        _sources(r for r in ours if r.vmta in still), _sources(r for r in ours if r.vmta not in still)
-    )
 
 
 def look(mta: PowerMta, wanted: Wanted) -> View:
@@ -188,10 +160,11 @@ def look(mta: PowerMta, wanted: Wanted) -> View:
     standing = None if running is None else running.decode("utf-8", "replace")
     text = _text(wanted, standing, policy)
     if text != standing:
+        _require_readable(wanted.host, running, text)
         require_sound(wanted.host, text)
     if running is None and not text:
         text, standing = "", ""
-    still = _standstill(wanted.records, wanted.modes, text, policy)
+    still = standstill(wanted.records, wanted.modes, wanted.leavers, text, policy)
     seen = {hold.vmta: hold for hold in read_holds(mta, (*still.held, *still.free))}
     return View(
         wanted=wanted,
@@ -220,6 +193,25 @@ def _text(wanted: Wanted, standing: str | None, policy: DeployPolicy) -> str:
     return compose(sections, standing, modes)
 
 
+def _is_utf8(running: bytes | None) -> bool:
+    try:
+        (running or b"").decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _require_readable(host: MtaHost, running: bytes | None, text: str) -> None:
+    """What others wrote there and what stays must stay to the byte."""
+    if "\ufffd" in text and not _is_utf8(running):
+        raise InputError(
+            f"{host.config_file} on {host.name}",
+            "a part of it that has to stay is not UTF-8",
+            "UTF-8, so that nothing that others wrote there is lost",
+            "nothing was changed; convert the file there (`iconv -f latin1 -t utf-8`)",
+        )
+
+
 RELEASE = re.compile(r"\d+\.\d+")
 
 
@@ -236,22 +228,20 @@ def _require_release(mta: PowerMta, host: MtaHost) -> None:
         )
 
 
-def _sources(records: Any) -> tuple[Source, ...]:
-    return tuple(Source(r.vmta, str(r.address)) for r in records)
-
-
 def breaches_of(store: Store, mta: PowerMta, view: View) -> tuple[Breach, ...]:
     """What stands between this plan and going ahead by itself; asks the host for mail that would bounce."""
     plan = view.plan
     with store.session(tenant=ALL_TENANTS) as conn:
-        drifted = plan.old_digest is not None and not deployments.is_ours(conn, plan.host, plan.old_digest)
+        drifted = not deployments.is_ours(conn, plan.host, plan.old_digest)
         undone = deployments.was_undone(conn, plan.host, plan.new_digest)
     queued = {name: sum(q.recipients for q in mta.queues(f"*/{name}")) for name in plan.removed}
     modes = view.wanted.modes
     again = plan.changed_vmtas if view.wanted.rollback else ()
+    no_higher = _no_higher_than_today(view)
     grounds = Grounds(
         decided={*view.wanted.decided, *again},
-        may_rise={*view.wanted.may_rise, *again},
+        may_rise={*view.wanted.may_rise, *(name for name in again if name in no_higher)},
+        rates_may_rise=view.wanted.first or bool(view.wanted.rollback),
         queued=queued,
         drifted=drifted,
         tenant=view.wanted.only_tenant,
@@ -266,3 +256,12 @@ def breaches_of(store: Store, mta: PowerMta, view: View) -> tuple[Breach, ...]:
         said = f"the watch rolled this very configuration back (deployment {undone.id})"
         found = (*found, Breach("rolled_back", said))
     return found
+
+
+def _no_higher_than_today(view: View) -> frozenset[str]:
+    """Virtual MTAs whose cap in an earlier version is not above what is decided today: 1 a day for what is parked."""
+    today = {r.vmta: per_second(f"{daily_cap(r, view.policy)}/d") for r in view.wanted.records}
+    then = {name: per_second(block.cap or "") for name, block in read_inventory(view.text).vmtas.items()}
+    return frozenset(
+        name for name, cap in then.items() if cap and (limit := today.get(name)) is not None and cap <= limit
+    )

@@ -1,0 +1,74 @@
+"""Which virtual MTAs of a host must stand still and which may run, by what the database says at this moment."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from email_engine.adapters.powermta_holds import Source
+from email_engine.fleet.model import IpRecord, Mode
+from email_engine.mta.inventory import read_inventory
+from email_engine.mta.policy import DeployPolicy, shipped_policy
+from email_engine.mta.routing import must_be_held
+from email_engine.store import brakes, decisions, deployments
+from email_engine.store.engine import ALL_TENANTS, Store
+from email_engine.store.ips import load_ips
+from email_engine_airflow.run import Run
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Standstill:
+    """Of the virtual MTAs that a text defines and whose tenant acts: which must be held and which must be free."""
+
+    held: tuple[Source, ...]
+    free: tuple[Source, ...]
+
+
+def read_standstill(store: Store, name: str, run: Run, text: str) -> Standstill:
+    """What the database says at this moment: a brake may have come since the plan was made."""
+    with store.session(tenant=ALL_TENANTS) as conn:
+        records, modes = fleet_on(conn, name, run)
+        leavers = read_leavers(conn, name)
+    return standstill(records, modes, leavers, text, shipped_policy())
+
+
+def read_leavers(conn: "Connection", name: str) -> tuple[Source, ...]:
+    """IPs that left the fleet file and are held until the host runs their virtual MTAs no more."""
+    return tuple(
+        Source(brake.vmta, str(brake.address))
+        for brake in brakes.engaged(conn, mta_host=name)
+        if brake.removed and not brake.heir and brake.release_asked_at is None and brake.mode is Mode.ACT
+    )
+
+
+def standstill(
+    records: Sequence[IpRecord],
+    modes: Mapping[str, Mode],
+    leavers: Sequence[Source],
+    text: str,
+    policy: DeployPolicy,
+) -> Standstill:
+    """As `read_standstill`, from what was read."""
+    known = read_inventory(text).vmtas
+    ours = [r for r in records if modes.get(r.tenant) is Mode.ACT and r.vmta in known]
+    still = {r.vmta for r in must_be_held(records, policy)}
+    return Standstill(
+        (
+            *_sources(r for r in ours if r.vmta in still),
+            *(one for one in leavers if one.vmta in known and known[one.vmta].address == one.address),
+        ),
+        _sources(r for r in ours if r.vmta not in still),
+    )
+
+
+def fleet_on(conn: "Connection", name: str, run: Run) -> tuple[tuple[IpRecord, ...], dict[str, Mode]]:
+    """The IPs of a host with their allowances of the run's UTC day or later, and the mode of each tenant there."""
+    day = run.no_earlier_than(decisions.newest(conn)).as_of.date()
+    modes = {tenant: Mode(mode) for tenant, mode in deployments.load_modes(conn, name).items()}
+    return load_ips(conn, day=day, mta_host=name), modes
+
+
+def _sources(records: Iterable[IpRecord]) -> tuple[Source, ...]:
+    return tuple(Source(r.vmta, str(r.address)) for r in records)
