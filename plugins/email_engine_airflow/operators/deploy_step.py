@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
 
 from email_engine_airflow.run import Run
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 PLANNED = "deployment_plan"
 APPLIED = "deployment"
+BUSY = timedelta(seconds=30)
+"""So long a task waits, without a worker, for another deployment to its host; no try is used up."""
 GUARD = "GuardBreach"
 """An alert's state begins with this where the guard stopped something: only a person helps."""
 
@@ -53,7 +56,9 @@ class DeployStep(BaseOperator):
             if not run.dry_run and not isinstance(error, Busy):
                 severity = "warning" if isinstance(error, Superseded | Unreachable) else "critical"
                 self.tell(store, event, host, type(error).__name__, severity, str(error), run)
-            if isinstance(error, Unreachable | NotVerified | Busy):
+            if isinstance(error, Busy):
+                raise AirflowRescheduleException(datetime.now(UTC) + BUSY) from error
+            if isinstance(error, Unreachable | NotVerified):
                 raise
             raise AirflowFailException(str(error)) from error
 
@@ -104,8 +109,6 @@ class DeployStep(BaseOperator):
     @staticmethod
     def finish(store: "Store", deployment: int, outcome: "Outcome") -> None:
         """The result into table deployments; `applying` stays, for the next run to heal."""
-        from datetime import UTC, datetime
-
         from email_engine.store import deployments
 
         if outcome.status == "applying":

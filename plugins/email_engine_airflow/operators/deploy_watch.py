@@ -123,6 +123,8 @@ class WatchHost(DeployStep):
         try:
             with deployments.host_lock(store, row.mta_host), self._host(store, row) as mta:
                 done = undo(self, store, mta, row, reasons, run)
+        except deployments.Busy:
+            raise
         except EngineError as error:
             text = f"worse after deployment {row.id} ({reasons}), and going back failed: {error}"
             self.tell(store, APPLIED, row.mta_host, "WorseAndStuck", "critical", text, run)
