@@ -16,8 +16,10 @@ and undone by the same form with `release`.
 **What it changes** PowerMTA queues and sources, MailWizz server status; tables decisions, brakes, fleet_versions, alerts. No
 other pipeline releases a brake that was pulled here. Mail already queued stays in its queue, paused.
 
-**If it fails** `pull`: the form named nothing that exists, or a tenant in `observe`; the log lists what there is. `brake`: the
-log says which half holds; it tries again five times, and `mta_health` tries again every 15 minutes after that.
+**If it fails** `pull`: the form named nothing that exists, or a tenant in `observe`; the log lists what there is. Or the engine's
+database is away: then stop by hand, on the host with `pmta pause queue '*/VMTA'`, in MailWizz by disabling the delivery server.
+`brake`: the log says which half holds; it tries again four times, and `mta_health` tries again every 15 minutes after that. A
+second stop does not wait for the first.
 """
 
 from datetime import timedelta
@@ -38,7 +40,7 @@ with DAG(
     doc_md=__doc__,
     schedule=None,
     catchup=False,
-    max_active_runs=1,
+    max_active_runs=16,  # a stop never waits for an earlier one whose host is away
     dagrun_timeout=timedelta(minutes=30),
     default_args={"retries": 2, "retry_delay": timedelta(seconds=5), "execution_timeout": timedelta(minutes=5)},
     on_failure_callback=TelegramAlertsNotifier(),

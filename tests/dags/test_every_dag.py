@@ -27,7 +27,7 @@ ON_CHANGE = ("mailwizz_quota_sync", "pmta_config_deploy")
 ALL = (*SCHEDULES, *ON_CHANGE, *BY_HAND)
 
 # how many runs at once, where it is not one: a watch or a person keeps no other change waiting
-AT_ONCE = {"pmta_config_deploy": 4, "pmta_config_approval": 64}
+AT_ONCE = {"pmta_config_deploy": 4, "pmta_config_approval": 64, "emergency_stop": 16}
 
 # task -> tasks that must have come before it, directly or not
 SAFETY = {
