@@ -1,14 +1,16 @@
 """Ways round the safety of deployments that were once open, over real SSH to the lab's PowerMTA."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
+from sqlalchemy import text
 
 from email_engine.adapters.powermta import PowerMta
 from email_engine.errors import NotVerified, Refused
-from email_engine.store import brakes, schema
+from email_engine.store import brakes, deployments, schema
 from email_engine.store.engine import Store
 from email_engine_airflow.operators import deploy_holds
 from email_engine_airflow.run import current_run
@@ -169,8 +171,6 @@ class TestGuard:
     def test_an_edit_between_plan_and_deployment_is_seen_although_a_killed_run_is_mended(
         self, bench: Bench
     ) -> None:
-        from email_engine.store import deployments
-
         bench.deploy()
         bench.allow(500)
         plan = bench.plan()
@@ -226,3 +226,14 @@ def bench_endpoint(bench: Bench) -> Any:
     return PowerMtaEndpoint(
         "127.0.0.1", host["ssh_port"], "pmta", _host_key(host), bench.lab.client_key_file.read_text()
     )
+
+
+def test_the_lock_of_a_host_outlives_the_servers_patience_with_idle_transactions(bench: Bench) -> None:
+    with bench.db.session(tenant="*") as conn:
+        name = conn.execute(text("SELECT current_database()")).scalar_one()
+        conn.execute(text(f'ALTER DATABASE "{name}" SET idle_in_transaction_session_timeout = 200'))
+    bench.db.dispose()
+    with deployments.host_lock(bench.db, "mta-1"):
+        time.sleep(0.6)
+        with pytest.raises(deployments.Busy), deployments.host_lock(bench.db, "mta-1"):
+            pass

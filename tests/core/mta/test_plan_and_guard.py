@@ -110,6 +110,16 @@ class TestGuard:
         assert wanted != RUNNING
         assert "cap_raised" in breaches(plan_deployment("mta-1", RUNNING, wanted), ["aurora-1"])
 
+    @pytest.mark.parametrize(
+        ("may", "expected"), [(False, ["cap_raised"]), (True, [])], ids=["later", "first"]
+    )
+    def test_a_decision_about_a_cap_raises_no_rate_beside_it(self, may: bool, expected: list[str]) -> None:
+        planned = plan_deployment(
+            "mta-1", RUNNING, RUNNING.replace("max-msg-rate 250/h", "max-msg-rate 251/h")
+        )
+        names = [f"aurora-{n}" for n in range(1, 11)]
+        assert breaches(planned, names, rates_may_rise=may) == expected
+
     def test_a_provider_that_is_no_longer_limited_is_a_raise(self) -> None:
         start = RUNNING.index("  <domain $")
         block = RUNNING[start : RUNNING.index("</domain>", start) + len("</domain>\n")]
