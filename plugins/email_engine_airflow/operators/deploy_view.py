@@ -161,7 +161,7 @@ def look(mta: PowerMta, wanted: Wanted) -> View:
     text = _text(wanted, standing, policy)
     if text != standing:
         _require_readable(wanted.host, running, text)
-        require_sound(wanted.host, text)
+        require_sound(wanted.host, text, standing)
     if running is None and not text:
         text, standing = "", ""
     still = standstill(wanted.records, wanted.modes, wanted.leavers, text, policy)

@@ -34,6 +34,13 @@ def test_an_error_is_told_with_its_line(right: str, wrong: str, told: str) -> No
         require_sound(HOST, GOOD.replace(right, wrong))
 
 
+def test_what_is_wrong_there_already_stops_nothing_else() -> None:
+    running = GOOD + "flux-capacitor 3\n"
+    require_sound(HOST, running.replace("50/d", "40/d"), running)
+    with pytest.raises(InputError, match=r"1 error: .*warp-drive"):
+        require_sound(HOST, running + "warp-drive 1\n", running)
+
+
 def test_many_errors_are_counted() -> None:
     with pytest.raises(InputError, match=r"8 errors.*and 3 more"):
         require_sound(HOST, GOOD + "nonsense 1\n" * 8)
