@@ -15,7 +15,8 @@ followed where they can be read (`--root DIR`: absolute paths are looked up belo
 file has. Exit 1 on errors, with `--strict` on warnings too; 2 if a file cannot be read.
 
 An **error** stops PowerMTA from starting, loses mail, or opens the machine. A **warning** works, but not as it reads. An **info** is
-worth knowing. Section numbers are those of the PowerMTA 5.0 user guide; `r1` is its first release's.
+worth knowing. Section numbers are those of the PowerMTA 5.0 user guide; `r1` is its first release's. `facts`
+are notes that this project gathered and does not ship, `field` is what configurations in use show.
 """
 
 
@@ -46,7 +47,9 @@ def _section(rule: Rule) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("<", "&lt;").replace("|", "\\|")
+    """`<` outside of code only: between backticks Markdown shows an entity as it is written."""
+    words = text.replace("|", "\\|").split("`")
+    return "`".join(part if n % 2 else part.replace("<", "&lt;") for n, part in enumerate(words))
 
 
 def _example(text: str) -> str:
