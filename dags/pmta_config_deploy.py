@@ -26,7 +26,7 @@ shows the difference and changes nothing. Several runs may go on at once, on one
 **If it fails** the log names host, step and PowerMTA's own words; the old configuration is on disk and running unless the
 alert says otherwise. A deployment that was killed is finished or undone by the next one, hourly at the latest. What the watch
 rolled back is not deployed again without a person. Guard: answer under Required Actions, or run by hand with
-`accept_breach` and a reason. Back to an earlier version: `rollback_to` = id in table deployments (the next change of the
+`accept_breach`, the host and a reason. Back to an earlier version: `rollback_to` = id in table deployments (the next change of the
 fleet deploys the fleet's version again). Clearing any task is safe.
 """
 
@@ -106,7 +106,7 @@ with DAG(
             False,
             type="boolean",
             title="Accept the guard's objection",
-            description="Go ahead although the guard objects; needs a reason.",
+            description="Go ahead although the guard objects; needs a host and a reason.",
         ),
         "reason": Param(
             None,

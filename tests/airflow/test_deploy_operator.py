@@ -95,6 +95,7 @@ class TestHosts:
         [
             ({"host": "mta-9"}, "mta-9 carries no IP"),
             ({"accept_breach": True, "reason": " "}, "no reason"),
+            ({"accept_breach": True, "reason": "all fine"}, "about mta-1, mta-2"),
             ({"rollback_to": 99}, "deployment 99"),
         ],
     )

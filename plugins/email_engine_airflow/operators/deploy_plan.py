@@ -42,6 +42,13 @@ class ListHosts(DeployStep):
                     raise AirflowSkipException("no deployment failed since the last good one")
                 names = [host.name for host in deployments.load_hosts(conn)]
                 asked = self._asked(conn, run)
+            if run.params.get("accept_breach") and asked is None and len(names) > 1:
+                raise InputError(
+                    "param accept_breach",
+                    f"no host: it would accept whatever the guard says about {', '.join(names)}",
+                    "one host, whose diff you have read",
+                    "fill in `host`",
+                )
         except InputError as error:
             raise AirflowFailException(str(error)) from error
         if asked and asked not in names:
