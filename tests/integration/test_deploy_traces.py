@@ -1,6 +1,7 @@
 """What a deployment keeps of others' work, how early it holds what must stand still, and what an old release lacks."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,11 @@ import pytest
 from dulwich.repo import Repo
 
 from email_engine.adapters.powermta import PowerMta
-from email_engine.store import schema
+from email_engine.store import brakes, schema
 from email_engine.store.engine import Store
+from email_engine.store.ips import load_ips
 from lab.testing import RunningLab
-from tests.integration.deploy_bench import FILE, Bench, deploy_lab, prepare, reset
+from tests.integration.deploy_bench import AS_OF, FILE, Bench, deploy_lab, prepare, reset
 
 OWN = "# tuned by Ann\nrelay-domain fbl.example\n"
 
@@ -117,3 +119,22 @@ def test_a_release_without_a_test_of_its_own_is_tested_by_its_reload(bench: Benc
         assert bench.file() == good
     finally:
         bench.lab.knob("version", host="mta-1", version="5.0r5")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "asked"), [(5, False), (3600, True)], ids=["while it read", "long before"]
+)
+def test_a_brake_let_go_while_a_deployment_read_explains_the_higher_cap(
+    bench: Bench, history: Path, seconds: int, asked: bool
+) -> None:
+    bench.deploy()
+    with bench.db.session(tenant="*") as conn:
+        ip = next(ip for ip in load_ips(conn, day=AS_OF.date()) if ip.vmta == "aurora-1")
+        brakes.engage(conn, ip, "a mistake", "ann", datetime.now(UTC), None, "emergency_stop", "run")
+    bench.deploy()
+    assert "1/d" in bench.file()
+    last = bench.rows()[-1]["started_at"]
+    bench.change(
+        schema.brakes, schema.brakes.c.released_at.is_(None), released_at=last - timedelta(seconds=seconds)
+    )
+    assert (bench.plan()["kind"] == "approval") is asked

@@ -5,7 +5,7 @@ Hosts carry several tenants: run everything here under tenant `*`."""
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, or_, select, text, update
@@ -25,6 +25,9 @@ from email_engine.store.schema import (
     mta_hosts,
     tenants,
 )
+
+LOOK = timedelta(minutes=15)
+"""The longest that a task of the deployment may take (its `execution_timeout`)."""
 
 
 class Busy(Refused):
@@ -269,14 +272,14 @@ def decided_since(conn: Connection, mta_host: str, last: Deployment | None) -> f
 def given_since(conn: Connection, mta_host: str, last: Deployment | None) -> frozenset[str]:
     """Virtual MTAs of the host whose allowance, state or brake changed since `last`; all of them where it is None.
 
-    A decision alone is not enough: to hold is one, too."""
+    A decision alone is not enough: to hold is one, too. A deployment reads first and begins up to `LOOK` later: what
+    changed in between is not in it yet."""
     here = select(ips.c.vmta_name).where(ips.c.mta_host == mta_host)
     if last is None:
         return frozenset(conn.execute(here).scalars())
+    read = last.started_at - LOOK
     given = select(allowances.c.ip_id).where(allowances.c.fleet_version > last.fleet_version)
-    moved = select(ip_state_history.c.ip_id).where(ip_state_history.c.recorded_at > last.started_at)
-    held = select(brakes.c.ip_id).where(
-        or_(brakes.c.released_at.is_(None), brakes.c.released_at > last.started_at)
-    )
+    moved = select(ip_state_history.c.ip_id).where(ip_state_history.c.recorded_at > read)
+    held = select(brakes.c.ip_id).where(or_(brakes.c.released_at.is_(None), brakes.c.released_at > read))
     changed = here.where(or_(ips.c.id.in_(given), ips.c.id.in_(moved), ips.c.id.in_(held)))
     return frozenset(conn.execute(changed).scalars())
