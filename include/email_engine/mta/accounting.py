@@ -106,7 +106,7 @@ def _fast(path: Path, subject: str, folder: Path, providers: Providers, events: 
     plain = folder / "file.csv"  # a name without the signs that the engine reads as a pattern
     plain.symlink_to(path.resolve())
     reading = _Reading(providers, events)
-    with ThreadPoolExecutor(1) as beside, connect(folder) as engine:
+    with ThreadPoolExecutor(1) as beside, connect() as engine:
         second = beside.submit(layout_of, path)
         for group in scan(
             engine, path, columns, providers, header=True, lines=False, events=events is not None
@@ -125,7 +125,7 @@ def _careful(
     reading = _Reading(providers, events)
     reject = reading.summary.reject
     sifted = sift(path, folder, subject, reject, resume.at, resume.skip_first)
-    with connect(folder) as engine:
+    with connect() as engine:
         for segment in sifted.segments:
             for group in scan(
                 engine,

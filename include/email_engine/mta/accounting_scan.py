@@ -4,7 +4,13 @@ Why DuckDB: on a file of 250 MB with quoted line breaks, on two cores, a bare sc
 DuckDB 2.0 against 1.1 s and 345 MB with Polars 2.1 (Python's csv module: 2.5 s); and where Polars fills short rows up and cuts
 long ones, DuckDB refuses them. `make bench` measures it again."""
 
+import atexit
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,13 +45,26 @@ class Group(NamedTuple):
     rows: int
 
 
-def connect(folder: Path) -> duckdb.DuckDBPyConnection:
-    """An engine of its own, with bounds; it spills into `folder` and reaches for nothing else."""
+@contextmanager
+def connect() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection with tables of its own to the engine of this process, which starts only once: files are many and small."""
+    connection = _engine(os.getpid()).cursor()
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+@cache
+def _engine(_process: int) -> duckdb.DuckDBPyConnection:
+    """An engine with bounds; it spills into a folder that ends with the process, and reaches for nothing else."""
+    folder = tempfile.mkdtemp(prefix="email-engine-scan-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return duckdb.connect(
         config={
             "threads": THREADS,
             "memory_limit": MEMORY,
-            "temp_directory": str(folder / "spill"),
+            "temp_directory": str(Path(folder, "spill")),
             "preserve_insertion_order": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
