@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, false, func, or_, select, text, true, update
 from sqlalchemy.dialects.postgresql import insert
 
 from email_engine.errors import InputError
@@ -91,8 +91,11 @@ def take_file(
     file with too many unreadable rows, or without a header, is `refused` with an alert. Of a file that was taken shorter
     before, the rest is added. Two takers of one host's files wait for each other."""
     conn.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"accounting {file.mta_host}", 0))))
-    known = _known_files(conn, file.mta_host)
-    content = content_of(path, {one.size for one in known if one.status == TAKEN})
+    content = content_of(path)
+    known = _alike(conn, file, content)
+    begun = {one.size for one in known if one.status == TAKEN and one.size < content.size}
+    if begun:
+        content = content_of(path, begun)
     copy, of = copy_of(file.name, content, known)
     run = {"dag_id": dag_id, "run_id": run_id}
     if of is not None and copy is Copy.SAME:
@@ -173,10 +176,18 @@ def _refuse(
     return Taken(REFUSED, summary.records, summary.rejected_rows, message)
 
 
-def _known_files(conn: Connection, mta_host: str) -> list[Known]:
+def _alike(conn: Connection, file: AccountingFile, content: Content) -> list[Known]:
+    """Files of the host that may be a copy of this one, shorter or longer: as far as both go, they begin alike."""
     c = accounting_files.c
     columns = (c.id, c.name, c.size, c.digest, c.status, c.heads, c.whole_bytes, c.cut)
-    query = select(*columns).where(c.mta_host == mta_host, c.status != DUPLICATE).order_by(c.id)
+    begins_alike = text(
+        "heads[least(cardinality(heads), :depth)] = (CAST(:mine AS text[]))[least(cardinality(heads), :depth)]"
+    ).bindparams(depth=len(content.heads), mine=list(content.heads))
+    tiny = func.cardinality(c.heads) == 0
+    candidate = or_(c.digest == content.digest, begins_alike, tiny, true() if not content.heads else false())
+    query = (
+        select(*columns).where(c.mta_host == file.mta_host, c.status != DUPLICATE, candidate).order_by(c.id)
+    )
     return [Known(**row) for row in conn.execute(query).mappings()]
 
 
