@@ -8,7 +8,7 @@ from email_engine.fleet.model import Fleet
 from email_engine.fleet.traffic import DayCounts
 from email_engine.simulation.life import Life, after, observe, quotas
 from email_engine.warmup.choice import Action
-from email_engine.warmup.evidence import Judgement, Verdict
+from email_engine.reputation.evidence import Judgement, Verdict
 from email_engine.warmup.observation import counts_on
 from email_engine.warmup.plan import Outcome, plan_tenant
 from email_engine.warmup.policy import Policy

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from email_engine.warmup.evidence import Judgement
+from email_engine.reputation.evidence import Judgement
 
 
 class Action(StrEnum):

@@ -8,7 +8,7 @@ from email_engine.errors import InputError
 from email_engine.fleet.model import PARKED_STATES, IpState
 from email_engine.fleet.traffic import total
 from email_engine.warmup.choice import Action, Choice
-from email_engine.warmup.evidence import Judgement, Verdict, judge
+from email_engine.reputation.evidence import Judgement, Verdict, judge
 from email_engine.warmup.observation import IpObservation, evidence_days, midnight
 from email_engine.warmup.parked import decide_parked, obstacle, unknown
 from email_engine.warmup.policy import Gate, Policy, Schedule

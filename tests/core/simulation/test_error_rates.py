@@ -5,7 +5,7 @@ import pytest
 from email_engine.simulation.run import simulate
 from email_engine.simulation.scenario import TrueRates
 from email_engine.simulation.tally import tally
-from email_engine.warmup.evidence import detector
+from email_engine.reputation.evidence import detector
 from email_engine.warmup.observation import WINDOW_DAYS
 from email_engine.warmup.policy import load_policy
 from tests.bench.judgement import CASES, HEALTHY, TURN, Days, engine, goals, histories, measure, raw

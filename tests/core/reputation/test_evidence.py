@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from email_engine.warmup.evidence import (
+from email_engine.reputation.evidence import (
     Verdict,
     chance_of_so_few,
     detector,
