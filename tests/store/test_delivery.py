@@ -12,10 +12,12 @@ import pytest
 from sqlalchemy import Connection, Row, func, select, text, update
 
 from email_engine.fleet.providers import shipped_providers
+from email_engine.mta.accounting import Counts
 from email_engine.mta.accounting_policy import shipped_accounting_policy
 from email_engine.mta.recipients import recipient_hash
 from email_engine.store import schema as s
 from email_engine.store.delivery import AccountingFile, Reading, Taken, seen_files, take_file
+from email_engine.store.delivery_counts import add_counts
 from email_engine.store.engine import Store
 from tests.fleet_rows import add_host, add_ip, add_tenant
 
@@ -107,6 +109,22 @@ def test_two_files_add_up_by_ip_provider_and_hour(fleet: Store) -> None:
     ]
     with fleet.session(tenant="aurora") as conn:
         assert set(conn.execute(select(s.delivery_stats.c.hour)).scalars()) == {HOUR}
+
+
+def test_what_receivers_meant_adds_up_word_by_word(fleet: Store) -> None:
+    c = s.delivery_stats.c
+    words = (c.bounce_meanings, c.deferral_meanings, c.named_lists)
+    for more in ({"rate": 4}, {}, {"rate": 1, "system": 1}):
+        with fleet.session(tenant="*") as conn:
+            ip_id = conn.execute(select(func.min(s.ips.c.id))).scalar_one()
+            counts = Counts(0, 1, 5, 0, {"other": 1}, {"address": 1}, more, {"zen.spamhaus.org": 2})
+            add_counts(conn, {(ip_id, "aurora", "gmail", HOUR): counts})
+    with fleet.session(tenant="aurora") as conn:
+        assert tuple(conn.execute(select(*words)).one()) == (
+            {"address": 3},
+            {"rate": 5, "system": 1},
+            {"zen.spamhaus.org": 6},
+        )
 
 
 @pytest.mark.parametrize(

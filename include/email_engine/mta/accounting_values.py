@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -19,6 +19,9 @@ KINDS = {
 }
 """Record types: the long name, which works in `records` too, and the short one that PowerMTA writes."""
 
+TALLIES = ("bounce_categories", "bounce_meanings", "deferral_meanings", "named_lists")
+"""The parts of Counts that count words."""
+
 _ZONE = re.compile(r"(?:\.\d{1,9})?(Z|[+-]\d\d(?::?[0-5]\d)?)?", re.ASCII)
 
 
@@ -32,13 +35,17 @@ class Source:
 
 @dataclass(slots=True)
 class Counts:
-    """Recipients of one source, provider and hour. `bounce_categories`: PowerMTA's `bounceCat` to count."""
+    """Recipients of one source, provider and hour. `bounce_categories`: PowerMTA's `bounceCat` to count; `bounce_meanings`,
+    `deferral_meanings`: what the receiver meant (lexicon) to count; `named_lists`: block lists that replies named to count."""
 
     delivered: int = 0
     bounced: int = 0
     deferred: int = 0
     complained: int = 0
     bounce_categories: dict[str, int] = field(default_factory=dict)
+    bounce_meanings: dict[str, int] = field(default_factory=dict)
+    deferral_meanings: dict[str, int] = field(default_factory=dict)
+    named_lists: dict[str, int] = field(default_factory=dict)
 
     @property
     def attempts(self) -> int:
@@ -49,8 +56,10 @@ class Counts:
         self.bounced += other.bounced
         self.deferred += other.deferred
         self.complained += other.complained
-        for category, count in other.bounce_categories.items():
-            self.bounce_categories[category] = self.bounce_categories.get(category, 0) + count
+        for name in TALLIES:
+            mine = getattr(self, name)
+            for word, count in getattr(other, name).items():
+                mine[word] = mine.get(word, 0) + count
 
 
 class EventKind(StrEnum):
@@ -128,10 +137,7 @@ class Summary:
     def rows(self) -> Iterator[tuple[Key, Counts]]:
         """Attempts and complaints together, in the order of the key; a complaint at the hour of its mail where the record
         tells it, else at that of the report; one that names no source is left out."""
-        found = {
-            key: Counts(c.delivered, c.bounced, c.deferred, 0, c.bounce_categories)
-            for key, c in self.stats.items()
-        }
+        found = {key: replace(counts, complained=0) for key, counts in self.stats.items()}
         for event in self.complaints:
             if event.source == Source("", ""):
                 continue

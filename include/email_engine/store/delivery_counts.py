@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
 
-from sqlalchemy import Connection, bindparam, column, func, select, text
+from sqlalchemy import Connection, TextClause, bindparam, column, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from email_engine.mta.accounting import Counts, Source
+from email_engine.mta.accounting_values import TALLIES
 from email_engine.store.schema import delivery_stats, ips
 
 Rows = dict[tuple[int, str, str, datetime], Counts]
@@ -51,11 +52,16 @@ def _short(address: str) -> str:
         return address
 
 
-_MERGED = text(
-    "(SELECT coalesce(jsonb_object_agg(key, n), '{}'::jsonb) FROM (SELECT key, sum(value::int) AS n FROM ("
-    "SELECT * FROM jsonb_each_text(delivery_stats.bounce_categories) UNION ALL "
-    "SELECT * FROM jsonb_each_text(excluded.bounce_categories)) AS both_sides GROUP BY key) AS summed)"
-)
+def _merged(name: str) -> TextClause:
+    """The sum of both sides of a column of words to counts."""
+    return text(_SUM.replace("COLUMN", name))
+
+
+_SUM = """
+(SELECT coalesce(jsonb_object_agg(key, n), '{}'::jsonb) FROM (SELECT key, sum(value::int) AS n FROM (
+    SELECT * FROM jsonb_each_text(delivery_stats.COLUMN) UNION ALL SELECT * FROM jsonb_each_text(excluded.COLUMN)
+) AS both_sides GROUP BY key) AS summed)
+"""
 
 
 def add_counts(conn: Connection, rows: Mapping[tuple[int, str, str, datetime], Counts]) -> None:
@@ -64,15 +70,14 @@ def add_counts(conn: Connection, rows: Mapping[tuple[int, str, str, datetime], C
     if not rows:
         return
     counted = ("attempts", "delivered", "bounced", "deferred", "complained")
-    names = ("ip_id", "tenant", "provider", "hour", *counted, "bounce_categories")
+    names = ("ip_id", "tenant", "provider", "hour", *counted, *TALLIES)
     given = [
         {
             "ip_id": ip_id,
             "tenant": tenant,
             "provider": provider,
             "hour": hour.isoformat(),
-            **{name: getattr(counts, name) for name in counted},
-            "bounce_categories": counts.bounce_categories,
+            **{name: getattr(counts, name) for name in (*counted, *TALLIES)},
         }
         for (ip_id, tenant, provider, hour), counts in sorted(rows.items(), key=lambda item: item[0])
     ]
@@ -83,7 +88,8 @@ def add_counts(conn: Connection, rows: Mapping[tuple[int, str, str, datetime], C
     sums = {name: delivery_stats.c[name] + statement.excluded[name] for name in counted}
     conn.execute(
         statement.on_conflict_do_update(
-            index_elements=["ip_id", "provider", "hour"], set_={**sums, "bounce_categories": _MERGED}
+            index_elements=["ip_id", "provider", "hour"],
+            set_={**sums, **{name: _merged(name) for name in TALLIES}},
         ),
         {"rows": given},
     )

@@ -18,6 +18,7 @@ from email_engine.store.tables.signals import (
     delivery_events,
     delivery_stats,
     dns_checks,
+    reply_texts,
 )
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "metadata",
     "mta_hosts",
     "quota_syncs",
+    "reply_texts",
     "streams",
     "tenants",
     "warmup_daily_stats",

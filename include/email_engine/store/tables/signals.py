@@ -45,6 +45,9 @@ accounting_files = Table(
     Column("heads", ARRAY(Text), nullable=False, server_default="{}"),
     Column("whole_bytes", BigInteger),
     Column("cut", Boolean, nullable=False, server_default="false"),
+    Column("strangers", Integer, nullable=False, server_default="0"),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("unknown_failures", Integer, nullable=False, server_default="0"),
     UniqueConstraint("mta_host", "digest"),
     one_of("status", "taken", "refused", "duplicate"),
 )
@@ -100,12 +103,33 @@ delivery_stats = Table(
     Column("deferred", Integer, nullable=False),
     Column("complained", Integer, nullable=False),
     Column("bounce_categories", JSONB, nullable=False, server_default="{}"),
+    Column("bounce_meanings", JSONB, nullable=False, server_default="{}"),
+    Column("deferral_meanings", JSONB, nullable=False, server_default="{}"),
+    Column("named_lists", JSONB, nullable=False, server_default="{}"),
     UniqueConstraint("ip_id", "provider", "hour"),
     CheckConstraint(
         "attempts >= 0 AND delivered >= 0 AND bounced >= 0 AND deferred >= 0 AND complained >= 0",
         name="counts_not_negative",
     ),
     Index("ix_delivery_stats_hour", "hour"),
+)
+
+reply_texts = Table(
+    "reply_texts",
+    metadata,
+    row_id(),
+    Column("provider", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("meaning", Text, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("example", Text, nullable=False),
+    moment("first_seen_at", nullable=False),
+    moment("last_seen_at", nullable=False),
+    UniqueConstraint("provider", "outcome", "text"),
+    one_of("outcome", "bounce", "deferral"),
+    one_of("meaning", "address", "reputation", "rate", "auth", "content", "system", "unknown"),
+    Index("ix_reply_texts_last_seen_at", "last_seen_at"),
 )
 
 blacklist_events = Table(
