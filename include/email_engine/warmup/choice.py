@@ -24,12 +24,16 @@ class Action(StrEnum):
     CLEAN = "clean"
     RESTED = "rested"
     START = "start"
+    REENTER = "reenter"
+    RETIRE = "retire"
+    IDLE = "idle"
+    ABANDON = "abandon"
 
 
-STOPS = frozenset({Action.PAUSE, Action.QUARANTINE, Action.DRAINED})
+STOPS = frozenset({Action.PAUSE, Action.QUARANTINE, Action.DRAINED, Action.ABANDON})
 """Actions that bring an IP to 0: the brake follows at once."""
 
-RELEASES = frozenset({Action.RESUME, Action.START})
+RELEASES = frozenset({Action.RESUME, Action.START, Action.REENTER})
 """Actions that end a standstill: the brake is asked to let go."""
 
 

@@ -9,7 +9,7 @@ from email_engine.warmup.choice import Action
 from email_engine.warmup.observation import midnight
 from email_engine.warmup.plan import Outcome
 
-_ENDS_PAUSE = frozenset({Action.RESUME, Action.QUARANTINE, Action.START})
+_ENDS_PAUSE = frozenset({Action.RESUME, Action.QUARANTINE, Action.START, Action.REENTER, Action.ABANDON})
 _STOPS = frozenset({Action.PAUSE, Action.QUARANTINE})
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
-from email_engine.fleet.model import IpRecord
+from email_engine.fleet.model import IpRecord, IpState
 from email_engine.fleet.traffic import DayCounts
 
 WINDOW_DAYS = 30
@@ -29,7 +29,9 @@ class IpObservation:
     `fresh_through`: up to when the accounting of its host is known; None if it never was.
     `last_listed_at`: when a block list was last seen to hold it.
     `lists_known`: did block lists answer about it lately?
-    `held_by`: who else holds its brake, None if nobody does or release was asked for."""
+    `held_by`: who else holds its brake, None if nobody does or release was asked for.
+    `quarantined_from`: in quarantine, the state in which it was stopped; `minor_listing`: was that one listing of little
+    weight, alone in its pool, that ended meanwhile?"""
 
     ip: IpRecord
     days: tuple[DayCounts, ...] = ()
@@ -43,6 +45,8 @@ class IpObservation:
     last_listed_at: datetime | None = None
     lists_known: bool = False
     held_by: str | None = None
+    quarantined_from: IpState | None = None
+    minor_listing: bool = False
 
 
 def midnight(day: date) -> datetime:
