@@ -2,6 +2,7 @@
 
 from email_engine.store.tables.base import SCHEMA, metadata
 from email_engine.store.tables.changes import alerts, approvals, brakes, deployments, quota_syncs
+from email_engine.store.tables.health import mta_health, mta_queues
 from email_engine.store.tables.inventory import domains, ips, mailwizz_instances, mta_hosts, streams, tenants
 from email_engine.store.tables.judgement import (
     allowances,
@@ -42,7 +43,9 @@ __all__ = [
     "ips",
     "mailwizz_instances",
     "metadata",
+    "mta_health",
     "mta_hosts",
+    "mta_queues",
     "quota_syncs",
     "reply_texts",
     "streams",
