@@ -182,3 +182,14 @@ def test_listed_zones_are_kept_sorted_and_once(store: Store, two_tenants: Simple
     with store.session("*") as conn:
         ips.set_listed(conn, two_tenants.aurora[0], ["zen", "bl", "zen"])
     assert load(store)[0].blacklisted_on == ("bl", "zen")
+
+
+def test_an_event_that_keeps_the_state_is_history_and_no_new_beginning(
+    store: Store, two_tenants: SimpleNamespace
+) -> None:
+    before = load(store)[0].state_since
+    move(store, two_tenants.aurora[0], "pause", IpState.WARMING)
+    assert (load(store)[0].state, load(store)[0].state_since) == ("warming", before)
+    with store.session("aurora") as conn:
+        row = conn.execute(select(schema.ip_state_history)).mappings().one()
+    assert (row["from_status"], row["to_status"], row["event"]) == ("warming", "warming", "pause")

@@ -1,6 +1,7 @@
-"""The life of a sending IP: one table, state -> event -> state. Everything that decides a transition is here."""
+"""The life of a sending IP: one table, state and event to state. Everything that decides a transition is here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -15,62 +16,152 @@ class Event(StrEnum):
 
     START = "start"
     GRADUATE = "graduate"
+    IDLE = "idle"
+    PAUSE = "pause"
+    RESUME = "resume"
     RETIRE = "retire"
     DRAINED = "drained"
+    RESTED = "rested"
     LISTED = "listed"
     TRIPWIRE = "tripwire"
     SECOND_STOP = "second_stop"
     QUARANTINE = "quarantine"
     CLEAN = "clean"
+    RELEASE = "release"
     REENTER = "reenter"
-    RESTED = "rested"
     ABANDON = "abandon"
 
 
-MEANING: Mapping[Event, str] = MappingProxyType(
-    {
-        Event.START: "7 clean days in standby (block lists, DNS) and a place in the tenant's quota; it warms from phase 1",
-        Event.GRADUATE: "the last stage of the schedule was sent and its gates hold",
-        Event.RETIRE: "a person warms it down: the allowance falls step by step",
-        Event.DRAINED: "the warm-down reached 0",
-        Event.LISTED: "a block list that matters holds it, confirmed",
-        Event.TRIPWIRE: "complaints below the volume where a rate means anything, or a trap",
-        Event.SECOND_STOP: "a second stop by rates within 30 days",
-        Event.QUARANTINE: "a person stops it",
-        Event.CLEAN: "quarantine time is over and no list holds it",
-        Event.REENTER: "a minor listing expired by itself; it warms again at a re-entry stage",
-        Event.RESTED: "30 days of rest are over",
-        Event.ABANDON: "given up for good",
-    }
-)
+class Cause(StrEnum):
+    """Who may cause a transition."""
 
-_TROUBLE = {
-    Event.LISTED: S.QUARANTINE,
-    Event.TRIPWIRE: S.QUARANTINE,
-    Event.SECOND_STOP: S.QUARANTINE,
-    Event.QUARANTINE: S.QUARANTINE,
-}
+    ENGINE = "engine"
+    PERSON = "person"
+    BOTH = "engine or person"
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One row of the table. `guard`: what must hold before, in words; the code that proves it stands in `warmup`."""
+
+    state: IpState
+    event: Event
+    to: IpState
+    by: Cause
+    guard: str
+
+    @property
+    def moves(self) -> bool:
+        """False for an event that is written down but leaves the IP in its state."""
+        return self.to is not self.state
+
+
+_SENDING = (S.WARMING, S.ACTIVE, S.RETIRING)
+
+
+def _rows() -> Iterator[Transition]:
+    engine, person, both = Cause.ENGINE, Cause.PERSON, Cause.BOTH
+    yield Transition(
+        S.STANDBY, Event.START, S.WARMING, both,
+        "7 clean days in standby, block lists and DNS known and good, room in the tenant's quota; it warms from phase 1",
+    )  # fmt: skip
+    yield Transition(S.STANDBY, Event.LISTED, S.STANDBY, engine, "it stays, but its clean days begin anew")
+    yield Transition(
+        S.WARMING, Event.GRADUATE, S.ACTIVE, engine, "the last stage of its schedule was sent and its gates hold"
+    )  # fmt: skip
+    yield Transition(
+        S.ACTIVE, Event.IDLE, S.WARMING, engine, "nothing was sent for 30 days: receivers forgot it"
+    )
+    yield Transition(
+        S.ACTIVE, Event.RETIRE, S.RETIRING, both,
+        "a person warms it down, or the rotation cycle where policy lets it: one of a pool at a time, never its last",
+    )  # fmt: skip
+    yield Transition(S.RETIRING, Event.DRAINED, S.RESTING, engine, "its warm-down reached 0")
+    for state in _SENDING:
+        yield Transition(
+            state, Event.PAUSE, state, both,
+            "a date on the plan, no state: the allowance is 0 until then; by the engine for 7 days after a first stop by rates",
+        )  # fmt: skip
+        yield Transition(
+            state, Event.RESUME, state, both,
+            "it is paused; by the engine when the date is over; block lists and DNS known and good, nobody holds its brake",
+        )  # fmt: skip
+        yield Transition(
+            state, Event.LISTED, S.QUARANTINE, engine, "a block list that matters holds it, confirmed"
+        )  # fmt: skip
+        yield Transition(
+            state, Event.TRIPWIRE, S.QUARANTINE, engine,
+            "a trap, a reply that names a block list, or complaints below the volume where a rate means anything",
+        )  # fmt: skip
+        yield Transition(
+            state, Event.SECOND_STOP, S.QUARANTINE, engine, "a second stop by rates within 30 days"
+        )  # fmt: skip
+        yield Transition(state, Event.QUARANTINE, S.QUARANTINE, person, "a reason; 7 days at least")
+    yield Transition(
+        S.QUARANTINE, Event.LISTED, S.QUARANTINE, engine, "it stays, until it is off that list too"
+    )
+    yield Transition(
+        S.QUARANTINE, Event.CLEAN, S.RESTING, engine,
+        "its time is over, block lists answer and none holds it, its DNS is not broken; the cause is what its history says",
+    )  # fmt: skip
+    yield Transition(
+        S.QUARANTINE, Event.RELEASE, S.RESTING, person,
+        "its time is over, block lists answer and none holds it, its DNS is not broken, and the cause is named",
+    )  # fmt: skip
+    yield Transition(
+        S.QUARANTINE, Event.REENTER, S.WARMING, both,
+        "its time is over, and what stopped it was one minor listing, alone in its pool, that ended by itself; block lists "
+        "and DNS known and good; it warms again some phases below where it was; by a person: and the cause is named",
+    )  # fmt: skip
+    yield Transition(
+        S.RESTING, Event.LISTED, S.RESTING, engine, "it stays; it stands by only when it is off the list"
+    )
+    yield Transition(
+        S.RESTING, Event.RESTED, S.STANDBY, engine, "30 days of rest are over and nothing holds it"
+    )
+    for state in (S.STANDBY, S.RESTING, S.QUARANTINE):
+        yield Transition(state, Event.ABANDON, S.ABANDONED, person, "a reason; it cannot be undone")
+
+
+TABLE: tuple[Transition, ...] = tuple(_rows())
+"""Every transition there is; what is not in it is refused."""
+
+_BY_KEY: dict[tuple[IpState, str], Transition] = {(row.state, row.event): row for row in TABLE}
+if len(_BY_KEY) != len(TABLE):
+    raise AssertionError("a state knows an event twice")
 
 TRANSITIONS: Mapping[IpState, Mapping[Event, IpState]] = MappingProxyType(
-    {
-        S.STANDBY: {Event.START: S.WARMING},
-        S.WARMING: {Event.GRADUATE: S.ACTIVE, **_TROUBLE},
-        S.ACTIVE: {Event.RETIRE: S.RETIRING, **_TROUBLE},
-        S.RETIRING: {Event.DRAINED: S.RESTING, **_TROUBLE},
-        S.RESTING: {Event.RESTED: S.STANDBY},
-        S.QUARANTINE: {Event.CLEAN: S.RESTING, Event.REENTER: S.WARMING, Event.ABANDON: S.ABANDONED},
-        S.ABANDONED: {},
-    }
+    {state: MappingProxyType({row.event: row.to for row in TABLE if row.state is state}) for state in S}
 )
+
+
+def known(state: IpState, event: Event | str) -> bool:
+    """Does the state know the event?"""
+    return event in TRANSITIONS[state]
+
+
+def transition_of(state: IpState, event: Event | str, by: Cause = Cause.BOTH) -> Transition:
+    """The row for an event in a state, caused by the engine or a person (`BOTH`: no matter whom).
+
+    Raises `InputError` that names state, event and what is allowed instead, if there is none or another must cause it."""
+    row = _BY_KEY.get((state, event))
+    if row is None:
+        seen = "no such transition"
+    elif by is not Cause.BOTH and row.by not in (by, Cause.BOTH):
+        seen = f"only the {row.by} causes it"
+    else:
+        return row
+    allowed = [
+        r.event.value for r in TABLE if r.state is state and (by is Cause.BOTH or r.by in (by, Cause.BOTH))
+    ]
+    raise InputError(
+        f"event {event} in state {state}",
+        seen,
+        ", ".join(allowed) or "no event: the state is final",
+        "see docs/lifecycle.md",
+    )
 
 
 def next_state(state: IpState, event: Event | str) -> IpState:
     """Where `event` leads from `state`; raises `InputError` naming both if it leads nowhere."""
-    known = TRANSITIONS[state]
-    try:
-        return known[Event(event)]
-    except (KeyError, ValueError):
-        allowed = ", ".join(known) or "no event: the state is final"
-        raise InputError(
-            f"event {event} in state {state}", "no such transition", allowed, "see docs/lifecycle.md"
-        ) from None
+    return transition_of(state, event).to

@@ -136,7 +136,7 @@ def transition(
 ) -> None:
     """Moves an IP to another state and writes the history row with it; `columns` are further columns of `ips`.
 
-    Raises `InputError` if the lifecycle does not know the event in the IP's present state, or leads elsewhere."""
+    An event that leaves it in its state is written down too, and the state goes on since when it stood. Raises `InputError` if the lifecycle does not know the event in the IP's present state, or leads elsewhere."""
     found = conn.execute(
         select(ips.c.tenant, ips.c.address, ips.c.status).where(ips.c.id == ip_id).with_for_update()
     ).one_or_none()
@@ -152,7 +152,9 @@ def transition(
             f"an event to {to}",
             "fix the call",
         )
-    conn.execute(update(ips).where(ips.c.id == ip_id).values(status=to.value, status_since=as_of, **columns))
+    moved = {"status": to.value, "status_since": as_of} if to.value != found.status else {}
+    if moved or columns:
+        conn.execute(update(ips).where(ips.c.id == ip_id).values(**moved, **columns))
     conn.execute(
         insert(ip_state_history).values(
             tenant=found.tenant,

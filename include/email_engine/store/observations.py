@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from email_engine.fleet.model import SENDING_STATES, IpRecord
 from email_engine.fleet.traffic import DayCounts
+from email_engine.store import quarantines
 from email_engine.store import schema as s
 from email_engine.store.brakes import BY_HAND, Brake, engaged
 from email_engine.store.ips import load_ips
@@ -45,6 +46,7 @@ def observe(
     dns = _dns(conn, tenant, midnight(day + timedelta(days=1)) - dns_max_age)
     swept = _swept(conn, tenant, midnight(day + timedelta(days=1)) - lists_max_age)
     brakes = {brake.ip_id: brake for brake in engaged(conn, tenant=tenant)}
+    stopped = quarantines.standing(conn, tenant)
     unknown: tuple[DnsHealth, tuple[str, ...]] = (DnsHealth.UNKNOWN, ())
     return tuple(
         IpObservation(
@@ -60,6 +62,8 @@ def observe(
             last_listed_at=listed.get(ip.ip_id),
             lists_known=ip.ip_id in swept,
             held_by=_holder(ip, brakes.get(ip.ip_id)),
+            quarantined_from=stopped[ip.ip_id].stopped_in if ip.ip_id in stopped else None,
+            minor_listing=ip.ip_id in stopped and stopped[ip.ip_id].minor,
         )
         for ip in records
     )
