@@ -174,7 +174,7 @@ def test_a_file_that_somebody_edited_is_shown_without_secrets_and_left_alone(
 def test_a_full_disk_is_told_with_the_place(whole: Whole) -> None:
     whole.lab.knob("disk_free", percent=8)
     assert check(whole)["checks"]["disk"] == "warning"
-    assert "/etc/pmta has 8 % free" in told(whole)[-1][1]
+    assert "/etc/pmta is 92 % used" in told(whole)[-1][1]
     whole.lab.knob("disk_full")
     found = check(whole)["checks"]
     assert (found["disk"], found["write"], found["clock"]) == ("critical", "warning", "unknown")

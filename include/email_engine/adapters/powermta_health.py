@@ -1,13 +1,16 @@
 """Looking at a host: a handful of commands and file requests, each of which may fail for itself."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from email_engine.adapters.powermta import PowerMta, Queue
 from email_engine.adapters.powermta_reply import flag, parse_version, walk
-from email_engine.mta.health import Disk, Queues, Status
+from email_engine.fleet.providers import Providers, shipped_providers
+from email_engine.mta.host_facts import Disk, NewestFile, Queues, Status
+from email_engine.mta.queue_ages import QueueGroup
 
 OPERATORS_FILE = "/etc/pmta/config"
 SPOOL = "/var/spool/pmta"
@@ -25,7 +28,15 @@ def parse_status(data: Any) -> Status:
     started = next((str(p["startupTime"]) for p in parts if p.get("startupTime")), None)
     ending = next((flag(p["shuttingDown"]) for p in parts if "shuttingDown" in p), None)
     version = parse_version(data) if parts else None
-    return Status(version=version, started=started, sent=_sent(parts), shutting_down=ending)
+    now = next((str(p["timeNow"]) for p in parts if p.get("timeNow")), None)
+    return Status(version, started, _sent(parts), ending, _between(started, now))
+
+
+def _between(started: str | None, now: str | None) -> timedelta | None:
+    try:
+        return datetime.fromisoformat(now or "") - datetime.fromisoformat(started or "")
+    except (TypeError, ValueError):
+        return None
 
 
 def _sent(parts: Iterable[Any]) -> int | None:
@@ -50,6 +61,29 @@ def count_queues(queues: Iterable[Queue]) -> Queues:
     )
 
 
+def group_queues(queues: Iterable[Queue], providers: Providers | None = None) -> tuple[QueueGroup, ...]:
+    """The queues that hold mail by virtual MTA and mailbox provider, by name; a roll-up is named for its provider."""
+    known = providers or shipped_providers()
+    names = {one.name for one in known.all}
+    groups: dict[tuple[str, str], list[Queue]] = defaultdict(list)
+    for queue in queues:
+        if queue.recipients:
+            domain = queue.name.rpartition("/")[0]
+            rolled = domain.removesuffix(".rollup")
+            groups[queue.vmta, rolled if rolled in names else known.of(domain)].append(queue)
+    return tuple(
+        QueueGroup(
+            vmta=vmta,
+            provider=provider,
+            queues=len(mine),
+            recipients=sum(q.recipients for q in mine),
+            paused=sum(q.recipients for q in mine if q.paused is True),
+            backoff=sum(q.recipients for q in mine if q.mode == "backoff"),
+        )
+        for (vmta, provider), mine in sorted(groups.items())
+    )
+
+
 def read_disks(mta: PowerMta, folders: Sequence[str]) -> tuple[Disk, ...]:
     """Where the folders and the spool lie, each file system once; () where the server does not tell."""
     found: dict[tuple[int, int], Disk] = {}
@@ -69,10 +103,8 @@ def _spools(mta: PowerMta) -> tuple[str, ...]:
     return tuple(_SPOOL.findall(text)) or (SPOOL,)
 
 
-def newest_file(mta: PowerMta, folder: str) -> str:
-    """Name and time of the newest accounting file; "" where there is none."""
+def newest_file(mta: PowerMta, folder: str) -> NewestFile:
+    """The newest accounting file in a folder."""
     files = mta.listdir(folder)
     newest = max(files, key=lambda f: (f.modified, f.name), default=None)
-    if newest is None:
-        return ""
-    return f"{newest.name} of {datetime.fromtimestamp(newest.modified, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return NewestFile(newest.name, datetime.fromtimestamp(newest.modified, UTC)) if newest else NewestFile()

@@ -1,112 +1,14 @@
 """Is an MTA host well? Facts of one look to findings; what could not be seen is unknown, and unknown is never good."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from email_engine.mta.health_policy import HealthPolicy
+from email_engine.mta.host_facts import Check, Expected, Facts, Finding, Level, loaded_at
+from email_engine.mta.queue_ages import QueueGroup
 
 NAMED = 5
-
-
-class Check(StrEnum):
-    """What is looked at."""
-
-    REACHABLE = "reachable"
-    POWERMTA = "powermta"
-    VERSION = "version"
-    CLOCK = "clock"
-    DISK = "disk"
-    WRITE = "write"
-    FILE = "file"
-    QUEUES = "queues"
-    BACKOFF = "backoff"
-    ACCOUNTING = "accounting"
-    HOLDS = "holds"
-    BY_HAND = "by-hand"
-
-
-class Level(StrEnum):
-    GOOD = "good"
-    UNKNOWN = "unknown"
-    INFO = "info"
-    WARNING = "warning"
-    CRITICAL = "critical"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check. `state`: what makes it news when it changes; numbers that wander are not in it."""
-
-    check: Check
-    level: Level
-    told: str
-    state: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """Out of `pmta show status`; None where it does not tell. `sent`: recipients handed out since `started`."""
-
-    version: str | None
-    started: str | None
-    sent: int | None
-    shutting_down: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Disk:
-    """A file system: free share of its blocks and of its inodes, whichever is smaller, in percent."""
-
-    path: str
-    free_percent: float
-    free_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Queues:
-    """Recipients in all queues; `running`: in queues that are not paused; `backoff`: of those, in backoff mode."""
-
-    recipients: int
-    running: int
-    backoff: int
-    backoff_names: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """One look. None: it could not be seen. `host_trouble`: no session at all; `powermta_trouble`: its command fails.
-
-    `file`: digest of the engine's file, "" where it is not there; `newest`: name and time of the newest accounting file, ""
-    where there is none; `put_back`: virtual MTAs that ran although they must stand still, and are held again;
-    `loose`: those that could not be held; `by_hand`: what stands still although nothing of the engine's asks for it."""
-
-    host_trouble: str | None = None
-    powermta_trouble: str | None = None
-    status: Status | None = None
-    clock_offset: timedelta | None = None
-    write_trouble: str | None = None
-    disks: tuple[Disk, ...] = ()
-    queues: Queues | None = None
-    file: str | None = None
-    newest: str | None = None
-    put_back: tuple[str, ...] = ()
-    loose: tuple[str, ...] | None = None
-    by_hand: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What the engine knows. `digest`: of the last verified deployment, None if there was none; `under_way`: a deployment
-    is; `interrupted`: one was, and nobody has finished it; `allowance`: messages a day of all IPs there."""
-
-    version: str
-    digest: str | None
-    under_way: bool
-    allowance: int
-    interrupted: bool = False
 
 
 def judge(
@@ -125,8 +27,9 @@ def judge(
         _clock(facts, policy),
         _disk(facts, policy),
         _write(facts),
-        _file(facts, expected),
+        _file(facts, expected, as_of),
         _queues(facts, expected, policy),
+        _age(facts, policy, as_of),
         _backoff(facts, policy),
         _accounting(facts, before, policy, as_of),
         _holds(facts),
@@ -180,15 +83,15 @@ def _clock(facts: Facts, policy: HealthPolicy) -> Finding:
 
 
 def _disk(facts: Facts, policy: HealthPolicy) -> Finding:
-    if not facts.disks:
+    fullest = facts.fullest
+    if fullest is None:
         return Finding(Check.DISK, Level.UNKNOWN, "its SFTP server does not tell free space (statvfs)")
-    least = min(facts.disks, key=lambda disk: disk.free_percent)
-    told = f"{least.path} has {least.free_percent:.0f} % free ({least.free_bytes / 1e9:.1f} GB)"
-    if least.free_percent < policy.free_critical:
+    told = f"{fullest.path} is {fullest.used_percent:.0f} % used ({fullest.free_bytes / 1e9:.1f} GB free)"
+    if fullest.used_percent > policy.used_critical:
         return Finding(
             Check.DISK, Level.CRITICAL, f"{told}: PowerMTA stops taking mail when it is full", "critical"
         )
-    if least.free_percent < policy.free_warning:
+    if fullest.used_percent > policy.used_warning:
         return Finding(Check.DISK, Level.WARNING, told, "warning")
     return Finding(Check.DISK, Level.GOOD, told)
 
@@ -202,7 +105,7 @@ def _write(facts: Facts) -> Finding:
     return Finding(Check.WRITE, Level.GOOD, "files can be written")
 
 
-def _file(facts: Facts, expected: Expected) -> Finding:
+def _file(facts: Facts, expected: Expected, as_of: datetime) -> Finding:
     if expected.interrupted:
         told = "a deployment was interrupted; the next run of pmta_config_deploy finishes or undoes it"
         return Finding(Check.FILE, Level.WARNING, told, "interrupted")
@@ -221,7 +124,9 @@ def _file(facts: Facts, expected: Expected) -> Finding:
             "deployment lowers at once what they raised, and asks before it replaces the rest"
         )
         return Finding(Check.FILE, Level.WARNING, told, f"edited {facts.file[:12]}")
-    return Finding(Check.FILE, Level.GOOD, f"as deployed, {facts.file[:12]}")
+    loaded = loaded_at(facts, expected, as_of)
+    when = f", loaded {loaded:%Y-%m-%d %H:%M} UTC" if loaded else ""
+    return Finding(Check.FILE, Level.GOOD, f"as deployed, {facts.file[:12]}{when}")
 
 
 def _queues(facts: Facts, expected: Expected, policy: HealthPolicy) -> Finding:
@@ -232,6 +137,27 @@ def _queues(facts: Facts, expected: Expected, policy: HealthPolicy) -> Finding:
         told += f": more than its IPs may send in {policy.days_waiting} d ({expected.allowance} a day); old mail will bounce"
         return Finding(Check.QUEUES, Level.WARNING, told, "long")
     return Finding(Check.QUEUES, Level.GOOD, told)
+
+
+def _age(facts: Facts, policy: HealthPolicy, as_of: datetime) -> Finding:
+    if facts.groups is None:
+        return Finding(Check.AGE, Level.UNKNOWN, "its queues were not seen")
+    old = sorted((g for g in facts.groups if g.runs and g.age > policy.oldest), key=lambda g: (-g.age, g.key))
+    if not old:
+        least = policy.oldest.total_seconds() / 60
+        return Finding(Check.AGE, Level.GOOD, f"no running queue is known to be older than {least:.0f} min")
+    told = (
+        f"mail waits for more than {policy.oldest.total_seconds() / 60:.0f} min in {len(old)} "
+        f"{'queue' if len(old) == 1 else 'queues'}: {_some(tuple(_waits(g, as_of) for g in old))}. "
+        "`pmta show queues --errors 'DOMAIN/VMTA'` on the host tells what the receiver says"
+    )
+    return Finding(Check.AGE, Level.WARNING, told, "old")
+
+
+def _waits(group: QueueGroup, as_of: datetime) -> str:
+    since = group.waiting_since
+    day = f"{since:%Y-%m-%d} " if since and since.date() != as_of.date() else ""
+    return f"{group.vmta} to {group.provider} ({group.recipients} recipients, since {day}{since:%H:%M} UTC or longer)"
 
 
 def _backoff(facts: Facts, policy: HealthPolicy) -> Finding:
@@ -257,7 +183,7 @@ def _accounting(facts: Facts, before: Mapping[str, Any], policy: HealthPolicy, a
             "missing here. See the <acct-file> of its configuration and the disk"
         )
         return Finding(Check.ACCOUNTING, Level.WARNING, told, "silent")
-    return Finding(Check.ACCOUNTING, Level.GOOD, f"newest file {facts.newest or 'none, and no mail'}")
+    return Finding(Check.ACCOUNTING, Level.GOOD, f"newest file {facts.newest.told or 'none, and no mail'}")
 
 
 def memory(facts: Facts, before: Mapping[str, Any], as_of: datetime) -> dict[str, Any]:
@@ -269,9 +195,10 @@ def memory(facts: Facts, before: Mapping[str, Any], as_of: datetime) -> dict[str
         return known
     started = facts.status.started
     at_newest = known["sent_at_newest"]
-    fresh = facts.newest != known["newest"] or started != known["started"]
+    newest = facts.newest.told
+    fresh = newest != known["newest"] or started != known["started"]
     if fresh or at_newest is None or sent <= at_newest:
-        return {"started": started, "newest": facts.newest, "sent_at_newest": sent, "silent_since": None}
+        return {"started": started, "newest": newest, "sent_at_newest": sent, "silent_since": None}
     return known | {"silent_since": known["silent_since"] or as_of.isoformat()}
 
 
@@ -307,3 +234,30 @@ def _some(names: tuple[str, ...]) -> str:
 def report(findings: tuple[Finding, ...]) -> Iterator[tuple[str, dict[str, str]]]:
     """The findings as plain JSON by check."""
     return ((str(f.check), {"level": str(f.level), "told": f.told}) for f in findings)
+
+
+def seen_row(
+    facts: Facts, expected: Expected, findings: tuple[Finding, ...], as_of: datetime
+) -> dict[str, Any]:
+    """Columns of table `mta_health`; None: it could not be seen."""
+    status, fullest, offset, newest = facts.status, facts.fullest, facts.clock_offset, facts.newest
+    ages = [g.waiting_since for g in facts.groups or () if g.runs and g.waiting_since is not None]
+    return {
+        "worst": str(max((f.level for f in findings), key=list(Level).index)),
+        "reachable": facts.host_trouble is None,
+        "version": status.version if status else None,
+        "started_at": as_of - status.uptime if status and status.uptime is not None else None,
+        "config_digest": facts.file,
+        "deployed_digest": expected.digest,
+        "reloaded_at": loaded_at(facts, expected, as_of),
+        "disk_path": fullest.path if fullest else None,
+        "disk_used_rate": fullest.used_percent / 100 if fullest else None,
+        "clock_offset_seconds": offset.total_seconds() if offset is not None else None,
+        "accounting_file": newest.name if newest else None,
+        "accounting_file_at": newest.at if newest else None,
+        "recipients": facts.queues.recipients if facts.queues else None,
+        "running": facts.queues.running if facts.queues else None,
+        "backoff": facts.queues.backoff if facts.queues else None,
+        "oldest_since": min(ages, default=None),
+        "checks": {str(f.check): str(f.level) for f in findings},
+    }

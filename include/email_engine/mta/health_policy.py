@@ -10,16 +10,21 @@ from email_engine.fleet.mistakes import FileInvalid, Mistakes
 
 @dataclass(frozen=True, slots=True)
 class HealthPolicy:
-    """`backoff_rate` 0..1 of the waiting recipients; `free_*` in percent of a file system."""
+    """`backoff_rate` 0..1 of the waiting recipients; `used_*` in percent of a file system; `oldest`: mail that waits longer in
+    a running queue is told; `behind`: accounting older than that says nothing about queues; `kept`: of what was seen."""
 
     clock_warning: timedelta
     clock_critical: timedelta
-    free_warning: int
-    free_critical: int
+    used_warning: int
+    used_critical: int
+    oldest: timedelta
+    behind: timedelta
     days_waiting: int
     backoff_rate: float
     backoff_minimum: int
     silence: timedelta
+    strangers: int
+    kept: timedelta
 
 
 def parse_health_policy(text: str, source: str = "health.yaml") -> HealthPolicy:
@@ -28,7 +33,7 @@ def parse_health_policy(text: str, source: str = "health.yaml") -> HealthPolicy:
     top = read_document(text, source, mistakes)
     if top is None:
         raise FileInvalid(source, mistakes.found)
-    top.only("clock", "disk", "queues", "accounting")
+    top.only("clock", "disk", "queues", "accounting", "history")
 
     def number(section: str, key: str, lowest: int, highest: int) -> int:
         found: Section | None = top.section(section)
@@ -40,12 +45,16 @@ def parse_health_policy(text: str, source: str = "health.yaml") -> HealthPolicy:
     policy = HealthPolicy(
         clock_warning=timedelta(seconds=number("clock", "warning_seconds", 5, 3600)),
         clock_critical=timedelta(seconds=number("clock", "critical_seconds", 5, 86400)),
-        free_warning=number("disk", "warning_free_percent", 1, 90),
-        free_critical=number("disk", "critical_free_percent", 1, 90),
+        used_warning=number("disk", "warning_used_percent", 10, 99),
+        used_critical=number("disk", "critical_used_percent", 10, 99),
+        oldest=timedelta(minutes=number("queues", "oldest_minutes", 15, 7 * 1440)),
+        behind=timedelta(minutes=number("queues", "accounting_behind_minutes", 15, 1440)),
         days_waiting=number("queues", "days_waiting", 1, 30),
         backoff_rate=number("queues", "backoff_percent", 1, 100) / 100,
         backoff_minimum=number("queues", "backoff_minimum", 1, 10_000_000),
         silence=timedelta(minutes=number("accounting", "silence_minutes", 1, 1440)),
+        strangers=number("accounting", "strangers_a_day", 0, 1_000_000),
+        kept=timedelta(days=number("history", "kept_days", 8, 3650)),
     )
     if mistakes.found:
         raise FileInvalid(source, mistakes.found)

@@ -6,23 +6,24 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Row, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from email_engine.mta.health_policy import shipped_health_policy
 from email_engine.store.schema import accounting_files, mta_health
 
-STRANGERS = 10
 STRANGERS_FOR = timedelta(days=1)
 KNOWN_FOR = timedelta(days=7)
 
 
-def host_trouble(conn: Connection, as_of: datetime, strangers: int = STRANGERS) -> Mapping[str, str]:
+def host_trouble(conn: Connection, as_of: datetime, strangers: int | None = None) -> Mapping[str, str]:
     """MTA host to one clause that fits behind "Nothing advances, because "; no entry: nothing speaks against its signals.
 
     A clock that was far off and accounting that was silent count until a look sees them well again, for a week at most: a
     look that could not see them changes nothing, and a host at which nobody looked is in no trouble (the age of its
     accounting decides). `strangers`: accounting rows of senders that the fleet does not have, in the last day, which are
-    still no trouble. What was seen after `as_of` is not asked for, so a past day gives the same answer later.
+    still no trouble (None: as config/health.yaml says). What was seen after `as_of` is not asked for, so a past day gives the same answer later.
     """
+    most = shipped_health_policy().strangers if strangers is None else strangers
     troubles = {
-        **{row.mta_host: _strangers(row) for row in _files_with_strangers(conn, as_of, strangers)},
+        **{row.mta_host: _strangers(row) for row in _files_with_strangers(conn, as_of, most)},
         **{row.mta_host: _silent(row) for row in _last_known(conn, as_of, "accounting") if _is_bad(row)},
         **{row.mta_host: _clock(row) for row in _last_known(conn, as_of, "clock") if row.level == "critical"},
     }

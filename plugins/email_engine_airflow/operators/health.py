@@ -1,24 +1,25 @@
 """Looking at MTA hosts: are they well, and does everything stand still that must?"""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowException
 
 from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from sqlalchemy import Connection
 
-    from email_engine.adapters.powermta import PowerMta
-    from email_engine.mta.health import Facts, Finding
+    from email_engine.mta.host_facts import Expected, Finding
+    from email_engine.mta.queue_ages import QueueGroup
+    from email_engine.store.deployments import Deployment
     from email_engine.store.engine import Store
     from email_engine.store.hosts import SeenHost
 
 EVENT = "mta_health"
-DIFF_LINES = 60
-T = TypeVar("T")
 
 
 class FindBrakes(BaseOperator):
@@ -67,10 +68,12 @@ class CheckHost(BaseOperator):
 
     def execute(self, context: Any) -> dict[str, Any]:
         from email_engine.fleet.model import Mode
-        from email_engine.mta.health import Expected, Level, judge, memory, report
+        from email_engine.mta.health import judge, memory, report, seen_row
         from email_engine.mta.health_policy import shipped_health_policy
-        from email_engine.store import deployments, hosts
+        from email_engine.mta.host_facts import Level
+        from email_engine.store import deployments, health, hosts
         from email_engine_airflow.hooks.engine_db import EngineDbHook
+        from email_engine_airflow.operators.health_look import HostLook
 
         run, policy = current_run(context), shipped_health_policy()
         store = EngineDbHook(self.engine_conn_id).get_conn()
@@ -78,170 +81,56 @@ class CheckHost(BaseOperator):
             with store.session(tenant="*") as conn:
                 seen = hosts.load_host(conn, self.mta_host)
                 last = deployments.last_verified(conn, self.mta_host)
-                applying = deployments.interrupted(conn, self.mta_host) is not None
-                busy = applying and _under_way(store, self.mta_host)
-                expected = Expected(
-                    version=seen.host.version,
-                    digest=last.digest if last else None,
-                    under_way=busy,
-                    interrupted=applying and not busy,
-                    allowance=_allowance(conn, self.mta_host, run),
-                )
+                expected = _expected(conn, store, seen, last, run)
                 acts = Mode.ACT in deployments.load_modes(conn, self.mta_host).values()
-            facts = self._look(store, seen, last.config if last else None, acts and not run.dry_run, run)
+            config, writes = (last.config if last else None), acts and not run.dry_run
+            facts = HostLook(store, seen, config, writes, run, self.log).facts()
+            if facts.groups is not None:
+                with store.session(tenant="*") as conn:
+                    facts = replace(
+                        facts, groups=_aged(conn, self.mta_host, facts.groups, run, policy.behind)
+                    )
             findings = judge(facts, expected, seen.health, policy, run.as_of)
             for found in findings:
                 level = self.log.info if found.level in (Level.GOOD, Level.INFO) else self.log.warning
                 level("%s: %s: %s", found.level, found.check, found.told)
+            row = seen_row(facts, expected, findings, run.as_of)
             if not run.dry_run:
                 kept = memory(facts, seen.health, run.as_of) | {"checks": dict(report(findings))}
+                ids = {"dag_id": run.dag_id, "run_id": run.run_id}
                 with store.session(tenant="*") as conn:
                     hosts.save_health(conn, self.mta_host, kept, run.as_of)
+                    newest = health.save_look(conn, self.mta_host, run.as_of, policy.kept, **row, **ids)
+                    if newest and facts.groups is not None:
+                        health.save_queues(conn, self.mta_host, run.as_of, facts.groups)
                     tell(conn, self.mta_host, findings, run)
         finally:
             store.dispose()
         return {
             "host": self.mta_host,
-            "worst": str(max((f.level for f in findings), key=list(Level).index)),
+            "worst": row["worst"],
             "put_back": list(facts.put_back),
             "checks": {str(f.check): str(f.level) for f in findings},
         }
 
-    def _look(
-        self, store: "Store", seen: "SeenHost", deployed: str | None, writes: bool, run: Run
-    ) -> "Facts":
-        from email_engine.errors import EngineError
-        from email_engine.mta.health import Facts
-        from email_engine_airflow.hooks.powermta import PowerMtaHook
 
-        try:
-            with PowerMtaHook(seen.host.connection).get_conn() as mta:
-                return self._look_in(mta, store, seen, deployed, writes, run)
-        except (EngineError, AirflowException) as error:
-            return Facts(host_trouble=_brief(error))
+def _expected(
+    conn: "Connection", store: "Store", seen: "SeenHost", last: "Deployment | None", run: Run
+) -> "Expected":
+    from email_engine.mta.host_facts import Expected
+    from email_engine.store import deployments, health
 
-    def _look_in(
-        self, mta: "PowerMta", store: "Store", seen: "SeenHost", deployed: str | None, writes: bool, run: Run
-    ) -> "Facts":
-        from dataclasses import replace
-
-        from email_engine.adapters import powermta_health as look
-        from email_engine.errors import EngineError, Unreachable
-        from email_engine.mta.health import Facts
-        from email_engine.mta.layout import digest
-
-        host = seen.host
-        raw = self._try(lambda: mta.read(host.config_file) or b"")
-        text = None if raw is None else raw.decode("utf-8", "replace")
-        facts = Facts(file=None if raw is None else digest(raw) if raw else "")
-        if text and deployed is not None and text != deployed:
-            self._show(deployed, text)
-        try:
-            status = look.read_status(mta)
-            facts = replace(facts, status=status)
-            facts = self._hold(mta, store, text, facts, run)
-        except Unreachable:
-            raise
-        except EngineError as error:
-            facts = replace(facts, powermta_trouble=_brief(error))
-        folders = [host.config_file.rpartition("/")[0] or "/", host.accounting_dir]
-        facts = replace(
-            facts,
-            disks=self._try(lambda: look.read_disks(mta, folders)) or (),
-            newest=self._try(lambda: look.newest_file(mta, host.accounting_dir)),
-        )
-        if not writes:
-            return facts
-        try:
-            return replace(facts, clock_offset=mta.clock_offset(host.config_file))
-        except Unreachable:
-            raise
-        except EngineError as error:
-            return replace(facts, write_trouble=_brief(error))
-
-    def _try(self, ask: Callable[[], T]) -> T | None:
-        """What fails for itself is unknown; a host that went away ends the look."""
-        from email_engine.errors import EngineError, Unreachable
-
-        try:
-            return ask()
-        except Unreachable:
-            raise
-        except EngineError as error:
-            self.log.warning("not seen: %s", error)
-            return None
-
-    def _hold(self, mta: "PowerMta", store: "Store", text: str | None, facts: "Facts", run: Run) -> "Facts":
-        """Queues and sources as they stand; what must stand still and does not is held again.
-
-        The database is asked again afterwards: what was let go meanwhile is let go here too. A deployment that is under
-        way holds by itself."""
-        from dataclasses import replace
-
-        from email_engine.adapters.powermta_health import count_queues
-        from email_engine.adapters.powermta_holds import hold_all, holds_of
-        from email_engine.store.deployments import Busy, host_lock
-        from email_engine_airflow.operators.deploy_standstill import read_standstill
-
-        queues, switched_off = mta.queues("*/*"), mta.disabled_sources()
-        facts = replace(facts, queues=count_queues(queues))
-        if text is None:
-            return facts
-        still = read_standstill(store, self.mta_host, run, text)
-        by_hand = [
-            f"{hold.vmta} ({'source disabled' if hold.source_disabled else 'queues paused'})"
-            for hold in holds_of(queues, switched_off, still.free)
-            if hold.source_disabled or (hold.queues and not hold.unpaused)
-        ]
-        facts = replace(facts, by_hand=tuple(by_hand))
-        others = [s for s in switched_off if not s.queue.startswith("*/")]
-        if others:
-            self.log.info(
-                "PowerMTA itself disabled %d sources: %s",
-                len(others),
-                [f"{s.address} {s.queue}" for s in others[:10]],
-            )
-        loose = {hold.vmta for hold in holds_of(queues, switched_off, still.held) if not hold.holds}
-        if not loose or run.dry_run:
-            return replace(facts, loose=tuple(sorted(loose)))
-        try:
-            with host_lock(store, self.mta_host):
-                held = hold_all(mta, [s for s in still.held if s.vmta in loose])
-                wanted = {s.vmta for s in read_standstill(store, self.mta_host, run, text).held}
-                for hold in held:
-                    if hold.vmta not in wanted:
-                        mta.let_go(hold.address, hold.vmta)
-        except Busy:
-            self.log.info("a deployment is under way; it holds what must stand still")
-            return facts
-        held = tuple(hold for hold in held if hold.vmta in wanted)
-        return replace(
-            facts,
-            put_back=tuple(h.vmta for h in held if h.holds),
-            loose=tuple(h.vmta for h in held if not h.holds),
-        )
-
-    def _show(self, deployed: str, found: str) -> None:
-        """The lines that somebody edited, secrets hidden."""
-        from difflib import unified_diff
-
-        from email_engine.mta.redaction import redact
-
-        lines = list(
-            unified_diff(
-                redact(deployed).splitlines(), redact(found).splitlines(), "deployed", "found", "", "", 1, ""
-            )
-        )
-        for line in lines[:DIFF_LINES]:
-            self.log.warning("%s", line)
-        if len(lines) > DIFF_LINES:
-            self.log.warning("... and %d lines more", len(lines) - DIFF_LINES)
-
-
-def _brief(error: Exception) -> str:
-    from email_engine.errors import EngineError
-
-    return f"{error.observed}. Next: {error.next_step}" if isinstance(error, EngineError) else str(error)
+    name = seen.host.name
+    applying = deployments.interrupted(conn, name) is not None
+    busy = applying and _under_way(store, name)
+    return Expected(
+        version=seen.host.version,
+        digest=last.digest if last else None,
+        under_way=busy,
+        allowance=_allowance(conn, name, run),
+        interrupted=applying and not busy,
+        deployed_at=health.deployed_at(conn, name),
+    )
 
 
 def _under_way(store: "Store", mta_host: str) -> bool:
@@ -252,6 +141,17 @@ def _under_way(store: "Store", mta_host: str) -> bool:
             return False
     except Busy:
         return True
+
+
+def _aged(
+    conn: "Connection", mta_host: str, seen: "tuple[QueueGroup, ...]", run: Run, behind: "timedelta"
+) -> "tuple[QueueGroup, ...]":
+    from email_engine.mta.queue_ages import follow
+    from email_engine.store import health
+
+    before = health.earlier_looks(conn, mta_host)
+    oldest = min((looks[0].at for looks in before.values() if looks), default=None)
+    return follow(seen, before, health.departures(conn, mta_host, oldest), run.as_of, behind)
 
 
 def _allowance(conn: "Connection", mta_host: str, run: Run) -> int:
@@ -265,7 +165,7 @@ def _allowance(conn: "Connection", mta_host: str, run: Run) -> int:
 
 def tell(conn: "Connection", mta_host: str, findings: "Sequence[Finding]", run: Run) -> None:
     """One alert a condition; one more when it is well again after a warning."""
-    from email_engine.mta.health import Check, Level
+    from email_engine.mta.host_facts import Check, Level
     from email_engine.store import alerts
 
     standing: Mapping[str, Any] = {a.object: a for a in alerts.standing(conn, EVENT)}

@@ -1,5 +1,7 @@
 """The limits of `mta_health`, read strictly."""
 
+from datetime import timedelta
+
 import pytest
 
 from email_engine.fleet.mistakes import FileInvalid
@@ -11,7 +13,8 @@ TEXT = (CONFIG / "health.yaml").read_text()
 
 def test_the_shipped_limits_can_be_read() -> None:
     policy = shipped_health_policy()
-    assert policy.free_critical < policy.free_warning
+    assert policy.used_warning < policy.used_critical
+    assert (policy.used_warning, policy.oldest) == (80, timedelta(hours=1))
     assert policy.clock_warning < policy.clock_critical
 
 
@@ -19,7 +22,7 @@ def test_the_shipped_limits_can_be_read() -> None:
     ("old", "new", "mistake"),
     [
         ("warning_seconds: 60", "warning_seconds: soon", "clock.warning_seconds"),
-        ("warning_free_percent: 15", "warning_free_percent: 150", "150"),
+        ("warning_used_percent: 80", "warning_used_percent: 150", "150"),
         ("days_waiting: 1", "day_waiting: 1", "days_waiting"),
         ("accounting:", "counting:", "unknown key"),
     ],

@@ -6,34 +6,40 @@ from typing import Any
 
 import pytest
 
-from email_engine.mta.health import (
+from email_engine.mta.health import judge, memory, same_release, seen_row
+from email_engine.mta.health_policy import shipped_health_policy
+from email_engine.mta.host_facts import (
     Check,
     Disk,
     Expected,
     Facts,
     Finding,
     Level,
+    NewestFile,
     Queues,
     Status,
-    judge,
-    memory,
-    same_release,
 )
-from email_engine.mta.health_policy import shipped_health_policy
+from email_engine.mta.queue_ages import QueueGroup
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
 POLICY = shipped_health_policy()
 EXPECTED = Expected("5.0", "d" * 64, under_way=False, allowance=10_000)
 WELL = Facts(
-    status=Status("5.0r5", "2026-11-01 00:00:00", 100),
+    status=Status("5.0r5", "2026-11-01 00:00:00", 100, False, timedelta(days=9)),
     clock_offset=timedelta(seconds=1),
     disks=(Disk("/var/log/pmta", 60.0, 10**11),),
     queues=Queues(500, 400, 0),
+    groups=(),
     file="d" * 64,
-    newest="acct-1.csv 1",
+    newest=NewestFile("acct-1.csv", NOON - timedelta(minutes=3)),
     loose=(),
     by_hand=(),
 )
+
+
+def waits(minutes: int, paused: int = 0) -> QueueGroup:
+    since = NOON - timedelta(minutes=minutes)
+    return QueueGroup("aurora-1", "gmail", 1, 250, paused, 0, (), since, NOON)
 
 
 def look(check: Check, facts: Facts = WELL, expected: Expected = EXPECTED, before: Any = None) -> Finding:
@@ -68,13 +74,18 @@ CASES: list[tuple[str, dict[str, Any], Check, Level, str]] = [
     ("another release", {"status": Status("5.5r1", "x", 1)}, Check.VERSION, Level.WARNING, "5.5r1 runs, fleet.yaml says 5.0"),
     ("a clock behind", {"clock_offset": timedelta(seconds=-90)}, Check.CLOCK, Level.WARNING, "90 s behind"),
     ("a clock far ahead", {"clock_offset": timedelta(minutes=10)}, Check.CLOCK, Level.CRITICAL, "600 s ahead"),
-    ("little space", {"disks": (Disk("/a", 50.0, 1), Disk("/b", 9.0, 3 * 10**9))}, Check.DISK, Level.WARNING, "/b has 9 % free (3.0 GB)"),
-    ("no space", {"disks": (Disk("/b", 0.4, 3),)}, Check.DISK, Level.CRITICAL, "/b has 0 % free"),
+    ("little space", {"disks": (Disk("/a", 50.0, 1), Disk("/b", 9.0, 3 * 10**9))}, Check.DISK, Level.WARNING, "/b is 91 % used (3.0 GB free)"),
+    ("just over four fifths", {"disks": (Disk("/b", 19.9, 3),)}, Check.DISK, Level.WARNING, "/b is 80 % used"),
+    ("no space", {"disks": (Disk("/b", 0.4, 3),)}, Check.DISK, Level.CRITICAL, "/b is 100 % used"),
     ("no writing", {"write_trouble": "permission denied"}, Check.WRITE, Level.WARNING, "permission denied"),
     ("an edited file", {"file": "e" * 64}, Check.FILE, Level.WARNING, "somebody edited"),
     ("a missing file", {"file": ""}, Check.FILE, Level.CRITICAL, "will not start again"),
     ("old mail", {"queues": Queues(20_000, 10_001, 0)}, Check.QUEUES, Level.WARNING, "10000 a day"),
     ("paused mail", {"queues": Queues(20_000, 10_000, 0)}, Check.QUEUES, Level.GOOD, "20000 recipients wait"),
+    ("a queue that stands", {"groups": (waits(61),)}, Check.AGE, Level.WARNING, "aurora-1 to gmail (250 recipients, since 10:59 UTC or longer)"),
+    ("a paused queue", {"groups": (waits(600, paused=250),)}, Check.AGE, Level.GOOD, "older than 60 min"),
+    ("a queue of an hour", {"groups": (waits(60),)}, Check.AGE, Level.GOOD, "older than 60 min"),
+    ("a queue since the day before", {"groups": (waits(1440),)}, Check.AGE, Level.WARNING, "since 2026-11-09 12:00 UTC"),
     ("backoff", {"queues": Queues(3000, 3000, 2000, ("a/x", "b/x"))}, Check.BACKOFF, Level.WARNING, "a/x, b/x"),
     ("a little backoff", {"queues": Queues(3000, 3000, 900, ("a/x",))}, Check.BACKOFF, Level.GOOD, "900 of 3000"),
     ("put back", {"put_back": ("v1",)}, Check.HOLDS, Level.WARNING, "held again"),
@@ -123,7 +134,7 @@ def walk(*looks: tuple[int, str, int, str]) -> Finding:
     before: dict[str, Any] = {}
     for minutes, newest, sent, started in looks:
         at = NOON + timedelta(minutes=minutes)
-        facts = replace(WELL, newest=newest, status=Status("5.0r5", started, sent))
+        facts = replace(WELL, newest=NewestFile(newest), status=Status("5.0r5", started, sent))
         (found,) = [f for f in judge(facts, EXPECTED, before, POLICY, at) if f.check is Check.ACCOUNTING]
         before = memory(facts, before, at)
     return found
@@ -151,3 +162,35 @@ def test_accounting_that_stops_while_mail_leaves_is_seen(
 def test_a_look_at_a_host_that_is_away_forgets_nothing() -> None:
     known = memory(WELL, {}, NOON)
     assert memory(Facts(host_trouble="away"), known, NOON + timedelta(hours=1)) == known
+
+
+def test_a_look_is_one_row() -> None:
+    facts = replace(WELL, groups=(waits(90), waits(600, paused=250)))
+    expected = replace(EXPECTED, deployed_at=NOON - timedelta(days=2))
+    row = seen_row(facts, expected, judge(facts, expected, {}, POLICY, NOON), NOON)
+    assert (row["worst"], row["reachable"], row["version"]) == ("warning", True, "5.0r5")
+    assert row["started_at"] == NOON - timedelta(days=9)
+    assert row["reloaded_at"] == NOON - timedelta(days=2)
+    assert (row["disk_path"], row["disk_used_rate"]) == ("/var/log/pmta", 0.4)
+    assert (row["clock_offset_seconds"], row["recipients"], row["running"], row["backoff"]) == (
+        1.0,
+        500,
+        400,
+        0,
+    )
+    assert (row["accounting_file"], row["accounting_file_at"]) == ("acct-1.csv", NOON - timedelta(minutes=3))
+    assert row["oldest_since"] == NOON - timedelta(minutes=90)
+    assert row["checks"]["age"] == "warning"
+
+
+def test_what_was_not_seen_is_no_number_in_its_row() -> None:
+    facts = Facts(host_trouble="away")
+    row = seen_row(facts, EXPECTED, judge(facts, EXPECTED, {}, POLICY, NOON), NOON)
+    told = ("worst", "reachable", "deployed_digest", "checks")
+    assert [row[name] for name in told[:3]] == ["critical", False, "d" * 64]
+    assert {value for name, value in row.items() if name not in told} == {None}
+
+
+def test_a_restart_loads_the_configuration_too() -> None:
+    expected = replace(EXPECTED, deployed_at=NOON - timedelta(days=20))
+    assert "loaded 2026-11-01 12:00 UTC" in look(Check.FILE, WELL, expected).told
