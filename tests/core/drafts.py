@@ -19,6 +19,7 @@ _ANSWERS = {
     "selector": "s9",
     "state": "standby",
     "tenant": "somebody",
+    "warmed_on": "2026-01-31",
 }
 
 

@@ -222,6 +222,13 @@ def test_a_low_cap_beside_high_ones_is_active_and_asked_about() -> None:
     assert [ip.initial_state for ip in fleet_of(result.fleet).ips] == [IpState.ACTIVE] * 5
 
 
+@pytest.mark.parametrize(("cap", "asked"), [(12_000, False), (12_002, True)])
+def test_a_high_cap_alone_proves_no_warm_up(cap: int, asked: bool) -> None:
+    draft = adopted(BASIC.replace("1200/day", f"{cap}/d")).fleet
+    assert bool(re.search(r"warmed_on: <\.\.\.> # FILL IN: the day since which", draft)) is asked
+    assert fleet_of(draft).ips[0].initial_state is IpState.ACTIVE
+
+
 def test_names_and_addresses_in_a_row_become_a_range() -> None:
     text = "".join(
         vmta(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from ipaddress import IPv4Address
 
 from email_engine.fleet import names
@@ -22,7 +23,7 @@ from email_engine.fleet.ranges import (
 INITIAL_STATES = (IpState.STANDBY, IpState.WARMING, IpState.ACTIVE)
 HIGHEST_TARGET = 10_000_000
 HIGHEST_SERVER_ID = 2_000_000_000
-_COMMON = ("schedule", "daily_target", "dkim", "phase", "hostname", "domain", "vmta")
+_COMMON = ("schedule", "daily_target", "dkim", "phase", "hostname", "domain", "vmta", "warmed_on")
 _RANGE = ("range", "first", "count", "number_from", "prefixes", "hosts", "mailwizz_first_server_id", "states")
 _SINGLE = ("address", "host", "mailwizz_server_id", "state")
 _NOWHERE = IPv4Address(0)
@@ -100,8 +101,22 @@ def _read_single(entry: Section, stream: Stream, defaults: Defaults) -> tuple[Se
         daily_target=ramp.daily_target,
         initial_state=IpState(state or "standby"),
         initial_phase=entry.number("phase", 1, 100, 1) or 1,
+        warmed_on=_warmed_on(entry),
     )
     return (Sender(ip, entry.place),)
+
+
+def _warmed_on(entry: Section) -> date | None:
+    text = entry.text("warmed_on", _day, "")
+    return date.fromisoformat(text) if text else None
+
+
+def _day(text: str) -> str | None:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return "a date such as 2026-05-01"
+    return None
 
 
 def _dkim(entry: Section) -> tuple[str, str]:
@@ -172,6 +187,7 @@ def _read_range(entry: Section, stream: Stream, defaults: Defaults) -> tuple[Sen
     selector, key_path = _dkim(entry)
     ramp = read_ramp(entry, defaults.known, defaults.schedule, defaults.daily_target)
     phase = entry.number("phase", 1, 100, 1) or 1
+    warmed_on = _warmed_on(entry)
     states = _read_states(entry, range(start, start + len(addresses)) if addresses else range(LARGEST_NUMBER))
     on_host = deal_in_blocks(len(addresses), hosts or ("",))
     senders = []
@@ -196,6 +212,7 @@ def _read_range(entry: Section, stream: Stream, defaults: Defaults) -> tuple[Sen
             daily_target=ramp.daily_target,
             initial_state=states.get(n, IpState.STANDBY),
             initial_phase=phase if states.get(n) is IpState.WARMING else 1,
+            warmed_on=warmed_on,
         )
         senders.append(Sender(ip, entry.place))
     _check_filled(entry, senders)

@@ -1,6 +1,7 @@
 """A fleet as plain JSON for other tools (DNS publishers, monitoring, spreadsheets)."""
 
 from dataclasses import asdict
+from datetime import date
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
@@ -20,4 +21,6 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, IPv4Address | IPv6Address):
         return str(value)
+    if isinstance(value, date):
+        return value.isoformat()
     return value

@@ -15,7 +15,7 @@ SMALLEST_GUARDED_FLEET = 10
 """Below so many IPs a share says nothing: removing one of three is a third."""
 
 Noun = Tenant | MtaHost | MailwizzInstance | Stream | SendingIp
-_ONLY_AT_FIRST = frozenset({"initial_state", "initial_phase"})
+_ONLY_AT_FIRST = frozenset({"initial_state", "initial_phase", "warmed_on"})
 
 
 class Kind(StrEnum):

@@ -1,7 +1,7 @@
 """The nouns of DESIGN.md section 2 as values."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
 
@@ -112,7 +112,8 @@ class SendingIp:
     """One IP as the fleet file wants it: inventory, not state.
 
     `initial_state`, `initial_phase` count only when the IP is first seen (an existing fleet comes aboard);
-    `daily_target`: messages a UTC day when fully warmed."""
+    `daily_target`: messages a UTC day when fully warmed; `warmed_on`: since when it really sends so much, as its operator
+    says, None where nobody does."""
 
     address: IpAddress
     hostname: str
@@ -130,6 +131,7 @@ class SendingIp:
     daily_target: int
     initial_state: IpState = IpState.STANDBY
     initial_phase: int = 1
+    warmed_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,12 @@ from typing import Generic, TypeVar
 from email_engine.fleet import names
 from email_engine.fleet.entries import Sender
 from email_engine.fleet.mistakes import Mistakes, Place, one_of
-from email_engine.fleet.model import MailwizzInstance, MtaHost, RiskClass, Stream, Tenant
+from email_engine.fleet.model import IpState, MailwizzInstance, MtaHost, RiskClass, Stream, Tenant
 
 Item = TypeVar("Item")
+
+UNWARMED_MOST = 10_000
+"""Messages a UTC day above which nobody may say that an IP is warm without saying since when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ def check_all(draft: Draft, mistakes: Mistakes) -> None:
     _check_brands(draft, mistakes)
     _check_organisational_domains(draft, mistakes)
     _check_quotas(draft, mistakes)
+    _check_warmed(draft, mistakes)
 
 
 def _owned_once(what: str, uses: Iterable[_Use], mistakes: Mistakes) -> None:
@@ -271,3 +275,20 @@ def _check_quotas(draft: Draft, mistakes: Mistakes) -> None:
                 noted.add(sender.place)
                 seen = f"daily_target {sender.ip.daily_target} promises one IP more than there is"
                 mistakes.add(sender.place, seen, f"at most {limit}, the daily quota of its stream or tenant")
+
+
+def _check_warmed(draft: Draft, mistakes: Mistakes) -> None:
+    """Who comes aboard as active with a high target says since when it sends so much: nothing else shows that it was
+    ever warmed."""
+    noted = set()
+    for sender in draft.senders:
+        ip, place = sender.ip, sender.place
+        claims = ip.initial_state is IpState.ACTIVE and ip.daily_target > UNWARMED_MOST
+        if not claims or ip.warmed_on is not None or place in noted:
+            continue
+        noted.add(place)
+        seen = f"active with daily_target {ip.daily_target}, and nothing shows that it was ever warmed"
+        mistakes.add(
+            place, seen,
+            f"warmed_on: the day since which it really sends so much; or at most {UNWARMED_MOST}; or state warming or standby",
+        )  # fmt: skip

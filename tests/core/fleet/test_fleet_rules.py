@@ -168,6 +168,29 @@ def test_one_ip_is_not_promised_more_than_its_tenant_or_stream_has() -> None:
     assert "daily_target 10000 promises one IP more than there is; allowed: at most 9999" in found
 
 
+HIGH = changed("daily_target: 10000", "daily_target: 10001")
+
+
+def test_who_is_active_with_a_high_target_says_since_when_it_sends_so_much() -> None:
+    found = only(HIGH)
+    place = line_of(HIGH, "first: 198.51.100.1")
+    assert found.startswith(
+        f"fleet.yaml:{place}: tenants[0].streams[0].ips[0]: active with daily_target 10001"
+    )
+    assert "nothing shows that it was ever warmed; allowed: warmed_on" in found
+    said = HIGH.replace(
+        "            count: 50", "            count: 50\n            warmed_on: 2026-05-01", 1
+    )
+    assert {str(ip.warmed_on) for ip in read(said).ips if ip.tenant == "aurora"} == {"2026-05-01"}
+    wrong = mistakes(said.replace("2026-05-01", "lately"))
+    assert any("'lately'; allowed: a date such as 2026-05-01" in mistake for mistake in wrong)
+
+
+@pytest.mark.parametrize("states", ["{ warming: 1-40 }", "{ standby: 1-40 }", "{}"])
+def test_a_high_target_is_free_for_all_who_warm_up_to_it(states: str) -> None:
+    assert read(HIGH.replace("{ active: 1-40, warming: 41-47, standby: 48-50 }", states, 1))
+
+
 def test_ranges_do_not_overlap() -> None:
     entry = SINGLE_RANGE.replace("RANGE", "198.51.100.50-52")
     found = only(EXAMPLE.replace(BOREALIS, entry + BOREALIS))

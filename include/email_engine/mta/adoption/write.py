@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import yaml
 
 from email_engine.fleet.model import IpState
+from email_engine.fleet.rules import UNWARMED_MOST
 from email_engine.mta.adoption.draft import (
     Blank,
     FleetDraft,
@@ -132,6 +133,13 @@ def _stream(draft: FleetDraft, tenant: TenantDraft, stream: StreamDraft, ranges:
         yield from _range(draft, entry) if isinstance(entry, Run) else _single(draft, entry)
         if first.target != usual and not (isinstance(usual, Blank) and isinstance(first.target, Blank)):
             yield _line(12, "daily_target", first.target, _target_remark(first, usual))
+        senders = entry.senders if isinstance(entry, Run) else (entry,)
+        if any(sender.state is IpState.ACTIVE and _is_high(sender.target) for sender in senders):
+            yield _line(12, "warmed_on", Blank("the day since which it really sends so much, as YYYY-MM-DD"))
+
+
+def _is_high(target: Number) -> bool:
+    return isinstance(target, int) and target > UNWARMED_MOST
 
 
 def _target_remark(first: Sender, usual: Number) -> str:
