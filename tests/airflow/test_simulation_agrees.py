@@ -15,7 +15,7 @@ from email_engine.simulation.scenario import Demand, Kind, TrueRates
 from email_engine.store import ips, schema
 from email_engine.store.engine import Store
 from email_engine.warmup.observation import midnight
-from email_engine.warmup.policy import load_policy
+from email_engine.warmup.policy_file import load_policy
 from tests.airflow.test_warmup_operator import _connection as _connection
 from tests.airflow.test_warmup_operator import all_rows, decide
 from tests.core.simulation.worlds import scenario, small

@@ -15,7 +15,8 @@ from email_engine.simulation.chance import binomial
 from email_engine.simulation.tally import STOPS
 from email_engine.warmup.decide import decide_day
 from email_engine.warmup.observation import midnight
-from email_engine.warmup.policy import Policy, load_policy
+from email_engine.warmup.policy import Policy
+from email_engine.warmup.policy_file import load_policy
 from tests.core.warmup.worlds import DAY, observation
 
 VOLUMES = (50, 500, 5_000)

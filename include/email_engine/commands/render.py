@@ -15,7 +15,8 @@ from email_engine.mta.inventory import read_inventory
 from email_engine.mta.layout import compose, digest
 from email_engine.mta.policy import shipped_policy
 from email_engine.mta.render import render_host
-from email_engine.warmup.policy import Policy, load_policy
+from email_engine.warmup.policy import Policy
+from email_engine.warmup.policy_file import load_policy
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

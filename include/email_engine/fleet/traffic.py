@@ -1,19 +1,26 @@
 """What one IP's mail met in one UTC day, counted from PowerMTA's accounting."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 
 
 @dataclass(frozen=True, slots=True)
 class DayCounts:
-    """Messages of one IP in one UTC day; deferrals are attempts that will be made again."""
+    """Messages of one IP in one UTC day; deferrals are attempts that will be made again.
+
+    `blocked`: bounces whose reply blames the sender's reputation; `pressed`: deferrals that speak of rate or reputation;
+    `named`: replies that name a block list, `named_grave`: one of those that the policy calls grave."""
 
     day: date
     delivered: int = 0
     bounced: int = 0
     deferred: int = 0
     complained: int = 0
+    blocked: int = 0
+    pressed: int = 0
+    named: int = 0
+    named_grave: int = 0
 
     @property
     def sent(self) -> int:
@@ -21,13 +28,22 @@ class DayCounts:
         return self.delivered + self.bounced
 
 
+COUNTED = tuple(field.name for field in fields(DayCounts))[1:]
+"""The names of the counts."""
+
+
 def total(days: Iterable[DayCounts], first: date, last: date) -> DayCounts:
     """The sum of all days from `first` to `last`, both included; its `day` is `last`."""
     chosen = [counts for counts in days if first <= counts.day <= last]
-    return DayCounts(
-        last,
-        sum(counts.delivered for counts in chosen),
-        sum(counts.bounced for counts in chosen),
-        sum(counts.deferred for counts in chosen),
-        sum(counts.complained for counts in chosen),
-    )
+    return DayCounts(last, *(sum(getattr(counts, name) for counts in chosen) for name in COUNTED))
+
+
+def by_day(several: Iterable[Iterable[DayCounts]]) -> tuple[DayCounts, ...]:
+    """The sums of several IPs' days, oldest first."""
+    summed: dict[date, list[int]] = {}
+    for days in several:
+        for counts in days:
+            row = summed.setdefault(counts.day, [0] * len(COUNTED))
+            for place, name in enumerate(COUNTED):
+                row[place] += getattr(counts, name)
+    return tuple(DayCounts(day, *summed[day]) for day in sorted(summed))

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
+from scipy.special import betaincinv
+
 PRIOR_WEIGHT = 2.0
 """First parameter of the mixture's Beta; its mean is twice the limit (at 5 %: Beta(2, 18), cut to rates above 5 %)."""
 _TINY = 1e-300
@@ -86,13 +88,23 @@ def log_evalue(bad: int, messages: int, limit: float) -> float:
     )
 
 
-def detector(days: Sequence[tuple[int, int]], limit: float) -> float:
-    """The Shiryaev-Roberts value after `days` of (bad, messages); 0 without mail, at most 1e12."""
+def detector(days: Sequence[tuple[int, int]], limit: float, bearable: Sequence[float] | None = None) -> float:
+    """The Shiryaev-Roberts value after `days` of (bad, messages); 0 without mail, at most 1e12.
+
+    `bearable`: the limit of each day, where some days may bear more than `limit`."""
     value = 0.0
-    for bad, messages in days:
+    for number, (bad, messages) in enumerate(days):
         if messages:
-            value = min((value + 1.0) * math.exp(min(log_evalue(bad, messages, limit), 50.0)), _CEILING)
+            borne = bearable[number] if bearable else limit
+            value = min((value + 1.0) * math.exp(min(log_evalue(bad, messages, borne), 50.0)), _CEILING)
     return value
+
+
+def proven_above(bad: int, messages: int, limit: float, confidence: float = 0.95) -> float:
+    """The rate above which `bad` of `messages` prove to be (Clopper-Pearson), in thousandths; `limit` if it is higher."""
+    if not bad:
+        return limit
+    return max(limit, math.floor(float(betaincinv(bad, messages - bad + 1, 1 - confidence)) * 1000) / 1000)
 
 
 def chance_of_so_few(bad: int, messages: int, limit: float) -> float:
@@ -105,12 +117,22 @@ def chance_of_so_few(bad: int, messages: int, limit: float) -> float:
 
 
 def judge(
-    days: Sequence[tuple[int, int]], limit: float, confidence: float, stop_evidence: float
+    days: Sequence[tuple[int, int]],
+    limit: float,
+    confidence: float,
+    stop_evidence: float,
+    bearable: Sequence[float] | None = None,
 ) -> Judgement:
-    """Judges daily (bad, messages), oldest first, against a rate `limit` (0..1)."""
+    """Judges daily (bad, messages), oldest first, against a rate `limit` (0..1).
+
+    `bearable`: the limit of each day; days that may bear more than `limit` tell the detector of what goes beyond, and do
+    not count for `pass` and `hold`."""
     pairs = [(min(bad, messages), messages) for bad, messages in days]
-    bad, messages = sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)
-    evidence = detector(pairs, limit)
+    evidence = detector(pairs, limit, bearable)
+    counted = (
+        pairs if bearable is None else [p for p, borne in zip(pairs, bearable, strict=True) if borne <= limit]
+    )
+    bad, messages = sum(pair[0] for pair in counted), sum(pair[1] for pair in counted)
     doubt = 1.0 - confidence
     if evidence >= stop_evidence:
         verdict = Verdict.REGRESS
@@ -120,4 +142,4 @@ def judge(
         verdict = Verdict.PASS
     else:
         verdict = Verdict.HOLD if bad >= limit * messages else Verdict.INSUFFICIENT
-    return Judgement(verdict, bad, messages, round(evidence, 3))
+    return Judgement(verdict, sum(p[0] for p in pairs), sum(p[1] for p in pairs), round(evidence, 3))

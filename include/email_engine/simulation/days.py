@@ -6,9 +6,10 @@ from datetime import date, datetime, timedelta
 
 from email_engine.fleet.model import Fleet
 from email_engine.fleet.traffic import DayCounts
+from email_engine.reputation.evidence import Verdict
+from email_engine.reputation.gates import Asked
 from email_engine.simulation.life import Life, after, observe, quotas
 from email_engine.warmup.choice import Action
-from email_engine.reputation.evidence import Judgement, Verdict
 from email_engine.warmup.observation import counts_on
 from email_engine.warmup.plan import Outcome, plan_tenant
 from email_engine.warmup.policy import Policy
@@ -60,12 +61,13 @@ def close_day(
     return tuple(decided[life.ip.ip_id] for life in lives)
 
 
-def _verdict(judged: Mapping[str, Judgement], policy: Policy) -> Verdict | None:
+def _verdict(outcome: Outcome, policy: Policy) -> Verdict | None:
     """The worst of the gates; one that the policy never asks to pass counts only where it looks bad."""
+    asked = {gate for ask in policy.advance for gate, what in ask.gates.items() if what is Asked.PASS}
     found = [
         one.verdict
-        for gate, one in judged.items()
-        if getattr(policy, gate).must_pass_from or one.verdict in (Verdict.REGRESS, Verdict.HOLD)
+        for gate, one in outcome.choice.judgements.items()
+        if gate in asked or one.verdict in (Verdict.REGRESS, Verdict.HOLD)
     ]
     return min(found, key=_WORST.index, default=None)
 
@@ -82,6 +84,6 @@ def tell(life: Life, outcome: Outcome, policy: Policy, day: date) -> IpDay:
         allowance=life.may_send,
         counts=counts_on(outcome.observation, day),
         action=outcome.choice.action,
-        verdict=_verdict(outcome.choice.judgements, policy),
+        verdict=_verdict(outcome, policy),
         reason=outcome.reason,
     )

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from email_engine.reputation.evidence import Judgement
+from email_engine.reputation.score import NO_SCORE, Score
 
 
 class Action(StrEnum):
@@ -42,7 +43,10 @@ class Choice:
     """`reason`: one sentence without its full stop. `wanted`: messages a UTC day that the IP may be dealt at most.
 
     `event`: the lifecycle event to apply, None to stay in the state. `new_phase`: the phase begins anew on the day
-    that is planned. `quarantine_until`, `paused_until`: aware UTC."""
+    that is planned. `quarantine_until`, `paused_until`: aware UTC. `at_most`: the allowance must not be more,
+    slowed or not. `blames`: a stop counts against the IP; a bad list's does
+    not. `cause`: why nothing advances, a word for each kind. `paces`: as in the observation, from now on; `mix`: parts of its
+    mail by provider; `providers`: the deferral gate by provider."""
 
     action: Action
     reason: str
@@ -54,3 +58,10 @@ class Choice:
     paused_until: datetime | None = None
     quarantine_until: datetime | None = None
     judgements: Mapping[str, Judgement] = field(default_factory=dict)
+    at_most: int | None = None
+    blames: bool = True
+    cause: str | None = None
+    paces: Mapping[str, float] = field(default_factory=dict)
+    mix: Mapping[str, float] = field(default_factory=dict)
+    score: Score = NO_SCORE
+    providers: Mapping[str, Judgement] = field(default_factory=dict)

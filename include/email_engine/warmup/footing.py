@@ -2,6 +2,7 @@
 
 The database (store/warmup.py), the simulation and the replay all go by it, so that they decide alike."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -22,6 +23,7 @@ class Footing:
     phase_started_on: date
     paused_until: datetime | None
     last_stop_at: datetime | None
+    paces: Mapping[str, float]
 
 
 def footing_after(outcome: Outcome, effective: date) -> Footing:
@@ -37,5 +39,6 @@ def footing_after(outcome: Outcome, effective: date) -> Footing:
         sent_days=choice.sent_days,
         phase_started_on=effective if choice.new_phase else seen.phase_started_on or effective,
         paused_until=paused_until,
-        last_stop_at=midnight(effective) if choice.action in _STOPS else seen.last_stop_at,
+        last_stop_at=midnight(effective) if choice.action in _STOPS and choice.blames else seen.last_stop_at,
+        paces=choice.paces,
     )

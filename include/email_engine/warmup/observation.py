@@ -1,6 +1,7 @@
 """What is known about one IP at the end of a UTC day: everything that a decision may look at."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
@@ -31,7 +32,10 @@ class IpObservation:
     `lists_known`: did block lists answer about it lately?
     `held_by`: who else holds its brake, None if nobody does or release was asked for.
     `quarantined_from`: in quarantine, the state in which it was stopped; `minor_listing`: was that one listing of little
-    weight, alone in its pool, that ended meanwhile?"""
+    weight, alone in its pool, that ended meanwhile?
+    `providers`: `days` by mailbox provider; `peers`: the other IPs of its stream, summed by day; `domain`: likewise those of
+    its DKIM domain in other streams. `paces`: speed 0..1 that was left to a provider, or under `*` to the whole IP; what is
+    not in it is not slowed. `trouble`: why the signals of its host cannot be trusted, a clause; None if they can."""
 
     ip: IpRecord
     days: tuple[DayCounts, ...] = ()
@@ -47,6 +51,11 @@ class IpObservation:
     held_by: str | None = None
     quarantined_from: IpState | None = None
     minor_listing: bool = False
+    providers: Mapping[str, tuple[DayCounts, ...]] = field(default_factory=dict)
+    peers: tuple[DayCounts, ...] = ()
+    domain: tuple[DayCounts, ...] = ()
+    paces: Mapping[str, float] = field(default_factory=dict)
+    trouble: str | None = None
 
 
 def midnight(day: date) -> datetime:
@@ -59,11 +68,22 @@ def counts_on(observation: IpObservation, day: date) -> DayCounts:
     return next((counts for counts in observation.days if counts.day == day), DayCounts(day))
 
 
-def evidence_days(observation: IpObservation, day: date) -> tuple[DayCounts, ...]:
-    """The days that count for or against the IP now: of the last 30, those since its stage began and its last stop."""
+def evidence_since(observation: IpObservation, day: date) -> date:
+    """The first day that counts for or against the IP at the end of `day`: of the last 30, since its stage began and its
+    last stop."""
     first = day - timedelta(days=WINDOW_DAYS - 1)
     if observation.phase_started_on:
         first = max(first, observation.phase_started_on)
     if observation.last_stop_at:
         first = max(first, observation.last_stop_at.date())
-    return tuple(counts for counts in observation.days if first <= counts.day <= day)
+    return first
+
+
+def between(days: Iterable[DayCounts], first: date, last: date) -> tuple[DayCounts, ...]:
+    """Those of the days, both ends included."""
+    return tuple(counts for counts in days if first <= counts.day <= last)
+
+
+def evidence_days(observation: IpObservation, day: date) -> tuple[DayCounts, ...]:
+    """The days that count for or against the IP now."""
+    return between(observation.days, evidence_since(observation, day), day)

@@ -6,21 +6,25 @@ from datetime import date
 from typing import Any
 
 from email_engine.fleet.model import PARKED_STATES, IpState
+from email_engine.reputation.evidence import Judgement, Verdict
 from email_engine.warmup.choice import RELEASES, STOPS, Action, Choice
 from email_engine.warmup.decide import decide_day
+from email_engine.warmup.ladders import provider_allowances, slowed
 from email_engine.warmup.observation import IpObservation, counts_on
 from email_engine.warmup.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One IP's decision for a day. `allowance`: messages a UTC day from the planned day on; `reason`: one sentence."""
+    """One IP's decision for a day. `allowance`: messages a UTC day from the planned day on, `bounds`: those to providers that
+    may not have all of it; `reason`: one sentence."""
 
     observation: IpObservation
     choice: Choice
     allowance: int
     reason: str
     inputs: dict[str, Any]
+    bounds: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def stops(self) -> bool:
@@ -44,11 +48,23 @@ class Outcome:
 
     @property
     def verdicts(self) -> dict[str, Any]:
-        """Each gate's verdict with its counts and the detector's value, as plain JSON."""
-        return {
-            name: {"verdict": str(j.verdict), "bad": j.bad, "messages": j.messages, "evidence": j.evidence}
-            for name, j in self.choice.judgements.items()
+        """Each gate's verdict with its counts and the detector's value, as plain JSON; deferrals of each provider that is not
+        fine; and the score."""
+        found: dict[str, Any] = {name: _plain(judged) for name, judged in self.choice.judgements.items()}
+        pressed = {
+            name: _plain(judged)
+            for name, judged in self.choice.providers.items()
+            if judged.verdict in (Verdict.HOLD, Verdict.REGRESS)
         }
+        if pressed:
+            found["deferrals"]["providers"] = pressed
+        if found:
+            score = self.choice.score
+            found["score"] = {
+                "value": score.value, "low": score.low, "high": score.high, "lost": dict(score.lost),
+                "paces": dict(self.choice.paces),
+            }  # fmt: skip
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +116,28 @@ def plan_pot(
     choices = _keep_back_starts(observations, choices, policy, quota)
     shares = _deal(observations, choices, quota, policy.share_step)
     return [
-        Outcome(
-            observation, choice, share, _sentence(choice, share, quota), _inputs(observation, day, quota, pot)
-        )
+        _outcome(observation, choice, share, policy, _inputs(observation, day, quota, pot))
         for observation, choice, share in zip(observations, choices, shares, strict=True)
     ]
+
+
+def _outcome(
+    observation: IpObservation, choice: Choice, share: int, policy: Policy, inputs: dict[str, Any]
+) -> Outcome:
+    """What a slowed IP leaves of its share goes to nobody: shed load is not moved."""
+    ip = observation.ip
+    allowance = slowed(share, choice.mix, choice.paces)
+    if choice.at_most is not None:
+        allowance = min(allowance, choice.at_most)
+    warms = ip.state is IpState.WARMING and choice.action is not Action.GRADUATE
+    bounds: Mapping[str, int] = {}
+    if choice.paces or (warms and policy.providers):
+        bounds = provider_allowances(
+            allowance, policy.schedules[ip.schedule], choice.phase if warms else None, ip.daily_target,
+            policy.providers, choice.mix, choice.paces,
+        )  # fmt: skip
+    reason = _sentence(choice, share, int(inputs["quota"]))
+    return Outcome(observation, choice, allowance, reason, inputs, bounds)
 
 
 def _keep_back_starts(
@@ -155,6 +188,15 @@ def _deal(
     return tuple(shares)
 
 
+def _plain(judged: Judgement) -> dict[str, Any]:
+    return {
+        "verdict": str(judged.verdict),
+        "bad": judged.bad,
+        "messages": judged.messages,
+        "evidence": judged.evidence,
+    }
+
+
 def _sentence(choice: Choice, share: int, quota: int) -> str:
     if share >= choice.wanted:
         return f"{choice.reason}."
@@ -182,6 +224,8 @@ def _inputs(observation: IpObservation, day: date, quota: int, pot: str | None) 
         "dns_broken": list(observation.dns_broken),
         "listed": list(ip.blacklisted_on),
         "lists_known": observation.lists_known,
+        "trouble": observation.trouble,
+        "paces": dict(observation.paces),
         "held_by": observation.held_by,
         "paused_until": ip.paused_until and ip.paused_until.isoformat(),
         "last_stop_at": observation.last_stop_at and observation.last_stop_at.isoformat(),

@@ -57,7 +57,7 @@ class DecideWarmup(BaseOperator):
 
     def execute(self, context: Any) -> dict[str, Any]:
         from email_engine.store.ips import lock_ips
-        from email_engine.warmup.policy import load_policy
+        from email_engine.warmup.policy_file import load_policy
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
         run, policy = current_run(context), load_policy()

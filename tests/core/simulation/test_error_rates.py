@@ -2,12 +2,12 @@
 
 import pytest
 
+from email_engine.reputation.evidence import detector
 from email_engine.simulation.run import simulate
 from email_engine.simulation.scenario import TrueRates
 from email_engine.simulation.tally import tally
-from email_engine.reputation.evidence import detector
 from email_engine.warmup.observation import WINDOW_DAYS
-from email_engine.warmup.policy import load_policy
+from email_engine.warmup.policy_file import load_policy
 from tests.bench.judgement import CASES, HEALTHY, TURN, Days, engine, goals, histories, measure, raw
 from tests.core.simulation.worlds import scenario, small
 
@@ -18,7 +18,7 @@ def bounce_detector(days: Days) -> int | None:
     """The engine's stop by bounces alone, as quick as a thousand IPs need it."""
     for number in range(1, len(days) + 1):
         window = days[max(number - WINDOW_DAYS, 0) : number]
-        if detector(window, POLICY.bounces.limit) >= POLICY.stop_evidence:
+        if detector(window, POLICY.gates.bounces.limit) >= POLICY.gates.bounces.stop:
             return number
     return None
 

@@ -13,7 +13,7 @@ from email_engine.simulation.run import FIRST, simulate
 from email_engine.simulation.scenario import Demand, Fault, Happening, TrueRates
 from email_engine.simulation.tally import tally
 from email_engine.warmup.choice import Action
-from email_engine.warmup.policy import load_policy
+from email_engine.warmup.policy_file import load_policy
 from tests.core.simulation.worlds import GOOD, example, scenario, small
 
 POLICY = load_policy()

@@ -12,7 +12,7 @@ from email_engine.lifecycle.machine import TRANSITIONS, Event, next_state
 from email_engine.warmup.choice import Choice
 from email_engine.warmup.decide import decide_day
 from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
-from email_engine.warmup.policy import load_policy
+from email_engine.warmup.policy_file import load_policy
 from tests.core.warmup.worlds import DAY, NEXT, observation, sent
 
 POLICY = load_policy()
@@ -107,7 +107,7 @@ def test_accounting_may_be_two_hours_old() -> None:
             observation(sent(1, 30, bounced=20), last_stop_at=midnight(NEXT) - timedelta(days=31)),
             "pause", None, "prove a rate above",
         ),
-        (observation(sent(3, complained=1)), "quarantine", "tripwire", "3 complaints about only 150 messages in 7 days tripped the wire"),
+        (observation(sent(3, complained=1)), "quarantine", "tripwire", "3 complaints about only 150 messages tripped the wire"),
         (observation(sent(3, 500, complained=1)), "stay", None, "0 of 7" ),
     ],
     ids=[
@@ -166,9 +166,19 @@ def test_a_rate_at_the_limit_holds() -> None:
 def test_a_pause_ends_by_its_date(
     until: Any, changes: dict[str, Any], action: str, wanted: int, phase: int
 ) -> None:
-    seen = observation((), ip={"phase": 3, "paused_until": until}, given=0, standing=0, **changes)
+    stopped = until - timedelta(days=7)
+    ip = {"phase": 3, "paused_until": until}
+    seen = observation((), ip=ip, given=0, standing=0, last_stop_at=stopped, **changes)
     chosen = choice(seen)
     assert (chosen.action, chosen.wanted, chosen.phase) == (action, wanted, phase)
+
+
+def test_after_a_pause_that_was_no_fault_of_its_own_an_ip_goes_on_where_it_was() -> None:
+    ip = {"phase": 3, "paused_until": midnight(NEXT)}
+    seen = observation(sent(4, 250, until=DAY - timedelta(days=7)), ip=ip, given=250, standing=250)
+    chosen = choice(seen)
+    assert (chosen.action, chosen.wanted, chosen.phase) == ("resume", 250, 3)
+    assert (chosen.new_phase, chosen.sent_days) == (False, 4)
 
 
 @pytest.mark.parametrize(

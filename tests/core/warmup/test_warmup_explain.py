@@ -14,7 +14,7 @@ from email_engine.fleet.traffic import DayCounts
 from email_engine.warmup.explain import Recorded, decide_again
 from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
 from email_engine.warmup.plan import Outcome, Quotas, plan_tenant
-from email_engine.warmup.policy import load_policy
+from email_engine.warmup.policy_file import load_policy
 from email_engine.warmup.snapshot import observation_document, observation_of, policy_document, policy_of
 from tests.core.warmup.worlds import DAY, NEXT, observation
 

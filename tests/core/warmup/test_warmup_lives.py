@@ -8,7 +8,7 @@ import pytest
 from email_engine.fleet.traffic import DayCounts
 from email_engine.warmup.decide import decide_day
 from email_engine.warmup.observation import midnight
-from email_engine.warmup.policy import load_policy
+from email_engine.warmup.policy_file import load_policy
 from tests.core.warmup.worlds import observation
 
 POLICY = load_policy()

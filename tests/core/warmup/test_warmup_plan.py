@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from email_engine.fleet.model import IpState
 from email_engine.warmup.observation import DnsHealth
 from email_engine.warmup.plan import Quotas, plan_tenant
-from email_engine.warmup.policy import load_policy
+from email_engine.warmup.policy_file import load_policy
 from tests.core.warmup.worlds import DAY, NEXT, observation, sent
 
 POLICY = load_policy()
@@ -23,7 +23,7 @@ def active(number: int, target: int = 10_000, **changes: Any) -> Any:
 
 
 def warming(number: int, phase: int = 1, **changes: Any) -> Any:
-    return observation((), number=number, ip={"phase": phase}, **changes)
+    return observation((), number=number, ip={"phase": phase}, **{"phase_started_on": DAY} | changes)
 
 
 def plan(observations: list[Any], quota: int, **kwargs: Any) -> list[int]:

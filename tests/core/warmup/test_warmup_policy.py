@@ -6,7 +6,8 @@ import pytest
 
 from email_engine.fleet.mistakes import FileInvalid
 from email_engine.home import CONFIG
-from email_engine.warmup.policy import Schedule, load_policy, parse_policy
+from email_engine.warmup.policy import Schedule
+from email_engine.warmup.policy_file import load_policy, parse_policy
 
 SHIPPED = (CONFIG / "policy.yaml").read_text(encoding="utf-8")
 
@@ -16,9 +17,9 @@ def test_the_shipped_policy_has_the_numbers_of_the_notes() -> None:
     assert policy.schedules["six_week"] == Schedule((50, 100, 250, 500, 1000, 2000), 7)
     assert policy.schedules["classic"].stages == (50, 200, 500, 1500, 5000, 10000)
     assert policy.schedules["double"].stages[-1] == 1600
-    assert (policy.bounces.limit, policy.complaints.limit) == (0.05, 0.001)
+    assert (policy.gates.bounces.limit, policy.gates.complaints.limit) == (0.05, 0.001)
     assert (policy.pause_days, policy.quarantine_days, policy.rest_days, policy.clean_days) == (7, 7, 30, 7)
-    assert (policy.tripwire_complaints, policy.tripwire_below_messages) == (3, 1000)
+    assert (policy.tripwire.complaints, policy.tripwire.below_messages) == (3, 1000)
     assert policy.auto_start_standby is False
 
 

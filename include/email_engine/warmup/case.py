@@ -1,0 +1,179 @@
+"""One sending IP before the decision: everything that its mail says about it, and the words for it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+from math import ceil
+
+from email_engine.fleet.model import IpState
+from email_engine.fleet.traffic import DayCounts
+from email_engine.reputation.evidence import Judgement, Verdict
+from email_engine.reputation.gates import BLOCKS, BOUNCES, COMPLAINTS, DEFERRALS, Judged, judge_gates
+from email_engine.reputation.posterior import Posterior, posterior
+from email_engine.reputation.score import Score, score
+from email_engine.warmup.choice import Action, Choice
+from email_engine.warmup.ladders import provider_mix, stage_volume
+from email_engine.warmup.observation import (
+    DnsHealth,
+    IpObservation,
+    between,
+    evidence_since,
+)
+from email_engine.warmup.pace import paces_after
+from email_engine.warmup.policy import Policy, Schedule
+
+
+@dataclass(slots=True)
+class _Sums:
+    """What a score needs of some days."""
+
+    sent: int = 0
+    bounced: int = 0
+    delivered: int = 0
+    complained: int = 0
+    blocked: int = 0
+    fair_sent: int = 0
+    fair_bounced: int = 0
+
+    @classmethod
+    def of(cls, days: Sequence[DayCounts], first: date, last: date, excused: frozenset[date]) -> "_Sums":
+        sums = cls()
+        for c in days:
+            if first <= c.day <= last:
+                sums.sent += c.delivered + c.bounced
+                sums.delivered += c.delivered
+                sums.complained += c.complained
+                sums.blocked += c.blocked
+                if c.day not in excused:
+                    sums.fair_sent += c.delivered + c.bounced
+                    sums.fair_bounced += c.bounced
+        return sums
+
+
+class Case:
+    """An IP in a sending state, an observation and a policy; the day that closes, and the first day still to be shaped."""
+
+    def __init__(self, observation: IpObservation, policy: Policy, day: date, effective: date) -> None:
+        self.seen = observation
+        self.ip = observation.ip
+        self.policy = policy
+        self.day = day
+        self.effective = effective
+        self.since = evidence_since(observation, day)
+        self.counted = between(observation.days, self.since, day)
+        self.judged: Judged = judge_gates(
+            self.counted,
+            {name: between(days, self.since, day) for name, days in observation.providers.items()},
+            observation.peers,
+            policy.gates,
+            day,
+        )
+
+    @property
+    def judgements(self) -> Mapping[str, Judgement]:
+        return self.judged.gates
+
+    @property
+    def warming(self) -> bool:
+        return self.ip.state is IpState.WARMING
+
+    @property
+    def schedule(self) -> Schedule:
+        return self.policy.schedules[self.ip.schedule]
+
+    @property
+    def phase(self) -> int:
+        return min(max(self.ip.phase, 1), len(self.schedule.stages)) if self.warming else self.ip.phase
+
+    @cached_property
+    def mix(self) -> Mapping[str, float]:
+        """Parts of its mail by provider; looked at only where it bounds something."""
+        slow = set(self.seen.paces) | set(self.paces)
+        if not slow and not (self.warming and self.policy.providers):
+            return {}
+        return provider_mix(self.seen.providers, self.day)
+
+    def volume(self, phase: int) -> int:
+        """Messages a UTC day of a phase, never more than the IP's target."""
+        if not self.warming:
+            return self.ip.daily_target
+        return stage_volume(self.schedule, phase, self.ip.daily_target, self.policy.providers, self.mix)
+
+    @cached_property
+    def stage(self) -> int:
+        return self.volume(self.phase)
+
+    @cached_property
+    def sent_days(self) -> int:
+        """Days of the stage on which it was really sent."""
+        if not self.warming:
+            return 0
+        needed = ceil(self.policy.sent_day_rate * self.stage)
+        return sum(counts.sent >= needed for counts in self.counted)
+
+    @cached_property
+    def score(self) -> Score:
+        rules, gates = self.policy.score, self.policy.gates
+        first = max(self.day - timedelta(days=rules.days - 1), self.since)
+        newer = self.day - timedelta(days=rules.days - 1)
+        own = _Sums.of(self.counted, first, self.day, self.judged.excused)
+        levels = [
+            _Sums.of(self.seen.domain, newer, self.day, self.judged.excused),
+            _Sums.of(self.seen.peers, newer, self.day, self.judged.excused),
+            own,
+        ]
+        worst = self.judgements[DEFERRALS]
+        rates: dict[str, Posterior] = {
+            BOUNCES: posterior([(x.fair_bounced, x.fair_sent) for x in levels], gates.bounces.limit, rules.pooling),
+            COMPLAINTS: posterior(
+                [(x.complained, max(x.delivered, x.complained)) for x in levels],
+                gates.complaints.limit, rules.pooling,
+            ),
+            BLOCKS: posterior([(x.blocked, x.sent) for x in levels], gates.blocks.limit, rules.pooling),
+            DEFERRALS: posterior([(worst.bad, worst.messages)], gates.deferrals.limit, rules.pooling),
+        }  # fmt: skip
+        limits = {name: getattr(gates, name).limit for name in rates}
+        return score(rates, limits, bool(self.ip.blacklisted_on), self.seen.dns is DnsHealth.BROKEN, rules)
+
+    @cached_property
+    def paces(self) -> Mapping[str, float]:
+        """The speed that is left from now on."""
+        return paces_after(self.seen.paces, self.score, self.judged.deferrals, self.policy)
+
+    def to(self, action: Action, reason: str, wanted: int | None = None, **changes: object) -> Choice:
+        """A choice with everything that was judged; `wanted` is the stage by default."""
+        fields: dict[str, object] = {
+            "phase": self.phase,
+            "sent_days": self.sent_days,
+            "judgements": self.judgements,
+            "providers": self.judged.deferrals,
+            "score": self.score,
+            "paces": self.paces,
+            "mix": self.mix,
+        }
+        return Choice(action, reason, self.stage if wanted is None else wanted, **(fields | changes))  # type: ignore[arg-type]
+
+    def hold(self, cause: str, reason: str, first: bool = False) -> Choice:
+        """Keeps what stands. `first`: an IP that never had an allowance gets its stage, which is no advance but what a person
+        declared."""
+        if first and not self.seen.given:
+            return self.to(Action.HOLD, reason, cause=cause)
+        return self.to(Action.HOLD, reason, self.kept(self.stage), cause=cause, at_most=self.seen.standing)
+
+    def kept(self, volume: int) -> int:
+        """A volume that does not rise above what stands; what stands may be less because the IP is slowed."""
+        return volume if self.seen.paces and self.seen.standing else min(volume, self.seen.standing)
+
+    def words(self, gate: str) -> str:
+        """What a gate says, as the middle of a sentence."""
+        judged, limit = self.judgements[gate], getattr(self.policy.gates, gate).limit
+        count = f"{judged.bad} {gate} of {judged.messages}"
+        if gate == DEFERRALS:
+            count += f" attempts at {self.judged.worst_provider}"
+        return {
+            Verdict.REGRESS: f"{count} prove a rate above {limit:.1%}",
+            Verdict.HOLD: f"{count} are at the limit of {limit:.1%} or above",
+            Verdict.INSUFFICIENT: f"{count} do not yet prove a rate below {limit:.1%}",
+            Verdict.PASS: f"{count} prove a rate below {limit:.1%}",
+        }[judged.verdict]

@@ -1,0 +1,255 @@
+"""Reads the policy file, with every mistake at once."""
+
+from functools import cache
+from pathlib import Path
+
+from email_engine.fleet.document import Section, read_document
+from email_engine.fleet.mistakes import FileInvalid, Mistakes
+from email_engine.fleet.names import Check
+from email_engine.fleet.providers import shipped_providers
+from email_engine.home import CONFIG
+from email_engine.reputation.gates import GATES, Asked, Gate, GatePolicy
+from email_engine.reputation.score import ScorePolicy
+from email_engine.warmup.policy import Ask, CycleStart, Ladder, Policy, Schedule, Slow, Tripwire
+
+LARGEST = 10_000_000
+PARTS = (*GATES, "listed", "dns")
+NO_GATE = Gate(0.0, 0, 0)
+
+
+def _number(low: float, high: float, allowed: str) -> Check:
+    def check(text: str) -> str | None:
+        try:
+            good = low < float(text) < high
+        except ValueError:
+            good = False
+        return None if good else allowed
+
+    return check
+
+
+_rate = _number(0, 1, "a rate between 0 and 1, like 0.05")
+_share = _number(0, 1.000001, "a share above 0 and up to 1, like 0.5")
+_growth = _number(1, 10, "a factor above 1 and below 10, like 1.25")
+_overrun = _number(1, 100, "a factor above 1 and below 100, like 2.0")
+
+
+def _count(text: str) -> str | None:
+    good = text.isdecimal() and 0 < int(text) <= LARGEST
+    return None if good else f"a whole number from 1 to {LARGEST}"
+
+
+def _starter(text: str) -> str | None:
+    return None if text in ("person", "automatic") else "person or automatic"
+
+
+def _list_name(text: str) -> str | None:
+    good = text and all(c.isalnum() or c in ".-" for c in text)
+    return None if good else "a part of a block list's name, like spamhaus"
+
+
+class _Reader:
+    """Reads values of one section; a missing section is noted once and reads as empty values."""
+
+    def __init__(self, top: Section, key: str, *known: str) -> None:
+        self.section = top.section(key)
+        if self.section is None:
+            if not top.has(key):
+                top.add(key, "missing", f"a mapping of {', '.join(known)}")
+        else:
+            self.section.only(*known)
+
+    def number(self, key: str, lowest: int, highest: int) -> int:
+        return self.section.number(key, lowest, highest) if self.section else 0
+
+    def real(self, key: str, check: Check = _rate) -> float:
+        return float(self.section.text(key, check) or 0) if self.section else 0.0
+
+    def automatic(self, key: str) -> bool:
+        return self.section is not None and self.section.text(key, _starter) == "automatic"
+
+
+def _schedules(top: Section) -> dict[str, Schedule]:
+    found: dict[str, Schedule] = {}
+    section = top.section("schedules")
+    if section is None or not section.given():
+        top.add("schedules", "no schedule", "one or more schedules by name")
+        return found
+    for name in section.given():
+        one = section.section(name)
+        if one is None:
+            continue
+        one.only("stages", "sent_days")
+        stages = tuple(int(text) for text in one.texts("stages", _count))
+        if not stages or list(stages) != sorted(set(stages)):
+            one.add("stages", f"{list(stages)}", "one or more numbers, each greater than the one before")
+        found[name] = Schedule(stages, one.number("sent_days", 1, 30))
+    return found
+
+
+def _providers(top: Section) -> dict[str, Ladder]:
+    section = top.section("providers")
+    if section is not None:
+        section.only(*(provider.name for provider in shipped_providers().all))
+    found: dict[str, Ladder] = {}
+    for name in section.given() if section else ():
+        one = section.section(name) if section else None
+        if one is not None:
+            one.only("share", "lag")
+            found[name] = Ladder(float(one.text("share", _share, "1") or 0), one.number("lag", 0, 100, 0))
+    return found
+
+
+def _gate(gates: Section | None, name: str) -> Gate:
+    one = gates.section(name) if gates else None
+    if one is None:
+        if gates and not gates.has(name):
+            gates.add(name, "missing", "limit, step_back and stop")
+        return NO_GATE
+    one.only("limit", "step_back", "stop", *(["days"] if name == "deferrals" else []))
+    gate = Gate(
+        float(one.text("limit", _rate) or 0),
+        one.number("step_back", 2, LARGEST),
+        one.number("stop", 2, LARGEST),
+    )
+    if gate.step_back > gate.stop:
+        one.add("step_back", str(gate.step_back), f"at most stop, {gate.stop}")
+    return gate
+
+
+def _gates(top: Section, lists: _Reader) -> GatePolicy:
+    section = _Reader(top, "gates", *GATES).section
+    deferrals = section.section("deferrals") if section else None
+    return GatePolicy(
+        bounces=_gate(section, "bounces"),
+        complaints=_gate(section, "complaints"),
+        blocks=_gate(section, "blocks"),
+        deferrals=_gate(section, "deferrals"),
+        deferral_days=deferrals.number("days", 1, 30) if deferrals else 0,
+        confidence=float(top.text("confidence", _rate) or 0),
+        list_days=lists.number("days", 1, 30),
+    )
+
+
+def _advance(top: Section) -> tuple[Ask, ...]:
+    found: list[Ask] = []
+    for row in top.sections("advance"):
+        row.only("from", *GATES)
+        start = row.number("from", 1, 100)
+        if start <= (found[-1].start if found else 0) or (not found and start != 1):
+            row.add("from", str(start), "1 in the first row, and more in each that follows")
+        found.append(Ask(start, {name: row.choice(name, Asked) or Asked.PASS for name in GATES}))
+    return tuple(found)
+
+
+def _tripwire(top: Section) -> Tripwire:
+    read = _Reader(top, "tripwire", "complaints", "named", "below_messages", "lists")
+    lists = read.section.texts("lists", _list_name) if read.section else ()
+    return Tripwire(
+        read.number("complaints", 1, 1000),
+        read.number("named", 1, 1000),
+        read.number("below_messages", 1, LARGEST),
+        tuple(text.lower() for text in lists),
+    )
+
+
+def _score(top: Section) -> ScorePolicy:
+    read = _Reader(top, "score", "days", "min_messages", "points", "pooling", "slow_below", "pause_below")
+    points = read.section.section("points") if read.section else None
+    if points is not None:
+        points.only(*PARTS)
+    elif read.section and not read.section.has("points"):
+        read.section.add("points", "missing", f"a mapping of {', '.join(PARTS)}")
+    policy = ScorePolicy(
+        days=read.number("days", 1, 30),
+        min_messages=read.number("min_messages", 1, LARGEST),
+        points={name: points.number(name, 0, 100) for name in PARTS} if points else {},
+        pooling=read.number("pooling", 1, 1000),
+        slow_below=read.number("slow_below", 1, 100),
+        pause_below=read.number("pause_below", 1, 100),
+    )
+    if read.section and policy.pause_below > policy.slow_below:
+        read.section.add("pause_below", str(policy.pause_below), f"at most slow_below, {policy.slow_below}")
+    return policy
+
+
+def _parts(retiring: _Reader) -> tuple[float, ...]:
+    if retiring.section is None:
+        return ()
+    parts = tuple(float(text) for text in retiring.section.texts("parts", _rate))
+    if not parts or list(parts) != sorted(set(parts), reverse=True):
+        retiring.section.add("parts", f"{list(parts)}", "one or more rates, each smaller than the one before")
+    return parts
+
+
+def parse_policy(text: str, source: str) -> Policy:
+    """Reads a policy file; `FileInvalid` lists every mistake with its line."""
+    mistakes = Mistakes()
+    top = read_document(text, source, mistakes)
+    if top is None:
+        raise FileInvalid(source, mistakes.found)
+    top.only(
+        "schedules", "sent_day_rate", "unwarmed_max", "providers", "gates", "advance", "confidence", "list_problem",
+        "tripwire", "score", "slow", "stops", "standby", "idle_days", "retiring", "cycle", "signals", "share_step",
+    )  # fmt: skip
+    lists = _Reader(top, "list_problem", "days", "pause_after")
+    slow = _Reader(top, "slow", "factor", "recover", "least")
+    stops = _Reader(
+        top,
+        "stops",
+        "pause_days",
+        "second_within_days",
+        "quarantine_days",
+        "rest_days",
+        "reentry_phases_back",
+    )
+    standby = _Reader(top, "standby", "clean_days", "start", "head_room_rate")
+    retiring = _Reader(top, "retiring", "parts", "days_each")
+    cycle = _Reader(top, "cycle", "active_days", "start")
+    signals = _Reader(
+        top, "signals", "accounting_lag_hours", "dns_max_age_hours", "lists_max_age_hours", "overrun_rate"
+    )
+    policy = Policy(
+        schedules=_schedules(top),
+        sent_day_rate=float(top.text("sent_day_rate", _rate) or 0),
+        unwarmed_max=top.number("unwarmed_max", 1, LARGEST),
+        providers=_providers(top),
+        gates=_gates(top, lists),
+        advance=_advance(top),
+        list_pause_after=lists.number("pause_after", 1, 30),
+        tripwire=_tripwire(top),
+        score=_score(top),
+        slow=Slow(slow.real("factor"), slow.real("recover", _growth), slow.real("least")),
+        pause_days=stops.number("pause_days", 1, 90),
+        second_within_days=stops.number("second_within_days", 1, 365),
+        quarantine_days=stops.number("quarantine_days", 1, 365),
+        rest_days=stops.number("rest_days", 1, 365),
+        reentry_phases_back=stops.number("reentry_phases_back", 0, 100),
+        clean_days=standby.number("clean_days", 1, 90),
+        auto_start_standby=standby.automatic("start"),
+        head_room_rate=standby.real("head_room_rate"),
+        idle_days=top.number("idle_days", 1, 30),
+        retiring_parts=_parts(retiring),
+        retiring_days_each=retiring.number("days_each", 1, 30),
+        cycle_active_days=cycle.number("active_days", 1, 3650),
+        cycle_start=(cycle.section and cycle.section.choice("start", CycleStart)) or CycleStart.NEVER,
+        accounting_lag_hours=signals.number("accounting_lag_hours", 0, 23),
+        dns_max_age_hours=signals.number("dns_max_age_hours", 1, 168),
+        lists_max_age_hours=signals.number("lists_max_age_hours", 1, 168),
+        overrun_rate=signals.real("overrun_rate", _overrun),
+        share_step=top.number("share_step", 1, 10_000),
+    )
+    if mistakes.found:
+        raise FileInvalid(source, mistakes.found)
+    return policy
+
+
+def load_policy(path: Path | None = None) -> Policy:
+    """The policy of a file, by default the one that the project ships (include/config/policy.yaml)."""
+    path = path or CONFIG / "policy.yaml"
+    return _read(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _read(path: Path, _changed: int) -> Policy:
+    return parse_policy(path.read_text(encoding="utf-8"), path.name)

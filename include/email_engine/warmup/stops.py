@@ -1,0 +1,78 @@
+"""What stops an IP: the tripwires, a gate that regressed, a score too low, a stream whose list is bad.
+
+Only these may act during a day too (`reputation_guard`): they never give anything."""
+
+from datetime import timedelta
+
+from email_engine.reputation.evidence import Verdict
+from email_engine.reputation.gates import BLOCKS, BOUNCES, COMPLAINTS
+from email_engine.warmup.case import Case
+from email_engine.warmup.choice import Action, Choice
+from email_engine.warmup.observation import midnight
+
+
+def stop(case: Case) -> Choice | None:
+    """The first reason to stop, if there is one."""
+    return _tripped(case) or _stopped(case) or _listless(case)
+
+
+def _quarantine(case: Case, event: str, reason: str) -> Choice:
+    until = midnight(case.effective) + timedelta(days=case.policy.quarantine_days)
+    return case.to(Action.QUARANTINE, reason, 0, event=event, quarantine_until=until)
+
+
+def _tripped(case: Case) -> Choice | None:
+    wire = case.policy.tripwire
+    sent = sum(counts.sent for counts in case.counted)
+    complained = sum(counts.complained for counts in case.counted)
+    named = sum(counts.named for counts in case.counted)
+    grave = sum(counts.named_grave for counts in case.counted)
+    if grave >= wire.named:
+        return _quarantine(case, "tripwire", f"{grave} replies refuse it by a block list that matters")
+    if sent >= wire.below_messages:
+        return None
+    if complained >= wire.complaints:
+        reason = f"{complained} complaints about only {sent} messages tripped the wire"
+        return _quarantine(case, "tripwire", reason)
+    if named >= wire.named:
+        return _quarantine(
+            case, "tripwire", f"{named} replies refuse it by a block list, of only {sent} messages"
+        )
+    return None
+
+
+def _stopped(case: Case) -> Choice | None:
+    reasons = [
+        case.words(name)
+        for name in (BOUNCES, COMPLAINTS, BLOCKS)
+        if case.judgements[name].verdict is Verdict.REGRESS
+    ]
+    score = case.score
+    if score.known and score.high < case.policy.score.pause_below:
+        reasons.append(f"its {score.words} is below {case.policy.score.pause_below}")
+    if not reasons:
+        return None
+    what, last = " and ".join(reasons), case.seen.last_stop_at
+    if last and midnight(case.effective) - last <= timedelta(days=case.policy.second_within_days):
+        second = f"the second stop within {case.policy.second_within_days} days after {last:%Y-%m-%d}"
+        return _quarantine(case, "second_stop", f"{what}, {second}")
+    until = midnight(case.effective) + timedelta(days=case.policy.pause_days)
+    return case.to(Action.PAUSE, f"{what}, so it pauses until {until:%Y-%m-%d}", 0, paused_until=until)
+
+
+def _listless(case: Case) -> Choice | None:
+    """A list that stays bad stops its stream; that is not held against the IP."""
+    days = case.judged.list_days
+    if len(days) < case.policy.list_pause_after:
+        return None
+    until = midnight(case.effective) + timedelta(days=case.policy.pause_days)
+    reason = (
+        f"{list_words(case)} on {len(days)} days, so the whole stream pauses until {until:%Y-%m-%d} unless a person "
+        "resumes it with a cleaned list"
+    )
+    return case.to(Action.PAUSE, reason, 0, paused_until=until, blames=False, cause="list problem")
+
+
+def list_words(case: Case) -> str:
+    """The list problem as the beginning of a sentence."""
+    return f"A list problem: the other IPs of stream {case.ip.stream} bounce like it"
