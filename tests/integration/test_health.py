@@ -7,19 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, select, update
 
 from email_engine.adapters.powermta import PowerMta
 from email_engine.store import alerts
 from email_engine.store import schema as s
 from email_engine.store.deployments import host_lock
 from email_engine.store.engine import Store
+from email_engine.store.host_trouble import host_trouble
+from email_engine_airflow.operators.accounting import IngestHost
 from email_engine_airflow.operators.brake import ApplyBrakes
 from email_engine_airflow.operators.health import CheckHost, FindBrakes
 from lab.testing import RunningLab
 from tests.whole_lab import Whole, connections, prepare, whole_lab
 
 FILE = "/etc/pmta/email-engine.conf"
+QUARTER = timedelta(minutes=15)
 KNOBS = ("pause_survives_reload", "disabled_source_survives_reload")
 
 
@@ -42,6 +45,7 @@ def whole(
         lab.knob(knob, on=True)
     lab.knob("disk_free", percent=None)
     lab.knob("version", version="5.0r5")
+    lab.knob("unreachable", provider="gmail", on=False)
 
 
 def check(whole: Whole, **params: Any) -> dict[str, Any]:
@@ -184,6 +188,124 @@ def test_a_full_disk_is_told_with_the_place(whole: Whole) -> None:
     assert standing(whole) == []
 
 
+def test_a_look_is_a_row_with_all_that_was_seen(whole: Whole) -> None:
+    whole.mail(2, 40)
+    whole.later()
+    whole.mail(1, 300)
+    whole.mail(1, 7, domain="company.example")
+    check(whole)
+    (row,) = whole.rows(s.mta_health)
+    (done,) = whole.rows(s.deployments)
+    assert (row.mta_host, row.checked_at, row.worst, row.reachable) == ("mta-1", whole.now, "good", True)
+    assert (row.version, row.config_digest, row.deployed_digest) == ("5.0r5", done.digest, done.digest)
+    assert row.reloaded_at == max(done.finished_at, row.started_at)
+    assert row.started_at < whole.now
+    assert 0 < row.disk_used_rate < 0.8
+    assert abs(row.clock_offset_seconds) < 3
+    assert row.accounting_file.startswith("email-engine-")
+    assert row.accounting_file_at <= whole.now
+    assert (row.recipients, row.running, row.backoff, row.oldest_since) == (307, 307, 0, None)
+    assert row.checks["file"] == "good"
+    queues = {(q.vmta, q.provider): q.recipients for q in whole.rows(s.mta_queues)}
+    assert queues == {("aurora-1", "gmail"): 300, ("aurora-1", "other"): 7}
+
+
+def test_a_run_that_is_cleared_writes_its_row_once(whole: Whole) -> None:
+    check(whole)
+    check(whole)
+    assert len(whole.rows(s.mta_health)) == 1
+
+
+def test_what_was_seen_is_kept_for_a_month(whole: Whole) -> None:
+    check(whole)
+    with whole.db.session(tenant="*") as conn:
+        (seen,) = conn.execute(select(s.mta_health)).mappings()
+        row = {name: value for name, value in seen.items() if name != "id"}
+        for days in (29, 31):
+            conn.execute(
+                insert(s.mta_health).values(**row | {"checked_at": whole.now - timedelta(days=days)})
+            )
+    check(whole)
+    ages = sorted((whole.now - row.checked_at).days for row in whole.rows(s.mta_health))
+    assert ages == [0, 29]
+
+
+def test_a_host_that_is_away_leaves_its_last_queues_in_the_table(whole: Whole) -> None:
+    whole.mail(1, 30)
+    check(whole)
+    at = whole.now
+    whole.lab.advance(whole.now + QUARTER)
+    whole.lab.knob("down")
+    check(whole)
+    assert [row.reachable for row in whole.rows(s.mta_health)] == [True, False]
+    assert [(q.recipients, q.checked_at) for q in whole.rows(s.mta_queues)] == [(30, at)]
+
+
+def quarters(whole: Whole, n: int, mail: int = 0) -> list[str]:
+    """So many looks, a quarter of an hour apart, with accounting taken before each; levels of the ages of queues."""
+    levels = []
+    for _ in range(n):
+        if mail:
+            whole.mail(2, mail)
+        whole.lab.advance(whole.now + QUARTER)
+        IngestHost(task_id="ingest", mta_host="mta-1").execute(whole.context("accounting_ingest"))
+        levels.append(check(whole)["checks"]["age"])
+    return levels
+
+
+def test_a_queue_older_than_an_hour_is_told_once_with_its_provider(whole: Whole) -> None:
+    whole.later(2)
+    whole.lab.knob("unreachable", provider="gmail")
+    whole.mail(1, 25)
+    levels = quarters(whole, 8, mail=30)
+    assert levels[:4] == ["good"] * 4
+    assert levels[-2:] == ["warning"] * 2
+    ((severity, text),) = [one for one in told(whole) if "mail waits" in one[1]]
+    assert severity == "warning"
+    assert text.startswith("mta-1: mail waits for more than 60 min in ")
+    assert "aurora-1 to gmail (25 recipients, since " in text
+    (row,) = [q for q in whole.rows(s.mta_queues) if q.vmta == "aurora-1"]
+    assert whole.now - row.waiting_since > timedelta(hours=1)
+    assert whole.rows(s.mta_health)[-1].oldest_since == row.waiting_since
+    whole.lab.knob("unreachable", provider="gmail", on=False)
+    assert quarters(whole, 8)[-1] == "good"
+    assert [text for _, text in told(whole)][-1].startswith("mta-1: well again: no running queue is known")
+
+
+def test_a_queue_that_is_never_empty_and_goes_on_is_not_old(whole: Whole) -> None:
+    whole.later(2)
+    whole.mail(2, 20)
+    for _ in range(7):
+        check(whole)
+        assert set(quarters(whole, 1)) == {"good"}
+        whole.mail(2, 20)
+        assert whole.queues(2)
+        check(whole)
+    assert not [text for _, text in told(whole) if "mail waits" in text]
+
+
+def test_mail_that_is_held_may_be_old(whole: Whole) -> None:
+    whole.mail(1, 25)
+    whole.engage(1)
+    whole.brake()
+    assert set(quarters(whole, 7)) == {"good"}
+    (row,) = whole.rows(s.mta_queues)
+    assert (row.recipients, row.paused) == (25, 25)
+    assert whole.now - row.waiting_since > timedelta(hours=1)
+
+
+def test_what_distrusts_a_hosts_signals_is_read_from_its_looks(
+    whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PowerMta, "clock_offset", lambda *_: timedelta(minutes=-20))
+    check(whole)
+    with whole.db.session(tenant="aurora") as conn:
+        assert host_trouble(conn, whole.now) == {
+            "mta-1": "the clock of mta-1 is 1200 s behind, so its accounting counts on wrong days"
+        }
+    monkeypatch.undo()
+
+
 def test_another_release_is_told(whole: Whole) -> None:
     whole.lab.knob("version", version="5.5")
     assert check(whole)["checks"]["version"] == "warning"
@@ -215,6 +337,8 @@ def test_accounting_that_stopped_is_told_while_mail_leaves(whole: Whole) -> None
     assert levels[0] == "good"
     assert levels[-1] == "warning"
     assert standing(whole) == ["mta-1 file", "mta-1 accounting"]
+    with whole.db.session(tenant="aurora") as conn:
+        assert list(host_trouble(conn, whole.now)) == ["mta-1"]
 
 
 def park(whole: Whole, number: int) -> None:
