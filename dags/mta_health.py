@@ -8,14 +8,23 @@
    reload or a person took off, in PowerMTA and in MailWizz, and completes what could not be done while a host was away.
 2. `check` (one task a host) asks PowerMTA for status, queues and disabled sources, reads the engine's file, looks at disk space,
    clock and newest accounting file, and holds again every parked virtual MTA that was found running. Its log has one line a
-   check: reachable, powermta, version, clock, disk, write, file, queues, backoff, accounting, holds, by-hand. What could not be
-   seen is `unknown` and changes no alert.
+   check: reachable, powermta, version, clock, disk, write, file, queues, age, backoff, accounting, holds, by-hand. What could not
+   be seen is `unknown` and changes no alert.
 3. `publish` starts the deployment if a release was completed; `history` adds deployments that are missing in the history of
    configurations; `tell` sends the alerts.
 
+**What it tells** a disk over 80 % used; mail that waits for more than an hour in a queue that is not paused; a file that is not
+the deployed one; a host, or its accounting, that is silent; a clock that is off (over 5 minutes, or with silent accounting,
+`warmup_advance` holds every IP of the host until a look sees it well). Every look is a row of table `mta_health`, kept for 30 days;
+`mta_queues` has the queues by virtual MTA and mailbox provider as the last look saw them. PowerMTA tells no age of a queue and no
+time of a reload by hand. An age is therefore a lower bound: mail that an earlier look saw still waits while fewer recipients
+have left since, by accounting, than waited then (where accounting is behind: while the listing has not gone down by as much).
+The last good reload is the newest deployment's or PowerMTA's start.
+
 **What it changes** PowerMTA queues and sources, and MailWizz server status, of what must stand still; tables brakes, decisions,
-mta_hosts (health), alerts. On the host it writes and removes one small file beside the engine's (the clock). A file that
-somebody edited is shown in the log of `check` and left as it is. A dry run looks, writes nothing and leaves the clock out.
+mta_hosts (health), mta_health, mta_queues, alerts. On the host it writes and removes one small file beside the engine's (the
+clock). A file that somebody edited is shown in the log of `check` and left as it is. A dry run looks, writes nothing and leaves
+the clock out.
 
 **If it fails** a host that is away fails nothing, it is an alert. A failed task means that the engine's database is away, or a
 mistake in config/health.yaml, which holds the limits. Alerts: one a condition, and one when it is well again. `brake ... not
@@ -39,7 +48,7 @@ from email_engine_airflow.operators.warmup import PublishAllowances
 
 with DAG(
     dag_id="mta_health",
-    description="Disk, queues, version, clock, drift and accounting of every MTA host; brakes looked at again",
+    description="Disk, queues and their ages, version, clock, drift and accounting of every MTA host; brakes looked at again",
     doc_md=__doc__,
     schedule="*/15 * * * *",
     start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow reads it as UTC
