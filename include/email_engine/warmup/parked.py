@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 from email_engine.fleet.model import IpState
 from email_engine.warmup.choice import Action, Choice
+from email_engine.warmup.cycle import reentry_phase
 from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
 from email_engine.warmup.policy import Policy
 
@@ -54,10 +55,22 @@ def _quarantine(observation: IpObservation, policy: Policy, effective: date) -> 
         return _stay(observation, f"Quarantine is over by date, but {blocked}", Action.HOLD)
     if not observation.lists_known:
         return _stay(observation, f"Quarantine is over by date, but {NO_LISTS}", Action.HOLD)
+    if observation.minor_listing and observation.quarantined_from in (IpState.WARMING, IpState.ACTIVE):
+        return _reenter(observation, policy, observation.quarantined_from)
     reason = (
         f"Quarantine ended on {end:%Y-%m-%d} and no block list holds it, so it rests {policy.rest_days} days"
     )
     return Choice(Action.CLEAN, reason, wanted=0, phase=1, event="clean", new_phase=True)
+
+
+def _reenter(observation: IpObservation, policy: Policy, stopped_in: IpState) -> Choice:
+    if missing := unknown(observation):
+        return _stay(observation, f"After a minor listing it may warm again, but {missing}", Action.HOLD)
+    stages = policy.schedules[observation.ip.schedule].stages
+    phase = reentry_phase(stopped_in, observation.ip.phase, len(stages), policy.reentry_phases_back)
+    wanted = min(stages[phase - 1], observation.ip.daily_target)
+    reason = f"One minor listing stopped it and ended by itself, so it warms again in phase {phase} at {wanted} a day"
+    return Choice(Action.REENTER, reason, wanted, phase, event="reenter", new_phase=True)
 
 
 def _resting(observation: IpObservation, policy: Policy, effective: date) -> Choice:
@@ -66,6 +79,8 @@ def _resting(observation: IpObservation, policy: Policy, effective: date) -> Cho
         return _stay(observation, f"It rests until {end:%Y-%m-%d}")
     if blocked := obstacle(observation):
         return _stay(observation, f"Its rest is over by date, but {blocked}", Action.HOLD)
+    if not observation.lists_known:
+        return _stay(observation, f"Its rest is over by date, but {NO_LISTS}", Action.HOLD)
     reason = f"{policy.rest_days} days of rest are over, so it stands by"
     return Choice(Action.RESTED, reason, wanted=0, phase=1, event="rested", new_phase=True)
 
