@@ -8,6 +8,7 @@ from email_engine.fleet.mistakes import FleetInvalid
 from email_engine.fleet.model import IpState, Mode
 from email_engine.fleet.parse import parse_fleet
 from tests.core.drafts import adopted, filled, fleet_of
+from tests.core.realistic import REALISTIC
 
 BASIC = """
 postmaster ops@example.com
@@ -42,62 +43,6 @@ host-name mta7.example.com
 <virtual-mta-pool pool-a>
   virtual-mta vmta-1
 </virtual-mta-pool>
-"""
-
-SECTION_5 = """
-postmaster ops@example.com
-smtp-listener 10.0.0.5:2525
-run-as-root no
-log-file /var/log/pmta/pmta.log
-<spool /var/spool/pmta>
-</spool>
-http-access 127.0.0.1 admin
-<smtp-user app>
- password REPLACE
- source app-auth
-</smtp-user>
-<source app-auth>
- smtp-service yes
- require-auth yes
- always-allow-relaying yes
- process-x-virtual-mta yes
- default-virtual-mta pool-a
-</source>
-<source 0/0>
- always-allow-relaying no
- allow-unencrypted-plain-auth no
-</source>
-<virtual-mta vmta-1>
- smtp-source-host 192.0.2.11 mail1.example.com
- domain-key s1,example.com,/etc/pmta/dkim/s1.example.com.pem
- max-smtp-msg-rate 50/d  # whole IP
- max-smtp-out 10
- <domain *>
- dkim-sign yes
- max-msg-rate 20/h  # per domain
- </domain>
-</virtual-mta>
-<virtual-mta-pool pool-a>
- virtual-mta vmta-1
-</virtual-mta-pool>
-<mx-rollup-list>
- mx *.olc.protection.outlook.com outlook.rollup
-</mx-rollup-list>
-<domain outlook.rollup>
- smtp-hosts lookup-mx:outlook.com
- backoff-max-msg-rate 30/h
- smtp-421-means-mx-unavailable yes
-</domain>
-<smtp-pattern-list blocking-errors>
- reply /\\[TSS?0[0-9]\\]/ mode=backoff
- reply /blocked.*spamhaus/ mode=backoff,disable-source-ip,reenable-after=6h
-</smtp-pattern-list>
-<acct-file /var/log/pmta/acct.csv>
- records d,b,t
- record-fields d *,header_Message-Id
- move-to /var/log/pmta/done
- move-interval 5m
-</acct-file>
 """
 
 
@@ -147,17 +92,17 @@ def test_a_plain_configuration_is_understood_whole() -> None:
     ids=["a quoted queue", "a list without a name in a processor", "an address", "a volume"],
 )
 def test_what_powermta_takes_is_not_told_to_be_wrong(more: str) -> None:
-    assert adopted(SECTION_5 + more).gaps == ()
+    assert adopted(REALISTIC + more).gaps == ()
 
 
 def test_a_password_behind_a_sign_is_not_told() -> None:
-    result = adopted(SECTION_5 + "password=hunter2\n<smtp-user u>\nauth-password=hunter2\n</smtp-user>\n")
+    result = adopted(REALISTIC + "password=hunter2\n<smtp-user u>\nauth-password=hunter2\n</smtp-user>\n")
     assert result.gaps
     assert "hunter2" not in result.fleet + str(result.gaps)
 
 
 def test_the_configuration_of_the_reference_is_understood_whole() -> None:
-    result = adopted(SECTION_5)
+    result = adopted(REALISTIC)
     assert result.gaps == ()
     (ip,) = fleet_of(result.fleet).ips
     assert (ip.domain, ip.daily_target) == ("example.com", 41)

@@ -99,7 +99,7 @@ class MailwizzDbSuite:
             assert db.server(102).warmup is Warmup.COMPLETE
             db.set_quota(102, 700, 70, Setting(500, 50, "in-use"))
 
-    def test_the_brake_disables_and_enables_and_can_be_repeated(self, engine: Engine, url: str) -> None:
+    def test_the_brake_disables_and_can_be_repeated_and_ended(self, engine: Engine, url: str) -> None:
         with database(url) as db:
             done = db.disable(102)
             assert (done.old.status, done.new.status, str(done), done.changed) == (
@@ -110,8 +110,8 @@ class MailwizzDbSuite:
             )
             assert not db.disable(102).changed
             assert rows.row(engine, 102)["status"] == "disabled"
-            assert db.enable(102).new == Setting(500, 50, "active")
-            assert not db.enable(102).changed
+            db.set_status(102, "active", done.new)
+            assert db.server(102).setting == Setting(500, 50, "active")
 
     def test_usage_counts_the_utc_day(self, engine: Engine, url: str) -> None:
         with engine.begin() as conn:

@@ -19,7 +19,7 @@ from email_engine.adapters import mailwizz_tables as tables
 from email_engine.adapters.mailwizz_database import MailwizzDatabase
 from email_engine.errors import EngineError, NotVerified, Refused
 from email_engine.mailer.headers import virtual_mtas
-from email_engine.mailer.model import ACTIVE, DISABLED, GOVERNED, DeliveryServer, Setting, Warmup
+from email_engine.mailer.model import DISABLED, GOVERNED, DeliveryServer, Setting, Warmup
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +141,11 @@ class MailwizzDb:
         """The brake: MailWizz picks this server no more. A server that does not send anyway stays as it is.
 
         Verified; a worker in the middle of a batch may still finish it."""
-        return self._switch(server_id, DISABLED)
-
-    def enable(self, server_id: int) -> Switched:
-        """Ends the brake of a disabled server; any other state stays. Verified.
-
-        The caller must know that the engine itself had disabled it."""
-        return self._switch(server_id, ACTIVE)
+        old = self.server(server_id).setting
+        if not old.runs:
+            return Switched(old, old)
+        self.set_status(server_id, DISABLED, old)
+        return Switched(old, self.server(server_id).setting)
 
     def _read(self, conn: Connection, server_id: int | None = None) -> tuple[DeliveryServer, ...]:
         known = self._known(conn)
@@ -176,14 +174,6 @@ class MailwizzDb:
                 self._subject(server.server_id), "MailWizz's own warm-up plan is active", "no plan, or a completed one",
                 "end the plan in MailWizz; at its end it would set all quotas to unlimited",
             )  # fmt: skip
-
-    def _switch(self, server_id: int, status: str) -> Switched:
-        old = self.server(server_id).setting
-        needed = old.runs if status == DISABLED else old.status == DISABLED
-        if not needed:
-            return Switched(old, old)
-        self.set_status(server_id, status, old)
-        return Switched(old, self.server(server_id).setting)
 
     def _check(self, server_id: int, touched: int, right: bool, now: Setting, wanted: str) -> None:
         seen = f"daily {now.daily_quota}, hourly {now.hourly_quota}, {now.status}"

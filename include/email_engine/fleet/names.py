@@ -99,8 +99,3 @@ def organisational_domain(domain: str) -> str:
     labels = domain.split(".")
     long = len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL
     return ".".join(labels[-3:] if long else labels[-2:])
-
-
-def is_below(domain: str, parent: str) -> bool:
-    """Is `domain` the parent itself or a name below it?"""
-    return domain == parent or domain.endswith("." + parent)

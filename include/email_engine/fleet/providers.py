@@ -82,8 +82,3 @@ def shipped_providers() -> Providers:
     """The providers of include/config/providers.yaml, read once in a process."""
     path = CONFIG / "providers.yaml"
     return parse_providers(path.read_text(encoding="utf-8"), path.name)
-
-
-def provider_of(domain: str) -> str:
-    """The shipped providers' answer for a recipient domain; `other` for the rest."""
-    return shipped_providers().of(domain)

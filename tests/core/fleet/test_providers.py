@@ -3,7 +3,7 @@
 import pytest
 
 from email_engine.fleet.mistakes import FileInvalid
-from email_engine.fleet.providers import parse_providers, provider_of, shipped_providers
+from email_engine.fleet.providers import parse_providers, shipped_providers
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from email_engine.fleet.providers import parse_providers, provider_of, shipped_p
     ],
 )
 def test_a_recipient_domain_has_its_provider(domain: str, provider: str) -> None:
-    assert provider_of(domain) == provider
+    assert shipped_providers().of(domain) == provider
 
 
 @pytest.mark.parametrize(
