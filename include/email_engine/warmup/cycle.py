@@ -2,11 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 from email_engine.fleet.model import IpRecord, IpState
+from email_engine.warmup.choice import Action, Choice
 from email_engine.warmup.observation import IpObservation, midnight
-from email_engine.warmup.policy import Policy
+from email_engine.warmup.policy import CycleStart, Policy
+
+DUE = "due for rest"
+"""The cause of a choice that only tells."""
 
 
 def reentry_phase(stopped_in: IpState, phase: int, stages: int, back: int) -> int:
@@ -49,6 +54,31 @@ def due_for_rest(observations: Sequence[IpObservation], policy: Policy, effectiv
             "so it is due for a rest"
         )
     return due
+
+
+def rest_in_turn(
+    observations: Sequence[IpObservation], choices: Sequence[Choice], policy: Policy, effective: date
+) -> list[Choice]:
+    """The choices, with those of IPs that are due for a rest changed as policy says: `automatic` retires, `tell` only says so,
+    `never` changes nothing. An IP about which anything else was decided than to stay waits for another day."""
+    if policy.cycle_start is CycleStart.NEVER:
+        return list(choices)
+    due = due_for_rest(observations, policy, effective)
+    return [
+        _rest(observation, choice, due[observation.ip.ip_id], policy, effective)
+        if observation.ip.ip_id in due and choice.action is Action.STAY
+        else choice
+        for observation, choice in zip(observations, choices, strict=True)
+    ]
+
+
+def _rest(observation: IpObservation, choice: Choice, due: str, policy: Policy, effective: date) -> Choice:
+    if policy.cycle_start is CycleStart.TELL:
+        return replace(choice, reason=f"{choice.reason}. {due}: a person may retire it", cause=DUE)
+    since = replace(observation.ip, state_since=midnight(effective))
+    wanted = warm_down(since, policy, effective, observation.standing) or 0
+    reason = f"{due}: it warms down in {len(policy.retiring_parts)} steps, from {wanted} a day"
+    return replace(choice, action=Action.RETIRE, reason=reason, wanted=wanted, event="retire")
 
 
 def _carries(observation: IpObservation) -> bool:

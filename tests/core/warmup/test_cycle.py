@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from email_engine.fleet.model import IpState
-from email_engine.warmup.choice import Action
-from email_engine.warmup.cycle import due_for_rest, reentry_phase, warm_down
+from email_engine.warmup.choice import Action, Choice
+from email_engine.warmup.cycle import due_for_rest, reentry_phase, rest_in_turn, warm_down
 from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
 from email_engine.warmup.parked import decide_parked
+from email_engine.warmup.policy import CycleStart
 from email_engine.warmup.policy_file import load_policy
 from tests.core.warmup.worlds import NEXT, observation, record
 
@@ -94,6 +95,30 @@ def test_who_is_due_for_a_rest(fleet: list[IpObservation], due: set[int]) -> Non
     found = due_for_rest(fleet, POLICY, NEXT)
     assert set(found) == due
     assert all("of a cycle of 90, so it is due for a rest" in reason for reason in found.values())
+
+
+FLEET = [active(1, 200, given=700, standing=700), active(2, 9, given=700, standing=700)]
+STAY, HOLD = Choice(Action.STAY, "Its rates hold", 10_000, 6), Choice(Action.HOLD, "Nothing advances", 700, 6)
+
+
+@pytest.mark.parametrize(
+    ("start", "first", "action", "event", "wanted", "words"),
+    [
+        ("never", STAY, "stay", None, 10_000, "Its rates hold"),
+        ("tell", STAY, "stay", None, 10_000, "Its rates hold. It was active for 200 days of a cycle of 90"),
+        ("automatic", STAY, "retire", "retire", 700, "it warms down in 3 steps, from 700 a day"),
+        ("automatic", HOLD, "hold", None, 700, "Nothing advances"),
+    ],
+    ids=["never", "tell", "automatic", "not while anything holds it"],
+)
+def test_policy_says_what_happens_to_who_is_due(
+    start: str, first: Choice, action: str, event: str | None, wanted: int, words: str
+) -> None:
+    policy = replace(POLICY, cycle_start=CycleStart(start))
+    chosen, other = rest_in_turn(FLEET, [first, STAY], policy, NEXT)
+    assert (chosen.action, chosen.event, chosen.wanted) == (action, event, wanted)
+    assert words in chosen.reason
+    assert other is STAY
 
 
 @pytest.mark.parametrize(
