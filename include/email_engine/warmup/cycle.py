@@ -10,6 +10,9 @@ from email_engine.warmup.choice import Action, Choice
 from email_engine.warmup.observation import IpObservation, midnight
 from email_engine.warmup.policy import CycleStart, Policy
 
+PROVEN_DAYS = 3
+"""On so many days an IP must have sent half of what it may have next."""
+
 DUE = "due for rest"
 """The cause of a choice that only tells."""
 
@@ -54,6 +57,35 @@ def due_for_rest(observations: Sequence[IpObservation], policy: Policy, effectiv
             "so it is due for a rest"
         )
     return due
+
+
+def proven_most(observation: IpObservation, policy: Policy) -> int | None:
+    """Messages a UTC day that an active IP may have at most: `unwarmed_max`, what it has now, or twice what it sent on three
+    of the last 30 days, so that a raised target is grown into. None for one that just came aboard: its fleet file said
+    since when it sends so much."""
+    if not observation.ip.dealt:
+        return None
+    best = sorted((counts.sent for counts in observation.days), reverse=True)[:PROVEN_DAYS]
+    proven = 2 * best[-1] if len(best) == PROVEN_DAYS else 0
+    return max(policy.unwarmed_max, observation.standing, proven)
+
+
+def within_proof(
+    observations: Sequence[IpObservation], choices: Sequence[Choice], policy: Policy
+) -> list[Choice]:
+    """The choices, with no active IP wanting more than `proven_most`: nobody jumps above it without a warm-up."""
+    kept: list[Choice] = []
+    for observation, choice in zip(observations, choices, strict=True):
+        warm = observation.ip.state is IpState.ACTIVE or choice.action is Action.GRADUATE
+        most = proven_most(observation, policy) if warm else None
+        if most is None or choice.wanted <= most:
+            kept.append(choice)
+        else:
+            reason = (
+                f"{choice.reason}; its target of {choice.wanted} is grown into, and it has shown {most} a day"
+            )
+            kept.append(replace(choice, wanted=most, reason=reason))
+    return kept
 
 
 def rest_in_turn(

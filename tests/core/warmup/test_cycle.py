@@ -8,12 +8,12 @@ import pytest
 
 from email_engine.fleet.model import IpState
 from email_engine.warmup.choice import Action, Choice
-from email_engine.warmup.cycle import due_for_rest, reentry_phase, rest_in_turn, warm_down
+from email_engine.warmup.cycle import due_for_rest, reentry_phase, rest_in_turn, warm_down, within_proof
 from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
 from email_engine.warmup.parked import decide_parked
 from email_engine.warmup.policy import CycleStart
 from email_engine.warmup.policy_file import load_policy
-from tests.core.warmup.worlds import NEXT, observation, record
+from tests.core.warmup.worlds import NEXT, observation, record, sent
 
 POLICY = replace(load_policy(), cycle_active_days=90, reentry_phases_back=2)
 
@@ -69,7 +69,7 @@ def test_silent_lists_end_no_rest() -> None:
 
 def active(number: int, days: int, pool: str = "p", state: str = "active", **changes: Any) -> IpObservation:
     ip = {"state": IpState(state), "state_since": midnight(NEXT) - timedelta(days=days), "pool": pool}
-    return observation(number=number, ip=ip | changes.pop("ip", {}), **changes)
+    return observation(changes.pop("days_sent", ()), number=number, ip=ip | changes.pop("ip", {}), **changes)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +119,31 @@ def test_policy_says_what_happens_to_who_is_due(
     assert (chosen.action, chosen.event, chosen.wanted) == (action, event, wanted)
     assert words in chosen.reason
     assert other is STAY
+
+
+@pytest.mark.parametrize(
+    ("state", "action", "sent_days", "standing", "dealt", "wanted"),
+    [
+        pytest.param(
+            "active", "stay", sent(3, 8000), 8000, True, 16_000, id="twice what it sent on three days"
+        ),
+        pytest.param("active", "stay", sent(2, 8000), 8000, True, 10_000, id="two days prove nothing"),
+        pytest.param("active", "stay", sent(30, 400), 10_000, True, 10_000, id="an idle one does not jump"),
+        pytest.param("active", "resume", (), 0, True, 10_000, id="nor one that was paused"),
+        pytest.param("active", "stay", (), 40_000, True, 40_000, id="what it has it keeps"),
+        pytest.param("active", "stay", sent(9, 30_000), 40_000, True, 50_000, id="its target"),
+        pytest.param("active", "stay", (), 0, False, 50_000, id="one that came aboard with its proof"),
+        pytest.param("warming", "graduate", sent(7, 2000), 2000, True, 10_000, id="one that graduates"),
+        pytest.param("warming", "advance", (), 2000, True, 50_000, id="the schedule rules a warming one"),
+    ],
+)
+def test_nobody_jumps_to_a_high_target(
+    state: str, action: str, sent_days: Any, standing: int, dealt: bool, wanted: int
+) -> None:
+    seen = active(1, 40, state=state, ip={"dealt": dealt}, days_sent=sent_days, standing=standing)
+    (chosen,) = within_proof([seen], [Choice(Action(action), "Its rates hold", 50_000, 6)], POLICY)
+    assert chosen.wanted == wanted
+    assert ("its target of 50000 is grown into" in chosen.reason) is (wanted < 50_000)
 
 
 @pytest.mark.parametrize(
