@@ -18,7 +18,7 @@ from sqlalchemy import make_url, select
 
 from email_engine import home
 from email_engine.adapters.powermta import PowerMta
-from email_engine.store import brakes, ips, versions
+from email_engine.store import alerts, brakes, ips, versions
 from email_engine.store.engine import Store
 from email_engine.store.ips import load_ips
 from email_engine_airflow.hooks.powermta import PowerMtaHook
@@ -33,6 +33,8 @@ from tests.integration.deploy_bench import connection as powermta_connection
 from tests.integration.deploy_bench import reset as reset_hosts
 
 IPS = 3
+OPEN_QUESTIONS = ("pause_survives_reload", "pause_covers_new_queues", "disabled_source_survives_reload")
+"""Knobs: what the vendor's documents leave open about pauses and disabled sources."""
 _databases = itertools.count(1)
 
 
@@ -202,3 +204,18 @@ def prepare(lab: RunningLab, store: Store, engine_database_url: str, patch: pyte
             add_ip(conn, n, state="active")
     whole.allow(1000, *range(1, IPS + 1))
     return whole
+
+
+@contextlib.contextmanager
+def deployed(
+    lab: RunningLab, store: Store, engine_database_url: str, patch: pytest.MonkeyPatch
+) -> Iterator[Whole]:
+    """As `prepare` leaves it, with its configuration deployed and no alert about that; the host answers again afterwards."""
+    made = prepare(lab, store, engine_database_url, patch)
+    made.deploy()
+    with store.session(tenant="*") as conn:
+        alerts.clear(conn, "deployment", "mta-1")
+    yield made
+    lab.knob("up")
+    for knob in OPEN_QUESTIONS:
+        lab.knob(knob, on=True)

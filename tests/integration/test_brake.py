@@ -1,7 +1,6 @@
 """The brake against a real SSH session, a real MailWizz database and a real PostgreSQL."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,33 +10,12 @@ from sqlalchemy import update
 
 from email_engine.adapters.powermta import Hold, PowerMta
 from email_engine.errors import EngineError
-from email_engine.store import alerts
 from email_engine.store import schema as s
-from email_engine.store.engine import Store
 from email_engine_airflow.operators.blocklists import PublishListings
 from email_engine_airflow.operators.brake import ApplyBrakes
-from lab.testing import RunningLab
-from tests.whole_lab import Whole, connections, prepare, whole_lab
+from tests.whole_lab import Whole, connections
 
 UNTOUCHED = (0, 0, "active")
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[RunningLab]:
-    with whole_lab(tmp_path_factory.mktemp("brake"), postgres_url) as running:
-        yield running
-
-
-@pytest.fixture
-def whole(
-    lab: RunningLab, store: Store, engine_database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Whole]:
-    made = prepare(lab, store, engine_database_url, monkeypatch)
-    made.deploy()
-    with store.session(tenant="*") as conn:
-        alerts.clear(conn, "deployment", "mta-1")
-    yield made
-    lab.knob("pause_covers_new_queues", on=True)
 
 
 def row(whole: Whole) -> Any:

@@ -11,38 +11,20 @@ from itertools import count, product
 
 import pytest
 
-from email_engine.store import alerts
-from email_engine.store.engine import Store
-from lab.testing import RunningLab
-from tests.whole_lab import Whole, prepare, whole_lab
+from tests.whole_lab import OPEN_QUESTIONS, Whole
 
-KNOBS = ("pause_survives_reload", "pause_covers_new_queues", "disabled_source_survives_reload")
 ANSWERS = list(product([True, False], repeat=3))
 NAMES = count()
 LOOK = timedelta(minutes=14)
 """How long nobody looks: `mta_health` comes every 15 minutes."""
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[RunningLab]:
-    with whole_lab(tmp_path_factory.mktemp("matrix"), postgres_url) as running:
-        yield running
-
-
 @pytest.fixture
-def whole(
-    lab: RunningLab, store: Store, engine_database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Whole]:
-    made = prepare(lab, store, engine_database_url, monkeypatch)
-    made.deploy()
-    with store.session(tenant="*") as conn:
-        alerts.clear(conn, "deployment", "mta-1")
-    yield made
-    for knob in KNOBS:
-        lab.knob(knob, on=True)
-    with made.ssh() as mta:
+def whole(whole: Whole) -> Iterator[Whole]:
+    yield whole
+    with whole.ssh() as mta:
         mta.pmta("delete", "--queue=*/*", "--no-accounting")
-    made.later(hours=25)  # no cap of a day is used up for the next test
+    whole.later(hours=25)  # no cap of a day is used up for the next test
 
 
 def records_of(whole: Whole, number: int, since: datetime) -> list[datetime]:
@@ -73,7 +55,7 @@ def wait(whole: Whole, time: timedelta) -> None:
 
 @pytest.mark.parametrize("answers", ANSWERS, ids=lambda a: " ".join("yes" if each else "no" for each in a))
 def test_no_mail_leaves_after_the_look_that_follows(whole: Whole, answers: tuple[bool, bool, bool]) -> None:
-    for knob, on in zip(KNOBS, answers, strict=True):
+    for knob, on in zip(OPEN_QUESTIONS, answers, strict=True):
         whole.lab.knob(knob, on=on)
     pause_stays, covers_new, source_stays = answers
     for number in (1, 2):
@@ -112,7 +94,7 @@ def test_no_mail_leaves_after_the_look_that_follows(whole: Whole, answers: tuple
 def test_a_deployment_holds_again_what_its_own_reload_let_go(
     whole: Whole, answers: tuple[bool, bool, bool]
 ) -> None:
-    for knob, on in zip(KNOBS, answers, strict=True):
+    for knob, on in zip(OPEN_QUESTIONS, answers, strict=True):
         whole.lab.knob(knob, on=on)
     whole.mail(1, 500)
     whole.engage(1)

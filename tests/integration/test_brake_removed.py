@@ -1,7 +1,6 @@
 """An IP that leaves the fleet file while it sends: its mail stops at once, and its brake ends when nothing can send."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,40 +11,18 @@ from sqlalchemy import update
 
 from email_engine.fleet.inventory import plan_inventory
 from email_engine.mta.inventory import read_inventory
-from email_engine.store import alerts, brakes, inventory
+from email_engine.store import brakes, inventory
 from email_engine.store import schema as s
-from email_engine.store.engine import Store
 from email_engine_airflow.operators.brake import ApplyBrakes
 from email_engine_airflow.operators.emergency import PullTheBrake
 from email_engine_airflow.operators.fleet import stop_leavers
 from email_engine_airflow.run import current_run
-from lab.testing import RunningLab
 from tests.fleet_rows import add_ip
-from tests.whole_lab import Whole, connections, prepare, whole_lab
+from tests.whole_lab import Whole, connections
 
 FILE = "/etc/pmta/email-engine.conf"
 KNOBS = ("pause_survives_reload", "disabled_source_survives_reload")
 HELD, ENDED = {"held": 1, "released": 0, "failed": 0}, {"held": 0, "released": 1, "failed": 0}
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[RunningLab]:
-    with whole_lab(tmp_path_factory.mktemp("removed"), postgres_url) as running:
-        yield running
-
-
-@pytest.fixture
-def whole(
-    lab: RunningLab, store: Store, engine_database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Whole]:
-    made = prepare(lab, store, engine_database_url, monkeypatch)
-    made.deploy()
-    with store.session(tenant="*") as conn:
-        alerts.clear(conn, "deployment", "mta-1")
-    yield made
-    lab.knob("up")
-    for knob in KNOBS:
-        lab.knob(knob, on=True)
 
 
 def leave(whole: Whole, *numbers: int) -> int:

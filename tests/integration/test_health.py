@@ -10,42 +10,25 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from email_engine.adapters.powermta import PowerMta
-from email_engine.store import alerts
 from email_engine.store import schema as s
 from email_engine.store.deployments import host_lock
-from email_engine.store.engine import Store
 from email_engine.store.host_trouble import host_trouble
 from email_engine_airflow.operators.accounting import IngestHost
 from email_engine_airflow.operators.brake import ApplyBrakes
 from email_engine_airflow.operators.health import CheckHost, FindBrakes
-from lab.testing import RunningLab
-from tests.whole_lab import Whole, connections, prepare, whole_lab
+from tests.whole_lab import Whole, connections
 
 FILE = "/etc/pmta/email-engine.conf"
 QUARTER = timedelta(minutes=15)
 KNOBS = ("pause_survives_reload", "disabled_source_survives_reload")
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[RunningLab]:
-    with whole_lab(tmp_path_factory.mktemp("health"), postgres_url) as running:
-        yield running
-
-
 @pytest.fixture
-def whole(
-    lab: RunningLab, store: Store, engine_database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Whole]:
-    made = prepare(lab, store, engine_database_url, monkeypatch)
-    made.deploy()
-    with store.session(tenant="*") as conn:
-        alerts.clear(conn, "deployment", "mta-1")
-    yield made
-    for knob in KNOBS:
-        lab.knob(knob, on=True)
-    lab.knob("disk_free", percent=None)
-    lab.knob("version", version="5.0r5")
-    lab.knob("unreachable", provider="gmail", on=False)
+def whole(whole: Whole) -> Iterator[Whole]:
+    yield whole
+    whole.lab.knob("disk_free", percent=None)
+    whole.lab.knob("version", version="5.0r5")
+    whole.lab.knob("unreachable", provider="gmail", on=False)
 
 
 def check(whole: Whole, **params: Any) -> dict[str, Any]:
