@@ -8,6 +8,7 @@ from typing import Any
 from email_engine.fleet.model import PARKED_STATES, IpState
 from email_engine.reputation.evidence import Judgement, Verdict
 from email_engine.warmup.choice import RELEASES, STOPS, Action, Choice
+from email_engine.warmup.cycle import rest_in_turn, within_proof
 from email_engine.warmup.decide import decide_day
 from email_engine.warmup.ladders import provider_allowances, slowed
 from email_engine.warmup.observation import IpObservation, counts_on
@@ -114,6 +115,8 @@ def plan_pot(
     """Closes the day for IPs that draw from one pot of `quota` messages a UTC day: a stream's (`pot`) or the tenant's."""
     choices = [decide_day(observation, policy, day, effective) for observation in observations]
     choices = _keep_back_starts(observations, choices, policy, quota)
+    choices = rest_in_turn(observations, choices, policy, effective)
+    choices = within_proof(observations, choices, policy)
     shares = _deal(observations, choices, quota, policy.share_step)
     return [
         _outcome(observation, choice, share, policy, _inputs(observation, day, quota, pot))

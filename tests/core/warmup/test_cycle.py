@@ -11,9 +11,10 @@ from email_engine.warmup.choice import Action, Choice
 from email_engine.warmup.cycle import due_for_rest, reentry_phase, rest_in_turn, warm_down, within_proof
 from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
 from email_engine.warmup.parked import decide_parked
+from email_engine.warmup.plan import Quotas, plan_tenant
 from email_engine.warmup.policy import CycleStart
 from email_engine.warmup.policy_file import load_policy
-from tests.core.warmup.worlds import NEXT, observation, record, sent
+from tests.core.warmup.worlds import DAY, NEXT, observation, record, sent
 
 POLICY = replace(load_policy(), cycle_active_days=90, reentry_phases_back=2)
 
@@ -162,3 +163,14 @@ def test_a_warm_down_falls_by_steps_and_never_rises(days: int, standing: int, ex
     since = datetime(2026, 11, 1, 15, tzinfo=UTC)
     ip = record(state=IpState.RETIRING, state_since=since)
     assert warm_down(ip, POLICY, since.date() + timedelta(days=days), standing) == expected
+
+
+def test_a_plan_retires_in_turn_and_holds_to_what_is_proven() -> None:
+    policy = replace(POLICY, cycle_start=CycleStart.AUTOMATIC)
+    kept = {"given": 9000, "standing": 9000, "days_sent": sent(30, 9000)}
+    fleet = [active(n, 100 - n, ip={"daily_target": 50_000}, **kept) for n in (1, 2, 3)]
+    outcomes = plan_tenant(fleet, policy, Quotas(1_000_000), DAY, NEXT)
+    assert [(o.choice.action, o.allowance) for o in outcomes] == [
+        ("retire", 9000), ("stay", 18_000), ("stay", 18_000),
+    ]  # fmt: skip
+    assert outcomes[0].choice.event == "retire"
