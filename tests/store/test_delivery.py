@@ -3,6 +3,7 @@
 import tempfile
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -59,12 +60,19 @@ def take(
         return take_in(conn, data, name, host, modified)
 
 
-def take_in(conn: Connection, data: bytes, name: str, host: str = "mta-1", modified: int = 1) -> Taken:
+def take_in(
+    conn: Connection,
+    data: bytes,
+    name: str,
+    host: str = "mta-1",
+    modified: int = 1,
+    reading: Reading = READING,
+) -> Taken:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "file"
         path.write_bytes(data)
         file = AccountingFile(host, name, len(data), modified)
-        return take_file(conn, file, path, READING, dag_id="accounting_ingest", run_id="r")
+        return take_file(conn, file, path, reading, dag_id="accounting_ingest", run_id="r")
 
 
 def stats(store: Store) -> Sequence[tuple[object, ...]]:
@@ -305,6 +313,81 @@ def quarantined(store: Store) -> list[tuple[object, ...]]:
     query = select(f.c.name, q.line, q.reason, q.recipient_hash).join(f, f.c.id == q.file_id).order_by(q.id)
     with store.session(tenant="*") as conn:
         return [tuple(r) for r in conn.execute(query)]
+
+
+REPLIES = f"{HEADER},dsnStatus,dsnDiag"
+
+
+def replied(*rows: tuple[str, str, str], start: int = 0) -> bytes:
+    """Bounces and deferrals with (status, reply, category)."""
+    lines = [
+        row("b" if status[0] == "5" else "t", f"u{start + n}@gmail.com", category) + f",{status},{reply}"
+        for n, (status, reply, category) in enumerate(rows)
+    ]
+    return "\r\n".join([REPLIES, *lines, ""]).encode()
+
+
+GONE = ("5.1.1 (bad)", "smtp;550 5.1.1 u7 is not here", "bad-mailbox")
+SLOW = ("4.7.28", "smtp;421-4.7.28 unusual rate of unsolicited mail from 192.0.2.1", "spam-related")
+LISTED = ("5.7.1", "smtp;554 5.7.1 blocked using zen.spamhaus.org", "spam-related")
+NEW = ("5.7.1", "smtp;550 5.7.1 Your mail displeases us: ref 20261101101530", "policy-related")
+
+
+def test_replies_count_by_what_they_mean_and_by_the_list_that_they_name(fleet: Store) -> None:
+    assert take(fleet, replied(GONE, GONE, SLOW, LISTED, NEW)).records == 5
+    c, f = s.delivery_stats.c, s.accounting_files.c
+    with fleet.session(tenant="*") as conn:
+        found = conn.execute(select(c.bounce_meanings, c.deferral_meanings, c.named_lists)).one()
+        file = conn.execute(select(f.failures, f.unknown_failures, f.strangers)).one()
+    assert tuple(found) == ({"address": 2, "reputation": 2}, {"rate": 1}, {"zen.spamhaus.org": 1})
+    assert tuple(file) == (5, 1, 0)
+
+
+def test_each_wording_is_kept_once_without_anybody_in_it(fleet: Store) -> None:
+    odd = ("5.1.1", "smtp;550 5.1.1 <u1@gmail.com>: u1 or ann@x.example is not here", "bad-mailbox")
+    take(fleet, replied(GONE, odd, NEW))
+    take(fleet, replied(NEW, odd, start=100), "acct-2.csv")
+    t = s.reply_texts.c
+    with fleet.session(tenant="*") as conn:
+        rows = conn.execute(
+            select(t.provider, t.outcome, t.text, t.meaning, t["count"]).order_by(t.text)
+        ).all()
+        assert "@" not in repr(conn.execute(select(s.reply_texts)).all())
+        assert set(conn.execute(select(t.first_seen_at)).scalars()) == {HOUR}
+    assert ("gmail", "bounce", "5.7.1 smtp;550 5.7.1 your mail displeases us: ref #", "reputation", 2) in [
+        tuple(r) for r in rows
+    ]
+    assert sum(r[4] for r in rows) == 5
+
+
+def test_too_many_unknown_replies_call_people_once_until_they_are_known_again(fleet: Store) -> None:
+    take(fleet, replied(*[GONE] * 14, *[NEW] * 5), "few.csv")
+    assert alerts(fleet) == []
+    take(fleet, replied(*[GONE] * 18, *[NEW] * 2, start=100), "a.csv")
+    take(fleet, replied(*[GONE] * 10, *[NEW] * 10, start=200), "b.csv")
+    (told,) = alerts(fleet)
+    assert told.startswith(
+        "mta-1: 2 of 20 bounces and deferrals have replies that no one knows: gmail bounce"
+    )
+    assert "your mail displeases us: ref #' (2)" in told
+    take(fleet, replied(*[GONE] * 19, NEW, start=300), "c.csv")
+    with fleet.session(tenant="*") as conn:
+        assert conn.execute(select(func.count(s.alerts.c.cleared_at))).scalar_one() == 1
+
+
+@pytest.mark.parametrize(("minute", "status"), [(50, "taken"), (49, "refused")])
+def test_rows_of_a_clock_that_runs_ahead_are_bad_rows(fleet: Store, minute: int, status: str) -> None:
+    now = HOUR.replace(hour=9, minute=minute)
+    with fleet.session(tenant="*") as conn:
+        taken = take_in(conn, content(row()), "acct-1.csv", reading=replace(READING, now=now))
+    assert taken.status == status
+    assert status == "taken" or "dated in the future" in alerts(fleet)[0]
+
+
+def test_a_source_outside_the_fleet_is_counted_on_its_file(fleet: Store) -> None:
+    take(fleet, content(row(), *[row("b", ip="192.0.2.9", vmta="other")] * 3))
+    with fleet.session(tenant="*") as conn:
+        assert conn.execute(select(s.accounting_files.c.strangers)).scalar_one() == 3
 
 
 def events(store: Store) -> Sequence[Row[Any]]:

@@ -12,27 +12,32 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import duckdb
 
 from email_engine.fleet.providers import OTHER, Providers
-from email_engine.mta.accounting_columns import LARGEST_HEADER, parse_header
+from email_engine.mta.accounting_columns import LARGEST_HEADER, Columns, parse_header
 from email_engine.mta.accounting_layout import layout_of
-from email_engine.mta.accounting_scan import ATTEMPTS, Group, connect, scan
+from email_engine.mta.accounting_scan import ATTEMPTS, NEGATIVE, Group, connect, scan
 from email_engine.mta.accounting_sift import UNFINISHED, sift
 from email_engine.mta.accounting_values import (
+    KEPT_TEXTS,
     KINDS,
     Counts,
     Event,
     EventKind,
     Rejected,
+    ReplyText,
     Source,
     Summary,
     parse_time,
     zone_offset,
 )
+from email_engine.mta.lexicon import Lexicon, Verdict, shipped_lexicon
+from email_engine.mta.reply_text import example, tidy
 
 __all__ = [
     "Counts",
@@ -51,6 +56,7 @@ NO_COMPLAINT = frozenset({"not-spam", "auth-failure", "opt-out", "dmarc"})
 _EVENTS = {"b": EventKind.BOUNCE, "rb": EventKind.REMOTE_BOUNCE, "f": EventKind.COMPLAINT}
 _SHORT = {**KINDS, **{short: short for short in KINDS.values()}}
 _OLDEST_MAIL = timedelta(days=90)
+_NO_LIMIT = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class EventSink(Protocol):
@@ -80,6 +86,8 @@ def summarize(
     *,
     events: EventSink | None = None,
     resume: Resume | None = None,
+    latest: datetime | None = None,
+    lexicon: Lexicon | None = None,
 ) -> Summary:
     """Reads a whole accounting file, or the rest of it from `resume` on.
 
@@ -87,58 +95,46 @@ def summarize(
         path: the file; UTF-8, RFC 4180, a header line (also again in the middle, as concatenated files have it).
         subject: the file's name for messages.
         events: takes bounces; without it they are only counted. Complaints stand in the summary.
+        latest: rows whose hour begins later were dated by a clock that goes wrong, and are rejected; None: any time goes.
+        lexicon: what replies mean; None: as shipped.
 
     Raises:
         InputError: no header line with at least type and timeLogged."""
+    reading = partial(
+        _Reading, providers, lexicon or shipped_lexicon(), (latest or _NO_LIMIT).astimezone(UTC), events
+    )
     with tempfile.TemporaryDirectory(prefix="email-engine-accounting-") as name:
         if resume is None:
             try:
-                return _fast(path, subject, Path(name), providers, events)
+                return _fast(path, subject, Path(name), reading())
             except (_Odd, duckdb.Error):
                 if events is not None:
                     events.clear()
-        return _careful(path, subject, Path(name), providers, events, resume or Resume(0, False))
+        return _careful(path, subject, Path(name), reading(), resume or Resume(0, False))
 
 
-def _fast(path: Path, subject: str, folder: Path, providers: Providers, events: EventSink | None) -> Summary:
+def _fast(path: Path, subject: str, folder: Path, reading: "_Reading") -> Summary:
     with path.open("rb") as file:
         columns = parse_header(file.readline(LARGEST_HEADER), subject)
     plain = folder / "file.csv"  # a name without the signs that the engine reads as a pattern
     plain.symlink_to(path.resolve())
-    reading = _Reading(providers, events)
-    with ThreadPoolExecutor(1) as beside, connect() as engine:
+    with ThreadPoolExecutor(1) as beside:
         second = beside.submit(layout_of, path)
-        for group in scan(
-            engine, path, columns, providers, header=True, lines=False, events=events is not None
-        ):
-            if reading.take(group):
-                raise _Odd
+        if reading.all_of(plain, columns, header=True, lines=False):
+            raise _Odd
         layout = second.result()
     if layout.rows != reading.summary.records + 1:
         raise _Odd
     return reading.finish(layout.whole_bytes, layout.cut)
 
 
-def _careful(
-    path: Path, subject: str, folder: Path, providers: Providers, events: EventSink | None, resume: Resume
-) -> Summary:
-    reading = _Reading(providers, events)
+def _careful(path: Path, subject: str, folder: Path, reading: "_Reading", resume: Resume) -> Summary:
     reject = reading.summary.reject
     sifted = sift(path, folder, subject, reject, resume.at, resume.skip_first)
-    with connect() as engine:
-        for segment in sifted.segments:
-            for group in scan(
-                engine,
-                segment.path,
-                segment.columns,
-                providers,
-                header=False,
-                lines=True,
-                events=events is not None,
-            ):
-                if reason := reading.take(group):
-                    for _ in range(group.rows):
-                        reject(group.line or 0, reason, group.detail[0] if group.detail else "")
+    for segment in sifted.segments:
+        for reason, group in reading.all_of(segment.path, segment.columns, header=False, lines=True):
+            for _ in range(group.rows):
+                reject(group.line or 0, reason, group.detail[0] if group.detail else "")
     rejected = reading.summary.rejected
     rejected.sort(key=lambda r: r.line)
     reading.summary.unfinished = bool(rejected) and rejected[-1].reason == UNFINISHED
@@ -148,20 +144,50 @@ def _careful(
 class _Reading:
     """Groups of rows to a summary."""
 
-    def __init__(self, providers: Providers, events: EventSink | None) -> None:
+    def __init__(
+        self, providers: Providers, lexicon: Lexicon, latest: datetime, events: EventSink | None
+    ) -> None:
         self.summary = Summary()
         self.providers = providers
+        self.lexicon = lexicon
+        self.latest = latest
         self.events = events
+        self.verdicts: dict[tuple[str, str, str], tuple[Verdict, str]] = {}
         self.hours: dict[tuple[datetime, str | None], datetime | None] = {}
+
+    def all_of(self, path: Path, columns: Columns, *, header: bool, lines: bool) -> list[tuple[str, Group]]:
+        """Takes every group of a file. Those that are wrong, with the reason; without `lines` it ends with the first."""
+        wrong: list[tuple[str, Group]] = []
+        with connect() as engine:
+            for group in scan(
+                engine,
+                path,
+                columns,
+                self.providers,
+                vocabulary=self.lexicon.vocabulary,
+                latest=self.latest,
+                header=header,
+                lines=lines,
+                events=self.events is not None,
+            ):
+                if reason := self.take(group):
+                    wrong.append((reason, group))
+                    if not lines:
+                        break
+        return wrong
 
     def take(self, group: Group) -> str | None:
         """Counts the group; or the reason why its rows are wrong."""
         kind = _SHORT.get(group.kind)
         if kind is None:
+            if group.kind == NEGATIVE:
+                return "a negative size or time in the queue"
             return "unknown record type" + _shown(group.kind)
         hour = self._hour(group)
         if hour is None:
             return "unreadable time" + (_shown(group.detail[3]) if group.detail else "")
+        if hour > self.latest:
+            return "dated in the future" + (_shown(group.detail[3]) if group.detail else "")
         summary = self.summary
         if kind in ATTEMPTS:
             if not group.provider:
@@ -181,6 +207,8 @@ class _Reading:
                 category = _text(group.category) or "unknown"
                 counts.bounced += group.rows
                 counts.bounce_categories[category] = counts.bounce_categories.get(category, 0) + group.rows
+            if kind != "d":
+                self._reply(kind, group.provider, group, counts, hour)
         if kind in _EVENTS and group.detail:
             self._event(_EVENTS[kind], group)
         summary.by_type[kind] = summary.by_type.get(kind, 0) + group.rows
@@ -188,6 +216,32 @@ class _Reading:
         summary.first = min(summary.first or hour, hour)
         summary.last = max(summary.last or hour, hour)
         return None
+
+    def _reply(self, kind: str, provider: str, group: Group, counts: Counts, hour: datetime) -> None:
+        """What the receiver meant: judged once for each wording."""
+        key = (provider, group.reply or "", group.category)
+        judged = self.verdicts.get(key)
+        if judged is None:
+            text = tidy(key[1])
+            judged = self.verdicts[key] = (self.lexicon.verdict(provider, text, group.category), text)
+        verdict, text = judged
+        tally = counts.bounce_meanings if kind == "b" else counts.deferral_meanings
+        tally[verdict.meaning.value] = tally.get(verdict.meaning.value, 0) + group.rows
+        if verdict.named:
+            counts.named_lists[verdict.named] = counts.named_lists.get(verdict.named, 0) + group.rows
+        summary = self.summary
+        summary.failures += group.rows
+        summary.unknown_failures += 0 if verdict.known else group.rows
+        wording = (provider, "bounce" if kind == "b" else "deferral", text)
+        told = summary.texts.get(wording)
+        if told is not None:
+            told.count += group.rows
+            told.first, told.last = min(told.first, hour), max(told.last, hour)
+        elif len(summary.texts) < KEPT_TEXTS:
+            shown = example(*group.example) if group.example else ""
+            summary.texts[wording] = ReplyText(
+                group.rows, verdict.meaning.value, verdict.known, shown, hour, hour
+            )
 
     def finish(self, whole_bytes: int, cut: bool) -> Summary:
         self.summary.whole_bytes, self.summary.cut = whole_bytes, cut

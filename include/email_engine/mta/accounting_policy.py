@@ -10,11 +10,15 @@ from email_engine.fleet.mistakes import FileInvalid, Mistakes
 
 @dataclass(frozen=True, slots=True)
 class AccountingPolicy:
-    """`largest_rejected_rate` 0..1 of a file's rows; `kept_of_refused` rows; `origin_days` days."""
+    """`largest_rejected_rate` 0..1 of a file's rows; `kept_of_refused` rows; `origin_days` days; `largest_unknown_rate` 0..1 of
+    a file's bounces and deferrals, if it has `unknown_from` of them; `clock_skew_minutes` that a row may lie ahead."""
 
     largest_rejected_rate: float
     kept_of_refused: int
     origin_days: int
+    largest_unknown_rate: float
+    unknown_from: int
+    clock_skew_minutes: int
 
 
 def _rate(text: str) -> str | None:
@@ -31,11 +35,14 @@ def parse_accounting_policy(text: str, source: str = "accounting.yaml") -> Accou
     top = read_document(text, source, mistakes)
     if top is None:
         raise FileInvalid(source, mistakes.found)
-    top.only("largest_rejected_rate", "kept_of_refused", "origin_days")
+    top.only(*AccountingPolicy.__dataclass_fields__)
     policy = AccountingPolicy(
         largest_rejected_rate=float(top.text("largest_rejected_rate", _rate) or 0),
         kept_of_refused=top.number("kept_of_refused", 0, 10_000),
         origin_days=top.number("origin_days", 1, 365),
+        largest_unknown_rate=float(top.text("largest_unknown_rate", _rate) or 0),
+        unknown_from=top.number("unknown_from", 1, 1_000_000),
+        clock_skew_minutes=top.number("clock_skew_minutes", 0, 1_440),
     )
     if mistakes.found:
         raise FileInvalid(source, mistakes.found)

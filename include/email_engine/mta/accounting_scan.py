@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,18 +20,24 @@ import duckdb
 from email_engine.fleet.providers import OTHER, Providers
 from email_engine.mta.accounting_columns import Columns
 from email_engine.mta.accounting_values import KINDS
+from email_engine.mta.reply_text import LONGEST, MASK, VARIABLE
 
 THREADS = 2
 MEMORY = "256MB"
 BATCH = 4_000
 ATTEMPTS = ("d", "b", "t")
+FAILURES = ("b", "t")
 EVENTS = ("b", "rb", "f")
+SIZES = ("dlvsize", "totalsecondsqueued")
+NEGATIVE = "-"
+"""The kind of a row with a negative size."""
 
 
 class Group(NamedTuple):
     """Rows that say the same. `hour` is naive and local to `zone` (None: UTC; to the minute where the zone is not whole
     hours); None if it could not be read. `provider` is None unless rcpt is an address: by its domain, else by the MX host. `line`: of the row, if asked for and
-    the row looks wrong. `detail` of events and of wrong rows: rcpt, Message-Id, job, time, status, format, feedback type,
+    the row looks wrong. `reply` of bounces and deferrals: status code and reply, its variable parts masked; `example`: reply and
+    recipient of one of the rows, as they came. `detail` of events and of wrong rows: rcpt, Message-Id, job, time, status, format, feedback type,
     time of sending."""
 
     kind: str
@@ -40,8 +47,10 @@ class Group(NamedTuple):
     category: str
     address: str
     vmta: str
+    reply: str | None
     detail: list[str] | None
     line: int | None
+    example: list[str] | None
     rows: int
 
 
@@ -78,29 +87,44 @@ def scan(
     columns: Columns,
     providers: Providers,
     *,
+    vocabulary: str,
+    latest: datetime,
     header: bool,
     lines: bool,
     events: bool,
 ) -> Iterator[Group]:
     """The groups of a file, in any order.
 
-    `lines`: the file has a line number behind its columns. `events`: bounces are told one by one; else only complaints.
+    `vocabulary`: words between blanks that a reply may hold although they are a recipient's name. `latest`: the last hour that
+    may be. `lines`: the file has a line number behind its columns. `events`: bounces are told one by one; else only complaints.
     Raises duckdb.Error where the file is not CSV of that width."""
     owners = list(providers.by_domain.items())
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE owners AS SELECT unnest(?::VARCHAR[]) AS owned, unnest(?::VARCHAR[]) AS owner",
         [[domain for domain, _ in owners], [name for _, name in owners]],
     )
-    statement, words = query(columns, providers, header=header, lines=lines, events=events)
-    cursor = connection.execute(statement, [str(path), *words])
+    statement, words = query(
+        path, columns, providers, vocabulary, latest, header=header, lines=lines, events=events
+    )
+    cursor = connection.execute(statement, words)
     while rows := cursor.fetchmany(BATCH):
         yield from map(Group._make, rows)
 
 
 def query(
-    columns: Columns, providers: Providers, *, header: bool, lines: bool, events: bool
-) -> tuple[str, list[str]]:
-    """The statement, and its parameters behind the path. Columns stand for places, never for names of the file."""
+    path: Path,
+    columns: Columns,
+    providers: Providers,
+    vocabulary: str,
+    latest: datetime,
+    *,
+    header: bool,
+    lines: bool,
+    events: bool,
+) -> tuple[str, dict[str, str]]:
+    """The statement and its parameters. Columns stand for places, never for names of the file.
+
+    Everything is grouped once by what stands there, and only then by provider: rows are many, their values few."""
     places = [f"'c{n}': 'VARCHAR'" for n in range(columns.width)] + (["'line': 'BIGINT'"] if lines else [])
 
     def field(*names: str) -> str:
@@ -108,59 +132,90 @@ def query(
         return "''" if at is None else f"coalesce(c{at}, '')"
 
     kinds = _words(*KINDS.values(), *KINDS)
-    attempts = _words(*(word for word, kind in KINDS.items() if kind in ATTEMPTS), *ATTEMPTS)
-    told = EVENTS if events else ("f",)
-    told_words = _words(*(word for word, kind in KINDS.items() if kind in told), *told)
+    attempts = _words(*_named(ATTEMPTS))
+    failures = _words(*_named(FAILURES))
+    told_words = _words(*_named(EVENTS if events else ("f",)))
     wrong = f"""NOT (kind IN {kinds} AND moment IS NOT NULL AND year(moment) >= 2000
             AND regexp_full_match(zone, '([.][0-9]{{1,9}})?(Z|[+-][0-9]{{2}}(:?[0-5][0-9])?)?')
-            AND (kind NOT IN {attempts} OR (coalesce(domain, '') <> '' AND (address <> '' OR vmta <> ''))))"""
+            AND CASE WHEN zone IN ('', 'Z', '+0000') THEN date_trunc('hour', moment)
+                ELSE moment + INTERVAL 14 HOUR END <= $latest::TIMESTAMP
+            AND (kind NOT IN {attempts} OR (host_at > 1 AND NOT ends_with(rcpt, '@') AND (address <> '' OR vmta <> ''))))"""
     line = f"CASE WHEN {wrong} THEN line END" if lines else "NULL"
     detailed = f"kind IN {told_words}" + (f" OR {wrong}" if lines else "")
 
     def event_field(*names: str) -> str:
         return field(*names) if events else "''"
 
-    by_mx, words = "", []
-    for one in providers.all:
-        for pattern in one.mx:
-            by_mx += " WHEN " + ("ends_with(host, ?)" if pattern.startswith("*.") else "host = ?") + " THEN ?"
-            words += [pattern.removeprefix("*"), one.name]
-    by_mx = f"CASE{by_mx} ELSE '{OTHER}' END" if words else f"'{OTHER}'"
+    negative = " OR ".join(
+        f"starts_with({field(name)}, '-')" for name in SIZES if columns.at(name) is not None
+    )
+    kind = f"CASE WHEN {negative} THEN '{NEGATIVE}' ELSE {field('type')} END" if negative else field("type")
+    by_mx, words = _by_mx(providers)
+    sent = f"coalesce(nullif({field('arf_arrival-date')}, ''), {field('header_date')})"
+    details = ("rcpt", "message_id", "job", "logged", "dsn_status", "format", "feedback", "sent")
     statement = f"""
     WITH fields AS (
-        SELECT {field("type")} AS kind, {field("timelogged")} AS logged, {field("rcpt")} AS rcpt,
+        SELECT {kind} AS kind, {field("timelogged")} AS logged, {field("rcpt")} AS rcpt,
             {field("dsnmta")} AS mx, {field("bouncecat")} AS category, {field("dlvsourceip")} AS address,
-            {field("vmta")} AS vmta, {event_field("header_message-id")} AS message_id,
-            {event_field("header_x-job", "jobid")} AS job, {event_field("dsnstatus")} AS status, {field("format")} AS format,
-            {field("feedbacktype")} AS feedback, {field("arf_arrival-date", "header_date")} AS sent
+            {field("vmta")} AS vmta, {event_field("header_message-id")} AS message_id, {field("dsndiag")} AS diagnosis,
+            {event_field("header_x-job", "jobid")} AS job, {field("dsnstatus")} AS dsn_status, {field("format")} AS format,
+            {field("feedbacktype")} AS feedback, {sent} AS sent
             {", line" if lines else ""}
-        FROM read_csv(?, columns = {{{", ".join(places)}}}, header = {str(header).lower()}, auto_detect = false,
+        FROM read_csv($path, columns = {{{", ".join(places)}}}, header = {str(header).lower()}, auto_detect = false,
             delim = ',', quote = '"', escape = '"')
     ), times AS (
-        SELECT *,
+        SELECT *, strpos(rcpt, '@') AS host_at, kind IN {failures} AS failed,
             CASE WHEN strlen(logged) >= 19
                 THEN coalesce(try_cast(left(logged, 19) AS TIMESTAMP), try_strptime(left(logged, 19), '%m/%d/%Y %H:%M:%S'))
                 WHEN regexp_full_match(logged, '[0-9]{{9,11}}') THEN make_timestamp(try_cast(logged AS BIGINT) * 1000000)
             END AS moment,
-            CASE WHEN strlen(logged) >= 19 THEN substr(logged, 20) ELSE '' END AS zone,
-            CASE WHEN strpos(rcpt, '@') > 1 THEN lower(split_part(rcpt, '@', -1)) END AS domain
+            CASE WHEN strlen(logged) >= 19 THEN substr(logged, 20) ELSE '' END AS zone
         FROM fields
-    )
-    , rows AS (SELECT kind,
+    ), masked AS (
+        SELECT *, CASE WHEN failed THEN split_part(dsn_status, ' ', 1) || ' '
+            || regexp_replace(lower(left(diagnosis, {LONGEST})), $variable, '{MASK}', 'g') END AS masked,
+            CASE WHEN failed AND host_at > 3 THEN lower(left(rcpt, host_at - 1)) END AS local
+        FROM times
+    ), rows AS (SELECT kind,
         CASE WHEN zone IN ('', 'Z') OR ends_with(zone, '00') THEN date_trunc('hour', moment)
             ELSE date_trunc('minute', moment) END AS hour,
         CASE WHEN zone <> '+0000' THEN zone END AS local_zone,
-        domain, mx, category, address, vmta,
-        CASE WHEN {detailed} THEN [rcpt, message_id, job, logged, status, format, feedback, sent] END AS detail,
+        CASE WHEN host_at > 1 THEN substr(rcpt, host_at + 1) END AS remote,
+        mx, category, address, vmta,
+        CASE WHEN local IS NOT NULL AND strpos(masked, local) > 0 AND strpos($vocabulary, ' ' || local || ' ') = 0
+            THEN regexp_replace(masked, '\\b' || regexp_escape(local) || '\\b', '{MASK}', 'g') ELSE masked END AS reply,
+        CASE WHEN {detailed} THEN [{", ".join(details)}] END AS detail,
         {line} AS line,
+        any_value(CASE WHEN failed THEN [left(diagnosis, {LONGEST}), rcpt] END) AS example,
         count(*) AS found
-    FROM times GROUP BY ALL)
-    SELECT kind, hour, local_zone,
-        CASE WHEN coalesce(domain, '') <> '' THEN coalesce(owner, {by_mx}) END AS provider,
-        category, address, vmta, detail, line, sum(found)::BIGINT
-    FROM (SELECT *, rtrim(lower(split_part(mx, ' ', 1)), '.') AS host FROM rows)
+    FROM masked GROUP BY ALL)
+    SELECT kind, hour, local_zone, CASE WHEN coalesce(domain, '') <> '' THEN coalesce(owner, {by_mx}) END AS provider,
+        category, address, vmta, reply, detail, line, any_value(example), sum(found)::BIGINT
+    FROM (SELECT *, lower(split_part(remote, '@', -1)) AS domain,
+        rtrim(lower(split_part(mx, ' ', 1)), '.') AS host FROM rows)
     LEFT JOIN owners ON owned = rtrim(domain, '.') GROUP BY ALL"""  # noqa: S608 - words of this module and numbers alone
+    words |= {"path": str(path), "variable": VARIABLE, "vocabulary": vocabulary}
+    if lines:
+        words["latest"] = latest.astimezone(UTC).replace(tzinfo=None).isoformat()
     return statement, words
+
+
+def _by_mx(providers: Providers) -> tuple[str, dict[str, str]]:
+    """The provider behind `host`, as an expression and its parameters."""
+    whens = ""
+    words: dict[str, str] = {}
+    for one in providers.all:
+        for pattern in one.mx:
+            number = len(words) // 2
+            test = f"ends_with(host, $mx{number})" if pattern.startswith("*.") else f"host = $mx{number}"
+            whens += f" WHEN {test} THEN $owner{number}"
+            words |= {f"mx{number}": pattern.removeprefix("*"), f"owner{number}": one.name}
+    return (f"CASE{whens} ELSE '{OTHER}' END" if words else f"'{OTHER}'"), words
+
+
+def _named(kinds: tuple[str, ...]) -> tuple[str, ...]:
+    """Both names of record types."""
+    return (*(word for word, kind in KINDS.items() if kind in kinds), *kinds)
 
 
 def _words(*words: str) -> str:

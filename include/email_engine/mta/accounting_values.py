@@ -1,12 +1,13 @@
 """What an accounting file says, as values."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 KEPT_REJECTIONS = 20_000
+KEPT_TEXTS = 5_000
 KINDS = {
     "delivery": "d",
     "bounce": "b",
@@ -97,6 +98,21 @@ class Rejected:
     recipient: str = field(default="", repr=False)
 
 
+@dataclass(slots=True)
+class ReplyText:
+    """One wording of a receiver: how many rows, what it means, whether somebody knows it, one example without addresses, and
+    the first and last hour of sending that met it."""
+
+    count: int
+    meaning: str
+    known: bool
+    example: str
+    first: datetime
+    last: datetime
+
+
+Wording = tuple[str, str, str]
+"""Provider, `bounce` or `deferral`, and the text in its normal form."""
 Key = tuple[Source, str, datetime]
 
 
@@ -108,7 +124,8 @@ class Summary:
     they count for the hour of sending. `records` counts good rows of every type, `rejected_rows` unreadable ones,
     `rejected` keeps the first of them. `whole_bytes`: where the last row begins if the file ends without a line break
     (`cut`: and that row was counted), else the size of the file. `unfinished`: the file ends within its last row, which is
-    rejected; the rest of it may come."""
+    rejected; the rest of it may come. `failures`: bounces and deferrals; `texts`: their wordings, the first KEPT_TEXTS of them;
+    `unknown_failures`: rows whose wording tells nothing."""
 
     stats: dict[Key, Counts] = field(default_factory=dict)
     complaints: list[Event] = field(default_factory=list)
@@ -122,6 +139,18 @@ class Summary:
     whole_bytes: int = 0
     cut: bool = False
     unfinished: bool = False
+    texts: dict[Wording, ReplyText] = field(default_factory=dict)
+    failures: int = 0
+    unknown_failures: int = 0
+
+    @property
+    def coverage(self) -> float:
+        """Bounces and deferrals whose reply the lexicon knows, as a ratio of all; 1 where there are none."""
+        return 1 - self.unknown_failures / self.failures if self.failures else 1.0
+
+    def unknown_texts(self) -> list[tuple[Wording, ReplyText]]:
+        """Those that nobody knows, the most frequent first."""
+        return most_frequent(self.texts)
 
     @property
     def rejected_rate(self) -> float:
@@ -144,6 +173,12 @@ class Summary:
             hour = (event.sent_at or event.at).replace(minute=0, second=0, microsecond=0)
             found.setdefault((event.source, event.provider, hour), Counts()).complained += 1
         yield from sorted(found.items(), key=lambda item: item[0])
+
+
+def most_frequent(texts: Mapping[Wording, ReplyText]) -> list[tuple[Wording, ReplyText]]:
+    """Unknown wordings, the most frequent first."""
+    unknown = [(wording, text) for wording, text in texts.items() if not text.known]
+    return sorted(unknown, key=lambda item: (-item[1].count, item[0]))
 
 
 def zone_offset(text: str) -> timedelta | None:

@@ -6,6 +6,7 @@ sample reply, which must reach its own pattern first: so no pattern is dead and 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import pairwise
 
 from email_engine.fleet import names
@@ -20,6 +21,21 @@ CATEGORIES = (
 """PowerMTA's own (guide, "Accounting files")."""
 SUPPRESSED = frozenset({"bad-mailbox", "inactive-mailbox", "bad-domain"})
 """Those that speak of the address: they lead to its suppression."""
+
+
+class Meaning(StrEnum):
+    """What a reply is about (include/config/lexicon.yaml says it at length)."""
+
+    ADDRESS = "address"
+    REPUTATION = "reputation"
+    RATE = "rate"
+    AUTH = "auth"
+    CONTENT = "content"
+    SYSTEM = "system"
+    UNKNOWN = "unknown"
+
+
+KNOWN_MEANINGS = tuple(one.value for one in Meaning if one is not Meaning.UNKNOWN)
 
 ORDINARY = (
     "250 2.0.0 OK",
@@ -49,11 +65,13 @@ _EXCLUSIVE = (("mode=backoff", "mode=normal"), ("skip-mx", "bounce-queue"))
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A line of the smtp-pattern-list; `sample`: a reply that it is for."""
+    """A line of the smtp-pattern-list; `sample`: a reply that it is for; `list_name`: the block list that it names, or ''."""
 
     pattern: str
     actions: str
     sample: str
+    means: str
+    list_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +85,13 @@ class Receiver:
 
 @dataclass(frozen=True, slots=True)
 class BounceCategory:
-    """A line of the bounce-category-patterns."""
+    """A line of the bounce-category-patterns; `category_means`: what the category means where no text tells more."""
 
     pattern: str
     category: str
     sample: str
+    means: str
+    category_means: str
 
 
 def read_receivers(top: Section) -> tuple[Receiver, ...]:
@@ -83,11 +103,13 @@ def read_receivers(top: Section) -> tuple[Receiver, ...]:
         group.only("from", "source", "patterns")
         replies = []
         for section in group.sections("patterns"):
-            section.only("pattern", "actions", "sample")
+            section.only("pattern", "actions", "sample", "means", "list")
             reply = Reply(
                 section.text("pattern", pattern),
                 section.text("actions", actions),
-                section.text("sample", _sample),
+                section.text("sample", sample),
+                section.text("means", meaning),
+                section.text("list", list_name, default=""),
             )
             replies.append(reply)
             lines.append((section, reply.pattern, reply.sample))
@@ -95,7 +117,7 @@ def read_receivers(top: Section) -> tuple[Receiver, ...]:
             if ordinary:
                 section.add("pattern", f"would act on {ordinary!r}", "a pattern for trouble only")
         found.append(Receiver(group.text("from", names.words), group.text("source", _url), tuple(replies)))
-    _check_samples(lines)
+    check_samples(lines)
     return tuple(found)
 
 
@@ -105,14 +127,20 @@ def read_categories(top: Section) -> tuple[BounceCategory, ...]:
     found: list[BounceCategory] = []
     lines: list[tuple[Section, str, str]] = []
     for group in top.sections("categories"):
-        group.only("category", "patterns")
-        category = group.text("category", _category)
+        group.only("category", "means", "patterns")
+        category, means = group.text("category", _category), group.text("means", meaning)
         for section in group.sections("patterns"):
-            section.only("pattern", "sample")
-            one = BounceCategory(section.text("pattern", pattern), category, section.text("sample", _sample))
+            section.only("pattern", "sample", "means")
+            one = BounceCategory(
+                section.text("pattern", pattern),
+                category,
+                section.text("sample", sample),
+                section.text("means", meaning, default="") or means,
+                means,
+            )
             found.append(one)
             lines.append((section, one.pattern, one.sample))
-    _check_samples(lines)
+    check_samples(lines)
     return tuple(found)
 
 
@@ -131,7 +159,8 @@ def _matches(expression: str, text: str) -> bool:
     return re.search(expression, text, re.IGNORECASE) is not None
 
 
-def _check_samples(lines: list[tuple[Section, str, str]]) -> None:
+def check_samples(lines: list[tuple[Section, str, str]]) -> None:
+    """Notes each (section, pattern, sample) whose sample does not reach its own pattern first."""
     good = [(section, text, sample) for section, text, sample in lines if text and sample]
     compiled = [(section, re.compile(text, re.IGNORECASE)) for section, text, _ in good]
     for own, text, sample in good:
@@ -177,9 +206,24 @@ def _known(word: str) -> bool:
     return word in _PLAIN or (name in _TIMED and bool(TIME.fullmatch(value)))
 
 
-def _sample(text: str) -> str | None:
+def sample(text: str) -> str | None:
+    """Check for a sample reply."""
     good = text.isprintable() and 0 < len(text) <= LONGEST_SAMPLE
     return None if good else f"a reply on one line of at most {LONGEST_SAMPLE} characters"
+
+
+def meaning(text: str) -> str | None:
+    """Check for what a reply means."""
+    return None if text in KNOWN_MEANINGS else one_of(KNOWN_MEANINGS, text)
+
+
+def list_name(text: str) -> str | None:
+    """Check for a block list's zone, or the name of whose list it is."""
+    return (
+        None
+        if re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,62}", text)
+        else "a zone such as zen.spamhaus.org, or a name"
+    )
 
 
 def _url(text: str) -> str | None:

@@ -6,7 +6,7 @@ counts. Session of tenant `*`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection, false, func, or_, select, text, true, update
@@ -21,6 +21,7 @@ from email_engine.mta.recipients import Hash
 from email_engine.store import alerts
 from email_engine.store.delivery_counts import KnownIps, Rows, add_counts, known_ips
 from email_engine.store.delivery_events import EventWriter, origin_of, quarantine
+from email_engine.store.reply_texts import add_texts, watch_unknown
 from email_engine.store.schema import accounting_files, mta_hosts
 
 EVENT = "accounting_file"
@@ -39,11 +40,18 @@ class AccountingFile:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a file is read with. `hash_of`: None keeps events without their recipient."""
+    """What a file is read with. `hash_of`: None keeps events without their recipient; `now`: rows may not be dated later (but for
+    the clock skew of the policy), None: any time goes."""
 
     providers: Providers
     policy: AccountingPolicy
     hash_of: Hash | None
+    now: datetime | None = None
+
+    @property
+    def latest(self) -> datetime | None:
+        """The latest hour that a row may have."""
+        return self.now + timedelta(minutes=self.policy.clock_skew_minutes) if self.now else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +133,12 @@ def _take(
     writer = EventWriter(conn, file_id, fleet, reading.hash_of)
     try:
         summary = summarize(
-            path, f"{file.mta_host}:{file.name}", reading.providers, events=writer, resume=resume
+            path,
+            f"{file.mta_host}:{file.name}",
+            reading.providers,
+            events=writer,
+            resume=resume,
+            latest=reading.latest,
         )
     except InputError as error:
         aside.rollback()
@@ -142,9 +155,18 @@ def _take(
     writer.flush()
     quarantine(conn, file_id, summary.rejected, reading.hash_of)
     add_counts(conn, rows)
+    add_texts(conn, summary.texts)
+    watch_unknown(conn, file.mta_host, summary, reading.policy, run["dag_id"], run["run_id"])
     rejected = summary.rejected_rows + sum(strangers.values()) + summary.complaints_without_source
     message = _message(summary, strangers, before)
-    done = {"records": summary.records, "rejected": rejected, "message": message or None}
+    done = {
+        "records": summary.records,
+        "rejected": rejected,
+        "message": message or None,
+        "strangers": sum(strangers.values()),
+        "failures": summary.failures,
+        "unknown_failures": summary.unknown_failures,
+    }
     whole = {"whole_bytes": summary.whole_bytes, "cut": summary.cut}
     conn.execute(update(accounting_files).where(accounting_files.c.id == file_id).values(done | whole))
     aside.commit()

@@ -77,7 +77,7 @@ class IngestHost(BaseOperator):
             connection, folder = _host(conn, self.mta_host)
             seen = seen_files(conn, self.mta_host)
         counts = {"taken": 0, "duplicate": 0, "refused": 0, "records": 0, "rejected": 0}
-        reading = self._reading()
+        reading = self._reading(run)
         with PowerMtaHook(connection).get_conn() as mta, tempfile.TemporaryDirectory() as here:
             copy = Path(here) / "accounting.csv"
             entries = mta.listdir(folder)
@@ -99,7 +99,9 @@ class IngestHost(BaseOperator):
                 mark_checked(conn, self.mta_host, run.as_of)
         return counts
 
-    def _reading(self) -> "Reading":
+    def _reading(self, run: Run) -> "Reading":
+        from datetime import UTC, datetime
+
         from email_engine.fleet.providers import shipped_providers
         from email_engine.mta.accounting_policy import shipped_accounting_policy
         from email_engine.mta.recipients import VARIABLE, hash_from_environment
@@ -110,7 +112,9 @@ class IngestHost(BaseOperator):
             self.log.warning(
                 "no key in %s: bounces and complaints are kept without their recipient", VARIABLE
             )
-        return Reading(shipped_providers(), shipped_accounting_policy(), hash_of)
+        # a run that is cleared later meets files that are younger than itself; they are not from the future
+        now = max(run.as_of, datetime.now(UTC))
+        return Reading(shipped_providers(), shipped_accounting_policy(), hash_of, now)
 
     def _take(
         self, store: "Store", file: "AccountingFile", path: "Path", reading: "Reading", run: Run
@@ -132,7 +136,8 @@ class IngestHost(BaseOperator):
         from email_engine.store.delivery import REFUSED, TAKEN, Taken
 
         try:
-            summary = summarize(path, f"{file.mta_host}:{file.name}", reading.providers)
+            name = f"{file.mta_host}:{file.name}"
+            summary = summarize(path, name, reading.providers, latest=reading.latest)
         except InputError as error:
             return Taken(REFUSED, 0, 0, str(error))
         refused = summary.rejected_rate > reading.policy.largest_rejected_rate

@@ -94,7 +94,7 @@ def test_pcre_itself_reads_every_pattern_as_python_does() -> None:
 
 def problems(*lines: str, from_: str = "Somebody", source: str = "https://example.com/codes") -> list[str]:
     text = f"replies:\n  - from: {from_}\n    source: {source}\n    patterns:\n"
-    text += "".join(f"      - {{ {line} }}\n" for line in lines)
+    text += "".join(f"      - {{ {line}, means: rate }}\n" for line in lines)
     mistakes = Mistakes()
     top = read_document(text, "replies.yaml", mistakes)
     assert top is not None
@@ -169,7 +169,7 @@ class TestMistakes:
     @pytest.mark.parametrize("category", ["other", "spam", "blocked"])
     def test_only_known_categories(self, category: str) -> None:
         text = (
-            f"categories:\n  - category: {category}\n    patterns:\n      - {{ pattern: abc, sample: abc }}\n"
+            f"categories:\n  - category: {category}\n    means: address\n    patterns:\n      - {{ pattern: abc, sample: abc }}\n"
         )
         mistakes = Mistakes()
         top = read_document(text, "bounce_categories.yaml", mistakes)

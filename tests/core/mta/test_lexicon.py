@@ -1,0 +1,115 @@
+"""What replies mean: every sample of every file is a test, and no two files contradict each other."""
+
+import pytest
+
+from email_engine.fleet.mistakes import FileInvalid
+from email_engine.mta.lexicon import Verdict, parse_words, shipped_lexicon, shipped_words
+from email_engine.mta.policy import shipped_policy
+from email_engine.mta.replies import ORDINARY, BounceCategory, Meaning, Reply
+from email_engine.mta.reply_text import example, plain
+
+LEXICON, WORDS = shipped_lexicon(), shipped_words()
+REPLIES = [reply for receiver in shipped_policy().receivers for reply in receiver.replies]
+CATEGORIES = shipped_policy().bounce_categories
+
+
+def meaning(text: str, provider: str = "other", category: str = "") -> str:
+    return LEXICON.verdict(provider, text, category).meaning.value
+
+
+class TestSamples:
+    @pytest.mark.parametrize("reply", REPLIES, ids=lambda reply: reply.pattern)
+    def test_replies_that_powermta_acts_by(self, reply: Reply) -> None:
+        for text in (reply.sample, plain(reply.sample)):
+            verdict = LEXICON.verdict("other", text)
+            assert (verdict.meaning.value, verdict.known) == (reply.means, True)
+            assert verdict.named or not reply.list_name
+
+    @pytest.mark.parametrize("text", WORDS.texts, ids=lambda text: text.pattern)
+    def test_texts_of_the_lexicon(self, text: object) -> None:
+        for sample in (text.sample, plain(text.sample)):  # type: ignore[attr-defined]
+            assert meaning(sample, text.at or "other") == text.means  # type: ignore[attr-defined]
+
+    @pytest.mark.parametrize("one", CATEGORIES, ids=lambda one: one.pattern)
+    def test_texts_by_which_powermta_sorts_bounces(self, one: BounceCategory) -> None:
+        for sample in (one.sample, plain(one.sample)):
+            assert meaning(sample, category=one.category) == one.means
+
+    @pytest.mark.parametrize("zone", WORDS.zones, ids=lambda zone: zone.name)
+    def test_zones_that_a_reply_names(self, zone: object) -> None:
+        verdict = LEXICON.verdict("other", plain(zone.sample))  # type: ignore[attr-defined]
+        assert verdict == Verdict(Meaning.REPUTATION, True, zone.name)  # type: ignore[attr-defined]
+
+    def test_everyday_replies_blame_no_one_who_sends(self) -> None:
+        assert {meaning(text) for text in ORDINARY if text[0] in "45"} == {"address", "system"}
+
+
+@pytest.mark.parametrize(
+    ("text", "category", "verdict"),
+    [
+        ("5.1.1 smtp;550 5.1.1 <x@y.example>: who?", "", ("address", True, "")),
+        ("5.0.0 smtp;550 5.1.1 who?", "other", ("address", True, "")),
+        ("5.7.1 smtp;550 5.7.1 no", "policy-related", ("reputation", False, "")),
+        ("5.7.1 smtp;550 5.7.1 no", "spam-related", ("reputation", False, "")),
+        ("4.7.0 smtp;421 4.7.0 hm", "", ("unknown", False, "")),
+        ("5.0.0 smtp;550 hm", "quota-issues", ("address", True, "")),
+        ("5.0.0 smtp;550 hm", "custom", ("unknown", False, "")),
+        ("5.3.4 smtp;552 5.3.4 zu lang", "", ("content", True, "")),
+        ("5.3.9 smtp;552 5.3.9 kaputt", "", ("system", True, "")),
+        ("5.7.1 smtp;550 (S3150) sorry", "other", ("reputation", True, "microsoft")),
+        ("5.7.1 smtp;554 blocked using b.barracudacentral.org", "", ("reputation", True, "b.barracudacentral.org")),
+        ("5.7.1 smtp;554 see http://www.spamhaus.org/sbl", "", ("reputation", True, "zen.spamhaus.org")),
+        ("5.7.1 smtp;550 user unknown, or blocked for low reputation", "", ("reputation", True, "")),
+        ("", "", ("unknown", False, "")),
+    ],
+)  # fmt: skip
+def test_text_comes_before_status_and_status_before_category(
+    text: str, category: str, verdict: tuple[str, bool, str]
+) -> None:
+    found = LEXICON.verdict("other", text, category)
+    assert (found.meaning.value, found.known, found.named) == verdict
+
+
+def test_a_receiver_may_mean_something_else_by_the_same_words() -> None:
+    text = "550 5.4.1 Recipient address rejected: Access denied"
+    assert (meaning(text, "microsoft"), meaning(text)) == ("address", "reputation")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("550 no ann@x.example here", "550 no bob@y.example here"),
+        ("421 192.0.2.1 deferred", "421 2001:db8::77 deferred"),
+        ("421 try again in 300 seconds", "421 try again\r\nin 7 seconds"),
+        ("550-5.1.1 gone a12si123456qkg.123 - gsmtp", "550-5.1.1 gone b7si98765abc.4 - gsmtp"),
+        ("550 see https://x.example/?ip=192.0.2.1", "550 see https://x.example/?ip=192.0.2.9&x=1"),
+        ("550 id 20261122081500", "550 id 99999999"),
+    ],
+)
+def test_replies_that_differ_in_what_varies_alone_are_one_text(one: str, other: str) -> None:
+    assert plain(one) == plain(other)
+
+
+@pytest.mark.parametrize(
+    "code", ["(s3150)", "[tss04]", "4.7.28", "ofr006_103", "lpn007_102", "bl000001", "421-4.7.28", "5.7.606"]
+)
+def test_codes_stay(code: str) -> None:
+    assert code in plain(f"550 5.7.1 {code} message")
+
+
+def test_an_example_names_no_one() -> None:
+    shown = example("550 <Ann.Lee@x.example>: ann.lee is\r\nnot here, ask bob@y.example", "ann.lee@x.example")
+    assert shown == "550 <<address>>: <recipient> is not here, ask <address>"
+
+
+def test_every_mistake_in_a_file_shows_at_once() -> None:
+    text = (
+        "texts:\n  - from: Somebody\n    at: nobody\n    patterns:\n"
+        '      - { pattern: "(", means: bad, sample: "x" }\n      - { pattern: abc, means: rate, sample: xyz }\n'
+        'statuses:\n  nonsense: [x.1.1]\n  rate: [5.1.1]\n  auth: [x.1.1]\nzones:\n'
+        '  - { pattern: "on list", name: z.example, sample: "on list" }\nmore: 1\n'
+    )  # fmt: skip
+    with pytest.raises(FileInvalid) as caught:
+        parse_words(text)
+    for said in ("nobody", "'bad'", "xyz", "nonsense", "5.1.1", "twice", "does not name", "more"):
+        assert said in str(caught.value), said
