@@ -22,6 +22,7 @@ from lab.powermta.recipients import Recipients
 from tests.core.mta.records import IpRecord, record
 
 SEEDS = range(12)
+NAMES = [provider.name for provider in shipped_providers().all]
 
 
 def fleet(dice: random.Random) -> tuple[IpRecord, ...]:
@@ -31,7 +32,10 @@ def fleet(dice: random.Random) -> tuple[IpRecord, ...]:
         for n in range(3, dice.randint(4, 40)):
             more = {"address": ip_address(network) + n} if dice.random() < 0.2 else {}
             state, allowance = dice.choice(list(IpState)), dice.choice([0, 1, 50, 777, 10_000])
-            records.append(record(n, tenant, state, allowance, braked=dice.random() < 0.2, **more))
+            bounds = dict.fromkeys(dice.sample(NAMES, dice.choice([0, 0, 1, 3])), dice.choice([1, 40, 9_000]))
+            records.append(
+                record(n, tenant, state, allowance, braked=dice.random() < 0.2, bounds=bounds, **more)
+            )
     return tuple(records)
 
 

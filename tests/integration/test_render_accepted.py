@@ -78,6 +78,25 @@ def test_a_provider_is_one_queue_with_its_limits(tmp_path: Path, version: str) -
     assert (settings["dkim-sign"], settings["smtp-pattern-list"]) == ("yes", "email-engine-replies")
 
 
+@pytest.mark.parametrize("version", ["4.5", "5.0r1", "5.0r5", "5.5"])
+def test_a_bound_holds_in_the_one_queue_of_its_provider(tmp_path: Path, version: str) -> None:
+    host = loaded(
+        tmp_path,
+        render([record(1, bounds={"microsoft": 50, "gmx": 10, "orange": 5}), record(2)]),
+        version,
+    )
+    assert host.start_error == ""
+    for domain, rate, backoff in (
+        ("microsoft.rollup", "60/d", "60/d"), ("hotmail.fr", "60/d", "60/d"), ("gmx.rollup", "12/d", "12/d"),
+        ("wanadoo.fr", "6/d", "6/d"), ("gmail.rollup", "250/h", "30/h"), ("icloud.rollup", "250/h", "30/h"),
+        ("example.org", "1000/h", "30/h"),
+    ):  # fmt: skip
+        settings = host.book.effective(domain, "aurora-1")
+        assert (settings["max-msg-rate"], settings["backoff-max-msg-rate"]) == (rate, backoff), domain
+        assert host.book.effective(domain, "aurora-2")["max-msg-rate"].endswith("/h")
+    assert host.book.queue("outlook.com", "aurora-1").name == "microsoft.rollup/aurora-1"
+
+
 def test_both_switches_leave_the_rest_of_the_host_alone(tmp_path: Path) -> None:
     host = loaded(tmp_path, render([record(1)], ALONE))
     assert host.start_error == ""

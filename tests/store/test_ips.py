@@ -193,3 +193,26 @@ def test_an_event_that_keeps_the_state_is_history_and_no_new_beginning(
     with store.session("aurora") as conn:
         row = conn.execute(select(schema.ip_state_history)).mappings().one()
     assert (row["from_status"], row["to_status"], row["event"]) == ("warming", "warming", "pause")
+
+
+def test_bounds_of_providers_come_with_the_ip(store: Store, two_tenants: SimpleNamespace) -> None:
+    first, second = two_tenants.aurora
+    for ip_id in (first, second):
+        allow(store, ip_id, DAY, 100)
+    allow(store, first, DAY, 50, provider="microsoft")
+    allow(store, first, DAY + timedelta(days=1), 25, provider="microsoft")
+    allow(store, first, DAY, 100, provider="gmail")
+    allow(store, first, DAY + timedelta(days=2), 10_000_000, provider="microsoft")
+    for ahead, expected in ((-1, {}), (0, {"microsoft": 50}), (1, {"microsoft": 25}), (2, {})):
+        ip, other, *_ = load(store, DAY + timedelta(days=ahead))
+        assert (dict(ip.bounds), dict(other.bounds)) == (expected, {})
+    assert load(store, DAY, session="borealis")[0].bounds == {}
+
+
+def test_an_ip_that_may_send_nothing_has_no_bounds(store: Store, two_tenants: SimpleNamespace) -> None:
+    ip_id = two_tenants.aurora[0]
+    allow(store, ip_id, DAY, 100)
+    allow(store, ip_id, DAY, 50, provider="microsoft")
+    with store.session("*") as conn:
+        ips.update_plan(conn, ip_id, paused=True, pause_until=NOON)
+    assert (load(store)[0].allowance, load(store)[0].bounds) == (0, {})

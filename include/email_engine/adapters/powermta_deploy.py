@@ -9,7 +9,7 @@ from typing import Any
 from email_engine.adapters.powermta import PowerMta
 from email_engine.adapters.powermta_session import NEW_SUFFIX
 from email_engine.errors import EngineError, NotVerified, Unreachable
-from email_engine.mta.effective import queue_rate, read_macros
+from email_engine.mta.effective import bounded_queue, queue_rate, read_macros
 from email_engine.mta.inventory import VmtaBlock
 from email_engine.mta.layout import digest
 from email_engine.mta.rates import per_second
@@ -174,8 +174,8 @@ def restore(mta: PowerMta, path: str, previous: bytes | None) -> None:
 
 
 def verify(mta: PowerMta, intent: Intent) -> None:
-    """The file on disk by digest; of the virtual MTAs source IP, host, cap and the rate to a big provider, by what PowerMTA
-    shows of them. Raises NotVerified.
+    """The file on disk by digest; of the virtual MTAs source IP, host, cap, the rate to a big provider and to one that may not
+    have all of it, by what PowerMTA shows of them. Raises NotVerified.
 
     No command dumps the running configuration; what `show` leaves out stays unproven."""
     standing = mta.read(intent.path)
@@ -188,7 +188,8 @@ def verify(mta: PowerMta, intent: Intent) -> None:
         )
     macros = read_macros(intent.text)
     for block in _spread(intent.shown):
-        _verify_vmta(mta, block, queue_rate(block, BIG, macros))
+        queues = [(BIG, queue_rate(block, BIG, macros)), bounded_queue(block, macros)]
+        _verify_vmta(mta, block, dict(filter(None, queues)))
 
 
 def _spread(blocks: tuple[VmtaBlock, ...]) -> tuple[VmtaBlock, ...]:
@@ -196,14 +197,15 @@ def _spread(blocks: tuple[VmtaBlock, ...]) -> tuple[VmtaBlock, ...]:
     return blocks[::stride]
 
 
-def _verify_vmta(mta: PowerMta, block: VmtaBlock, rate: str | None) -> None:
+def _verify_vmta(mta: PowerMta, block: VmtaBlock, rates: Mapping[str, str | None]) -> None:
     shown = mta.vmta_settings(block.name)
     words = set(_words(shown))
     missing = [word for word in (block.address, block.hostname) if word and word not in words]
     missing += _differs(shown, "max-smtp-msg-rate", block.cap)
     _require_shown(mta, f"vmta-settings {block.name}", missing)
-    queue = f"{BIG}/{block.name}"
-    _require_shown(mta, f"settings {queue}", _differs(mta.settings(queue), "max-msg-rate", rate))
+    for domain, rate in rates.items():
+        queue = f"{domain}/{block.name}"
+        _require_shown(mta, f"settings {queue}", _differs(mta.settings(queue), "max-msg-rate", rate))
 
 
 def _differs(shown: Mapping[str, Any], name: str, wanted: str | None) -> list[str]:

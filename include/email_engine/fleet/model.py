@@ -1,5 +1,6 @@
 """The nouns of DESIGN.md section 2 as values."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -183,6 +184,8 @@ class IpRecord:
     """An engaged brake stands in the database: its queues must stay paused and its server disabled."""
     mailwizz_addresses: tuple[IpAddress, ...] = ()
     """From where its MailWizz hands mail to PowerMTA."""
+    bounds: Mapping[str, int] = field(default_factory=dict, hash=False)
+    """Messages of the day to those mailbox providers that may not have the whole allowance."""
 
     @property
     def awaits_first_allowance(self) -> bool:

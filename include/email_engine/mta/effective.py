@@ -7,6 +7,7 @@ from email_engine.mta.inventory import VmtaBlock, read_inventory
 _MACRO = re.compile(r"domain-macro\s+(\S+)\s+(\S+)")
 _DOMAIN = re.compile(r"<domain\s+(\S+)>")
 _RATE = re.compile(r"max-msg-rate\s+(\S+)")
+_BOUND = re.compile(r"\d+/d")
 
 
 def read_macros(text: str) -> dict[str, frozenset[str]]:
@@ -23,6 +24,17 @@ def queue_rate(block: VmtaBlock, domain: str, macros: dict[str, frozenset[str]])
     named = [rates[pattern] for pattern in rates if pattern == domain]
     grouped = [rate for pattern, rate in rates.items() if domain in macros.get(pattern.removeprefix("$"), ())]
     return next(iter([*named, *grouped, *(rates[p] for p in rates if p == "*")]), None)
+
+
+def bounded_queue(block: VmtaBlock, macros: dict[str, frozenset[str]]) -> tuple[str, str] | None:
+    """A queue's domain, and its rate, where the virtual MTA may have only so much a day (`60/d`); its roll-up if there is one.
+
+    None where no provider is bounded."""
+    for pattern, rate in _rates(block).items():
+        domains = macros.get(pattern.removeprefix("$"), frozenset({pattern}))
+        if pattern != "*" and _BOUND.fullmatch(rate):
+            return min(domains, key=lambda domain: (not domain.endswith(".rollup"), domain)), rate
+    return None
 
 
 def _rates(block: VmtaBlock) -> dict[str, str]:

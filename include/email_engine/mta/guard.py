@@ -26,7 +26,8 @@ class Grounds:
     those whose allowance, state or brake changed since then: a decision to hold raises no cap. `queued`: recipients
     waiting in those that would disappear. `undealt`: those that send and about which nothing was decided yet.
     `drifted`: the file is none that the engine ever deployed there, or gone. `tenant`: the only one whose part may change.
-    `rates_may_rise`: limits other than an IP's cap, which no decision about an IP gives, may rise."""
+    `rates_may_rise`: limits other than an IP's cap and its part at a provider, which no decision about an IP gives, may
+    rise."""
 
     decided: Collection[str] = ()
     may_rise: Collection[str] = ()
@@ -57,10 +58,9 @@ def _breaches(plan: DeployPlan, grounds: Grounds, policy: DeployPolicy) -> Itera
     raised = [name for name in plan.raised if name not in grounds.may_rise]
     if raised:
         yield Breach("cap_raised", f"{_virtual_mtas(raised)} would get a higher limit that no decision gave")
-    if plan.raised_rates and not grounds.rates_may_rise:
-        yield Breach(
-            "cap_raised", f"rates would rise that no decision about an IP gives: {_some(plan.raised_rates)}"
-        )
+    rates = plan.raised_rates(() if policy.rates_a_day else grounds.may_rise)
+    if rates and not grounds.rates_may_rise:
+        yield Breach("cap_raised", f"rates would rise that no decision about an IP gives: {_some(rates)}")
     lines = plan.unexplained_lines(grounds.decided)
     if plan.old_lines and lines * 100 > policy.unexplained_lines_percent * plan.old_lines:
         yield Breach(

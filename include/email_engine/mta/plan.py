@@ -1,6 +1,7 @@
 """What a deployment would change on one host: meaning for the guard and for people, lines for the record."""
 
 import difflib
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -14,7 +15,9 @@ from email_engine.mta.redaction import redact
 LISTED = 10
 CAP = "cap"
 """How `compare` names `max-smtp-msg-rate` of a virtual MTA."""
+BOUNDS = ("max-msg-rate", "backoff-max-msg-rate")
 _VMTA, _POOL = "vmta ", "pool "
+_A_DAY = re.compile(r"\d+/d(ay)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +77,13 @@ class DeployPlan:
         found = (_named(_VMTA, c) for c in self.changes if c.setting == CAP and rate_rises(c))
         return tuple(dict.fromkeys(name for name in found if name))
 
-    @property
-    def raised_rates(self) -> tuple[str, ...]:
-        """Where more may leave by another limit than an IP's cap, as people read it."""
+    def raised_rates(self, given: Collection[str] = ()) -> tuple[str, ...]:
+        """Where more may leave by another limit than an IP's cap, as people read it; without the providers of which the
+        virtual MTAs `given` had only a part of their allowance."""
         found = (change for change in self.changes if change.setting != CAP and rate_rises(change))
-        return tuple(lines_for_people(tuple(found)))
+        return tuple(
+            lines_for_people(tuple(c for c in found if not (is_bound(c) and _named(_VMTA, c) in given)))
+        )
 
     def members_left(self, pool: str) -> frozenset[str]:
         """Members that a pool loses, all of them where it goes."""
@@ -115,6 +120,16 @@ class DeployPlan:
             _named(tag, c) for c in self.changes if c.kind is kind and c.setting is None and not c.inside
         )
         return tuple(name for name in found if name)
+
+
+def is_bound(change: Change) -> bool:
+    """Was it an IP's allowance at a mailbox provider? Those alone are rates for a day (`60/d`)."""
+    if not change.subject.startswith(_VMTA) or not change.inside.startswith("domain ") or not change.old:
+        return False
+    if change.setting is None:
+        words = (told.split() for told in change.old)
+        return all(len(pair) == 2 and pair[0] in BOUNDS and _A_DAY.fullmatch(pair[1]) for pair in words)
+    return change.setting in BOUNDS and all(_A_DAY.fullmatch(rate) for rate in change.old)
 
 
 def _sending_first(change: Change) -> bool:

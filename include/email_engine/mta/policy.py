@@ -81,6 +81,12 @@ class DeployPolicy:
     unexplained_lines_percent: int
     watch: WatchPolicy
 
+    @property
+    def rates_a_day(self) -> bool:
+        """Is a rate here for a day, as else only an IP's allowance at a provider is?"""
+        rates = [self.max_msg_rate, self.backoff_max_msg_rate, *(one.max_msg_rate for one in self.providers)]
+        return any(rate.endswith("/d") for rate in rates)
+
 
 def _like(pattern: re.Pattern[str], allowed: str) -> names.Check:
     return lambda text: None if text and pattern.fullmatch(text) else allowed

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from email_engine.mta.inventory import Inventory, read_inventory
 from email_engine.mta.rates import per_second
+from email_engine.mta.reduce_limits import with_lower_limits
 
 _OPEN = re.compile(r"<(virtual-mta|virtual-mta-pool)\s+([^\s<>]+)>")
 _CAP = re.compile(r"(\s*max-smtp-msg-rate\s+)([^\s#]+)(.*)", re.DOTALL | re.IGNORECASE)
@@ -13,10 +14,11 @@ _MEMBER = re.compile(r"virtual-mta\s+(\S+)")
 
 
 def only_reductions(running: str, wanted: str) -> str:
-    """`running` with the caps (`max-smtp-msg-rate`) of `wanted` where those are lower, and without the pool members that
-    leave their pool but not the host, as long as the pool keeps one. Everything else stays, to the byte: no virtual MTA
+    """`running` with the caps (`max-smtp-msg-rate`) and the limits by provider of `wanted` where those are lower, and without
+    the pool members that leave their pool but not the host, as long as the pool keeps one. Everything else stays, to the byte: no virtual MTA
     and no pool comes or goes, nothing is raised, and what cannot be compared (`0`, a unit that is not known) is left
     alone. (Who disappears altogether stays in its pool: by mistake that would pile the load onto the others.)"""
+    running = with_lower_limits(running, wanted)
     before, after = read_inventory(running), read_inventory(wanted)
     limited = {name for _, name, line in _lines_of_blocks(running) if _LIMITED.match(line)}
     out = []
@@ -37,10 +39,10 @@ def only_lowers(running: str, wanted: str) -> bool:
 
 
 def lowered(running: str, wanted: str) -> frozenset[str]:
-    """Virtual MTAs whose cap goes down."""
+    """Virtual MTAs whose cap or whose limit at a provider goes down."""
     reduced = read_inventory(only_reductions(running, wanted)).vmtas
     before = read_inventory(running).vmtas
-    return frozenset(name for name, block in before.items() if reduced[name].cap != block.cap)
+    return frozenset(name for name, block in before.items() if reduced[name].lines != block.lines)
 
 
 def _lines_of_blocks(text: str) -> Iterator[tuple[str, str, str]]:

@@ -15,7 +15,8 @@ from email_engine.fleet.model import IpRecord, MtaHost
 from email_engine.fleet.providers import Providers
 from email_engine.mta.language.grammar import release
 from email_engine.mta.layout import Section
-from email_engine.mta.policy import DeployPolicy, ProviderRates
+from email_engine.mta.limits import Limits
+from email_engine.mta.policy import DeployPolicy
 from email_engine.mta.replies import Receiver
 from email_engine.mta.routing import daily_cap, order, pool_members
 from email_engine.mta.submission import plan_submissions
@@ -48,6 +49,7 @@ class VirtualMta:
     domain: str
     key_path: str
     cap: int
+    limits: "Fragment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +65,6 @@ class Fragment(str):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LimitGroup:
-    """Mailbox providers of the same numbers; `domains` are recipient domains and roll-ups, behind one domain macro."""
-
-    macro: str
-    domains: tuple[str, ...]
-    max_msg_rate: str
-    max_smtp_out: int
-    max_msg_per_connection: int
-
-
 def render_host(
     host: MtaHost, records: tuple[IpRecord, ...], providers: Providers, policy: DeployPolicy
 ) -> tuple[Section, ...]:
@@ -81,25 +72,24 @@ def render_host(
 
     Raises InputError that lists every value which must not reach a configuration file."""
     _check(host, records)
-    groups = _limit_groups(providers, policy)
+    limits = Limits(providers, policy)
     host_text = _template("host.conf.j2").render(
         base=host.base,
         accounting_dir=host.accounting_dir,
         policy=policy,
         receivers=_receivers(host, policy),
-        limits=groups,
+        macros=limits.macros(records),
         rollups=[(rates.name, rates.rollup) for rates in policy.providers if policy.rollups and rates.rollup],
     )
     sections = [Section(None, host_text)]
-    limits = Fragment(_template("limits.conf.j2").render(policy=policy, limits=groups).rstrip("\n"))
+    fragments = _Fragments(limits, policy)
     by_tenant: dict[str, list[IpRecord]] = {}
     for record in sorted(records, key=order):
         by_tenant.setdefault(record.tenant, []).append(record)
     for tenant, mine in sorted(by_tenant.items()):
         pools = _pools(mine, policy)
         text = _template("tenant.conf.j2").render(
-            vmtas=[_virtual_mta(r, policy) for r in mine],
-            limits=limits,
+            vmtas=[_virtual_mta(r, policy, fragments.of(r)) for r in mine],
             pools=pools,
             submissions=plan_submissions(mine, {pool.name: pool.members for pool in pools}),
         )
@@ -120,23 +110,24 @@ def _receivers(host: MtaHost, policy: DeployPolicy) -> list[Receiver]:
     ]
 
 
-def _limit_groups(providers: Providers, policy: DeployPolicy) -> tuple[LimitGroup, ...]:
-    known = {provider.name: provider for provider in providers.all}
-    alike: dict[tuple[str, int, int], list[ProviderRates]] = {}
-    for rates in policy.providers:
-        if rates.name in known:
-            numbers = (rates.max_msg_rate, rates.max_smtp_out, rates.max_msg_per_connection)
-            alike.setdefault(numbers, []).append(rates)
-    groups = []
-    for numbers, members in alike.items():
-        domains = [domain for rates in members for domain in known[rates.name].domains]
-        domains += [f"{rates.name}.rollup" for rates in members if policy.rollups and rates.rollup]
-        macro = "_".join(["engine", *(re.sub(r"[^a-z0-9]", "_", rates.name) for rates in members)])
-        groups.append(LimitGroup(macro, tuple(domains), *numbers))
-    return tuple(groups)
+class _Fragments:
+    """The text of the limits of a virtual MTA; of those with the same limits it is made once."""
+
+    def __init__(self, limits: Limits, policy: DeployPolicy) -> None:
+        self._limits = limits
+        self._policy = policy
+        self._known: dict[tuple[tuple[str, int], ...], Fragment] = {}
+
+    def of(self, record: IpRecord) -> Fragment:
+        key = tuple(sorted(record.bounds.items()))
+        if key not in self._known:
+            template = _template("limits.conf.j2")
+            text = template.render(policy=self._policy, limits=self._limits.of(record.bounds))
+            self._known[key] = Fragment(text.rstrip("\n"))
+        return self._known[key]
 
 
-def _virtual_mta(record: IpRecord, policy: DeployPolicy) -> VirtualMta:
+def _virtual_mta(record: IpRecord, policy: DeployPolicy, limits: Fragment) -> VirtualMta:
     return VirtualMta(
         name=record.vmta,
         address=str(record.address),
@@ -145,6 +136,7 @@ def _virtual_mta(record: IpRecord, policy: DeployPolicy) -> VirtualMta:
         domain=record.domain,
         key_path=record.dkim_key_path,
         cap=daily_cap(record, policy),
+        limits=limits,
     )
 
 

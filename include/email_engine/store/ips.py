@@ -1,11 +1,13 @@
 """Sending IPs in the database: reading them as records, changing state, plan and allowance."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from ipaddress import ip_address
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from email_engine.errors import InputError
@@ -57,9 +59,10 @@ def _query(day: date) -> Select[Any]:
     )  # fmt: skip
 
 
-def _record(row: Row[Any]) -> IpRecord:
+def _record(row: Row[Any], bounds: Mapping[str, int]) -> IpRecord:
     state = IpState(row.status)
     may_send = state in SENDING_STATES and not row.paused and not row.braked
+    allowance = (row.messages or 0) if may_send else 0
     return IpRecord(
         ip_id=row.ip_id,
         address=_address(row.address),
@@ -78,7 +81,7 @@ def _record(row: Row[Any]) -> IpRecord:
         dkim_key_path=row.dkim_key_path,
         state=state,
         state_since=row.status_since,
-        allowance=(row.messages or 0) if may_send else 0,
+        allowance=allowance,
         daily_target=row.target_daily_quota,
         schedule=row.schedule,
         phase=row.phase,
@@ -89,7 +92,26 @@ def _record(row: Row[Any]) -> IpRecord:
         dealt=row.messages is not None,
         braked=row.braked,
         mailwizz_addresses=tuple(map(_address, row.addresses)),
+        bounds={name: messages for name, messages in bounds.items() if messages < allowance},
     )
+
+
+def load_bounds(conn: Connection, *, day: date, tenant: str | None = None) -> dict[int, dict[str, int]]:
+    """Messages by mailbox provider that stand for an IP on the UTC `day`, by its id: the newest rows whose day is not later.
+    Those that are no less than its allowance bound nothing."""
+    rows = allowances.c
+    query = (
+        select(rows.ip_id, rows.provider, rows.messages)
+        .ext(distinct_on(rows.ip_id, rows.provider))
+        .where(rows.provider != "*", rows.day <= day)
+        .order_by(rows.ip_id, rows.provider, rows.day.desc())
+    )
+    if tenant is not None:
+        query = query.where(rows.tenant == tenant)
+    found: dict[int, dict[str, int]] = defaultdict(dict)
+    for row in conn.execute(query):
+        found[row.ip_id][row.provider] = row.messages
+    return dict(found)
 
 
 def _address(value: Any) -> IpAddress:
@@ -107,12 +129,15 @@ def load_ips(
     """Every IP of the fleet that the session may see, oldest first, with the allowance in force on the UTC `day`.
 
     The allowance is the newest row for all providers whose day is not later than `day`; it is 0 while the IP is
-    parked, paused, braked, or was never given one."""
+    parked, paused, braked, or was never given one. So are the bounds of single providers; there are none where the
+    allowance is 0."""
     query = _query(day)
     for column, wanted in ((ips.c.tenant, tenant), (ips.c.mta_host, mta_host), (ips.c.mailwizz, mailwizz)):
         if wanted is not None:
             query = query.where(column == wanted)
-    return tuple(_record(row) for row in conn.execute(query))
+    rows = conn.execute(query).all()
+    bounds = load_bounds(conn, day=day, tenant=tenant)
+    return tuple(_record(row, bounds.get(row.ip_id, {})) for row in rows)
 
 
 def lock_ips(conn: Connection, tenant: str) -> None:

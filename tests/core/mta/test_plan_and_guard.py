@@ -4,10 +4,11 @@ import pytest
 
 from email_engine.fleet.model import Mode, MtaHost
 from email_engine.fleet.providers import shipped_providers
+from email_engine.home import CONFIG
 from email_engine.mta.guard import Grounds, find_breaches
 from email_engine.mta.layout import compose
 from email_engine.mta.plan import plan_deployment
-from email_engine.mta.policy import shipped_policy
+from email_engine.mta.policy import parse_policy, shipped_policy
 from email_engine.mta.render import render_host
 from tests.core.mta.records import record
 
@@ -119,6 +120,35 @@ class TestGuard:
         )
         names = [f"aurora-{n}" for n in range(1, 11)]
         assert breaches(planned, names, rates_may_rise=may) == expected
+
+    @pytest.mark.parametrize(
+        ("before", "after", "given", "expected"),
+        [
+            ({"microsoft": 50}, {"microsoft": 100}, ["aurora-1"], []),
+            ({"microsoft": 50}, {"microsoft": 100}, [], ["cap_raised"]),
+            ({"microsoft": 50}, {}, ["aurora-1"], []),
+            ({"microsoft": 50}, {}, ["aurora-2"], ["cap_raised"]),
+            ({"gmx": 50}, {"gmx": 100}, ["aurora-1"], []),
+            ({"gmx": 50, "orange": 9}, {}, ["aurora-1"], []),
+            ({"gmx": 50, "orange": 9}, {}, [], ["cap_raised"]),
+            ({}, {"microsoft": 50, "gmx": 7}, [], []),
+            ({"gmx": 50}, {"gmx": 7}, [], []),
+        ],
+        ids=["more", "more without ground", "ends", "another's ground", "more in a group", "all end", "all end without",
+             "begins", "less"],
+    )  # fmt: skip
+    def test_more_of_an_allowance_at_a_provider_needs_it_as_its_ground(
+        self, before: dict[str, int], after: dict[str, int], given: list[str], expected: list[str]
+    ) -> None:
+        planned = plan(record(1, bounds=after), *TEN[1:], running=text(record(1, bounds=before), *TEN[1:]))
+        assert planned.changed
+        assert breaches(planned, ["aurora-1"], may_rise=given) == expected
+
+    def test_a_policy_that_speaks_of_days_hides_what_was_given(self) -> None:
+        a_day = parse_policy((CONFIG / "deploy.yaml").read_text().replace("250/h", "6000/d"))
+        planned = plan(record(1), *TEN[1:], running=text(record(1, bounds={"microsoft": 50}), *TEN[1:]))
+        found = find_breaches(planned, Grounds(decided=["aurora-1"], may_rise=["aurora-1"]), a_day)
+        assert [breach.kind for breach in found] == ["cap_raised"]
 
     def test_a_provider_that_is_no_longer_limited_is_a_raise(self) -> None:
         start = RUNNING.index("  <domain $")
