@@ -110,7 +110,8 @@ def test_from_an_empty_database_every_ip_is_decided_and_allowances_are_published
     assert (states["hosts"], states["brake"], states["whole"]) == ("success", "skipped", "success")
     assert states["run"] == "success"
     assert rows(store, schema.decisions) == 100
-    assert rows(store, schema.allowances) == 2 * 47
+    warming = 2 * 7
+    assert rows(store, schema.allowances) == 2 * 47 + warming, "and one for the provider that gets a share"
     with store.session("*") as conn:
         allowed = [ip.allowance for ip in load_ips(conn, day=MIDNIGHT.date(), tenant="aurora")]
     assert allowed == [740] * 40 + [50] * 7 + [0] * 3

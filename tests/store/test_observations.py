@@ -5,14 +5,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert, literal, select, update
 
 from email_engine.fleet.traffic import DayCounts
 from email_engine.store import brakes, ips, schema, versions
 from email_engine.store.brakes import BY_HAND
 from email_engine.store.engine import Store
 from email_engine.store.observations import observe, quotas
+from email_engine.warmup.ladders import UNBOUND
 from email_engine.warmup.observation import DnsHealth, IpObservation
+from email_engine.warmup.policy_file import load_policy
 from tests.fleet_rows import add_delivery
 
 DAY = date(2026, 11, 10)
@@ -22,7 +24,7 @@ HOUR = timedelta(hours=1)
 
 def see(store: Store, day: date = DAY, session: str = "aurora") -> IpObservation:
     with store.session(session) as conn:
-        return observe(conn, "aurora", day, day + timedelta(days=1), 48 * HOUR, 24 * HOUR)[0]
+        return observe(conn, "aurora", day, day + timedelta(days=1), load_policy())[0]
 
 
 def test_accounting_is_summed_by_utc_day_over_providers_for_30_days(
@@ -208,3 +210,65 @@ def test_quotas_are_the_tenants_and_its_streams(store: Store, two_tenants: Simpl
         assert (quotas(conn, "aurora").tenant, quotas(conn, "aurora").streams) == (500_000, {})
         conn.execute(update(schema.streams).values(daily_quota=1_000))
         assert quotas(conn, "aurora").streams == {"newsletter": 1_000}
+
+
+def deliver(store: Store, ip_id: int, provider: str, hour: datetime, **columns: Any) -> None:
+    row = {"delivered": 0, "bounced": 0, "deferred": 0, "complained": 0} | columns
+    with store.session("*") as conn:
+        attempts = row["delivered"] + row["bounced"] + row["deferred"]
+        statement = insert(schema.delivery_stats).values(
+            tenant="aurora", ip_id=ip_id, provider=provider, hour=hour, attempts=attempts, **row
+        )
+        conn.execute(statement)
+
+
+def test_replies_count_by_what_they_mean(store: Store, two_tenants: SimpleNamespace) -> None:
+    ip_id = two_tenants.aurora[0]
+    deliver(
+        store, ip_id, "gmail", START, delivered=10, bounced=5, deferred=9,
+        bounce_meanings={"reputation": 3, "address": 2}, deferral_meanings={"rate": 4, "reputation": 1, "system": 4},
+        named_lists={"zen.spamhaus.org": 2, "dnsbl.example": 1},
+    )  # fmt: skip
+    deliver(store, ip_id, "yahoo", START + HOUR, delivered=1, bounced=1, bounce_meanings={"reputation": 1})
+    seen = see(store)
+    assert seen.days == (DayCounts(DAY, 11, 6, 9, 0, 4, 5, 3, 2),)
+    assert seen.providers == {
+        "gmail": (DayCounts(DAY, 10, 5, 9, 0, 3, 5),),
+        "yahoo": (DayCounts(DAY, 1, 1, 0, 0, 1),),
+    }
+
+
+def test_neighbours_are_the_others_of_the_stream_and_of_the_domain(
+    store: Store, two_tenants: SimpleNamespace
+) -> None:
+    first, second = two_tenants.aurora[:2]
+    deliver(store, first, "gmail", START, delivered=7)
+    deliver(store, second, "gmail", START, delivered=5, bounced=1)
+    seen = see(store)
+    assert (seen.days, seen.peers, seen.domain) == ((DayCounts(DAY, 7),), (DayCounts(DAY, 5, 1),), ())
+    with store.session("*") as conn:
+        kept = {c.name: c for c in schema.streams.c if c.name not in ("name", "pool")}
+        apart = select(literal("apart"), literal("aurora-apart"), *kept.values()).where(
+            schema.streams.c.tenant == "aurora"
+        )
+        conn.execute(insert(schema.streams).from_select(["name", "pool", *kept], apart))
+        conn.execute(
+            update(schema.ips)
+            .where(schema.ips.c.id == second)
+            .values(stream="apart", pool_name="aurora-apart")
+        )
+    seen = see(store)
+    assert (seen.peers, seen.domain) == ((), (DayCounts(DAY, 5, 1),))
+
+
+def test_bounds_of_providers_stand_until_they_end(store: Store, two_tenants: SimpleNamespace) -> None:
+    ip_id = two_tenants.aurora[0]
+    with store.session("*") as conn:
+        version = versions.bump(conn, "test")
+        ips.set_allowance(conn, ip_id, "aurora", DAY, 100, version, None)
+        ips.set_allowance(conn, ip_id, "aurora", DAY, 50, version, None, "microsoft")
+    assert see(store).bounds == {"microsoft": 50}
+    with store.session("*") as conn:
+        ips.set_allowance(conn, ip_id, "aurora", DAY + timedelta(days=1), UNBOUND, version, None, "microsoft")
+        ips.update_plan(conn, ip_id, paces={"yahoo": 0.5})
+    assert (see(store).bounds, see(store).paces) == ({}, {"yahoo": 0.5})

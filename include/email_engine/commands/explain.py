@@ -51,7 +51,16 @@ def run(args: argparse.Namespace) -> int:
             "a decision of this release",
             "read its inputs in table decisions; it cannot be made again",
         )
-    again = decide_again(mine, rows, policy_of(document))
+    try:
+        policy = policy_of(document)
+    except ValueError:
+        raise InputError(
+            f"decision about {args.ip} on {day}",
+            f"policy {mine.policy_digest[:12]} is of another release",
+            "a decision of this release",
+            "read its inputs in table decisions; it cannot be made again",
+        ) from None
+    again = decide_again(mine, rows, policy)
     emit(args, _value(mine, again), _text(mine, again))
     return 0 if again.agrees else 1
 
@@ -79,11 +88,24 @@ def _value(recorded: "Recorded", again: "Again") -> dict[str, Any]:
     }
 
 
+def _score(score: dict[str, Any]) -> str:
+    if score.get("value") is None:
+        return "score: unknown, too little mail"
+    lost = ", ".join(f"{name} {points:g}" for name, points in score["lost"].items() if points)
+    return f"score: {score['value']} ({score['low']} to {score['high']})" + (
+        f", lost by {lost}" if lost else ""
+    )
+
+
 def _text(recorded: "Recorded", again: "Again") -> str:
-    inputs = {k: v for k, v in recorded.inputs.items() if k != "observed" and v not in (None, [], "")}
+    told_apart = ("observed", "score", "bounds", "paces", "allowance")
+    inputs = {k: v for k, v in recorded.inputs.items() if k not in told_apart and v not in (None, [], "")}
+    bounds = ", ".join(f"{n} a day to {name}" for name, n in (recorded.inputs.get("bounds") or {}).items())
     lines = [
         f"{recorded.subject}, {recorded.day}: {recorded.action.replace('_', ' ')}. {recorded.reason}",
-        f"allowance {recorded.inputs.get('allowance')} a day from {recorded.inputs.get('effective')} on",
+        f"allowance {recorded.inputs.get('allowance')} a day from {recorded.inputs.get('effective')} on"
+        + (f", at most {bounds}" if bounds else ""),
+        _score(recorded.inputs.get("score") or {}),
         *(
             f"{gate}: {judged['verdict']}, {judged['bad']} of {judged['messages']} (evidence {judged['evidence']:g})"
             for gate, judged in recorded.verdicts.items()

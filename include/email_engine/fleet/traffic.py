@@ -47,3 +47,15 @@ def by_day(several: Iterable[Iterable[DayCounts]]) -> tuple[DayCounts, ...]:
             for place, name in enumerate(COUNTED):
                 row[place] += getattr(counts, name)
     return tuple(DayCounts(day, *summed[day]) for day in sorted(summed))
+
+
+def without(whole: Iterable[DayCounts], part: Iterable[DayCounts]) -> tuple[DayCounts, ...]:
+    """Sums by day less those of one that is in them; days on which nothing is left are left out."""
+    own = {counts.day: counts for counts in part}
+    left = []
+    for counts in whole:
+        mine = own.get(counts.day)
+        rest = [getattr(counts, name) - (getattr(mine, name) if mine else 0) for name in COUNTED]
+        if any(rest):
+            left.append(DayCounts(counts.day, *rest))
+    return tuple(left)

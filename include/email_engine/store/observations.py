@@ -1,20 +1,26 @@
 """What the database knows about a tenant's IPs at the end of a UTC day, read for the warm-up decision."""
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Date, cast, func, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from email_engine.fleet.model import SENDING_STATES, IpRecord
-from email_engine.fleet.traffic import DayCounts
+from email_engine.fleet.traffic import DayCounts, by_day, without
 from email_engine.store import quarantines
 from email_engine.store import schema as s
 from email_engine.store.brakes import BY_HAND, Brake, engaged
+from email_engine.store.day_counts import days_by_provider, days_of_ips
+from email_engine.store.host_trouble import host_trouble
 from email_engine.store.ips import load_ips
-from email_engine.warmup.observation import WINDOW_DAYS, DnsHealth, IpObservation, midnight
+from email_engine.warmup.ladders import UNBOUND
+from email_engine.warmup.observation import DnsHealth, IpObservation, midnight, parent_domain
+from email_engine.warmup.pace import WHOLE
 from email_engine.warmup.plan import Quotas
+from email_engine.warmup.policy import Policy
 
 Dns = dict[int, tuple[DnsHealth, tuple[str, ...]]]
 
@@ -33,27 +39,32 @@ def observe(
     tenant: str,
     day: date,
     effective: date,
-    dns_max_age: timedelta,
-    lists_max_age: timedelta,
+    policy: Policy,
+    as_of: datetime | None = None,
 ) -> tuple[IpObservation, ...]:
     """Every IP of the tenant at the end of the UTC `day`, in the order of `load_ips`.
 
-    `effective`: the first day that is planned; `dns_max_age`, `lists_max_age`: what was checked earlier counts as unknown."""
+    `effective`: the first day that is planned; `policy`: says how old a check may be. `as_of`: the end of the day by default;
+    earlier, and aware, while the day still runs."""
+    end = as_of or midnight(day + timedelta(days=1))
     records = load_ips(conn, day=effective, tenant=tenant)
-    days = _days(conn, tenant, day)
+    days = days_of_ips(conn, tenant, day, policy.tripwire.lists)
+    providers = days_by_provider(conn, tenant, day)
+    peers, domain = _neighbours(records, days)
     given, standing = _allowances(conn, tenant, day), _allowances(conn, tenant, effective)
     fresh, listed, plans = _fresh_through(conn, day), _last_listed(conn, tenant), _plans(conn, tenant)
-    dns = _dns(conn, tenant, midnight(day + timedelta(days=1)) - dns_max_age)
-    swept = _swept(conn, tenant, midnight(day + timedelta(days=1)) - lists_max_age)
+    dns = _dns(conn, tenant, end - timedelta(hours=policy.dns_max_age_hours))
+    swept = _swept(conn, tenant, end - timedelta(hours=policy.lists_max_age_hours))
     brakes = {brake.ip_id: brake for brake in engaged(conn, tenant=tenant)}
-    stopped = quarantines.standing(conn, tenant)
+    stopped, troubles = quarantines.standing(conn, tenant), host_trouble(conn, end)
     unknown: tuple[DnsHealth, tuple[str, ...]] = (DnsHealth.UNKNOWN, ())
     return tuple(
         IpObservation(
             ip=ip,
-            days=tuple(days[ip.ip_id]),
-            given=given.get(ip.ip_id, 0),
-            standing=standing.get(ip.ip_id, 0),
+            days=days.get(ip.ip_id, ()),
+            given=given[ip.ip_id].get(WHOLE, 0),
+            standing=standing[ip.ip_id].get(WHOLE, 0),
+            bounds={name: n for name, n in sorted(standing[ip.ip_id].items()) if name != WHOLE},
             fresh_through=fresh.get(ip.mta_host),
             dns=dns.get(ip.ip_id, unknown)[0],
             dns_broken=dns.get(ip.ip_id, unknown)[1],
@@ -64,9 +75,36 @@ def observe(
             held_by=_holder(ip, brakes.get(ip.ip_id)),
             quarantined_from=stopped[ip.ip_id].stopped_in if ip.ip_id in stopped else None,
             minor_listing=ip.ip_id in stopped and stopped[ip.ip_id].minor,
+            providers=providers.get(ip.ip_id, {}),
+            peers=peers[ip.ip_id],
+            domain=domain[ip.ip_id],
+            paces=plans[ip.ip_id].paces,
+            trouble=troubles.get(ip.mta_host),
         )
         for ip in records
     )
+
+
+def _neighbours(
+    records: Sequence[IpRecord], days: Mapping[int, tuple[DayCounts, ...]]
+) -> tuple[dict[int, tuple[DayCounts, ...]], dict[int, tuple[DayCounts, ...]]]:
+    """For each IP the others of its stream, and those of other streams below the same parent domain, summed by day."""
+    streams: dict[str, list[IpRecord]] = defaultdict(list)
+    domains: dict[str, list[IpRecord]] = defaultdict(list)
+    for ip in records:
+        streams[ip.stream].append(ip)
+        domains[parent_domain(ip.domain)].append(ip)
+    whole = {name: by_day(days.get(ip.ip_id, ()) for ip in members) for name, members in streams.items()}
+    peers = {ip.ip_id: without(whole[ip.stream], days.get(ip.ip_id, ())) for ip in records}
+    elsewhere = {
+        ip.ip_id: by_day(
+            days.get(other.ip_id, ())
+            for other in domains[parent_domain(ip.domain)]
+            if other.stream != ip.stream
+        )
+        for ip in records
+    }
+    return peers, elsewhere
 
 
 def _holder(ip: IpRecord, brake: Brake | None) -> str | None:
@@ -77,33 +115,20 @@ def _holder(ip: IpRecord, brake: Brake | None) -> str | None:
     return None if expected and brake.dag_id != BY_HAND else f"{brake.actor} ({brake.reason})"
 
 
-def _days(conn: Connection, tenant: str, day: date) -> dict[int, list[DayCounts]]:
-    stats = s.delivery_stats.c
-    utc_day = cast(func.timezone("UTC", stats.hour), Date).label("day")
-    names = ("delivered", "bounced", "deferred", "complained")
-    query = (
-        select(stats.ip_id, utc_day, *(func.sum(stats[name]).label(name) for name in names))
-        .where(stats.tenant == tenant)
-        .where(stats.hour >= midnight(day - timedelta(days=WINDOW_DAYS - 1)))
-        .where(stats.hour < midnight(day + timedelta(days=1)))
-        .group_by(stats.ip_id, utc_day)
-        .order_by(stats.ip_id, utc_day)
-    )
-    found: dict[int, list[DayCounts]] = defaultdict(list)
-    for row in conn.execute(query):
-        found[row.ip_id].append(DayCounts(row.day, *(int(getattr(row, name)) for name in names)))
-    return found
-
-
-def _allowances(conn: Connection, tenant: str, day: date) -> dict[int, int]:
+def _allowances(conn: Connection, tenant: str, day: date) -> dict[int, dict[str, int]]:
+    """By IP and provider, as last set up to the UTC day; `*` is all of it, and a bound that ended is not in it."""
     rows = s.allowances.c
     query = (
-        select(rows.ip_id, rows.messages)
-        .ext(distinct_on(rows.ip_id))
-        .where(rows.tenant == tenant, rows.provider == "*", rows.day <= day)
-        .order_by(rows.ip_id, rows.day.desc())
+        select(rows.ip_id, rows.provider, rows.messages)
+        .ext(distinct_on(rows.ip_id, rows.provider))
+        .where(rows.tenant == tenant, rows.day <= day)
+        .order_by(rows.ip_id, rows.provider, rows.day.desc())
     )
-    return {row.ip_id: row.messages for row in conn.execute(query)}
+    found: dict[int, dict[str, int]] = defaultdict(dict)
+    for row in conn.execute(query):
+        if row.messages < UNBOUND:
+            found[row.ip_id][row.provider] = row.messages
+    return found
 
 
 def _fresh_through(conn: Connection, day: date) -> dict[str, datetime]:
@@ -145,7 +170,9 @@ def _swept(conn: Connection, tenant: str, oldest: datetime) -> frozenset[int]:
 
 def _plans(conn: Connection, tenant: str) -> dict[int, Any]:
     plans = s.warmup_plans.c
-    query = select(plans.ip_id, plans.phase_started_on, plans.last_stop_at).where(plans.tenant == tenant)
+    query = select(plans.ip_id, plans.phase_started_on, plans.last_stop_at, plans.paces).where(
+        plans.tenant == tenant
+    )
     return {row.ip_id: row for row in conn.execute(query)}
 
 

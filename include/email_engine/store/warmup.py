@@ -15,6 +15,7 @@ from email_engine.reputation.rates import rates
 from email_engine.store import brakes, decisions, ips, schema, versions
 from email_engine.warmup.choice import Action
 from email_engine.warmup.footing import footing_after
+from email_engine.warmup.ladders import UNBOUND
 from email_engine.warmup.observation import counts_on
 from email_engine.warmup.plan import Outcome
 from email_engine.warmup.snapshot import observation_document
@@ -88,7 +89,8 @@ def _decision(outcome: Outcome, writing: Writing, acts: bool) -> Decision:
         policy_digest=writing.policy_digest,
         applied=acts,
         inputs=outcome.inputs
-        | {"effective": writing.effective.isoformat(), "allowance": outcome.allowance}
+        | {"effective": writing.effective.isoformat()}
+        | outcome.result
         | {"observed": observation_document(outcome.observation)},
         verdicts=outcome.verdicts,
     )
@@ -126,6 +128,10 @@ def _plan_columns(outcome: Outcome, writing: Writing) -> dict[str, Any]:
         "sent_days_in_phase": footing.sent_days,
         "last_stop_at": footing.last_stop_at,
         "current_daily_quota": outcome.allowance,
+        "paces": dict(footing.paces),
+        "score": choice.score.value,
+        "score_low": choice.score.low if choice.score.known else None,
+        "score_high": choice.score.high if choice.score.known else None,
     }
     if footing.paused_until != seen.ip.paused_until:
         paused = footing.paused_until is not None
@@ -134,6 +140,13 @@ def _plan_columns(outcome: Outcome, writing: Writing) -> dict[str, Any]:
     if choice.action is Action.GRADUATE:
         columns["completed_at"] = writing.as_of
     return columns
+
+
+def _bounds(outcome: Outcome) -> dict[str, int]:
+    """Bounds of providers that change."""
+    before, now = outcome.observation.bounds, outcome.bounds
+    ended = {provider: UNBOUND for provider in before if provider not in now}
+    return ended | {provider: n for provider, n in now.items() if before.get(provider) != n}
 
 
 def _apply(conn: Connection, outcome: Outcome, writing: Writing, decision_id: int, version: int) -> None:
@@ -145,6 +158,10 @@ def _apply(conn: Connection, outcome: Outcome, writing: Writing, decision_id: in
     if outcome.allowance != outcome.observation.standing:
         ips.set_allowance(
             conn, ip.ip_id, ip.tenant, writing.effective, outcome.allowance, version, decision_id
+        )
+    for provider, messages in _bounds(outcome).items():
+        ips.set_allowance(
+            conn, ip.ip_id, ip.tenant, writing.effective, messages, version, decision_id, provider
         )
     if outcome.stops:
         brakes.engage(conn, ip, reason, *who)

@@ -72,15 +72,13 @@ def decide_again(recorded: Recorded, others: Sequence[Recorded], policy: Policy)
     now = {
         "action": outcome.choice.action.value,
         "reason": outcome.reason,
-        "allowance": outcome.allowance,
         "verdicts": outcome.verdicts,
-    }
+    } | outcome.result
     then = {
         "action": recorded.action,
         "reason": recorded.reason,
-        "allowance": recorded.inputs.get("allowance"),
         "verdicts": dict(recorded.verdicts),
-    }
+    } | {name: recorded.inputs.get(name) for name in outcome.result}
     return Again(outcome, tuple((name, then[name], now[name]) for name in now if then[name] != now[name]))
 
 

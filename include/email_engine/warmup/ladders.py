@@ -8,17 +8,19 @@ from datetime import date, timedelta
 from math import ceil
 
 from email_engine.fleet.traffic import DayCounts
+from email_engine.warmup.observation import PROVIDER_DAYS
 from email_engine.warmup.policy import Ladder, Schedule
 
-MIX_DAYS = 14
 MIX_MESSAGES = 100
 """Fewer messages do not tell how an IP's mail is mixed."""
+UNBOUND = 10_000_000
+"""Stands where a provider's bound ended."""
 _STEPS = 20
 
 
 def provider_mix(providers: Mapping[str, Sequence[DayCounts]], last: date) -> dict[str, float]:
     """Parts of the mail of the last 14 days by provider, rounded up to twentieths; empty when there was too little."""
-    first = last - timedelta(days=MIX_DAYS - 1)
+    first = last - timedelta(days=PROVIDER_DAYS - 1)
     sent = {name: sum(c.sent for c in days if first <= c.day <= last) for name, days in providers.items()}
     whole = sum(sent.values())
     if whole < MIX_MESSAGES:

@@ -10,6 +10,8 @@ from email_engine.fleet.traffic import DayCounts
 
 WINDOW_DAYS = 30
 """Mailbox providers remember about 30 days: older mail neither proves nor warms."""
+PROVIDER_DAYS = 14
+"""How far back days are known by provider."""
 
 
 class DnsHealth(StrEnum):
@@ -33,9 +35,10 @@ class IpObservation:
     `held_by`: who else holds its brake, None if nobody does or release was asked for.
     `quarantined_from`: in quarantine, the state in which it was stopped; `minor_listing`: was that one listing of little
     weight, alone in its pool, that ended meanwhile?
-    `providers`: `days` by mailbox provider; `peers`: the other IPs of its stream, summed by day; `domain`: likewise those of
-    its DKIM domain in other streams. `paces`: speed 0..1 that was left to a provider, or under `*` to the whole IP; what is
-    not in it is not slowed. `trouble`: why the signals of its host cannot be trusted, a clause; None if they can."""
+    `providers`: the last 14 of `days` by mailbox provider; `peers`: the other IPs of its stream, summed by day; `domain`: likewise those of
+    other streams whose DKIM domain has the same parent. `paces`: speed 0..1 that was left to a provider, or under `*` to the whole IP; what is
+    not in it is not slowed; `bounds`: messages a UTC day for providers that may not have all, in force on the planned day if
+    nothing were decided. `trouble`: why the signals of its host cannot be trusted, a clause; None if they can."""
 
     ip: IpRecord
     days: tuple[DayCounts, ...] = ()
@@ -55,6 +58,7 @@ class IpObservation:
     peers: tuple[DayCounts, ...] = ()
     domain: tuple[DayCounts, ...] = ()
     paces: Mapping[str, float] = field(default_factory=dict)
+    bounds: Mapping[str, int] = field(default_factory=dict)
     trouble: str | None = None
 
 
@@ -77,6 +81,12 @@ def evidence_since(observation: IpObservation, day: date) -> date:
     if observation.last_stop_at:
         first = max(first, observation.last_stop_at.date())
     return first
+
+
+def parent_domain(domain: str) -> str:
+    """What the DKIM domains of one sender have in common: all but the first of three labels or more."""
+    _, _, parent = domain.partition(".")
+    return parent if "." in parent else domain
 
 
 def between(days: Iterable[DayCounts], first: date, last: date) -> tuple[DayCounts, ...]:

@@ -42,6 +42,7 @@ class Outcome:
         """Does anything change that a deployment or a sync must follow?"""
         return (
             self.allowance != self.observation.standing
+            or self.bounds != self.observation.bounds
             or self.choice.event is not None
             or self.stops
             or self.releases
@@ -49,8 +50,8 @@ class Outcome:
 
     @property
     def verdicts(self) -> dict[str, Any]:
-        """Each gate's verdict with its counts and the detector's value, as plain JSON; deferrals of each provider that is not
-        fine; and the score."""
+        """Each gate's verdict with its counts and the detector's value, as plain JSON; and the deferrals of each provider that
+        is not fine."""
         found: dict[str, Any] = {name: _plain(judged) for name, judged in self.choice.judgements.items()}
         pressed = {
             name: _plain(judged)
@@ -59,13 +60,18 @@ class Outcome:
         }
         if pressed:
             found["deferrals"]["providers"] = pressed
-        if found:
-            score = self.choice.score
-            found["score"] = {
-                "value": score.value, "low": score.low, "high": score.high, "lost": dict(score.lost),
-                "paces": dict(self.choice.paces),
-            }  # fmt: skip
         return found
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What was decided apart from action, reason and verdicts, as plain JSON."""
+        score = self.choice.score
+        return {
+            "allowance": self.allowance,
+            "bounds": dict(self.bounds),
+            "paces": dict(self.choice.paces),
+            "score": {"value": score.value, "low": score.low, "high": score.high, "lost": dict(score.lost)},
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +234,6 @@ def _inputs(observation: IpObservation, day: date, quota: int, pot: str | None) 
         "listed": list(ip.blacklisted_on),
         "lists_known": observation.lists_known,
         "trouble": observation.trouble,
-        "paces": dict(observation.paces),
         "held_by": observation.held_by,
         "paused_until": ip.paused_until and ip.paused_until.isoformat(),
         "last_stop_at": observation.last_stop_at and observation.last_stop_at.isoformat(),

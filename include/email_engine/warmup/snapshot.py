@@ -1,25 +1,49 @@
 """Observations and policies as plain JSON, so that a decision can be made again from what it was made of."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from email_engine.fleet.traffic import COUNTED, DayCounts
 from email_engine.warmup.observation import IpObservation
 from email_engine.warmup.policy import Policy
 
 _OBSERVATION = TypeAdapter(IpObservation)
 _POLICY = TypeAdapter(Policy)
+_LISTS = ("days", "peers", "domain")
 
 
 def observation_document(observation: IpObservation) -> dict[str, Any]:
-    """Everything that a decision may look at, as plain JSON."""
-    document: dict[str, Any] = _OBSERVATION.dump_python(observation, mode="json")
+    """Everything that a decision may look at, as plain JSON; days as `[day, count, ...]` without the zeros at the end."""
+    bare = _OBSERVATION.dump_python(observation, mode="json", exclude={*_LISTS, "providers"})
+    document: dict[str, Any] = bare | {name: _rows(getattr(observation, name)) for name in _LISTS}
+    document["providers"] = {name: _rows(days) for name, days in observation.providers.items()}
     return document
 
 
 def observation_of(document: dict[str, Any]) -> IpObservation:
     """The observation again; raises ValueError for a document of another release."""
-    return _OBSERVATION.validate_python(document)
+    read = document | {name: [_day(row) for row in document.get(name, ())] for name in _LISTS}
+    read["providers"] = {
+        name: [_day(row) for row in rows] for name, rows in document.get("providers", {}).items()
+    }
+    return _OBSERVATION.validate_python(read)
+
+
+def _rows(days: Iterable[DayCounts]) -> list[list[Any]]:
+    rows = []
+    for counts in days:
+        values = [getattr(counts, name) for name in COUNTED]
+        while values and not values[-1]:
+            values.pop()
+        rows.append([counts.day.isoformat(), *values])
+    return rows
+
+
+def _day(row: Any) -> Any:
+    """A row as a mapping; rows of earlier releases are mappings already."""
+    return dict(zip(("day", *COUNTED), row, strict=False)) if isinstance(row, list) else row
 
 
 def policy_document(policy: Policy) -> dict[str, Any]:

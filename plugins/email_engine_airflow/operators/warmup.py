@@ -98,10 +98,7 @@ class DecideWarmup(BaseOperator):
         policies.remember(conn, policy.digest, policy_document(policy))
         for day in days:
             known = warmup.decided(conn, self.tenant, day)
-            seen = observations.observe(
-                conn, self.tenant, day, effective,
-                timedelta(hours=policy.dns_max_age_hours), timedelta(hours=policy.lists_max_age_hours),
-            )  # fmt: skip
+            seen = observations.observe(conn, self.tenant, day, effective, policy)
             promised: Counter[str] = Counter()
             for observation in seen:
                 if str(observation.ip.address) in known and observation.ip.state in SENDING_STATES:

@@ -63,7 +63,8 @@ def recorded(outcome: Outcome, **changes: Any) -> Recorded:
         reason=outcome.reason,
         inputs=through_json(
             outcome.inputs
-            | {"effective": NEXT.isoformat(), "allowance": outcome.allowance}
+            | {"effective": NEXT.isoformat()}
+            | outcome.result
             | {"observed": observation_document(outcome.observation)}
         ),
         verdicts=through_json(outcome.verdicts),

@@ -78,8 +78,11 @@ def test_what_other_ips_were_promised_already_is_not_dealt_again() -> None:
 
 
 def test_outcomes_change_nothing_when_the_allowance_stands_and_nothing_happens() -> None:
-    outcomes = plan_tenant([warming(1), warming(2, standing=0)], POLICY, Quotas(1_000), DAY, NEXT)
-    assert [outcome.changes for outcome in outcomes] == [False, True]
+    bounds = {"microsoft": 25}
+    seen = [warming(1, bounds=bounds), warming(2, standing=0, bounds=bounds), warming(3)]
+    outcomes = plan_tenant(seen, POLICY, Quotas(1_000), DAY, NEXT)
+    assert [outcome.changes for outcome in outcomes] == [False, True, True]
+    assert [outcome.bounds for outcome in outcomes] == [bounds] * 3
 
 
 def standby(number: int) -> Any:

@@ -1,0 +1,97 @@
+"""Days of delivery_stats as counts: per IP, and per IP and mailbox provider."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from datetime import date, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Date, Integer, Row, cast, func, select
+
+from email_engine.fleet.traffic import DayCounts
+from email_engine.store.schema import delivery_stats
+from email_engine.warmup.observation import PROVIDER_DAYS, WINDOW_DAYS, midnight
+
+_STATS = delivery_stats.c
+_DAY = cast(func.timezone("UTC", _STATS.hour), Date).label("day")
+_NAMED = _STATS.named_lists != cast({}, _STATS.named_lists.type)
+
+
+def _meaning(column: ColumnElement[Any], *meanings: str) -> ColumnElement[int]:
+    parts = [func.coalesce(cast(column[name].as_string(), Integer), 0) for name in meanings]
+    return func.sum(sum(parts[1:], parts[0]))
+
+
+_SUMS = (
+    *(func.sum(_STATS[name]).label(name) for name in ("delivered", "bounced", "deferred", "complained")),
+    _meaning(_STATS.bounce_meanings, "reputation").label("blocked"),
+    _meaning(_STATS.deferral_meanings, "reputation", "rate").label("pressed"),
+)
+
+
+def _rows(conn: Connection, tenant: str, first: date, last: date, *keys: Any) -> Iterator[Row[Any]]:
+    query = (
+        select(*keys, _DAY, *_SUMS)
+        .where(_STATS.tenant == tenant, _STATS.hour >= midnight(first))
+        .where(_STATS.hour < midnight(last + timedelta(days=1)))
+        .group_by(*keys, _DAY)
+        .order_by(*keys, _DAY)
+    )
+    yield from conn.execute(query)
+
+
+def _counts(row: Row[Any], named: int = 0, grave: int = 0) -> DayCounts:
+    return DayCounts(
+        day=row.day,
+        delivered=int(row.delivered),
+        bounced=int(row.bounced),
+        deferred=int(row.deferred),
+        complained=int(row.complained),
+        blocked=int(row.blocked),
+        pressed=int(row.pressed),
+        named=named,
+        named_grave=grave,
+    )
+
+
+def days_of_ips(
+    conn: Connection, tenant: str, day: date, grave: Collection[str]
+) -> dict[int, tuple[DayCounts, ...]]:
+    """The last 30 days of each IP of the tenant, oldest first.
+
+    `grave`: parts of the names of those block lists that stop an IP at any volume."""
+    first = day - timedelta(days=WINDOW_DAYS - 1)
+    named = _named(conn, tenant, first, day, grave)
+    found: dict[int, list[DayCounts]] = defaultdict(list)
+    for row in _rows(conn, tenant, first, day, _STATS.ip_id):
+        found[row.ip_id].append(_counts(row, *named.get((row.ip_id, row.day), (0, 0))))
+    return {ip_id: tuple(days) for ip_id, days in found.items()}
+
+
+def days_by_provider(conn: Connection, tenant: str, day: date) -> dict[int, dict[str, tuple[DayCounts, ...]]]:
+    """The last 14 days of each IP by mailbox provider; names of lists are not looked at."""
+    first = day - timedelta(days=PROVIDER_DAYS - 1)
+    found: dict[int, dict[str, list[DayCounts]]] = defaultdict(lambda: defaultdict(list))
+    for row in _rows(conn, tenant, first, day, _STATS.ip_id, _STATS.provider):
+        found[row.ip_id][row.provider].append(_counts(row))
+    return {
+        ip_id: {provider: tuple(days) for provider, days in providers.items()}
+        for ip_id, providers in found.items()
+    }
+
+
+def _named(
+    conn: Connection, tenant: str, first: date, last: date, grave: Collection[str]
+) -> dict[tuple[int, date], tuple[int, int]]:
+    """Replies that named a block list, and those that named a grave one, by IP and day: they are rare."""
+    query = select(_STATS.ip_id, _DAY, _STATS.named_lists).where(
+        _STATS.tenant == tenant, _STATS.hour >= midnight(first),
+        _STATS.hour < midnight(last + timedelta(days=1)), _NAMED,
+    )  # fmt: skip
+    found: dict[tuple[int, date], tuple[int, int]] = {}
+    for row in conn.execute(query):
+        named, worse = found.get((row.ip_id, row.day), (0, 0))
+        for name, count in row.named_lists.items():
+            named += int(count)
+            worse += int(count) if any(part in name.lower() for part in grave) else 0
+        found[row.ip_id, row.day] = named, worse
+    return found
