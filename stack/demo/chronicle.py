@@ -117,7 +117,7 @@ class Chronicle:
             for at, vmta, before, after, reason in self._rows(
                 select(h.as_of, ips.c.vmta_name, h.from_status, h.to_status, h.reason)
                 .join_from(ip_state_history, ips, ips.c.id == h.ip_id)
-                .where(h.as_of > since, h.from_status.is_not(None))
+                .where(h.as_of > since, h.from_status.is_not(None), h.from_status != h.to_status)
             )
         ]
         found += [

@@ -157,6 +157,21 @@ def test_a_listed_ip_is_quarantined_braked_and_told_about(lab: RunningLab, store
 
 
 @pytest.mark.usefixtures("fleet")
+def test_a_listing_of_a_parked_ip_is_in_its_history_once_and_parks_nothing_again(
+    lab: RunningLab, store: Store
+) -> None:
+    lab.knob("list_ip", ip="198.51.100.20", zone=ZEN)
+    since = record_of(store, "198.51.100.20").state_since
+    for _ in range(2):
+        run_sweep()
+    ip = record_of(store, "198.51.100.20")
+    assert (ip.state, ip.state_since, ip.blacklisted_on) == ("standby", since, ("zen-lab",))
+    (history,) = rows(store, s.ip_state_history)
+    assert (history.event, history.from_status, history.to_status) == ("listed", "standby", "standby")
+    assert "listed on zen-lab" in history.reason
+
+
+@pytest.mark.usefixtures("fleet")
 def test_running_the_same_run_again_changes_nothing_twice(lab: RunningLab, store: Store) -> None:
     lab.knob("list_ip", ip="198.51.100.12", zone=ZEN)
     run_sweep()

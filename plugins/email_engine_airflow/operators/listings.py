@@ -142,6 +142,8 @@ def _write(
         if decision.listed_on != ip.blacklisted_on:
             ips.set_listed(conn, ip.ip_id, decision.listed_on)
         if not decision.quarantine:
+            if acts:
+                _note_parked(conn, ip, decision, run, now)
             continue
         decision_id = decided("decision", "quarantine", decision.reason, listed_on=list(decision.listed_on))
         if not acts:
@@ -149,6 +151,25 @@ def _write(
         if version is None:
             version = versions.bump(conn, f"{PIPELINE}: listed IPs quarantined", (run.dag_id, run.run_id))
         listings.quarantine(conn, ip, decision, decision_id, version, run.actor, now, run.dag_id, run.run_id)
+
+
+def _note_parked(
+    conn: "Connection", ip: "IpRecord", decision: "ListingDecision", run: Run, now: datetime
+) -> None:
+    """A listing that finds the IP parked is part of its history: it stays, and its clean days begin anew."""
+    from email_engine.blocklists.decide import ListingAction
+    from email_engine.lifecycle.machine import Event, known
+    from email_engine.store import ips
+
+    fresh = [
+        step for step in decision.steps
+        if step.action is ListingAction.OPEN and step.seen is not None and step.seen.parks
+    ]  # fmt: skip
+    if fresh and known(ip.state, Event.LISTED):
+        reason = "; ".join(step.reason for step in fresh)
+        ips.transition(
+            conn, ip.ip_id, Event.LISTED, ip.state, reason, run.actor, now, None, run.dag_id, run.run_id
+        )
 
 
 def _tell_listings(
