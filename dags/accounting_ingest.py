@@ -9,14 +9,19 @@ seen, oldest first, and adds their delivered, bounced, deferred and complained r
 mailbox provider and hour. Bounces and complaints are kept one by one in `delivery_events`, with campaign and a keyed
 hash of the recipient (key: `EMAIL_ENGINE_RECIPIENT_KEY`, or a file named by `EMAIL_ENGINE_RECIPIENT_KEY_FILE`, 16
 bytes at least, the same on every worker; without it they are kept without recipient). A complaint counts for the hour
-in which its mail was sent where it tells that (`counted_by` header or message), else for that of the report. A file
+in which its mail was sent where it tells that (`counted_by` header or message), else for that of the report. What
+receivers mean by their replies (`include/config/lexicon.yaml`) counts in `bounce_meanings`, `deferral_meanings` and
+`named_lists`; each wording stands once in `reply_texts`, and more than 5 % of unknown ones raise an alert. A file
 is known by its content and taken whole or not at all, so nothing counts twice, whatever is killed, cleared or copied;
 of a file whose beginning was taken before, the rest counts.
 
-**What it changes** tables accounting_files, accounting_quarantine, delivery_stats, delivery_events and alerts. Nothing
-on the hosts; old files are PowerMTA's to delete. Rows of IPs outside the fleet are counted as rejected. Unreadable rows
-go to the quarantine with file, line and reason. A file with more than 1 % of them (`include/config/accounting.yaml`) is
-refused with an alert, and the next one is taken. A dry run reads and reports, and writes nothing.
+When a file was taken, `publish` starts what looks at new counts (asset `email-engine-accounting`).
+
+**What it changes** tables accounting_files, accounting_quarantine, delivery_stats, delivery_events, reply_texts and
+alerts. Nothing on the hosts; old files are PowerMTA's to delete. Rows of IPs outside the fleet are counted as rejected,
+and on their file (`strangers`). Unreadable rows and rows dated in the future go to the quarantine with file, line and
+reason. A file with more than 1 % of them (`include/config/accounting.yaml`) is refused with an alert, and the next one is
+taken. A dry run reads and reports, and writes nothing.
 
 **If it fails** the failed task's log names the host and the next step; the other hosts go on, and the next run catches
 up. `Unreachable`: is the host up, is its SSH open to this worker? `AccessDenied` or a changed host key: see the
@@ -30,8 +35,9 @@ from datetime import datetime, timedelta
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, TriggerRule
 
+from email_engine_airflow.assets import ACCOUNTING
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
-from email_engine_airflow.operators.accounting import IngestHost, ListMtaHosts
+from email_engine_airflow.operators.accounting import IngestHost, ListMtaHosts, PublishAccounting
 from email_engine_airflow.operators.alerts import SendAlerts
 
 with DAG(
@@ -60,8 +66,10 @@ with DAG(
     ingest = IngestHost.partial(task_id="ingest", map_index_template="{{ task.mta_host }}").expand(
         mta_host=hosts.output
     )
-    # `tell` runs after failures too: this leaf keeps it from making a failed run look fine.
+    publish = PublishAccounting(task_id="publish", trigger_rule=TriggerRule.ALL_DONE, outlets=[ACCOUNTING])
+    # `publish` and `tell` run after failures too: this leaf keeps them from making a failed run look fine.
     whole = EmptyOperator(task_id="whole", trigger_rule=TriggerRule.NONE_FAILED)
     tell = SendAlerts(task_id="tell")
 
+    ingest >> publish >> tell
     [hosts, ingest] >> whole >> tell

@@ -1,5 +1,6 @@
 """Accounting rows made from what happened to mail, and the records that follow hours after a delivery."""
 
+from email.utils import formatdate
 from heapq import heappop, heappush
 from typing import Any
 
@@ -148,6 +149,7 @@ class Sequels:
             "header_x-job": message.job,
             "header_subject": "Newsletter",
             "header_message-id": message.message_id,
+            "header_date": formatdate(int(mail.queued)),
             "header_x-hmxmroriginalrecipient": message.rcpt if hidden else "",
             "arf_source-ip": address if self.source_ip_in_complaints else "",
         }

@@ -10,13 +10,15 @@ from types import SimpleNamespace
 from typing import Any, Self
 
 import pytest
+from airflow.sdk import Asset
+from airflow.sdk.exceptions import AirflowSkipException
 from sqlalchemy import func, select, update
 
 from email_engine.errors import EngineError, InputError, Unreachable
 from email_engine.store import schema as s
 from email_engine.store.engine import Store
 from email_engine_airflow.hooks.powermta import PowerMtaHook
-from email_engine_airflow.operators.accounting import IngestHost, ListMtaHosts
+from email_engine_airflow.operators.accounting import IngestHost, ListMtaHosts, PublishAccounting
 from tests.airflow_connections import engine_connection
 from tests.fleet_rows import add_host, add_ip, add_tenant
 from tests.integration.ssh_host import SshHost
@@ -84,11 +86,16 @@ def content(delivered: int, bad: int = 0) -> bytes:
     return (HEADER + good + "x\r\n" * bad).encode()
 
 
-def ingest(mta_host: str = "mta-1", *, dry_run: bool = False) -> dict[str, Any]:
+def ingest(
+    mta_host: str = "mta-1",
+    *,
+    dry_run: bool = False,
+    at: datetime = datetime(2026, 11, 1, 11, tzinfo=UTC),
+) -> dict[str, Any]:
     run = SimpleNamespace(
         dag_id="accounting_ingest",
         run_id="scheduled__1",
-        run_after=datetime(2026, 11, 1, 11, tzinfo=UTC),
+        run_after=at,
         logical_date=None,
     )
     operator = IngestHost(task_id="ingest", mta_host=mta_host)
@@ -198,6 +205,69 @@ def test_a_dry_run_reads_and_reports_and_writes_nothing(fleet: Store, host: Fake
     result = ingest(dry_run=True)
     assert (result["taken"], result["refused"], result["records"]) == (1, 1, 3)
     assert [count(fleet, table) for table in (s.accounting_files, s.delivery_stats, s.alerts)] == [0, 0, 0]
+
+
+REPORTS = "type,timeLogged,feedbackType,rcpt,dlvSourceIp,header_X-job,header_Message-Id,header_Date,arf_Arrival-Date"
+
+
+@pytest.mark.parametrize(
+    ("sent", "arrived", "day"),
+    [
+        pytest.param("Fri, 30 Oct 2026 23:30:00 +0000", "", 30, id="by the date of the mail"),
+        pytest.param(
+            "Fri, 30 Oct 2026 23:30:00 +0000", "Sat, 31 Oct 2026 02:10:00 +0200", 31, id="by its arrival"
+        ),
+        pytest.param("", "", 5, id="by the report, where it tells neither"),
+        pytest.param("Fri, 30 Oct 2099 23:30:00 +0000", "", 5, id="by the report, where the date is a lie"),
+    ],
+)
+def test_a_late_complaint_counts_for_the_day_the_mail_was_sent(
+    fleet: Store, host: FakeHost, sent: str, arrived: str, day: int
+) -> None:
+    report = (
+        f'f,2026-11-05 09:00:00+0000,abuse,ann@yahoo.com,198.51.100.1,camp-1,<m1@aurora>,"{sent}","{arrived}"'
+    )
+    host.files = {"fbl.csv": (f"{REPORTS}\r\n{report}\r\n".encode(), 10)}
+    ingest(at=datetime(2026, 11, 5, 10, tzinfo=UTC))
+    with fleet.session(tenant="*") as conn:
+        (row,) = conn.execute(select(s.delivery_stats.c.hour, s.delivery_stats.c.complained)).all()
+    assert (row.hour.day, row.complained) == (day, 1)
+
+
+def publish(store: Store, run_id: str, *, dry_run: bool = False) -> dict[str, Any]:
+    asset = Asset("email-engine-accounting")
+    told = {asset: SimpleNamespace(extra={})}
+    run = SimpleNamespace(
+        dag_id="accounting_ingest",
+        run_id=run_id,
+        run_after=datetime(2026, 11, 1, 11, tzinfo=UTC),
+        logical_date=None,
+    )
+    context = {"dag_run": run, "params": {"dry_run": dry_run}, "outlet_events": told}
+    PublishAccounting(task_id="publish", outlets=[asset]).execute(context)
+    return dict(told[asset].extra)
+
+
+def test_new_counts_are_published_by_the_run_that_took_them_and_by_no_other(
+    fleet: Store, host: FakeHost
+) -> None:
+    host.files = {"a.csv": (content(1), 1), "b.csv": (b"", 2)}
+    ingest()
+    assert publish(fleet, "scheduled__1") == {"files": 1}
+    with pytest.raises(AirflowSkipException, match="no file was taken"):
+        publish(fleet, "scheduled__2")
+    with pytest.raises(AirflowSkipException, match="dry run"):
+        publish(fleet, "scheduled__1", dry_run=True)
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_rows_from_the_future_refuse_their_file_with_an_alert(
+    fleet: Store, host: FakeHost, dry_run: bool
+) -> None:
+    host.files = {"a.csv": (content(3).replace(b"2026-11-01", b"2126-11-01"), 1)}
+    assert ingest(dry_run=dry_run)["refused"] == 1
+    assert attempts(fleet) == 0
+    assert count(fleet, s.alerts) == (not dry_run)
 
 
 @pytest.mark.usefixtures("host")

@@ -75,6 +75,13 @@ def seen_files(conn: Connection, mta_host: str) -> frozenset[tuple[str, int, int
     return frozenset((r.name, r.size, r.modified) for r in rows)
 
 
+def taken_by(conn: Connection, dag_id: str, run_id: str) -> int:
+    """How many files a run took."""
+    c = accounting_files.c
+    query = select(func.count()).where(c.dag_id == dag_id, c.run_id == run_id, c.status == TAKEN)
+    return int(conn.execute(query).scalar_one())
+
+
 def mark_checked(conn: Connection, mta_host: str, at: datetime) -> None:
     """Every closed accounting file that the host had at `at` is known: from here on silence means no mail."""
     checked = mta_hosts.c.accounting_checked_at
