@@ -1,4 +1,4 @@
-"""What small numbers prove about a rate (facts: deliverability, section 3). Exact, without scipy.
+"""What small numbers prove about a rate (facts: deliverability, section 3). Exact.
 
 Two questions, two tools. "Is it bad?" is asked every day, so it needs a detector whose false alarms do not pile up: the
 Shiryaev-Roberts form M = (M + 1) * e over daily mixture e-values (Shin, Ramdas and Rinaldo, arXiv 2203.03532); the mean
@@ -10,14 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from operator import itemgetter
 
-from scipy.special import betaincinv
+from scipy.special import bdtr, betaincc, betaincinv
 
 PRIOR_WEIGHT = 2.0
 """First parameter of the mixture's Beta; its mean is twice the limit (at 5 %: Beta(2, 18), cut to rates above 5 %)."""
 _TINY = 1e-300
 _MOST_STEPS = 20_000
 _CEILING = 1e12
+_UNDERFLOW = 1e-290
+_FIRST, _SECOND = itemgetter(0), itemgetter(1)
+_FORGOTTEN = 1e-16
+"""Days before a run of e-values with this product change the detector by less than 0.0001, whatever they held."""
 
 
 class Verdict(StrEnum):
@@ -67,36 +72,57 @@ def _log_fraction(a: float, b: float, x: float) -> float:
 
 def log_beta_survival(a: float, b: float, x: float) -> float:
     """log P(X > x) for X ~ Beta(a, b), 0 < x < 1; exact far into both tails."""
+    above = float(betaincc(a, b, x))
+    if _UNDERFLOW < above < 0.5:
+        return math.log(above)
     if x > (a + 1.0) / (a + b + 2.0):
         return _log_fraction(b, a, 1.0 - x)
     below = _log_fraction(a, b, x)
     return math.log1p(-math.exp(min(below, -1e-17)))
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=64)
+def _prior(limit: float) -> tuple[float, float, float]:
+    """The mixture's Beta for a limit, and the log of its part above it."""
+    a, b = PRIOR_WEIGHT, PRIOR_WEIGHT / (2 * limit) - PRIOR_WEIGHT
+    return a, b, _log_beta(a, b) + log_beta_survival(a, b, limit)
+
+
 def log_evalue(bad: int, messages: int, limit: float) -> float:
     """log of the mixture e-value for `bad` of `messages` against every rate up to `limit`."""
-    a, b = PRIOR_WEIGHT, PRIOR_WEIGHT / (2 * limit) - PRIOR_WEIGHT
+    a, b, prior = _prior(limit)
     good = messages - bad
     return (
         _log_beta(bad + a, good + b)
         + log_beta_survival(bad + a, good + b, limit)
-        - _log_beta(a, b)
-        - log_beta_survival(a, b, limit)
+        - prior
         - bad * math.log(limit)
         - good * math.log1p(-limit)
     )
+
+
+@lru_cache(maxsize=1 << 18)
+def _evalue(bad: int, messages: int, limit: float) -> float:
+    return math.exp(min(log_evalue(bad, messages, limit), 50.0))
 
 
 def detector(days: Sequence[tuple[int, int]], limit: float, bearable: Sequence[float] | None = None) -> float:
     """The Shiryaev-Roberts value after `days` of (bad, messages); 0 without mail, at most 1e12.
 
     `bearable`: the limit of each day, where some days may bear more than `limit`."""
-    value = 0.0
-    for number, (bad, messages) in enumerate(days):
+    evalues: list[float] = []
+    product = 1.0
+    for number in range(len(days) - 1, -1, -1):
+        bad, messages = days[number]
         if messages:
-            borne = bearable[number] if bearable else limit
-            value = min((value + 1.0) * math.exp(min(log_evalue(bad, messages, borne), 50.0)), _CEILING)
+            evalue = _evalue(bad, messages, bearable[number] if bearable else limit)
+            evalues.append(evalue)
+            product *= evalue
+            if product < _FORGOTTEN:
+                break
+    value = 0.0
+    for evalue in reversed(evalues):
+        value = min((value + 1.0) * evalue, _CEILING)
     return value
 
 
@@ -111,9 +137,7 @@ def chance_of_so_few(bad: int, messages: int, limit: float) -> float:
     """P(at most `bad` of `messages`) if the true rate were `limit`: small means the rate is below it."""
     if bad >= messages:
         return 1.0
-    if not bad:
-        return float((1.0 - limit) ** messages)
-    return math.exp(log_beta_survival(bad + 1.0, float(messages - bad), limit))
+    return float(bdtr(bad, messages, limit)) if bad else float((1.0 - limit) ** messages)
 
 
 def judge(
@@ -123,23 +147,30 @@ def judge(
     stop_evidence: float,
     bearable: Sequence[float] | None = None,
 ) -> Judgement:
-    """Judges daily (bad, messages), oldest first, against a rate `limit` (0..1).
+    """Judges daily (bad, messages), oldest first, against a rate `limit` (0..1). Where nothing was bad there is no evidence,
+    however little mail there was.
 
     `bearable`: the limit of each day; days that may bear more than `limit` tell the detector of what goes beyond, and do
     not count for `pass` and `hold`."""
-    pairs = [(min(bad, messages), messages) for bad, messages in days]
-    evidence = detector(pairs, limit, bearable)
-    counted = (
-        pairs if bearable is None else [p for p, borne in zip(pairs, bearable, strict=True) if borne <= limit]
-    )
-    bad, messages = sum(pair[0] for pair in counted), sum(pair[1] for pair in counted)
+    seen_bad, seen = _sums(days)
+    if seen_bad and any([bad > messages for bad, messages in days]):
+        days = [(min(bad, messages), messages) for bad, messages in days]
+        seen_bad, seen = _sums(days)
+    bad, messages = seen_bad, seen
+    if bearable is not None:
+        bad, messages = _sums([day for day, borne in zip(days, bearable, strict=True) if borne <= limit])
+    evidence = round(detector(days, limit, bearable), 3) if seen_bad else 0.0
     doubt = 1.0 - confidence
     if evidence >= stop_evidence:
         verdict = Verdict.REGRESS
-    elif chance_of_so_few(0, messages, limit) > doubt:
+    elif (1.0 - limit) ** messages > doubt:
         verdict = Verdict.INSUFFICIENT
-    elif chance_of_so_few(bad, messages, limit) <= doubt:
-        verdict = Verdict.PASS
+    elif bad >= limit * messages:
+        verdict = Verdict.HOLD
     else:
-        verdict = Verdict.HOLD if bad >= limit * messages else Verdict.INSUFFICIENT
-    return Judgement(verdict, sum(p[0] for p in pairs), sum(p[1] for p in pairs), round(evidence, 3))
+        verdict = Verdict.PASS if chance_of_so_few(bad, messages, limit) <= doubt else Verdict.INSUFFICIENT
+    return Judgement(verdict, seen_bad, seen, evidence)
+
+
+def _sums(days: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    return sum(map(_FIRST, days)), sum(map(_SECOND, days))

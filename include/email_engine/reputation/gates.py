@@ -65,52 +65,66 @@ def judge_gates(
     providers: Mapping[str, Sequence[DayCounts]],
     peers: Sequence[DayCounts],
     policy: GatePolicy,
+    first: date,
     last: date,
 ) -> Judged:
-    """Judges one IP at the end of the UTC day `last`.
+    """Judges one IP at the end of the UTC day `last`, by its mail since `first`.
 
-    `days`: its days that count now, oldest first; `providers`: the same by mailbox provider; `peers`: the other IPs of its
-    stream, summed by day."""
-    others = {counts.day: counts for counts in peers}
-    limits = {counts.day: _bearable(others.get(counts.day), policy.bounces.limit) for counts in days}
-    excused = frozenset(day for day, limit in limits.items() if limit > policy.bounces.limit)
+    `days`: its days from `first` on, oldest first; `providers`: its days by mailbox provider, oldest first, none after
+    `last`; `peers`: the other IPs of its stream, summed by day."""
+    excuses = _excuses(peers, policy.bounces.limit)
+    excused = frozenset([c.day for c in days if c.day in excuses] if excuses else ())
     bounces = judge(
-        [(c.bounced, c.sent) for c in days], policy.bounces.limit, policy.confidence, policy.bounces.stop,
-        [limits[c.day] for c in days],
+        [(c.bounced, c.delivered + c.bounced) for c in days],
+        policy.bounces.limit, policy.confidence, policy.bounces.stop,
+        [excuses.get(c.day, policy.bounces.limit) for c in days] if excused else None,
     )  # fmt: skip
     complaints = [(c.complained, max(c.delivered, c.complained)) for c in days]
-    blocks = [(c.blocked, c.sent) for c in days]
-    since = last - timedelta(days=policy.deferral_days - 1)
-    deferrals = {
-        provider: _deferrals([c for c in counts if c.day >= since], policy)
-        for provider, counts in sorted(providers.items())
-    }
-    worst = min(
-        deferrals, key=lambda p: (_WORST.index(deferrals[p].verdict), -deferrals[p].evidence), default=None
-    )
+    blocks = [(c.blocked, c.delivered + c.bounced) for c in days]
+    since = max(first, last - timedelta(days=policy.deferral_days - 1))
+    deferrals = {name: _deferrals(providers[name], since, policy) for name in sorted(providers)}
+    worst = min(deferrals, key=lambda name: _badness(deferrals[name]), default=None)
     gates = {
         BOUNCES: bounces,
         COMPLAINTS: judge(complaints, policy.complaints.limit, policy.confidence, policy.complaints.stop),
         BLOCKS: judge(blocks, policy.blocks.limit, policy.confidence, policy.blocks.stop),
         DEFERRALS: deferrals[worst] if worst else Judgement(Verdict.INSUFFICIENT, 0, 0, 0.0),
     }
+    return Judged(
+        gates, deferrals, worst, excused, _list_days(days, excused, policy, last) if excused else ()
+    )
+
+
+def _list_days(
+    days: Sequence[DayCounts], excused: frozenset[date], policy: GatePolicy, last: date
+) -> tuple[date, ...]:
     mailed = [c for c in days if c.sent][-policy.list_days :]
     newest = last - timedelta(days=policy.list_days - 1)
-    bad = tuple(
+    return tuple(
         c.day
         for c in mailed
         if c.day >= newest and c.day in excused and c.bounced >= policy.bounces.limit * c.sent
     )
-    return Judged(gates, deferrals, worst, excused, bad)
 
 
-def _deferrals(days: Iterable[DayCounts], policy: GatePolicy) -> Judgement:
-    attempts = [(c.pressed, c.sent + c.deferred) for c in days]
+def _deferrals(days: Sequence[DayCounts], since: date, policy: GatePolicy) -> Judgement:
+    attempts = [
+        (c.pressed, c.delivered + c.bounced + c.deferred)
+        for c in days[-policy.deferral_days :]
+        if c.day >= since
+    ]
     return judge(attempts, policy.deferrals.limit, policy.confidence, policy.deferrals.stop)
 
 
-def _bearable(others: DayCounts | None, limit: float) -> float:
-    """The rate up to which a day does not speak against the IP: the limit, or what the others are proven to bounce."""
-    if others is None or others.bounced <= limit * others.sent:
-        return limit
-    return max(limit, proven_above(others.bounced, others.sent, limit))
+def _badness(judged: Judgement) -> tuple[int, float]:
+    return _WORST.index(judged.verdict), -judged.evidence
+
+
+def _excuses(peers: Iterable[DayCounts], limit: float) -> dict[date, float]:
+    """Days that do not speak against an IP up to a higher rate than the limit: what the others are proven to bounce."""
+    proven = {
+        c.day: proven_above(c.bounced, c.delivered + c.bounced, limit)
+        for c in peers
+        if c.bounced > limit * (c.delivered + c.bounced)
+    }
+    return {day: rate for day, rate in proven.items() if rate > limit}

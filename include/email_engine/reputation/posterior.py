@@ -16,13 +16,28 @@ BASE_PART = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
-    """A rate 0..1: `mean`, and `low` to `high`, between which it lies with 95 %; from `bad` of `messages` of its own."""
+    """A rate 0..1 as Beta(`a`, `b`), from `bad` of `messages` of its own.
 
-    mean: float
-    low: float
-    high: float
+    The ends of the interval cost more than all the rest, so they are worked out only when they are asked for."""
+
+    a: float
+    b: float
     bad: int
     messages: int
+
+    @property
+    def mean(self) -> float:
+        return self.a / (self.a + self.b)
+
+    @property
+    def low(self) -> float:
+        """The rate is above it with 97.5 %."""
+        return float(betaincinv(self.a, self.b, (1 - INTERVAL) / 2))
+
+    @property
+    def high(self) -> float:
+        """The rate is below it with 97.5 %."""
+        return float(betaincinv(self.a, self.b, (1 + INTERVAL) / 2))
 
 
 def posterior(levels: Sequence[tuple[int, int]], limit: float, pooling: float) -> Posterior:
@@ -34,10 +49,8 @@ def posterior(levels: Sequence[tuple[int, int]], limit: float, pooling: float) -
     weight, mean = pooling / limit, limit * BASE_PART
     a = b = 0.0
     for bad, messages in levels:
-        good = max(messages - bad, 0)
-        a, b = weight * mean + bad, weight * (1 - mean) + good
+        a = weight * mean + bad
+        b = weight * (1 - mean) + (messages - bad if messages > bad else 0)
         mean = a / (a + b)
-    tail = (1 - INTERVAL) / 2
     bad, messages = levels[-1]
-    low, high = float(betaincinv(a, b, tail)), float(betaincinv(a, b, 1 - tail))
-    return Posterior(mean, low, high, bad, messages)
+    return Posterior(a, b, bad, messages)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from email_engine.reputation.posterior import Posterior
 
@@ -27,17 +28,36 @@ class ScorePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """`value` in the middle of `low` to `high`; None while there is too little mail. `lost`: points by part."""
+    """`value` in the middle of `low` to `high`; None while there is too little mail. `lost`: points by part.
+
+    `rates`, `limits`, `points`: what the band is made of, by gate; `fixed`: points lost by facts, which have no band."""
 
     value: int | None
-    low: int
-    high: int
     lost: Mapping[str, float]
     rates: Mapping[str, Posterior]
+    limits: Mapping[str, float]
+    points: Mapping[str, int]
+    fixed: float = 0.0
 
     @property
     def known(self) -> bool:
         return self.value is not None
+
+    @property
+    def low(self) -> int:
+        return self._left({name: rate.high for name, rate in self.rates.items()}) if self.rates else 0
+
+    @property
+    def high(self) -> int:
+        return self._left({name: rate.low for name, rate in self.rates.items()})
+
+    def _left(self, rates: Mapping[str, float]) -> int:
+        costs = [_cost(rate, self.limits[name], self.points[name]) for name, rate in rates.items()]
+        return round(max(BEST - self.fixed - sum(costs), 0))
+
+    def surely_below(self, points: int) -> bool:
+        """Is even the upper end of its band below? Never while it is unknown."""
+        return self.value is not None and self.value < points and self.high < points
 
     @property
     def words(self) -> str:
@@ -48,7 +68,8 @@ class Score:
         return f"score {self.value} ({self.low} to {self.high})" + (f": {', '.join(worst)}" if worst else "")
 
 
-NO_SCORE = Score(None, 0, 100, MappingProxyType({}), MappingProxyType({}))
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+NO_SCORE = Score(None, _NOTHING, _NOTHING, _NOTHING, _NOTHING)
 
 
 def _greatest(lost: Mapping[str, float]) -> list[tuple[str, float]]:
@@ -68,14 +89,11 @@ def score(
         "listed": listed * float(policy.points["listed"]),
         "dns": dns_broken * float(policy.points["dns"]),
     }
-    fixed = sum(facts.values())
-    least = fixed + sum(_cost(rate.low, limits[name], policy.points[name]) for name, rate in rates.items())
-    most = fixed + sum(_cost(rate.high, limits[name], policy.points[name]) for name, rate in rates.items())
-    low, high = round(max(BEST - most, 0)), round(max(BEST - least, 0))
-    enough = max((rate.messages for rate in rates.values()), default=0) >= policy.min_messages
+    fixed = facts["listed"] + facts["dns"]
+    enough = max([rate.messages for rate in rates.values()], default=0) >= policy.min_messages
     value = round(max(BEST - fixed - sum(lost.values()), 0)) if enough else None
     parts = {name: round(points, 1) for name, points in (lost | facts).items()}
-    return Score(value, low, high, parts, dict(rates))
+    return Score(value, parts, rates, limits, policy.points, fixed)
 
 
 def _cost(rate: float, limit: float, points: int) -> float:

@@ -28,27 +28,29 @@ from email_engine.warmup.policy import Policy, Schedule
 class _Sums:
     """What a score needs of some days."""
 
-    sent: int = 0
-    bounced: int = 0
-    delivered: int = 0
-    complained: int = 0
-    blocked: int = 0
-    fair_sent: int = 0
-    fair_bounced: int = 0
+    sent: int
+    delivered: int
+    complained: int
+    blocked: int
+    fair_sent: int
+    fair_bounced: int
 
     @classmethod
-    def of(cls, days: Sequence[DayCounts], first: date, last: date, excused: frozenset[date]) -> "_Sums":
-        sums = cls()
-        for c in days:
-            if first <= c.day <= last:
-                sums.sent += c.delivered + c.bounced
-                sums.delivered += c.delivered
-                sums.complained += c.complained
-                sums.blocked += c.blocked
-                if c.day not in excused:
-                    sums.fair_sent += c.delivered + c.bounced
-                    sums.fair_bounced += c.bounced
-        return sums
+    def of(cls, days: Sequence[DayCounts], first: date, excused: frozenset[date]) -> "_Sums":
+        """The days from `first` on; `days`: oldest first."""
+        sent = bounced = complained = blocked = excused_sent = excused_bounced = 0
+        for c in reversed(days):
+            if c.day < first:
+                break
+            bounced += c.bounced
+            sent += c.delivered + c.bounced
+            complained += c.complained
+            blocked += c.blocked
+            if excused and c.day in excused:
+                excused_sent += c.delivered + c.bounced
+                excused_bounced += c.bounced
+        fair = sent - excused_sent, bounced - excused_bounced
+        return cls(sent, sent - bounced, complained, blocked, *fair)
 
 
 class Case:
@@ -61,30 +63,17 @@ class Case:
         self.day = day
         self.effective = effective
         self.since = evidence_since(observation, day)
-        self.counted = between(observation.days, self.since, day)
+        days = observation.days
+        whole = not days or (days[0].day >= self.since and days[-1].day <= day)
+        self.counted = days if whole else between(days, self.since, day)
         self.judged: Judged = judge_gates(
-            self.counted,
-            {name: between(days, self.since, day) for name, days in observation.providers.items()},
-            observation.peers,
-            policy.gates,
-            day,
+            self.counted, observation.providers, observation.peers, policy.gates, self.since, day
         )
-
-    @property
-    def judgements(self) -> Mapping[str, Judgement]:
-        return self.judged.gates
-
-    @property
-    def warming(self) -> bool:
-        return self.ip.state is IpState.WARMING
-
-    @property
-    def schedule(self) -> Schedule:
-        return self.policy.schedules[self.ip.schedule]
-
-    @property
-    def phase(self) -> int:
-        return min(max(self.ip.phase, 1), len(self.schedule.stages)) if self.warming else self.ip.phase
+        self.judgements: Mapping[str, Judgement] = self.judged.gates
+        self.warming = self.ip.state is IpState.WARMING
+        self.schedule: Schedule = policy.schedules[self.ip.schedule]
+        last_phase = len(self.schedule.stages)
+        self.phase = min(max(self.ip.phase, 1), last_phase) if self.warming else self.ip.phase
 
     @cached_property
     def mix(self) -> Mapping[str, float]:
@@ -110,18 +99,15 @@ class Case:
         if not self.warming:
             return 0
         needed = ceil(self.policy.sent_day_rate * self.stage)
-        return sum(counts.sent >= needed for counts in self.counted)
+        return sum([counts.delivered + counts.bounced >= needed for counts in self.counted])
 
     @cached_property
     def score(self) -> Score:
         rules, gates = self.policy.score, self.policy.gates
-        first = max(self.day - timedelta(days=rules.days - 1), self.since)
-        newer = self.day - timedelta(days=rules.days - 1)
-        own = _Sums.of(self.counted, first, self.day, self.judged.excused)
+        first = self.day - timedelta(days=rules.days - 1)
         levels = [
-            _Sums.of(self.seen.domain, newer, self.day, self.judged.excused),
-            _Sums.of(self.seen.peers, newer, self.day, self.judged.excused),
-            own,
+            _Sums.of(days, first, self.judged.excused)
+            for days in (self.seen.domain, self.seen.peers, self.counted)
         ]
         worst = self.judgements[DEFERRALS]
         rates: dict[str, Posterior] = {
@@ -133,7 +119,10 @@ class Case:
             BLOCKS: posterior([(x.blocked, x.sent) for x in levels], gates.blocks.limit, rules.pooling),
             DEFERRALS: posterior([(worst.bad, worst.messages)], gates.deferrals.limit, rules.pooling),
         }  # fmt: skip
-        limits = {name: getattr(gates, name).limit for name in rates}
+        limits = {
+            BOUNCES: gates.bounces.limit, COMPLAINTS: gates.complaints.limit,
+            BLOCKS: gates.blocks.limit, DEFERRALS: gates.deferrals.limit,
+        }  # fmt: skip
         return score(rates, limits, bool(self.ip.blacklisted_on), self.seen.dns is DnsHealth.BROKEN, rules)
 
     @cached_property

@@ -36,7 +36,7 @@ def _provider(pace: float, judged: Judgement, policy: Policy) -> float:
 
 
 def _whole(pace: float, score: Score, policy: Policy) -> float:
-    if score.known and score.high < policy.score.slow_below:
+    if score.surely_below(policy.score.slow_below):
         return min(pace, policy.slow.factor)
     if score.value is None or score.value < policy.score.slow_below:
         return pace

@@ -23,12 +23,11 @@ def _quarantine(case: Case, event: str, reason: str) -> Choice:
 
 def _tripped(case: Case) -> Choice | None:
     wire = case.policy.tripwire
-    sent = sum(counts.sent for counts in case.counted)
-    complained = sum(counts.complained for counts in case.counted)
-    named = sum(counts.named for counts in case.counted)
-    grave = sum(counts.named_grave for counts in case.counted)
+    named = sum([counts.named for counts in case.counted])
+    grave = sum([counts.named_grave for counts in case.counted])
     if grave >= wire.named:
         return _quarantine(case, "tripwire", f"{grave} replies refuse it by a block list that matters")
+    sent, complained = case.judgements[BOUNCES].messages, case.judgements[COMPLAINTS].bad
     if sent >= wire.below_messages:
         return None
     if complained >= wire.complaints:
@@ -48,7 +47,7 @@ def _stopped(case: Case) -> Choice | None:
         if case.judgements[name].verdict is Verdict.REGRESS
     ]
     score = case.score
-    if score.known and score.high < case.policy.score.pause_below:
+    if score.surely_below(case.policy.score.pause_below):
         reasons.append(f"its {score.words} is below {case.policy.score.pause_below}")
     if not reasons:
         return None

@@ -132,3 +132,14 @@ def test_months_of_good_mail_do_not_hide_a_turn_for_the_worse() -> None:
     days = flagged(0.015, 200, 75, runs=20, turn=(60, 0.10))
     assert len(days) == 20
     assert max(days) <= 66
+
+
+def test_where_nothing_was_bad_there_is_no_evidence_however_little_mail_there_was() -> None:
+    judged = judge([(0, 1)] * 30, 0.02, 0.95, 100)
+    assert (judged.verdict, judged.evidence) == (Verdict.INSUFFICIENT, 0.0)
+    assert detector([(0, 1)] * 30, 0.001) > 20
+
+
+def test_days_long_forgotten_change_nothing() -> None:
+    late = [(100, 5_000)] * 20 + [(9, 50)]
+    assert detector([(500, 5_000)] * 9 + late, 0.05) == pytest.approx(detector(late, 0.05), abs=1e-3)
