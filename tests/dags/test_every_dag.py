@@ -21,13 +21,16 @@ SCHEDULES = {
     "rbl_sweep": "0 */4 * * *",
     "warmup_advance": "0 0 * * *",
 }
-BY_HAND = ("emergency_stop", "pmta_config_approval")
+BY_HAND = ("emergency_stop", "ip_transition", "pmta_config_approval")
 ON_CHANGE = ("mailwizz_quota_sync", "pmta_config_deploy")
 
 ALL = (*SCHEDULES, *ON_CHANGE, *BY_HAND)
 
 # how many runs at once, where it is not one: a watch or a person keeps no other change waiting
 AT_ONCE = {"pmta_config_deploy": 4, "pmta_config_approval": 64, "emergency_stop": 16}
+
+# a person triggers it and nothing waits: it shows first what it would do
+DRY_AT_FIRST = {"ip_transition"}
 
 # task -> tasks that must have come before it, directly or not
 SAFETY = {
@@ -37,6 +40,8 @@ SAFETY = {
     ("pmta_config_deploy", "ask"): {"plan"},
     ("pmta_config_approval", "deploy"): {"ask"},
     ("emergency_stop", "brake"): {"pull"},
+    ("ip_transition", "brake"): {"move"},
+    ("ip_transition", "publish"): {"brake"},
     ("mta_health", "brake"): {"stops"},
     ("mta_health", "check"): {"brake"},
     ("mta_health", "publish"): {"brake"},
@@ -68,7 +73,7 @@ def test_each_file_holds_the_dag_of_its_name(bag: dict[str, DAG]) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_it_can_be_tried_dry_and_tells_people_when_it_fails(bag: dict[str, DAG], name: str) -> None:
     dag = bag[name]
-    assert dag.params["dry_run"] is False
+    assert dag.params["dry_run"] is (name in DRY_AT_FIRST)
     described = dag.params.get_param("dry_run")
     assert described.schema["type"] == "boolean"
     assert described.schema["title"]

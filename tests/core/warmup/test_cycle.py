@@ -32,7 +32,7 @@ def test_an_ip_warms_again_some_phases_lower(stopped_in: str, phase: int, back: 
 
 def quarantined(**changes: Any) -> IpObservation:
     ip = {"state": IpState.QUARANTINE, "state_since": midnight(NEXT) - timedelta(days=8), "phase": 5}
-    fields = {"quarantined_from": IpState.WARMING, "minor_listing": True, "given": 0, "standing": 0}
+    fields: dict[str, Any] = {"quarantined_from": IpState.WARMING, "minor_listing": True, "given": 0, "standing": 0}
     return observation(ip=ip | changes.pop("ip", {}), **fields | changes)
 
 
@@ -167,7 +167,7 @@ def test_a_warm_down_falls_by_steps_and_never_rises(days: int, standing: int, ex
 
 def test_a_plan_retires_in_turn_and_holds_to_what_is_proven() -> None:
     policy = replace(POLICY, cycle_start=CycleStart.AUTOMATIC)
-    kept = {"given": 9000, "standing": 9000, "days_sent": sent(30, 9000)}
+    kept: dict[str, Any] = {"given": 9000, "standing": 9000, "days_sent": sent(30, 9000)}
     fleet = [active(n, 100 - n, ip={"daily_target": 50_000}, **kept) for n in (1, 2, 3)]
     outcomes = plan_tenant(fleet, policy, Quotas(1_000_000), DAY, NEXT)
     assert [(o.choice.action, o.allowance) for o in outcomes] == [
