@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from email_engine.decision import Decision
 from email_engine.fleet.model import Mode
-from email_engine.lifecycle.machine import next_state
+from email_engine.lifecycle.machine import Event, next_state
 from email_engine.reputation.rates import rates
 from email_engine.store import brakes, decisions, ips, schema, versions
 from email_engine.warmup.choice import Action
@@ -21,6 +21,7 @@ from email_engine.warmup.plan import Outcome
 from email_engine.warmup.snapshot import observation_document
 
 PIPELINE = "warmup_advance"
+_KEEPS_STATE = {Action.PAUSE: Event.PAUSE, Action.RESUME: Event.RESUME}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +153,10 @@ def _bounds(outcome: Outcome) -> dict[str, int]:
 def _apply(conn: Connection, outcome: Outcome, writing: Writing, decision_id: int, version: int) -> None:
     ip, choice, reason = outcome.observation.ip, outcome.choice, outcome.reason
     who = (writing.actor, writing.as_of, decision_id, writing.dag_id, writing.run_id)
-    if choice.event is not None:
-        to, until = next_state(ip.state, choice.event), choice.quarantine_until
-        ips.transition(conn, ip.ip_id, choice.event, to, reason, *who, quarantine_until=until)
+    event = choice.event or _KEEPS_STATE.get(choice.action)
+    if event is not None:
+        to, until = next_state(ip.state, event), choice.quarantine_until
+        ips.transition(conn, ip.ip_id, event, to, reason, *who, quarantine_until=until)
     if outcome.allowance != outcome.observation.standing:
         ips.set_allowance(
             conn, ip.ip_id, ip.tenant, writing.effective, outcome.allowance, version, decision_id
