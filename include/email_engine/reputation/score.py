@@ -8,8 +8,8 @@ from typing import Any
 from email_engine.reputation.posterior import Posterior
 
 BEST = 100.0
-MOST = 60.0
-"""The most points that one part can cost."""
+MOST_TIMES = 2
+"""What a part can cost at most, in times of its points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,8 @@ def score(
     dns_broken: bool,
     policy: ScorePolicy,
 ) -> Score:
-    """`rates`, `limits`: by gate, those of the worst provider for deferrals."""
+    """`rates`, `limits`: by gate. No part costs more than twice its points: at 20 points, deferrals alone slow an IP and never
+    pause it."""
     lost = {name: _cost(rate.mean, limits[name], policy.points[name]) for name, rate in rates.items()}
     facts = {
         "listed": listed * float(policy.points["listed"]),
@@ -97,4 +98,4 @@ def score(
 
 
 def _cost(rate: float, limit: float, points: int) -> float:
-    return float(min((rate / limit) ** 2 * points, MOST))
+    return float(min((rate / limit) ** 2 * points, MOST_TIMES * points))

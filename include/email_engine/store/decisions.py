@@ -58,11 +58,13 @@ def record(conn: Connection, decision: Decision, dag_id: str | None, run_id: str
 
 
 def of_day(conn: Connection, pipeline: str, subject: str, day: date) -> tuple[Recorded, ...]:
-    """The decisions about a subject and about all others of its tenant that closed the same UTC day."""
+    """The decisions about a subject and about all others of its tenant that were made for the same UTC day, oldest first."""
     rows = decisions.c
     whose = select(rows.tenant).where(rows.pipeline == pipeline, rows.subject == subject).limit(1)
     query = select(decisions).where(
-        rows.pipeline == pipeline, rows.run_key == day.isoformat(), rows.tenant == whose.scalar_subquery()
+        rows.pipeline == pipeline,
+        rows.run_key.startswith(day.isoformat()),
+        rows.tenant == whose.scalar_subquery(),
     )
     return tuple(
         Recorded(
@@ -74,6 +76,8 @@ def of_day(conn: Connection, pipeline: str, subject: str, day: date) -> tuple[Re
             verdicts=row.verdicts,
             policy_digest=row.policy_digest,
             run_id=row.run_id,
+            pipeline=row.pipeline,
+            run_key=row.run_key,
         )
         for row in conn.execute(query.order_by(rows.id))
     )

@@ -109,7 +109,10 @@ class Case:
             _Sums.of(days, first, self.judged.excused)
             for days in (self.seen.domain, self.seen.peers, self.counted)
         ]
-        worst = self.judgements[DEFERRALS]
+        since = self.day - timedelta(days=gates.deferral_days - 1)
+        newest = [counts for counts in self.counted if counts.day >= since]
+        pressed = sum([counts.pressed for counts in newest])
+        attempts = sum([counts.sent + counts.deferred for counts in newest])
         rates: dict[str, Posterior] = {
             BOUNCES: posterior([(x.fair_bounced, x.fair_sent) for x in levels], gates.bounces.limit, rules.pooling),
             COMPLAINTS: posterior(
@@ -117,7 +120,7 @@ class Case:
                 gates.complaints.limit, rules.pooling,
             ),
             BLOCKS: posterior([(x.blocked, x.sent) for x in levels], gates.blocks.limit, rules.pooling),
-            DEFERRALS: posterior([(worst.bad, worst.messages)], gates.deferrals.limit, rules.pooling),
+            DEFERRALS: posterior([(pressed, attempts)], gates.deferrals.limit, rules.pooling),
         }  # fmt: skip
         limits = {
             BOUNCES: gates.bounces.limit, COMPLAINTS: gates.complaints.limit,

@@ -28,6 +28,7 @@ class Action(StrEnum):
     REENTER = "reenter"
     RETIRE = "retire"
     IDLE = "idle"
+    SLOW = "slow"
     ABANDON = "abandon"
 
 

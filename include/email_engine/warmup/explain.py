@@ -6,10 +6,13 @@ from datetime import date
 from typing import Any
 
 from email_engine.errors import InputError
+from email_engine.warmup.guard import guard_ip
 from email_engine.warmup.observation import IpObservation
 from email_engine.warmup.plan import Outcome, plan_pot
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.snapshot import observation_of
+
+GUARD = "reputation_guard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,8 @@ class Recorded:
     verdicts: Mapping[str, Any]
     policy_digest: str
     run_id: str | None
+    pipeline: str = "warmup_advance"
+    run_key: str = ""
 
     @property
     def party(self) -> tuple[Any, ...]:
@@ -62,13 +67,7 @@ def decide_again(recorded: Recorded, others: Sequence[Recorded], policy: Policy)
             f"policy {recorded.policy_digest[:12]}, which decided",
             "give the policy file of that day",
         )
-    party = {one.subject: one for one in (*others, recorded) if one.party == recorded.party}
-    seen = sorted((_observed(one) for one in party.values()), key=lambda one: one.ip.ip_id)
-    effective = date.fromisoformat(recorded.inputs["effective"])
-    outcomes = plan_pot(
-        seen, policy, int(recorded.inputs["quota"]), recorded.day, effective, recorded.inputs.get("pot")
-    )
-    outcome = next(one for one in outcomes if str(one.observation.ip.address) == recorded.subject)
+    outcome = _guarded(recorded, policy) if recorded.pipeline == GUARD else _planned(recorded, others, policy)
     now = {
         "action": outcome.choice.action.value,
         "reason": outcome.reason,
@@ -80,6 +79,28 @@ def decide_again(recorded: Recorded, others: Sequence[Recorded], policy: Policy)
         "verdicts": dict(recorded.verdicts),
     } | {name: recorded.inputs.get(name) for name in outcome.result}
     return Again(outcome, tuple((name, then[name], now[name]) for name in now if then[name] != now[name]))
+
+
+def _guarded(recorded: Recorded, policy: Policy) -> Outcome:
+    outcome = guard_ip(_observed(recorded), policy, recorded.day)
+    if outcome is None:
+        raise InputError(
+            f"decision of {GUARD} about {recorded.subject} at {recorded.run_key}",
+            "made again there is no need to act",
+            f"action {recorded.action}",
+            "its row or the engine was changed since; compare both",
+        )
+    return outcome
+
+
+def _planned(recorded: Recorded, others: Sequence[Recorded], policy: Policy) -> Outcome:
+    party = {one.subject: one for one in (*others, recorded) if one.party == recorded.party}
+    seen = sorted((_observed(one) for one in party.values()), key=lambda one: one.ip.ip_id)
+    effective = date.fromisoformat(recorded.inputs["effective"])
+    outcomes = plan_pot(
+        seen, policy, int(recorded.inputs["quota"]), recorded.day, effective, recorded.inputs.get("pot")
+    )
+    return next(one for one in outcomes if str(one.observation.ip.address) == recorded.subject)
 
 
 def _observed(recorded: Recorded) -> IpObservation:

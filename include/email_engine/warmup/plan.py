@@ -125,7 +125,9 @@ def plan_pot(
     choices = within_proof(observations, choices, policy)
     shares = _deal(observations, choices, quota, policy.share_step)
     return [
-        _outcome(observation, choice, share, policy, _inputs(observation, day, quota, pot))
+        _outcome(
+            observation, choice, share, policy, inputs_of(observation, day) | {"quota": quota, "pot": pot}
+        )
         for observation, choice, share in zip(observations, choices, shares, strict=True)
     ]
 
@@ -213,7 +215,7 @@ def _sentence(choice: Choice, share: int, quota: int) -> str:
     return f"{choice.reason}; {dealt}."
 
 
-def _inputs(observation: IpObservation, day: date, quota: int, pot: str | None) -> dict[str, Any]:
+def inputs_of(observation: IpObservation, day: date) -> dict[str, Any]:
     """What people want to see of what the decision looked at, as plain JSON; `snapshot.py` holds the whole."""
     ip, counts = observation.ip, counts_on(observation, day)
     return {
@@ -237,6 +239,4 @@ def _inputs(observation: IpObservation, day: date, quota: int, pot: str | None) 
         "held_by": observation.held_by,
         "paused_until": ip.paused_until and ip.paused_until.isoformat(),
         "last_stop_at": observation.last_stop_at and observation.last_stop_at.isoformat(),
-        "quota": quota,
-        "pot": pot,
     }

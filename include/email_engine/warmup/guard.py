@@ -1,0 +1,74 @@
+"""The same judgement on the day that still runs: it stops and slows, and never gives anything back."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from math import ceil
+
+from email_engine.fleet.model import SENDING_STATES
+from email_engine.warmup.case import Case
+from email_engine.warmup.choice import Action, Choice
+from email_engine.warmup.decide import case_of
+from email_engine.warmup.ladders import provider_mix
+from email_engine.warmup.observation import IpObservation
+from email_engine.warmup.pace import WHOLE
+from email_engine.warmup.plan import Outcome, inputs_of
+from email_engine.warmup.policy import Policy
+from email_engine.warmup.stops import stop
+
+
+def guard_tenant(observations: Sequence[IpObservation], policy: Policy, day: date) -> tuple[Outcome, ...]:
+    """What must happen at once, with the UTC `day` known so far; IPs to which nothing happens are left out."""
+    found = (guard_ip(observation, policy, day) for observation in observations)
+    return tuple(outcome for outcome in found if outcome is not None)
+
+
+def guard_ip(observation: IpObservation, policy: Policy, day: date) -> Outcome | None:
+    """A stop or a slow-down of one IP on the running UTC `day`, None if there is no need.
+
+    What is slowed already waits for the end of the day. Raises `InputError` if its schedule is not in the policy."""
+    ip = observation.ip
+    if ip.state not in SENDING_STATES or ip.paused_until is not None:
+        return None
+    case = case_of(observation, policy, day, day + timedelta(days=1))
+    inputs = inputs_of(observation, day)
+    stopped = stop(case)
+    if stopped is not None:
+        return Outcome(observation, stopped, 0, f"{stopped.reason}.", inputs)
+    fell = {name: pace for name, pace in case.paces.items() if name not in observation.paces}
+    if not fell or not observation.standing:
+        return None
+    return _slow(case, fell, inputs)
+
+
+def _slow(case: Case, fell: Mapping[str, float], inputs: dict[str, object]) -> Outcome:
+    seen = case.seen
+    mix = provider_mix(seen.providers, case.day)
+    kept = 1 - sum(mix.get(name, 0.0) * (1 - pace) for name, pace in fell.items() if name != WHOLE)
+    allowance = max(int(seen.standing * max(kept, 0.0) * fell.get(WHOLE, 1.0)), 1)
+    bounds = {name: n for name, n in seen.bounds.items() if n < allowance}
+    for name, pace in fell.items():
+        if name != WHOLE:
+            bounds[name] = max(
+                min(ceil(allowance * mix.get(name, 1.0) * pace), bounds.get(name, allowance)), 1
+            )
+    reason = f"{_words(case, fell)}, so it is slowed from {seen.standing} to {allowance} a day"
+    choice: Choice = case.to(
+        Action.SLOW,
+        reason,
+        allowance,
+        paces={**seen.paces, **fell},
+        mix=mix,
+        sent_days=case.ip.sent_days_in_phase,
+    )
+    return Outcome(seen, choice, allowance, f"{reason}.", inputs, dict(sorted(bounds.items())))
+
+
+def _words(case: Case, fell: Mapping[str, float]) -> str:
+    parts = []
+    if WHOLE in fell:
+        parts.append(f"its {case.score.words} is below {case.policy.score.slow_below}")
+    for name in fell:
+        if name != WHOLE:
+            judged = case.judged.deferrals[name]
+            parts.append(f"{name} deferred {judged.bad} of {judged.messages} attempts for rate or reputation")
+    return " and ".join(parts)[:1].upper() + " and ".join(parts)[1:]
