@@ -15,9 +15,11 @@ from email_engine.reputation.rates import rates
 from email_engine.store import brakes, decisions, ips, schema, versions
 from email_engine.warmup.choice import Action
 from email_engine.warmup.footing import footing_after
+from email_engine.warmup.forecast import forecast
 from email_engine.warmup.ladders import UNBOUND
 from email_engine.warmup.observation import counts_on
 from email_engine.warmup.plan import Outcome
+from email_engine.warmup.policy import Policy
 from email_engine.warmup.snapshot import observation_document
 
 PIPELINE = "warmup_advance"
@@ -26,7 +28,8 @@ _KEEPS_STATE = {Action.PAUSE: Event.PAUSE, Action.RESUME: Event.RESUME}
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """Who writes, when, for which day, by which policy. `effective`: the first day that allowances are set for."""
+    """Who writes, when, for which day, by which policy. `effective`: the first day that allowances are set for.
+    `policy`: the one of the digest; without it no forecast is written."""
 
     day: date
     effective: date
@@ -35,6 +38,7 @@ class Writing:
     actor: str
     dag_id: str
     run_id: str
+    policy: Policy | None = None
 
 
 def last_decided(conn: Connection, tenant: str) -> date | None:
@@ -140,6 +144,9 @@ def _plan_columns(outcome: Outcome, writing: Writing) -> dict[str, Any]:
         columns["pause_reason"] = outcome.reason if paused else None
     if choice.action is Action.GRADUATE:
         columns["completed_at"] = writing.as_of
+    if writing.policy is not None:
+        ahead = forecast(outcome, writing.policy, writing.day, writing.effective)
+        columns |= {"graduates_on": ahead.graduates_on, "blocked_by": ahead.blocked_by}
     return columns
 
 

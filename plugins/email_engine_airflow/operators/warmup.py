@@ -108,7 +108,7 @@ class DecideWarmup(BaseOperator):
                 todo, policy, observations.quotas(conn, self.tenant), day, effective, promised
             )
             writing = warmup.Writing(
-                day, effective, run.as_of, policy.digest, run.actor, run.dag_id, run.run_id
+                day, effective, run.as_of, policy.digest, run.actor, run.dag_id, run.run_id, policy
             )
             version = warmup.record(conn, outcomes, writing) or version
             all_outcomes += outcomes

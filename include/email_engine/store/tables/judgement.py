@@ -54,6 +54,8 @@ warmup_plans = Table(
     Column("score", Integer),
     Column("score_low", Integer),
     Column("score_high", Integer),
+    Column("graduates_on", Date),
+    Column("blocked_by", Text),
     CheckConstraint("phase >= 0", name="phase_not_negative"),
     CheckConstraint("current_daily_quota >= 0", name="current_not_negative"),
     CheckConstraint("target_daily_quota > 0", name="target_positive"),
