@@ -153,7 +153,7 @@ def judge(
     `bearable`: the limit of each day; days that may bear more than `limit` tell the detector of what goes beyond, and do
     not count for `pass` and `hold`."""
     seen_bad, seen = _sums(days)
-    if seen_bad and any([bad > messages for bad, messages in days]):
+    if seen_bad and any(bad > messages for bad, messages in days):
         days = [(min(bad, messages), messages) for bad, messages in days]
         seen_bad, seen = _sums(days)
     bad, messages = seen_bad, seen

@@ -1,7 +1,6 @@
 """What the database knows about a tenant's IPs at the end of a UTC day, read for the warm-up decision."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -9,7 +8,6 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from email_engine.fleet.model import SENDING_STATES, IpRecord
-from email_engine.fleet.traffic import DayCounts, by_day, without
 from email_engine.store import quarantines
 from email_engine.store import schema as s
 from email_engine.store.brakes import BY_HAND, Brake, engaged
@@ -17,7 +15,8 @@ from email_engine.store.day_counts import days_by_provider, days_of_ips
 from email_engine.store.host_trouble import host_trouble
 from email_engine.store.ips import load_ips
 from email_engine.warmup.ladders import UNBOUND
-from email_engine.warmup.observation import DnsHealth, IpObservation, midnight, parent_domain
+from email_engine.warmup.neighbours import neighbours
+from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
 from email_engine.warmup.pace import WHOLE
 from email_engine.warmup.plan import Quotas
 from email_engine.warmup.policy import Policy
@@ -50,7 +49,7 @@ def observe(
     records = load_ips(conn, day=effective, tenant=tenant)
     days = days_of_ips(conn, tenant, day, policy.tripwire.lists)
     providers = days_by_provider(conn, tenant, day)
-    peers, domain = _neighbours(records, days)
+    around = neighbours(records, days)
     given, standing = _allowances(conn, tenant, day), _allowances(conn, tenant, effective)
     fresh, listed, plans = _fresh_through(conn, day), _last_listed(conn, tenant), _plans(conn, tenant)
     dns = _dns(conn, tenant, end - timedelta(hours=policy.dns_max_age_hours))
@@ -76,35 +75,13 @@ def observe(
             quarantined_from=stopped[ip.ip_id].stopped_in if ip.ip_id in stopped else None,
             minor_listing=ip.ip_id in stopped and stopped[ip.ip_id].minor,
             providers=providers.get(ip.ip_id, {}),
-            peers=peers[ip.ip_id],
-            domain=domain[ip.ip_id],
+            peers=around[ip.ip_id].peers,
+            domain=around[ip.ip_id].domain,
             paces=plans[ip.ip_id].paces,
             trouble=troubles.get(ip.mta_host),
         )
         for ip in records
     )
-
-
-def _neighbours(
-    records: Sequence[IpRecord], days: Mapping[int, tuple[DayCounts, ...]]
-) -> tuple[dict[int, tuple[DayCounts, ...]], dict[int, tuple[DayCounts, ...]]]:
-    """For each IP the others of its stream, and those of other streams below the same parent domain, summed by day."""
-    streams: dict[str, list[IpRecord]] = defaultdict(list)
-    domains: dict[str, list[IpRecord]] = defaultdict(list)
-    for ip in records:
-        streams[ip.stream].append(ip)
-        domains[parent_domain(ip.domain)].append(ip)
-    whole = {name: by_day(days.get(ip.ip_id, ()) for ip in members) for name, members in streams.items()}
-    peers = {ip.ip_id: without(whole[ip.stream], days.get(ip.ip_id, ())) for ip in records}
-    elsewhere = {
-        ip.ip_id: by_day(
-            days.get(other.ip_id, ())
-            for other in domains[parent_domain(ip.domain)]
-            if other.stream != ip.stream
-        )
-        for ip in records
-    }
-    return peers, elsewhere
 
 
 def _holder(ip: IpRecord, brake: Brake | None) -> str | None:

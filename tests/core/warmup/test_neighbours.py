@@ -1,0 +1,31 @@
+"""Whose mail speaks for an IP besides its own."""
+
+from email_engine.fleet.traffic import DayCounts
+from email_engine.warmup.neighbours import Neighbours, neighbours
+from tests.core.warmup.worlds import DAY, record
+
+
+def counts(delivered: int) -> tuple[DayCounts, ...]:
+    return (DayCounts(DAY, delivered),)
+
+
+def test_the_others_of_the_stream_and_of_the_sender_elsewhere_are_summed() -> None:
+    records = [
+        record(1),
+        record(2),
+        record(3, domain="news.other.example"),
+        record(4, stream="offers"),
+        record(5, stream="alone", domain="news.third.example"),
+    ]
+    days = {1: counts(1), 2: counts(10), 3: counts(100), 4: counts(1_000), 5: counts(10_000)}
+    assert neighbours(records, days) == {
+        1: Neighbours(peers=counts(110), domain=counts(1_000)),
+        2: Neighbours(peers=counts(101), domain=counts(1_000)),
+        3: Neighbours(peers=counts(11), domain=()),
+        4: Neighbours(peers=(), domain=counts(11)),
+        5: Neighbours(peers=(), domain=()),
+    }
+
+
+def test_ips_without_mail_have_neighbours_too() -> None:
+    assert neighbours([record(1), record(2)], {2: counts(5)})[1] == Neighbours(counts(5), ())
