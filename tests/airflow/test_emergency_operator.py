@@ -71,7 +71,7 @@ def test_a_release_lets_no_ip_go_that_is_parked_or_paused(store: Store) -> None:
             .order_by(schema.decisions.c.subject)
         )
         assert list(actions.scalars()) == ["release", "hand-back", "hand-back"]
-    assert told == "ops released 1 IPs: by hand (2 more stay held: they are parked or paused)"
+    assert told == "ops released 1 IP: by hand (2 more stay held: they are parked or paused)"
 
 
 def test_the_pipelines_release_what_was_handed_back(store: Store, fleet: list[int]) -> None:

@@ -43,7 +43,7 @@ def test_both_halves_hold_and_are_read_back(whole: Whole) -> None:
     assert [whole.server(n)[2] for n in (1, 2, 3)] == ["disabled", "active", "active"]
     brake = row(whole)
     assert (brake.powermta_holds, brake.mailwizz_holds, brake.released_at) == (True, True, None)
-    assert "1 of 1 queues paused (10 recipients), source 198.51.100.1 disabled" in brake.message
+    assert "1 of 1 queue paused (10 recipients), source 198.51.100.1 disabled" in brake.message
     assert "server 101 is disabled" in brake.message
     ((severity, state, text),) = told(whole)
     assert (severity, state) == ("warning", "holds")

@@ -153,7 +153,7 @@ class TestGoodWay:
         bench.lab.knob("restart", host="mta-1")
         bench.change(schema.ips, schema.ips.c.vmta_name == "aurora-3", status="quarantine")
         plan = bench.plan()
-        assert "1 virtual MTAs to hold" in plan["summary"]
+        assert "1 virtual MTA to hold" in plan["summary"]
         bench.apply(plan)
         assert "*/aurora-3" in {s["queue"] for s in bench.host()["disabled_sources"]}
         assert before

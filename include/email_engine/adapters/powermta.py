@@ -17,6 +17,7 @@ from email_engine.adapters.powermta_reply import (
 )
 from email_engine.adapters.powermta_session import RemoteFile, Session
 from email_engine.adapters.powermta_ssh import CommandResult, PowerMtaEndpoint, command_line, run
+from email_engine.amounts import amount
 from email_engine.errors import InputError, NotVerified, Refused
 
 __all__ = ["CommandResult", "DisabledSource", "Hold", "PowerMta", "PowerMtaEndpoint", "Queue", "RemoteFile"]
@@ -56,8 +57,8 @@ class Hold:
     def summary(self) -> str:
         source = {True: "disabled", False: "enabled", None: "unknown"}[self.source_disabled]
         return (
-            f"{self.vmta}: {self.queues - len(self.unpaused)} of {self.queues} queues paused"
-            f" ({self.recipients} recipients), source {self.address} {source}"
+            f"{self.vmta}: {self.queues - len(self.unpaused)} of {amount(self.queues, 'queue')} paused"
+            f" ({amount(self.recipients, 'recipient')}), source {self.address} {source}"
         )
 
 

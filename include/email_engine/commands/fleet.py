@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from email_engine.amounts import amount
 from email_engine.commands.output import add_database, add_json, database_url, emit
 from email_engine.errors import GuardBreach
 from email_engine.fleet.export import export_fleet
@@ -86,7 +87,7 @@ def _describe(path: Path, fleet: Fleet) -> str:
         named = ", ".join(f"{count} {state}" for state, count in states.items() if count)
         hosts = ", ".join(sorted({ip.mta_host for ip in own}))
         lines.append(
-            f"  {tenant.name} ({tenant.mode}): {len(own)} IPs on {hosts}; new ones start as: {named}; "
+            f"  {tenant.name} ({tenant.mode}): {amount(len(own), 'IP')} on {hosts}; new ones start as: {named}; "
             f"{tenant.daily_quota} messages a day"
         )
     return "\n".join(lines)

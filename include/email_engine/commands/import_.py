@@ -6,6 +6,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from email_engine.amounts import amount
 from email_engine.commands.configurations import load_configuration
 from email_engine.commands.output import add_json, emit
 from email_engine.errors import InputError
@@ -87,8 +88,9 @@ def _save(path: Path, text: str) -> None:
 
 def _summary(adoption: Adoption) -> str:
     return (
-        f"{adoption.ips} IPs of {adoption.vmtas} virtual MTAs and {adoption.pools} pools, in {adoption.streams} streams; "
-        f"{adoption.blanks} blanks to fill in, {len(adoption.gaps)} things not understood"
+        f"{amount(adoption.ips, 'IP')} of {amount(adoption.vmtas, 'virtual MTA')} and {amount(adoption.pools, 'pool')}, "
+        f"in {amount(adoption.streams, 'stream')}; {amount(adoption.blanks, 'blank')} to fill in, "
+        f"{amount(len(adoption.gaps), 'thing')} not understood"
     )
 
 

@@ -11,6 +11,7 @@ from secrets import token_hex
 from typing import Any
 
 from email_engine.adapters.dns_resolver import Resolver, parse_nameserver, refuse_public
+from email_engine.amounts import amount
 from email_engine.blocklists.config import load_blocklists
 from email_engine.blocklists.model import BlockList, Health, Listed, ListStatus
 from email_engine.blocklists.sweep import BlastRadius, SweepResult, believed, probe_lists, sweep
@@ -144,7 +145,7 @@ def _not_asked(lists: tuple[BlockList, ...], healths: tuple[Health, ...]) -> Map
 def _render(
     lists: tuple[BlockList, ...], healths: tuple[Health, ...], result: SweepResult, ips: int, seconds: float
 ) -> str:
-    lines = [f"{ips} IPs, {sum(result.asked.values())} questions in {seconds:.1f} s"]
+    lines = [f"{amount(ips, 'IP')}, {amount(sum(result.asked.values()), 'question')} in {seconds:.1f} s"]
     for health in healths:
         unknown = result.unknown().get(health.list_name, 0)
         state = f"healthy, {unknown} unknown" if unknown else "healthy"
@@ -153,7 +154,7 @@ def _render(
     found = _listed(result)
     believed = any(health.healthy for health in healths)
     if found:
-        lines.append("1 listing" if len(found) == 1 else f"{len(found)} listings")
+        lines.append(amount(len(found), "listing"))
     else:
         lines.append(
             "no listing" if believed else "nothing is known: no list can be believed through this resolver"

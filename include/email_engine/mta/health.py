@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from email_engine.amounts import amount
 from email_engine.mta.health_policy import HealthPolicy
 from email_engine.mta.host_facts import Check, Expected, Facts, Finding, Level, loaded_at
 from email_engine.mta.queue_ages import QueueGroup
@@ -132,7 +133,7 @@ def _file(facts: Facts, expected: Expected, as_of: datetime) -> Finding:
 def _queues(facts: Facts, expected: Expected, policy: HealthPolicy) -> Finding:
     if facts.queues is None:
         return Finding(Check.QUEUES, Level.UNKNOWN, "its queues were not seen")
-    told = f"{facts.queues.recipients} recipients wait, {facts.queues.running} of them in running queues"
+    told = f"{amount(facts.queues.recipients, 'recipient')} waiting, {facts.queues.running} of them in running queues"
     if expected.allowance and facts.queues.running > expected.allowance * policy.days_waiting:
         told += f": more than its IPs may send in {policy.days_waiting} d ({expected.allowance} a day); old mail will bounce"
         return Finding(Check.QUEUES, Level.WARNING, told, "long")
@@ -147,8 +148,7 @@ def _age(facts: Facts, policy: HealthPolicy, as_of: datetime) -> Finding:
         least = policy.oldest.total_seconds() / 60
         return Finding(Check.AGE, Level.GOOD, f"no running queue is known to be older than {least:.0f} min")
     told = (
-        f"mail waits for more than {policy.oldest.total_seconds() / 60:.0f} min in {len(old)} "
-        f"{'queue' if len(old) == 1 else 'queues'}: {_some(tuple(_waits(g, as_of) for g in old))}. "
+        f"mail waits for more than {policy.oldest.total_seconds() / 60:.0f} min in {amount(len(old), 'queue')}: {_some(tuple(_waits(g, as_of) for g in old))}. "
         "`pmta show queues --errors 'DOMAIN/VMTA'` on the host tells what the receiver says"
     )
     return Finding(Check.AGE, Level.WARNING, told, "old")
@@ -157,14 +157,14 @@ def _age(facts: Facts, policy: HealthPolicy, as_of: datetime) -> Finding:
 def _waits(group: QueueGroup, as_of: datetime) -> str:
     since = group.waiting_since
     day = f"{since:%Y-%m-%d} " if since and since.date() != as_of.date() else ""
-    return f"{group.vmta} to {group.provider} ({group.recipients} recipients, since {day}{since:%H:%M} UTC or longer)"
+    return f"{group.vmta} to {group.provider} ({amount(group.recipients, 'recipient')}, since {day}{since:%H:%M} UTC or longer)"
 
 
 def _backoff(facts: Facts, policy: HealthPolicy) -> Finding:
     if facts.queues is None:
         return Finding(Check.BACKOFF, Level.UNKNOWN, "its queues were not seen")
     seen = facts.queues
-    told = f"{seen.backoff} of {seen.running} recipients wait in {len(seen.backoff_names)} queues in backoff"
+    told = f"{seen.backoff} of {seen.running} recipients wait in {amount(len(seen.backoff_names), 'queue')} in backoff"
     many = seen.backoff >= policy.backoff_minimum and seen.backoff >= seen.running * policy.backoff_rate
     if many:
         return Finding(Check.BACKOFF, Level.WARNING, f"{told}: {_some(seen.backoff_names)}", "many")
@@ -206,12 +206,12 @@ def _holds(facts: Facts) -> Finding:
     if facts.loose is None:
         return Finding(Check.HOLDS, Level.UNKNOWN, "what must stand still was not seen")
     if facts.loose:
-        told = f"{len(facts.loose)} virtual MTAs must stand still and do not: {_some(facts.loose)}; it is tried again"
+        told = f"running although it must stand still: {amount(len(facts.loose), 'virtual MTA')}, {_some(facts.loose)}; it is tried again"
         return Finding(Check.HOLDS, Level.CRITICAL, told, "loose")
     if facts.put_back:
         told = (
-            f"{len(facts.put_back)} virtual MTAs that must stand still were found running, after a restart or by hand: "
-            f"{_some(facts.put_back)}; they are held again"
+            f"{amount(len(facts.put_back), 'virtual MTA')} found running, after a restart or by hand, although it must stand still: "
+            f"{_some(facts.put_back)}; held again"
         )
         return Finding(Check.HOLDS, Level.WARNING, told, "put back")
     return Finding(Check.HOLDS, Level.GOOD, "everything that must stand still does")

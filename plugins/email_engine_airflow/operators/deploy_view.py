@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from email_engine.adapters.powermta import PowerMta
 from email_engine.adapters.powermta_holds import Source, read_holds
+from email_engine.amounts import amount
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpRecord, Mode, MtaHost
 from email_engine.fleet.providers import shipped_providers
@@ -71,8 +72,8 @@ class View:
     @property
     def summary(self) -> str:
         words = [self.plan.summary]
-        words += [f"{len(self.to_hold)} virtual MTAs to hold"] if self.to_hold else []
-        words += [f"{len(self.to_free)} virtual MTAs to let go"] if self.to_free else []
+        words += [f"{amount(len(self.to_hold), 'virtual MTA')} to hold"] if self.to_hold else []
+        words += [f"{amount(len(self.to_free), 'virtual MTA')} to let go"] if self.to_free else []
         words += ["an interrupted deployment to finish"] if self.wanted.interrupted else []
         return "; ".join(words)
 

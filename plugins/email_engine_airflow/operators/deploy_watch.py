@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 
+from email_engine.amounts import amount
 from email_engine_airflow.operators.deploy_step import APPLIED, DeployStep
 from email_engine_airflow.run import Run, current_run
 
@@ -144,6 +145,6 @@ def _words(sample: dict[str, Any] | None) -> str:
     if sample is None:
         return "not readable"
     return (
-        f"{sample['recipients']} recipients queued, {sample['waiting']} of them wait for another attempt, "
-        f"{len(sample['backoff'])} queues in backoff, {sample['sent']} sent so far"
+        f"{amount(sample['recipients'], 'recipient')} queued, {sample['waiting']} of them wait for another attempt, "
+        f"{amount(len(sample['backoff']), 'queue')} in backoff, {sample['sent']} sent so far"
     )

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from email_engine.amounts import amount
 from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class PullTheBrake(BaseOperator):
         more = f" ({kept} more stay held: they are parked or paused)" if kept else ""
         alerts.raise_alert(
             conn, PIPELINE, f"{run.params['scope']} {run.params.get('name') or ''}".strip(), f"{verb} {run.run_id}",
-            "warning" if release else "critical", f"{run.actor} {verb} {len(meant) - kept} IPs: {reason}{more}",
+            "warning" if release else "critical", f"{run.actor} {verb} {amount(len(meant) - kept, 'IP')}: {reason}{more}",
             dag_id=run.dag_id, run_id=run.run_id,
         )  # fmt: skip
 

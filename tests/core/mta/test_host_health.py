@@ -81,7 +81,7 @@ CASES: list[tuple[str, dict[str, Any], Check, Level, str]] = [
     ("an edited file", {"file": "e" * 64}, Check.FILE, Level.WARNING, "somebody edited"),
     ("a missing file", {"file": ""}, Check.FILE, Level.CRITICAL, "will not start again"),
     ("old mail", {"queues": Queues(20_000, 10_001, 0)}, Check.QUEUES, Level.WARNING, "10000 a day"),
-    ("paused mail", {"queues": Queues(20_000, 10_000, 0)}, Check.QUEUES, Level.GOOD, "20000 recipients wait"),
+    ("paused mail", {"queues": Queues(20_000, 10_000, 0)}, Check.QUEUES, Level.GOOD, "20000 recipients waiting"),
     ("a queue that stands", {"groups": (waits(61),)}, Check.AGE, Level.WARNING, "aurora-1 to gmail (250 recipients, since 10:59 UTC or longer)"),
     ("a paused queue", {"groups": (waits(600, paused=250),)}, Check.AGE, Level.GOOD, "older than 60 min"),
     ("a queue of an hour", {"groups": (waits(60),)}, Check.AGE, Level.GOOD, "older than 60 min"),
