@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs reset lab demo test bench check docs lock sql
+.PHONY: help setup up down status logs reset lab demo test bench check docs lock sql url
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -40,6 +40,9 @@ logs: $(STAMP) ## the end of every log (WHAT=scheduler for one)
 
 sql: $(STAMP) ## the engine's tables in psql (Q="SELECT ..." for one query)
 	@$(RUN) -m stack sql $(if $(Q),"$(Q)")
+
+url: $(STAMP) ## the address of the engine's database, with its password, for email-engine
+	@$(RUN) -m stack url
 
 reset: $(STAMP) ## stop, then delete all state (asks first)
 	@$(RUN) -m stack reset

@@ -1,4 +1,4 @@
-"""The command line behind the Makefile: up, down, status, logs, sql, reset; `supervise` is what `up` leaves running."""
+"""The command line behind the Makefile: up, down, status, logs, sql, url, reset; `supervise` is what `up` leaves running."""
 
 import argparse
 import json
@@ -9,6 +9,7 @@ import sys
 from email_engine.errors import EngineError
 from email_engine.home import ROOT
 from stack import airflow, up
+from stack.databases import database_url
 from stack.ports import PortTaken
 from stack.postgres import PostgresError
 from stack.settings import Settings, settings
@@ -87,9 +88,21 @@ def sql(here: Settings, query: str | None) -> int:
     return subprocess.run([str(cluster.program("psql")), *one], env=os.environ | own, check=False).returncode
 
 
+def url(here: Settings) -> int:
+    """The address of the engine's database, with its password, for `email-engine` in a terminal."""
+    cluster = up.cluster_of(here)
+    if not cluster.running():
+        print("PostgreSQL is down. Next: make up", file=sys.stderr)
+        return 1
+    print(database_url(cluster, "email_engine", here.secrets()["engine_db"]))
+    return 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="stack")
-    parser.add_argument("command", choices=["up", "down", "status", "logs", "sql", "reset", "supervise"])
+    parser.add_argument(
+        "command", choices=["up", "down", "status", "logs", "sql", "url", "reset", "supervise"]
+    )
     parser.add_argument("what", nargs="?")
     arguments = parser.parse_args()
     here = settings()
@@ -104,6 +117,8 @@ def main() -> int:
             return logs(here, arguments.what)
         case "sql":
             return sql(here, arguments.what)
+        case "url":
+            return url(here)
         case "reset":
             return up.reset(here)
         case _:

@@ -64,7 +64,11 @@ def test_a_missing_file_is_an_input_error_without_a_traceback(capsys: pytest.Cap
 
 @pytest.mark.parametrize(
     ("url", "said"),
-    [(None, "no address"), ("not a url", "the address is no URL"), ("mysql://x/y", "a URL for mysql")],
+    [
+        (None, 'export EMAIL_ENGINE_DATABASE_URL="$(make -s url)"'),
+        ("not a url", "the address is no URL"),
+        ("mysql://x/y", "a URL for mysql"),
+    ],
 )
 def test_a_database_that_is_not_named_is_an_input_error(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, url: str | None, said: str
@@ -131,6 +135,27 @@ def test_ingest_sums_files_and_exits_1_when_rows_were_unreadable(
     code, _, err = run(capsys, "ingest", tmp_path / "none.csv")
     assert code == 2
     assert "none.csv: no column type" in err
+
+
+def test_ingest_tells_how_much_of_the_replies_is_known_and_the_most_frequent_of_the_rest(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    row = "b,2026-11-01 10:15:00+0000,ann@gmail.com,198.51.100.1,"
+    known, new = f"{row}5.1.1,smtp;550 5.1.1 gone\r\n", f"{row}5.7.1,smtp;550 5.7.1 ann: zut 20261101\r\n"
+    for name in ("a.csv", "b.csv"):
+        text = new * (1 + (name == "b.csv")) + known * 3
+        text = f"type,timeLogged,rcpt,dlvSourceIp,dsnStatus,dsnDiag\r\n{text}"
+        (tmp_path / name).write_text(text, newline="")
+    code, out, _ = run(capsys, "ingest", tmp_path / "a.csv", tmp_path / "b.csv", "--json")
+    replies = json.loads(out)["replies"]
+    assert (code, replies["failures"], replies["known"], round(replies["coverage"], 3)) == (0, 9, 6, 0.667)
+    (told,) = replies["unknown_texts"]
+    assert (told["text"], told["count"], told["meaning"]) == ("5.7.1 smtp;550 5.7.1 #: zut #", 3, "unknown")
+    assert told["example"] == "smtp;550 5.7.1 <recipient>: zut 20261101"
+    _, out, _ = run(capsys, "ingest", tmp_path / "b.csv")
+    assert (
+        "replies: the lexicon knows 60.0% of 5 bounces and deferrals\n  2 unknown: gmail bounce 5.7.1" in out
+    )
 
 
 @pytest.mark.parametrize("words", [[], ["nonsense"], ["fleet"], ["fleet", "nonsense"], ["ingest"]])

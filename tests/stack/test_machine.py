@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from stack import databases
+from stack.__main__ import url
 from stack.ports import PortTaken, check_free
 from stack.postgres import Cluster, temporary_postgres
 from stack.settings import PORTS, Settings, forget_ports, remember_ports, settings
@@ -68,9 +69,14 @@ def test_a_fleet_of_other_names_gets_ports_and_secrets(tmp_path: Path) -> None:
     assert here.for_fleet(["mx-a"], ["mw-acme"]).secrets() == ready.secrets()
 
 
+def test_without_a_server_its_address_is_not_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert url(Settings(state=tmp_path / "state", ports=dict(PORTS))) == 1
+    assert capsys.readouterr() == ("", "PostgreSQL is down. Next: make up\n")
+
+
 def test_a_temporary_server_is_gone_afterwards() -> None:
-    with temporary_postgres() as url:
-        plain = url.replace("+psycopg", "")
+    with temporary_postgres() as address:
+        plain = address.replace("+psycopg", "")
         folder = Path(plain.rpartition("host=")[2])
         with psycopg.connect(plain) as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
@@ -84,14 +90,14 @@ def test_the_cluster_starts_twice_without_harm_and_its_roles_are_no_superusers(t
         cluster.start()
         for _ in range(2):
             databases.ensure_database(cluster, "email_engine", "a'b\"c")
-        url = databases.database_url(cluster, "email_engine", "a'b\"c").replace("+psycopg", "")
-        with psycopg.connect(url) as connection:
+        address = databases.database_url(cluster, "email_engine", "a'b\"c").replace("+psycopg", "")
+        with psycopg.connect(address) as connection:
             row = connection.execute(
                 "SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user"
             )
             assert row.fetchone() == (False, False)
         with pytest.raises(psycopg.OperationalError):
-            psycopg.connect(url.replace("a%27b", "wrong"))
+            psycopg.connect(address.replace("a%27b", "wrong"))
     finally:
         cluster.remove()
     assert not cluster.place.exists()

@@ -8,6 +8,10 @@ from typing import Any
 from email_engine.errors import InputError
 
 DATABASE = "EMAIL_ENGINE_DATABASE_URL"
+_HOW = (
+    f'set {DATABASE} or give --database-url; beside `make up`: export {DATABASE}="$(make -s url)"; '
+    "elsewhere it is the database of Airflow's connection email_engine_db (docs/operating.md, section 2)"
+)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +41,7 @@ def database_url(args: argparse.Namespace) -> str:
     url = args.database_url or os.environ.get(DATABASE)
     example = "postgresql://USER:PASSWORD@HOST/DATABASE"
     if not url:
-        raise InputError("engine database", "no address", example, f"set {DATABASE} or give --database-url")
+        raise InputError("engine database", "no address", example, _HOW)
     try:
         make_url(url)
     except (ArgumentError, ValueError):
