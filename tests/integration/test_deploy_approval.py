@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import (
 )
 
 from email_engine.mta.layout import digest
-from email_engine.store import schema
+from email_engine.store import alerts, schema
 from email_engine.store.engine import Store
 from email_engine_airflow.operators import approval as approval_operators
 from email_engine_airflow.operators.approval import AskPerson, StartAsking, StartDeploying
@@ -73,8 +73,6 @@ class TestAsking:
         assert bench.file() == before
 
     def test_people_are_told_what_to_click(self, bench: Bench) -> None:
-        from email_engine.store import alerts
-
         take_away(bench)
         bench.plan()
         with bench.db.session(tenant="*") as conn:
@@ -152,6 +150,9 @@ class TestAnswering:
         row = bench.rows()[-1]
         assert (row["approval_id"], row["caused_by"]) == (conf["approval"], "ada: customer left")
         assert bench.approvals()[0]["status"] == "approved"
+        with bench.db.session(tenant="*") as conn:
+            told = [a.text for a in alerts.pending(conn) if a.state.startswith("verified")]
+        assert told[-1].endswith("; approved by ada: customer left")
 
     def test_an_approval_is_used_once(self, bench: Bench) -> None:
         take_away(bench)

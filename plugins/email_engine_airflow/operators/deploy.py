@@ -108,7 +108,7 @@ class DeployHost(DeployStep):
             waiting = self._waits_for_its_watch(store, view, run)
         held, released = settle(store, mta, view.plan.host, view.text, run, release=not partial)
         state = f"verified {view.plan.new_digest[:12]}"
-        self.tell(store, APPLIED, view.plan.host, state, "info", view.summary, run)
+        self.tell(store, APPLIED, view.plan.host, state, "info", _said(view), run)
         return {
             "host": view.plan.host,
             "status": "verified" if deployment else "unchanged",
@@ -229,3 +229,11 @@ class DeployHost(DeployStep):
                 approval_id=approval,
                 baseline=baseline,
             )
+
+
+def _said(view: "View") -> str:
+    """What was deployed, and who approved it where a person did."""
+    approval = view.wanted.approval
+    if approval is None:
+        return view.summary
+    return f"{view.summary}; approved by {approval.answered_by}: {approval.reason or 'no reason given'}"
