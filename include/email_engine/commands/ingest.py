@@ -2,7 +2,7 @@
 
 import argparse
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ from email_engine.fleet.providers import shipped_providers
 from email_engine.mta.accounting import Counts, Summary, summarize
 from email_engine.mta.accounting_copies import Content, Copy, Known, content_of, copy_of
 from email_engine.mta.accounting_policy import shipped_accounting_policy
-from email_engine.mta.accounting_values import Key
+from email_engine.mta.accounting_values import TALLIES, Key, ReplyText, Wording, most_frequent
+
+SHOWN_TEXTS = 20
 
 
 @dataclass(slots=True)
@@ -92,7 +94,7 @@ def _numbers(counts: Counts) -> dict[str, Any]:
         "bounced": counts.bounced,
         "deferred": counts.deferred,
         "complained": counts.complained,
-        "bounce_categories": dict(sorted(counts.bounce_categories.items())),
+        **{name: dict(sorted(getattr(counts, name).items())) for name in TALLIES},
     }
 
 
@@ -107,12 +109,40 @@ def _export(
             | _numbers(counts)
             for (source, provider, hour), counts in sorted(rows.items(), key=lambda item: item[0])
         ],
+        "replies": _replies(files),
         "files": [_file(file) for file in files],
         "sources": {
             source: {provider: _numbers(counts) for provider, counts in sorted(providers.items())}
             for source, providers in sorted(by_source.items())
         },
     }
+
+
+def _replies(files: list[Read]) -> dict[str, Any]:
+    """How much of the receivers' words the lexicon knows, and the most frequent of those that it does not."""
+    failures = sum(file.summary.failures for file in files)
+    unknown = sum(file.summary.unknown_failures for file in files)
+    return {
+        "failures": failures,
+        "known": failures - unknown,
+        "coverage": 1 - unknown / failures if failures else 1.0,
+        "unknown_texts": [
+            {"provider": provider, "outcome": outcome, "text": text}
+            | {"count": one.count, "meaning": one.meaning, "example": one.example}
+            for (provider, outcome, text), one in _unknown(files)
+        ],
+    }
+
+
+def _unknown(files: list[Read]) -> list[tuple[Wording, ReplyText]]:
+    found: dict[Wording, ReplyText] = {}
+    for file in files:
+        for wording, one in file.summary.texts.items():
+            if wording in found:
+                found[wording] = replace(found[wording], count=found[wording].count + one.count)
+            else:
+                found[wording] = one
+    return most_frequent(found)[:SHOWN_TEXTS]
 
 
 def _file(file: Read) -> dict[str, Any]:
@@ -127,6 +157,8 @@ def _file(file: Read) -> dict[str, Any]:
         "rejected_rate": s.rejected_rate,
         "rejected": [{"line": r.line, "reason": r.reason} for r in s.rejected],
         "complaints_without_source": sum(1 for e in s.complaints if not (e.source.address or e.source.vmta)),
+        "failures": s.failures,
+        "unknown_failures": s.unknown_failures,
         "first_hour": s.first.isoformat() if s.first else None,
         "last_hour": s.last.isoformat() if s.last else None,
     }
@@ -146,6 +178,15 @@ def _render(files: list[Read], by_source: dict[str, dict[str, Counts]]) -> str:
         lines += [f"  line {r.line}: {r.reason}" for r in s.rejected[:10]]
         if unknown := _file(file)["complaints_without_source"]:
             lines.append(f"  {unknown} complaints name no source")
+    replies = _replies(files)
+    if replies["failures"]:
+        lines.append(
+            f"replies: the lexicon knows {replies['coverage']:.1%} of {replies['failures']} bounces and deferrals"
+        )
+        lines += [
+            f"  {one['count']} unknown: {one['provider']} {one['outcome']} {one['text']}"
+            for one in replies["unknown_texts"][:3]
+        ]
     head = ("source", "provider", "attempts", "delivered", "bounced", "deferred", "complained")
     rows = [
         (source, provider, *(str(n) for n in list(_numbers(counts).values())[:5]))

@@ -24,20 +24,18 @@ from email_engine.mta.accounting_layout import layout_of
 from email_engine.mta.accounting_scan import ATTEMPTS, NEGATIVE, Group, connect, scan
 from email_engine.mta.accounting_sift import UNFINISHED, sift
 from email_engine.mta.accounting_values import (
-    KEPT_TEXTS,
     KINDS,
     Counts,
     Event,
     EventKind,
     Rejected,
-    ReplyText,
     Source,
     Summary,
     parse_time,
     zone_offset,
 )
-from email_engine.mta.lexicon import Lexicon, Verdict, shipped_lexicon
-from email_engine.mta.reply_text import example, tidy
+from email_engine.mta.accounting_wordings import Wordings
+from email_engine.mta.lexicon import Lexicon, shipped_lexicon
 
 __all__ = [
     "Counts",
@@ -152,7 +150,7 @@ class _Reading:
         self.lexicon = lexicon
         self.latest = latest
         self.events = events
-        self.verdicts: dict[tuple[str, str, str], tuple[Verdict, str]] = {}
+        self.wordings = Wordings(self.summary, lexicon)
         self.hours: dict[tuple[datetime, str | None], datetime | None] = {}
 
     def all_of(self, path: Path, columns: Columns, *, header: bool, lines: bool) -> list[tuple[str, Group]]:
@@ -208,7 +206,7 @@ class _Reading:
                 counts.bounced += group.rows
                 counts.bounce_categories[category] = counts.bounce_categories.get(category, 0) + group.rows
             if kind != "d":
-                self._reply(kind, group.provider, group, counts, hour)
+                self.wordings.count(kind, group.provider, group, counts, hour)
         if kind in _EVENTS and group.detail:
             self._event(_EVENTS[kind], group)
         summary.by_type[kind] = summary.by_type.get(kind, 0) + group.rows
@@ -216,32 +214,6 @@ class _Reading:
         summary.first = min(summary.first or hour, hour)
         summary.last = max(summary.last or hour, hour)
         return None
-
-    def _reply(self, kind: str, provider: str, group: Group, counts: Counts, hour: datetime) -> None:
-        """What the receiver meant: judged once for each wording."""
-        key = (provider, group.reply or "", group.category)
-        judged = self.verdicts.get(key)
-        if judged is None:
-            text = tidy(key[1])
-            judged = self.verdicts[key] = (self.lexicon.verdict(provider, text, group.category), text)
-        verdict, text = judged
-        tally = counts.bounce_meanings if kind == "b" else counts.deferral_meanings
-        tally[verdict.meaning.value] = tally.get(verdict.meaning.value, 0) + group.rows
-        if verdict.named:
-            counts.named_lists[verdict.named] = counts.named_lists.get(verdict.named, 0) + group.rows
-        summary = self.summary
-        summary.failures += group.rows
-        summary.unknown_failures += 0 if verdict.known else group.rows
-        wording = (provider, "bounce" if kind == "b" else "deferral", text)
-        told = summary.texts.get(wording)
-        if told is not None:
-            told.count += group.rows
-            told.first, told.last = min(told.first, hour), max(told.last, hour)
-        elif len(summary.texts) < KEPT_TEXTS:
-            shown = example(*group.example) if group.example else ""
-            summary.texts[wording] = ReplyText(
-                group.rows, verdict.meaning.value, verdict.known, shown, hour, hour
-            )
 
     def finish(self, whole_bytes: int, cut: bool) -> Summary:
         self.summary.whole_bytes, self.summary.cut = whole_bytes, cut

@@ -19,8 +19,9 @@ from email_engine.mta.accounting_copies import Content, Copy, Known, content_of,
 from email_engine.mta.accounting_policy import AccountingPolicy
 from email_engine.mta.recipients import Hash
 from email_engine.store import alerts
+from email_engine.store.delivery_complaints import place_complaints
 from email_engine.store.delivery_counts import KnownIps, Rows, add_counts, known_ips
-from email_engine.store.delivery_events import EventWriter, origin_of, quarantine
+from email_engine.store.delivery_events import EventWriter, quarantine
 from email_engine.store.reply_texts import add_texts, watch_unknown
 from email_engine.store.schema import accounting_files, mta_hosts
 
@@ -158,7 +159,7 @@ def _take(
         )
         return _refuse(conn, file, content, summary, message, reading, run)
     rows, strangers = _rows(summary, fleet)
-    _complaints(conn, summary, writer, rows, strangers, reading)
+    place_complaints(conn, summary, writer, rows, strangers, reading.policy.origin_days)
     writer.flush()
     quarantine(conn, file_id, summary.rejected, reading.hash_of)
     add_counts(conn, rows)
@@ -274,37 +275,6 @@ def _rows(summary: Summary, known: KnownIps) -> tuple[Rows, dict[str, int]]:
         else:
             rows.setdefault((*ip, provider, hour), Counts()).add(counts)
     return rows, strangers
-
-
-def _complaints(
-    conn: Connection,
-    summary: Summary,
-    writer: EventWriter,
-    rows: Rows,
-    strangers: dict[str, int],
-    reading: Reading,
-) -> None:
-    """Each counts for the hour in which its mail was sent: by a header of the report, else by the mail's own event, else by
-    the report. A report that names no source takes that of the mail."""
-    writer.flush()
-    for event in summary.complaints:
-        ip, at, by = writer.known.find(event.source), event.sent_at, "header"
-        if ip is None or at is None:
-            origin = origin_of(conn, event, reading.hash_of, reading.policy.origin_days)
-            if origin is not None:
-                ip = ip or origin.ip
-                at, by = (at, by) if at else (origin.at, "message")
-        if ip is None:
-            name = event.source.address or event.source.vmta
-            if name:
-                strangers[name] = strangers.get(name, 0) + 1
-            else:
-                summary.complaints_without_source += 1
-            continue
-        moment, by = (at, by) if at else (event.at, "report")
-        hour = moment.replace(minute=0, second=0, microsecond=0)
-        rows.setdefault((*ip, event.provider, hour), Counts()).complained += 1
-        writer.add_of(ip, event, moment, by)
 
 
 def _message(summary: Summary, strangers: Mapping[str, int], before: Known | None) -> str:
