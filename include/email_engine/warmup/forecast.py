@@ -60,7 +60,7 @@ class Climb:
 def forecast(outcome: Outcome, policy: Policy, day: date, effective: date) -> Forecast:
     """What follows from the decision that closed the UTC `day` and shapes `effective`."""
     blocked = _blocked_by(outcome, policy, day)
-    short = _short_of_quota(outcome, policy)
+    short = short_of_quota(outcome, policy)
     climb = None if short else climb_of(outcome, policy, effective)
     return Forecast(graduation(climb, outcome, policy) if climb else None, short or blocked)
 
@@ -172,7 +172,7 @@ def _with_speed(outcome: Outcome, policy: Policy, effective: date) -> Climb:
     return Climb(day, choice.phase, sent, slowed=bool(choice.paces))
 
 
-def _short_of_quota(outcome: Outcome, policy: Policy) -> str | None:
+def short_of_quota(outcome: Outcome, policy: Policy) -> str | None:
     """A warming IP that the quota leaves too little for a day that counts."""
     choice = outcome.choice
     if state_after(outcome) is not IpState.WARMING or not choice.wanted or choice.at_most is not None:

@@ -7,16 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from email_engine.fleet.model import IpState
+from email_engine.fleet.model import PARKED_STATES, IpState
 from email_engine.fleet.traffic import DayCounts
-from email_engine.simulation.life import Life, after, observe, sent_on
+from email_engine.lifecycle.machine import next_state
 from email_engine.warmup.choice import Action
+from email_engine.warmup.footing import footing_after
 from email_engine.warmup.forecast import Forecast, forecast
-from email_engine.warmup.observation import DnsHealth, midnight
-from email_engine.warmup.plan import Quotas, plan_tenant
+from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
+from email_engine.warmup.plan import Outcome, Quotas, plan_tenant
 from email_engine.warmup.policy import CycleStart
 from email_engine.warmup.policy_file import load_policy
-from tests.core.warmup.worlds import DAY, NEXT, observation, record, sent
+from tests.core.warmup.worlds import DAY, NEXT, observation, sent
 
 POLICY = replace(load_policy(), providers={}, cycle_start=CycleStart.NEVER)
 AUTOMATIC = replace(POLICY, auto_start_standby=True)
@@ -27,30 +28,52 @@ def told(seen, policy=POLICY, quota: int = 1_000_000) -> Forecast:
     return forecast(outcome, policy, DAY, NEXT)
 
 
-def live(life: Life, policy, days: int = 500) -> tuple[date | None, date | None]:
+def live(seen: IpObservation, policy, days: int = 500) -> tuple[date | None, date | None]:
     """What was forecast on the first evening, and what came: each day is sent in full, and all of it delivered."""
     first: date | None = None
     for n in range(days):
         day = DAY + timedelta(days=n)
         effective = day + timedelta(days=1)
-        life = sent_on(life, DayCounts(day, life.may_send))
-        seen = observe(life, day, midnight(effective))
+        rests = seen.ip.state in PARKED_STATES or seen.ip.paused_until is not None
+        counts = () if rests or not seen.standing else (DayCounts(day, seen.standing),)
+        seen = replace(
+            seen, days=(*seen.days[-29:], *counts), given=seen.standing, fresh_through=midnight(effective)
+        )
         (outcome,) = plan_tenant([seen], policy, Quotas(1_000_000), day, effective)
         if n == 0:
             first = forecast(outcome, policy, day, effective).graduates_on
         if outcome.choice.action is Action.GRADUATE:
             return first, effective
-        life = after(life, outcome, effective)
+        seen = morning(outcome, effective)
     return first, None
 
 
-def warming(schedule: str, phase: int, target: int = 10_000, **changes) -> Life:
-    stages = POLICY.schedules[schedule].stages
-    allowance = min(stages[min(phase, len(stages)) - 1], target)
-    ip = record(
-        schedule=schedule, phase=phase, daily_target=target, state_since=midnight(DAY), allowance=allowance
+def morning(outcome: Outcome, effective: date) -> IpObservation:
+    """The IP after its decision, as the database would hold it."""
+    seen, choice, footing = outcome.observation, outcome.choice, footing_after(outcome, effective)
+    ip = replace(seen.ip, phase=footing.phase, paused_until=footing.paused_until)
+    if choice.event is not None:
+        ip = replace(
+            ip,
+            state=next_state(ip.state, choice.event),
+            state_since=midnight(effective),
+            quarantine_until=choice.quarantine_until,
+        )
+    return replace(
+        seen,
+        ip=ip,
+        standing=outcome.allowance,
+        phase_started_on=footing.phase_started_on,
+        last_stop_at=footing.last_stop_at,
+        paces=footing.paces,
     )
-    return Life(replace(ip, **changes), allowance=allowance, phase_started_on=DAY)
+
+
+def warming(schedule: str, phase: int, target: int = 10_000, **changes) -> IpObservation:
+    stages = POLICY.schedules[schedule].stages
+    standing = min(stages[min(phase, len(stages)) - 1], target)
+    ip = {"schedule": schedule, "phase": phase, "daily_target": target, "state_since": midnight(DAY)}
+    return observation(standing=standing, phase_started_on=DAY, ip=ip | changes)
 
 
 @pytest.mark.parametrize(
@@ -73,22 +96,20 @@ def test_a_healthy_ip_graduates_on_the_day_that_was_told(schedule: str, phase: i
 def test_it_comes_true_whatever_the_target_and_after_a_pause(
     schedule: str, phase: int, target: int, pause: int, blamed: bool
 ) -> None:
-    life = warming(schedule, phase, target)
+    seen = warming(schedule, phase, target)
     if pause:
         until = midnight(NEXT + timedelta(days=pause))
         stopped = midnight(NEXT) if blamed else None
-        life = replace(life, ip=replace(life.ip, paused_until=until), last_stop_at=stopped)
-    first, came = live(life, POLICY)
+        seen = replace(seen, ip=replace(seen.ip, paused_until=until), last_stop_at=stopped)
+    first, came = live(seen, POLICY)
     assert first == came is not None
 
 
 @pytest.mark.parametrize("state", [IpState.STANDBY, IpState.RESTING, IpState.QUARANTINE])
 @pytest.mark.parametrize("ago", [0, 3, 40])
 def test_a_parked_ip_is_told_to_the_day_where_it_starts_by_itself(state: IpState, ago: int) -> None:
-    since = midnight(DAY - timedelta(days=ago))
-    life = replace(warming("double", 1), allowance=0, phase_started_on=None)
-    life = replace(life, ip=replace(life.ip, state=state, state_since=since, allowance=0))
-    first, came = live(life, AUTOMATIC)
+    seen = warming("double", 1, state=state, state_since=midnight(DAY - timedelta(days=ago)))
+    first, came = live(replace(seen, standing=0, phase_started_on=None), AUTOMATIC)
     assert first == came is not None
 
 

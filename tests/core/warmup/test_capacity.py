@@ -1,0 +1,187 @@
+"""The capacity plan: who has a seat in the quota, who waits, why and until when."""
+
+from dataclasses import replace
+from datetime import timedelta
+from time import process_time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from email_engine.fleet.model import IpState
+from email_engine.warmup.capacity import CapacityPlan, Place, capacity_words, plan_capacity
+from email_engine.warmup.observation import IpObservation, midnight
+from email_engine.warmup.plan import Quotas, plan_tenant
+from email_engine.warmup.policy_file import load_policy
+from tests.core.warmup.worlds import DAY, NEXT, observation, sent
+
+POLICY = replace(load_policy(), providers={})
+AUTOMATIC = replace(POLICY, auto_start_standby=True)
+
+
+def planned(*seen: IpObservation, quota: int, policy=POLICY, streams=None) -> CapacityPlan:
+    quotas = Quotas(quota, streams or {})
+    outcomes = plan_tenant(seen, policy, quotas, DAY, NEXT)
+    return plan_capacity(outcomes, policy, quotas, DAY, NEXT)
+
+
+def active(number: int, target: int = 10_000, **ip) -> IpObservation:
+    return observation(
+        sent(10, 100), number=number, given=100, standing=100,
+        ip={"state": IpState.ACTIVE, "daily_target": target, "phase": 6} | ip,
+    )  # fmt: skip
+
+
+def standby(number: int, target: int = 10_000, **ip) -> IpObservation:
+    return observation(
+        number=number, given=0, standing=0, ip={"state": IpState.STANDBY, "daily_target": target} | ip
+    )
+
+
+def warming(number: int, phase: int = 1, days: int = 3, **changes) -> IpObservation:
+    volume = POLICY.schedules["six_week"].stages[phase - 1]
+    more = {"given": volume, "standing": volume, "phase_started_on": DAY - timedelta(days=days - 1)} | changes
+    return observation(sent(days, volume), number=number, ip={"phase": phase}, **more)
+
+
+def test_each_ip_has_its_place() -> None:
+    plan = planned(
+        warming(1), active(2), standby(3),
+        observation(number=4, ip={"state": IpState.RETIRING, "state_since": midnight(DAY)}),
+        observation(number=5, ip={"paused_until": midnight(NEXT + timedelta(days=4))}),
+        observation(number=6, given=0, ip={"state": IpState.QUARANTINE, "state_since": midnight(DAY)}),
+        observation(number=7, given=0, ip={"state": IpState.ABANDONED}),
+        quota=100_000,
+    )  # fmt: skip
+    assert [seat.place for seat in plan.seats] == [
+        Place.WARMS, Place.ACTIVE, Place.WAITS, Place.RETIRES, Place.PAUSED, Place.RESTS, Place.GONE,
+    ]  # fmt: skip
+    assert plan.seats[0].sent == 150 // 7
+    assert plan.seats[4].until == NEXT + timedelta(days=4)
+
+
+def test_a_standby_ip_waits_until_the_quota_grows_by_what_it_needs() -> None:
+    plan = planned(active(1), standby(2), quota=15_000, policy=AUTOMATIC)
+    seat = plan.seats[1]
+    assert (seat.place, seat.until) == (Place.WAITS, None)
+    assert seat.why == "the quota of 15000 a day cannot keep another IP warm"
+    assert seat.quota_short == 7_223
+    assert capacity_words(plan)[1] == (
+        "198.51.100.2 waits: the quota of 15000 a day cannot keep another IP warm; "
+        "there is no room before the quota grows by 7223 a day"
+    )
+    grown = planned(active(1), standby(2), quota=15_000 + 7_223, policy=AUTOMATIC)
+    assert grown.seats[1].place is Place.WARMS
+    almost = planned(active(1), standby(2), quota=15_000 + 7_222, policy=AUTOMATIC)
+    assert almost.seats[1].place is Place.WAITS
+
+
+def test_it_waits_until_a_retiring_ip_leaves_its_room() -> None:
+    retiring = observation(
+        number=1, standing=5_000, given=5_000, ip={"state": IpState.RETIRING, "state_since": midnight(DAY)}
+    )
+    plan = planned(retiring, standby(2), standby(3), quota=15_000, policy=AUTOMATIC)
+    drained = DAY + timedelta(days=len(POLICY.retiring_parts) * POLICY.retiring_days_each)
+    assert (plan.seats[1].until, plan.seats[2].until) == (drained, None)
+    assert plan.seats[2].quota_short == 7_223
+
+
+def test_where_a_person_starts_ips_the_plan_says_for_which_there_is_room() -> None:
+    plan = planned(active(1), standby(2), standby(3), quota=23_000)
+    first, second = plan.seats[1:]
+    assert (first.why, first.until) == ("until a person starts it", NEXT + timedelta(days=1))
+    assert (second.until, second.quota_short) == (None, 10_334)
+
+
+def test_an_ip_that_is_not_clean_yet_waits_for_that_day() -> None:
+    plan = planned(standby(1, state_since=midnight(DAY)), quota=50_000)
+    assert plan.seats[0].until == DAY + timedelta(days=7)
+
+
+def test_a_warming_ip_without_its_stage_is_named_with_the_day_of_its_turn() -> None:
+    plan = planned(warming(1, phase=6, days=4), warming(2), quota=2_010)
+    short = plan.seats[1]
+    assert (short.place, short.why) == (Place.SHORT, "the quota leaves it 10 of 50 a day")
+    assert short.until == NEXT + timedelta(days=3)
+    assert (
+        "198.51.100.2 cannot progress: the quota leaves it 10 of 50 a day; there is room for it on"
+        in "\n".join(capacity_words(plan))
+    )
+
+
+def test_a_stage_that_the_quota_never_reaches_says_how_much_it_lacks() -> None:
+    plan = planned(warming(1, phase=6), quota=1_500)
+    assert (plan.seats[0].place, plan.seats[0].until, plan.seats[0].quota_short) == (Place.SHORT, None, 500)
+
+
+def test_an_ip_that_gets_no_mail_for_its_stage_is_named() -> None:
+    seen = replace(observation(sent(9, 12)), given=50)
+    (seat,) = planned(seen, quota=10_000).seats
+    assert (seat.place, seat.why) == (
+        Place.SHORT,
+        "it was handed 12 a day of the 50 that it may send, for 7 days",
+    )
+    assert (seat.until, seat.quota_short) == (None, None)
+
+
+def test_streams_with_a_quota_of_their_own_have_rooms_of_their_own() -> None:
+    plan = planned(
+        warming(1), standby(2, stream="receipts"), quota=50_000, streams={"receipts": 5_000}, policy=AUTOMATIC
+    )
+    assert plan.seats[0].place is Place.WARMS
+    assert plan.seats[1].quota_short == 6_112
+
+
+def test_words_are_few_and_the_json_is_plain() -> None:
+    plan = planned(*(standby(n) for n in range(1, 40)), quota=100, policy=AUTOMATIC)
+    words = capacity_words(plan)
+    assert len(words) == 12
+    assert words[0].startswith(
+        "aurora: 0 of 100 a day are dealt on 2026-11-21; 39 waiting in standby; 0 a day were sent"
+    )
+    assert words[-1] == "... and 29 more that wait"
+    assert plan.as_json()["ips"][0]["quota_short"] == 11_012
+
+
+def test_nobody_is_an_empty_plan() -> None:
+    assert capacity_words(plan_capacity((), POLICY, Quotas(10), DAY, NEXT))[0].startswith(": 0 of 10")
+
+
+@pytest.mark.parametrize("count", [4_000])
+def test_a_big_tenant_takes_little_time(count: int) -> None:
+    seen = [replace(warming(1), ip=replace(warming(1).ip, ip_id=n)) for n in range(count)]
+    quotas = Quotas(count * 40)
+    outcomes = plan_tenant(seen, POLICY, quotas, DAY, NEXT)
+    began = process_time()
+    plan_capacity(outcomes, POLICY, quotas, DAY, NEXT)
+    assert process_time() - began < 8
+
+
+kinds = st.sampled_from([warming, active, standby])
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.tuples(kinds, st.sampled_from([0.1, 0.5, 1.0]), st.booleans()), min_size=1, max_size=12),
+    st.integers(1, 60_000),
+    st.sampled_from([0, 500, 3_000]),
+    st.booleans(),
+)
+def test_the_tenants_quota_is_never_exceeded(kinds, quota: int, receipts: int, bounded: bool) -> None:
+    policy = load_policy() if bounded else POLICY
+    seen = []
+    for n, (make, pace, other) in enumerate(kinds, 1):
+        one = make(n)
+        paces = {"*": pace, "microsoft": pace} if pace < 1 and make is not standby else {}
+        stream = "receipts" if other else "newsletter"
+        seen.append(replace(one, paces=paces, ip=replace(one.ip, stream=stream)))
+    quotas = Quotas(quota, {"receipts": min(receipts, quota)} if receipts else {})
+    outcomes = plan_tenant(seen, policy, quotas, DAY, NEXT)
+    assert sum(outcome.allowance for outcome in outcomes) <= quota
+    for pot in {quotas.pot(one.ip.stream) for one in seen}:
+        mine = [o for o in outcomes if quotas.pot(o.observation.ip.stream) == pot]
+        assert sum(o.allowance for o in mine) <= quotas.size(pot)
+    assert all(bound < outcome.allowance for outcome in outcomes for bound in outcome.bounds.values())
+    plan = plan_capacity(outcomes, policy, quotas, DAY, NEXT)
+    assert plan.dealt <= quota
+    assert len(plan.seats) == len(seen)
