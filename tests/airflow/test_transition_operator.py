@@ -87,7 +87,7 @@ def test_a_person_starts_a_standby_ip_and_its_host_is_named(store: Store) -> Non
         assert conn.execute(select(func.count()).select_from(policies)).scalar_one() == 1
     assert (history["actor"], history["event"], history["dag_id"]) == ("ops", "start", "ip_transition")
     assert told["text"].startswith(
-        "ops: start of 1 IPs (ip 198.51.100.2)\n198.51.100.2: standby -> warming: asked for. "
+        "ops: start of 1 IP (ip 198.51.100.2)\n198.51.100.2: standby -> warming: asked for. "
     )
     assert (told["severity"], told["tenant"]) == ("info", "aurora")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from email_engine.amounts import amount
 from email_engine.decision import Decision
 from email_engine.fleet.model import IpRecord
 from email_engine.store import brakes, decisions, ips, versions
@@ -41,7 +42,7 @@ def record(conn: Connection, moves: Sequence[Move], asking: Asking) -> int | Non
     if not moves:
         return None
     request, ids = asking.request, (asking.dag_id, asking.run_id)
-    version = versions.bump(conn, f"{request.event} of {len(moves)} IPs: {request.reason}", ids)
+    version = versions.bump(conn, f"{request.event} of {amount(len(moves), 'IP')}: {request.reason}", ids)
     for move in moves:
         decision_id = decisions.record(conn, _decision(move, asking), *ids)
         _apply(conn, move, asking, decision_id, version)

@@ -131,6 +131,7 @@ def _lines(answers: "list[Answer]") -> list[str]:
 def _write(
     conn: "Connection", answers: "list[Answer]", asking: "Asking", policy: "Policy", whom: str
 ) -> None:
+    from email_engine.amounts import amount
     from email_engine.store import alerts, policies, transitions
     from email_engine.warmup.snapshot import policy_document
 
@@ -139,7 +140,7 @@ def _write(
     transitions.record(conn, moves, asking)
     lines = _lines(answers)
     more = [f"... and {len(lines) - 20} more"] if len(lines) > 20 else []
-    said = f"{asking.actor}: {asking.request.event} of {len(moves)} IPs ({whom})"
+    said = f"{asking.actor}: {asking.request.event} of {amount(len(moves), 'IP')} ({whom})"
     tenants = {move.observation.ip.tenant for move in moves}
     alerts.raise_alert(
         conn, PIPELINE, whom, asking.run_id, "warning" if any(move.stops for move in moves) else "info",

@@ -218,6 +218,7 @@ def _tell(
 
 def _summary(tenant: str, days: Sequence[date], outcomes: "Sequence[Outcome]") -> str:
     from email_engine.fleet.model import Mode
+    from email_engine.warmup.cycle import DUE
 
     quiet = {"stay"}
     counted: Mapping[str, int] = Counter(str(outcome.choice.action) for outcome in outcomes)
@@ -231,7 +232,7 @@ def _summary(tenant: str, days: Sequence[date], outcomes: "Sequence[Outcome]") -
         + f"; {planned} messages a day are allowed"
         + (" (observe: nothing was applied)" if mode is Mode.OBSERVE else "")
     ]
-    news = [outcome for outcome in outcomes if str(outcome.choice.action) not in quiet]
+    news = [o for o in outcomes if str(o.choice.action) not in quiet or o.choice.cause == DUE]
     news.sort(key=lambda outcome: not outcome.stops)
     lines += [f"{outcome.observation.ip.address}: {outcome.reason}" for outcome in news[:20]]
     if len(news) > 20:
