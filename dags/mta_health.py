@@ -8,14 +8,15 @@
    reload or a person took off, in PowerMTA and in MailWizz, and completes what could not be done while a host was away.
 2. `check` (one task a host) asks PowerMTA for status, queues and disabled sources, reads the engine's file, looks at disk space,
    clock and newest accounting file, and holds again every parked virtual MTA that was found running. Its log has one line a
-   check: reachable, powermta, version, clock, disk, write, file, queues, age, backoff, accounting, holds, by-hand. What could not
-   be seen is `unknown` and changes no alert.
+   check: reachable, powermta, version, clock, disk, write, file, queues, age, backoff, accounting, senders, holds, by-hand. What
+   could not be seen is `unknown` and changes no alert.
 3. `publish` starts the deployment if a release was completed; `history` adds deployments that are missing in the history of
    configurations; `tell` sends the alerts.
 
 **What it tells** a disk over 80 % used; mail that waits for more than an hour in a queue that is not paused; a file that is not
-the deployed one; a host, or its accounting, that is silent; a clock that is off (over 5 minutes, or with silent accounting,
-`warmup_advance` holds every IP of the host until a look sees it well). Every look is a row of table `mta_health`, kept for 30 days;
+the deployed one; a host, or its accounting, that is silent; accounting of senders that are not in the fleet; a clock
+that is off. Over 5 minutes off, with silent accounting or with such senders `warmup_advance` holds every IP of the host until a
+look sees it well. Every look is a row of table `mta_health`, kept for 30 days;
 `mta_queues` has the queues by virtual MTA and mailbox provider as the last look saw them. PowerMTA tells no age of a queue and no
 time of a reload by hand. An age is therefore a lower bound: mail that an earlier look saw still waits while fewer recipients
 have left since, by accounting, than waited then (where accounting is behind: while the listing has not gone down by as much).

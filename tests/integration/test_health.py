@@ -277,6 +277,21 @@ def test_mail_that_is_held_may_be_old(whole: Whole) -> None:
     assert whole.now - row.waiting_since > timedelta(hours=1)
 
 
+def test_accounting_of_unknown_senders_is_told_once_and_distrusted(whole: Whole) -> None:
+    with whole.db.session(tenant="*") as conn:
+        other = {"address": "198.51.100.77", "vmta_name": "aurora-77"}
+        conn.execute(update(s.ips).where(s.ips.c.vmta_name == "aurora-3").values(**other))
+    whole.mail(3, 30)
+    quarters(whole, 3)
+    ((severity, text),) = [one for one in told(whole) if "not in the fleet" in one[1]]
+    assert severity == "warning"
+    assert text.startswith(
+        "mta-1: 30 accounting records of the last day of senders that are not in the fleet"
+    )
+    with whole.db.session(tenant="aurora") as conn:
+        assert "30 records of the last day" in host_trouble(conn, whole.now)["mta-1"]
+
+
 def test_what_distrusts_a_hosts_signals_is_read_from_its_looks(
     whole: Whole, monkeypatch: pytest.MonkeyPatch
 ) -> None:

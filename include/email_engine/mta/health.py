@@ -33,6 +33,7 @@ def judge(
         _age(facts, policy, as_of),
         _backoff(facts, policy),
         _accounting(facts, before, policy, as_of),
+        _senders(expected, policy),
         _holds(facts),
         _by_hand(facts),
     )
@@ -200,6 +201,16 @@ def memory(facts: Facts, before: Mapping[str, Any], as_of: datetime) -> dict[str
     if fresh or at_newest is None or sent <= at_newest:
         return {"started": started, "newest": newest, "sent_at_newest": sent, "silent_since": None}
     return known | {"silent_since": known["silent_since"] or as_of.isoformat()}
+
+
+def _senders(expected: Expected, policy: HealthPolicy) -> Finding:
+    if expected.strangers is None:
+        return Finding(Check.SENDERS, Level.UNKNOWN, "its accounting was not asked for senders")
+    told = f"{amount(expected.strangers, 'accounting record')} of the last day of senders that are not in the fleet"
+    if expected.strangers > policy.strangers:
+        told += ": nothing advances on this host. `accounting_ingest` names them in its log; add them to fleet.yaml"
+        return Finding(Check.SENDERS, Level.WARNING, told, "strangers")
+    return Finding(Check.SENDERS, Level.GOOD, told)
 
 
 def _holds(facts: Facts) -> Finding:

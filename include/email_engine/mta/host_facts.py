@@ -21,6 +21,7 @@ class Check(StrEnum):
     AGE = "age"
     BACKOFF = "backoff"
     ACCOUNTING = "accounting"
+    SENDERS = "senders"
     HOLDS = "holds"
     BY_HAND = "by-hand"
 
@@ -122,7 +123,8 @@ class Facts:
 class Expected:
     """What the engine knows. `digest`: of the last verified deployment, None if there was none; `under_way`: a deployment
     is; `interrupted`: one was, and nobody has finished it; `allowance`: messages a day of all IPs there; `deployed_at`:
-    when a deployment last reloaded PowerMTA well."""
+    when a deployment last reloaded PowerMTA well; `strangers`: accounting records of the last day of senders that are not
+    in the fleet, None: not asked."""
 
     version: str
     digest: str | None
@@ -130,6 +132,7 @@ class Expected:
     allowance: int
     interrupted: bool = False
     deployed_at: datetime | None = None
+    strangers: int | None = None
 
 
 def loaded_at(facts: Facts, expected: Expected, as_of: datetime) -> datetime | None:

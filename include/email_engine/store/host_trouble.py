@@ -23,7 +23,11 @@ def host_trouble(conn: Connection, as_of: datetime, strangers: int | None = None
     """
     most = shipped_health_policy().strangers if strangers is None else strangers
     troubles = {
-        **{row.mta_host: _strangers(row) for row in _files_with_strangers(conn, as_of, most)},
+        **{
+            host: _strangers(host, rows)
+            for host, rows in strangers_by_host(conn, as_of).items()
+            if rows > most
+        },
         **{row.mta_host: _silent(row) for row in _last_known(conn, as_of, "accounting") if _is_bad(row)},
         **{row.mta_host: _clock(row) for row in _last_known(conn, as_of, "clock") if row.level == "critical"},
     }
@@ -55,18 +59,19 @@ def _silent(row: Row) -> str:
     return f"mail leaves {row.mta_host} and its PowerMTA closes no accounting file"
 
 
-def _files_with_strangers(conn: Connection, as_of: datetime, most: int) -> list[Row]:
+def strangers_by_host(conn: Connection, as_of: datetime) -> Mapping[str, int]:
+    """Records of senders that are not in the fleet, in files that were taken and are at most a day old."""
     files = accounting_files.c
-    count = func.sum(files.strangers)
     since, until = ((as_of - STRANGERS_FOR).timestamp(), as_of.timestamp())
     query = (
-        select(files.mta_host, count.label("rows"))
+        select(files.mta_host, func.sum(files.strangers))
         .where(files.status == "taken", files.modified > since, files.modified <= until)
         .group_by(files.mta_host)
-        .having(count > most)
     )
-    return list(conn.execute(query))
+    return {row[0]: int(row[1]) for row in conn.execute(query)}
 
 
-def _strangers(row: Row) -> str:
-    return f"the accounting of {row.mta_host} holds {row.rows} records of the last day of senders that are not in the fleet"
+def _strangers(host: str, rows: int) -> str:
+    return (
+        f"the accounting of {host} holds {rows} records of the last day of senders that are not in the fleet"
+    )

@@ -119,6 +119,7 @@ def _expected(
 ) -> "Expected":
     from email_engine.mta.host_facts import Expected
     from email_engine.store import deployments, health
+    from email_engine.store.host_trouble import strangers_by_host
 
     name = seen.host.name
     applying = deployments.interrupted(conn, name) is not None
@@ -130,6 +131,7 @@ def _expected(
         allowance=_allowance(conn, name, run),
         interrupted=applying and not busy,
         deployed_at=health.deployed_at(conn, name),
+        strangers=strangers_by_host(conn, run.as_of).get(name, 0),
     )
 
 

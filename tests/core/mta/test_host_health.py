@@ -23,7 +23,7 @@ from email_engine.mta.queue_ages import QueueGroup
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
 POLICY = shipped_health_policy()
-EXPECTED = Expected("5.0", "d" * 64, under_way=False, allowance=10_000)
+EXPECTED = Expected("5.0", "d" * 64, under_way=False, allowance=10_000, strangers=3)
 WELL = Facts(
     status=Status("5.0r5", "2026-11-01 00:00:00", 100, False, timedelta(days=9)),
     clock_offset=timedelta(seconds=1),
@@ -65,7 +65,7 @@ def test_of_a_host_that_is_away_nothing_else_is_known() -> None:
 def test_what_was_not_seen_is_unknown() -> None:
     levels = {f.check: f.level for f in judge(Facts(), EXPECTED, {}, POLICY, NOON)}
     good = {check for check, level in levels.items() if level is Level.GOOD}
-    assert good == {Check.REACHABLE, Check.POWERMTA}
+    assert good == {Check.REACHABLE, Check.POWERMTA, Check.SENDERS}
 
 
 CASES: list[tuple[str, dict[str, Any], Check, Level, str]] = [
@@ -194,3 +194,11 @@ def test_what_was_not_seen_is_no_number_in_its_row() -> None:
 def test_a_restart_loads_the_configuration_too() -> None:
     expected = replace(EXPECTED, deployed_at=NOON - timedelta(days=20))
     assert "loaded 2026-11-01 12:00 UTC" in look(Check.FILE, WELL, expected).told
+
+
+@pytest.mark.parametrize(
+    ("strangers", "level"), [(None, Level.UNKNOWN), (10, Level.GOOD), (11, Level.WARNING)], ids=str
+)
+def test_accounting_of_senders_that_nobody_knows_is_told(strangers: int | None, level: Level) -> None:
+    found = look(Check.SENDERS, WELL, replace(EXPECTED, strangers=strangers))
+    assert (found.level, found.state) == (level, "strangers" if level is Level.WARNING else "")
