@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit 1 if any row was unreadable."""
-    files = _read_all(list(dict.fromkeys(args.files)))
+    files = read_all(list(dict.fromkeys(args.files)))
     rows: dict[Key, Counts] = defaultdict(Counts)
     by_source: dict[str, dict[str, Counts]] = defaultdict(lambda: defaultdict(Counts))
     for file in files:
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if any(file.summary.rejected_rows for file in files) else 0
 
 
-def _read_all(paths: list[Path]) -> list[Read]:
+def read_all(paths: list[Path]) -> list[Read]:
     """Every record once: a copy of another file, or the beginning of one, is not read again."""
     largest = shipped_accounting_policy().largest_rejected_rate
     sizes = {path: _size(path) for path in paths}

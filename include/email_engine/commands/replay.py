@@ -4,25 +4,27 @@ import argparse
 import json
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from email_engine.commands.ingest import Read, read_all
 from email_engine.commands.output import add_json
 from email_engine.commands.policies import add_fleet_and_policy, chosen_fleet, chosen_policies
 from email_engine.errors import InputError
 from email_engine.fleet.model import Fleet, SendingIp
-from email_engine.fleet.providers import shipped_providers
 from email_engine.fleet.traffic import DayCounts
-from email_engine.mta.accounting import Counts, Source, summarize
+from email_engine.mta.accounting import Counts, Source
 from email_engine.simulation.days import IpDay
 from email_engine.simulation.replay import replay
 from email_engine.warmup.choice import Action
 
 MOST_DAYS = 400
+PRESSING = ("reputation", "rate")
+"""What a deferral means that presses an IP."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,40 +39,36 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Exit 1 if rows were unreadable or named a source that the fleet does not have; both are told on stderr."""
     fleet, (policy,) = chosen_fleet(args), chosen_policies(args).values()
-    seen = _Traffic(fleet)
-    for path in dict.fromkeys(args.files):
-        seen.take(*_read(path))
+    seen = _Traffic(fleet, policy.tripwire.lists)
+    for file in read_all(list(dict.fromkeys(args.files))):
+        seen.take(file)
     seen.refuse_gaps()
-    days = replay(fleet, policy, seen.counts, seen.known_until)
+    days = replay(fleet, policy, seen.counts, seen.known)
     if args.json:
         for one in days:
             print(json.dumps(_export(one), ensure_ascii=False))
     else:
         _print(days)
-    for finding in seen.findings():
-        print(finding, file=sys.stderr)
+    for line in (*seen.findings(), *seen.copies):
+        print(line, file=sys.stderr)
     return 1 if seen.findings() else 0
-
-
-def _read(path: Path) -> tuple[Iterable[tuple[Source, datetime, Counts]], int]:
-    """What the file says of each source and hour, and how many of its rows were unreadable."""
-    try:
-        summary = summarize(path, path.name, shipped_providers())
-    except OSError as error:
-        observed = error.strerror or type(error).__name__
-        raise InputError(str(path), observed, "a readable accounting file", "check the path") from None
-    rows = ((source, hour, counts) for (source, _, hour), counts in summary.rows())
-    return rows, summary.rejected_rows
 
 
 @dataclass
 class _Traffic:
-    """The files' counts by address of the fleet and UTC day."""
+    """The files' counts by address of the fleet, UTC day and mailbox provider.
+
+    `grave`: parts of the names of those block lists that stop an IP at any volume."""
 
     fleet: Fleet
-    counts: dict[str, dict[date, DayCounts]] = field(default_factory=lambda: defaultdict(dict))
-    known_until: dict[str, datetime] = field(default_factory=dict)
+    grave: Collection[str]
+    counts: dict[str, dict[date, dict[str, DayCounts]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(dict))
+    )
+    known: dict[str, dict[date, datetime]] = field(default_factory=lambda: defaultdict(dict))
     strangers: Counter[str] = field(default_factory=Counter)
+    refused: list[str] = field(default_factory=list)
+    copies: list[str] = field(default_factory=list)
     unreadable: int = 0
 
     def __post_init__(self) -> None:
@@ -84,24 +82,39 @@ class _Traffic:
             address = ""
         return self.by_address.get(address) or self.by_vmta.get(source.vmta)
 
-    def take(self, rows: Iterable[tuple[Source, datetime, Counts]], unreadable: int) -> None:
-        self.unreadable += unreadable
-        for source, hour, counts in rows:
+    def take(self, file: Read) -> None:
+        self.unreadable += file.summary.rejected_rows
+        if file.copy_of:
+            self.copies.append(f"{file.path}: its rows stand in {file.copy_of} too, and count once")
+        if file.refused:
+            self.refused.append(
+                f"the pipeline would refuse {file.path}: {file.summary.rejected_rate:.1%} unreadable"
+            )
+        for (source, provider, hour), counts in file.summary.rows():
             ip = self._ip(source)
             if ip is None:
                 self.strangers[source.address or source.vmta] += counts.attempts + counts.complained
                 continue
             days, day = self.counts[str(ip.address)], hour.date()
-            was = days.get(day, DayCounts(day))
-            days[day] = replace(
-                was,
-                delivered=was.delivered + counts.delivered,
-                bounced=was.bounced + counts.bounced,
-                deferred=was.deferred + counts.deferred,
-                complained=was.complained + counts.complained,
-            )
-            until = hour + timedelta(hours=1)
-            self.known_until[ip.mta_host] = max(until, self.known_until.get(ip.mta_host, until))
+            days[day][provider] = self._added(days[day].get(provider, DayCounts(day)), counts)
+            if counts.attempts:
+                known, until = self.known[ip.mta_host], hour + timedelta(hours=1)
+                known[day] = max(until, known.get(day, until))
+
+    def _added(self, was: DayCounts, counts: Counts) -> DayCounts:
+        named = counts.named_lists
+        return DayCounts(
+            day=was.day,
+            delivered=was.delivered + counts.delivered,
+            bounced=was.bounced + counts.bounced,
+            deferred=was.deferred + counts.deferred,
+            complained=was.complained + counts.complained,
+            blocked=was.blocked + counts.bounce_meanings.get("reputation", 0),
+            pressed=was.pressed + sum(counts.deferral_meanings.get(one, 0) for one in PRESSING),
+            named=was.named + sum(named.values()),
+            named_grave=was.named_grave
+            + sum(count for name, count in named.items() if any(part in name.lower() for part in self.grave)),
+        )
 
     def refuse_gaps(self) -> None:
         """A wrong clock in one row would make years of empty days."""
@@ -117,11 +130,12 @@ class _Traffic:
             f"not in the fleet, left out: {name} ({count} records)"
             for name, count in sorted(self.strangers.items())
         ]
-        return found + ([f"unreadable, left out: {self.unreadable} rows"] if self.unreadable else [])
+        found += [f"unreadable, left out: {self.unreadable} rows"] if self.unreadable else []
+        return found + self.refused
 
 
 def _export(one: IpDay) -> dict[str, Any]:
-    """`score` stays null until the engine has one."""
+    """`score` and `band` are null where there is too little mail, or where nothing is judged."""
     return {
         "date": one.day.isoformat(),
         "ip": one.address,
@@ -130,7 +144,11 @@ def _export(one: IpDay) -> dict[str, Any]:
         "allowance": one.allowance,
         "sent": one.counts.sent,
         "verdict": one.verdict and str(one.verdict),
-        "score": None,
+        "score": one.score.value,
+        "band": [one.score.low, one.score.high] if one.score.known else None,
+        "action": str(one.action),
+        "gates": {gate: str(verdict) for gate, verdict in one.gates.items()},
+        "paces": dict(one.paces),
         "reason": one.reason,
     }
 

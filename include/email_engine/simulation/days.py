@@ -1,15 +1,17 @@
 """The end of a UTC day for a whole fleet, decided by the functions that `warmup_advance` decides with."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from email_engine.fleet.model import Fleet
 from email_engine.fleet.traffic import DayCounts
 from email_engine.reputation.evidence import Verdict
 from email_engine.reputation.gates import Asked
+from email_engine.reputation.score import NO_SCORE, Score
 from email_engine.simulation.life import Life, after, observe, quotas
 from email_engine.warmup.choice import Action
+from email_engine.warmup.neighbours import neighbours
 from email_engine.warmup.observation import counts_on
 from email_engine.warmup.plan import Outcome, plan_tenant
 from email_engine.warmup.policy import Policy
@@ -21,8 +23,9 @@ _WORST = (Verdict.REGRESS, Verdict.HOLD, Verdict.INSUFFICIENT, Verdict.PASS)
 class IpDay:
     """One IP's UTC day: how it stood (`state`, `stage`, `allowance`), its mail, and what was decided at its end.
 
-    `allowance`: what was in force; 0 while it was paused or parked. `verdict`: the worst of its gates (one that need never pass counts only where it looks bad); None for IPs that no
-    gate judges. `demand`: messages that waited; `bad`: was the IP truly bad (simulation
+    `allowance`: what was in force; 0 while it was paused or parked. `verdict`: the worst of its `gates` (one that need never
+    pass counts only where it looks bad), `regress` where it was stopped, `hold` where a signal is missing or bad; None for IPs
+    that no gate judges. `paces`: speed that is left from the next day on. `demand`: messages that waited; `bad`: was the IP truly bad (simulation
     alone knows)?"""
 
     day: date
@@ -35,6 +38,9 @@ class IpDay:
     action: Action
     verdict: Verdict | None
     reason: str
+    score: Score = NO_SCORE
+    gates: Mapping[str, Verdict] = field(default_factory=dict)
+    paces: Mapping[str, float] = field(default_factory=dict)
     demand: int = 0
     bad: bool = False
     listed: bool = False
@@ -46,29 +52,48 @@ def close_day(
     policy: Policy,
     day: date,
     fresh_through: Mapping[str, datetime],
+    binding: bool = True,
 ) -> tuple[tuple[Life, Outcome], ...]:
     """Every IP the morning after, with the outcome that led there; in the order of `lives`.
 
-    `fresh_through`: up to when the accounting of each MTA host is known."""
+    `fresh_through`: up to when the accounting of each MTA host is known. `binding`: did allowances bind? If they did not,
+    sending more is no fault."""
     effective = day + timedelta(days=1)
     decided: dict[int, tuple[Life, Outcome]] = {}
     for tenant in fleet.tenants:
         mine = [life for life in lives if life.ip.tenant == tenant.name]
-        seen = [observe(life, day, fresh_through.get(life.ip.mta_host)) for life in mine]
+        around = neighbours([life.ip for life in mine], {life.ip.ip_id: life.days for life in mine})
+        seen = [
+            observe(
+                life, day, fresh_through.get(life.ip.mta_host), around[life.ip.ip_id],
+                life.allowance if binding else max(life.allowance, _sent(life, day)),
+            )
+            for life in mine
+        ]  # fmt: skip
         outcomes = plan_tenant(seen, policy, quotas(fleet, tenant.name), day, effective)
         for life, outcome in zip(mine, outcomes, strict=True):
             decided[life.ip.ip_id] = (after(life, outcome, effective), outcome)
     return tuple(decided[life.ip.ip_id] for life in lives)
 
 
+def _sent(life: Life, day: date) -> int:
+    return life.days[-1].sent if life.days and life.days[-1].day == day else 0
+
+
 def _verdict(outcome: Outcome, policy: Policy) -> Verdict | None:
-    """The worst of the gates; one that the policy never asks to pass counts only where it looks bad."""
+    choice = outcome.choice
+    if not choice.judgements:
+        return None
+    if choice.action is Action.QUARANTINE or (choice.action is Action.PAUSE and choice.blames):
+        return Verdict.REGRESS
     asked = {gate for ask in policy.advance for gate, what in ask.gates.items() if what is Asked.PASS}
     found = [
         one.verdict
-        for gate, one in outcome.choice.judgements.items()
+        for gate, one in choice.judgements.items()
         if gate in asked or one.verdict in (Verdict.REGRESS, Verdict.HOLD)
     ]
+    if choice.action is Action.HOLD or choice.action is Action.PAUSE:
+        found.append(Verdict.HOLD)
     return min(found, key=_WORST.index, default=None)
 
 
@@ -86,4 +111,7 @@ def tell(life: Life, outcome: Outcome, policy: Policy, day: date) -> IpDay:
         action=outcome.choice.action,
         verdict=_verdict(outcome, policy),
         reason=outcome.reason,
+        score=outcome.choice.score,
+        gates={gate: judged.verdict for gate, judged in outcome.choice.judgements.items()},
+        paces=outcome.choice.paces,
     )

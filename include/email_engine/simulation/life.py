@@ -1,6 +1,7 @@
 """One IP between two days, as the engine's database would know it, and the step from one day to the next."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from email_engine.blocklists.decide import QUARANTINE
@@ -8,7 +9,8 @@ from email_engine.fleet.model import PARKED_STATES, SENDING_STATES, Fleet, IpRec
 from email_engine.fleet.traffic import DayCounts
 from email_engine.lifecycle.machine import Event, next_state
 from email_engine.warmup.footing import footing_after
-from email_engine.warmup.observation import WINDOW_DAYS, DnsHealth, IpObservation, midnight
+from email_engine.warmup.neighbours import Neighbours
+from email_engine.warmup.observation import PROVIDER_DAYS, WINDOW_DAYS, DnsHealth, IpObservation, midnight
 from email_engine.warmup.plan import Outcome, Quotas
 
 LISTED = "a block list"
@@ -16,12 +18,15 @@ LISTED = "a block list"
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """`ip`: inventory and state; `allowance`: messages a UTC day, as last decided (pauses aside); `days`: its accounting of
-    the last 30 days."""
+    """`ip`: inventory and state; `allowance`: messages a UTC day, as last decided (pauses aside), `bounds`: those to providers
+    that may not have all of it; `days`: its accounting of the last 30 days, `providers`: of the last 14 by provider."""
 
     ip: IpRecord
     allowance: int = 0
+    bounds: Mapping[str, int] = field(default_factory=dict)
     days: tuple[DayCounts, ...] = ()
+    providers: Mapping[str, tuple[DayCounts, ...]] = field(default_factory=dict)
+    paces: Mapping[str, float] = field(default_factory=dict)
     phase_started_on: date | None = None
     last_stop_at: datetime | None = None
     last_listed_at: datetime | None = None
@@ -80,12 +85,27 @@ def quotas(fleet: Fleet, tenant: str) -> Quotas:
     return Quotas(whole, shares)
 
 
-def sent_on(life: Life, counts: DayCounts) -> Life:
+def sent_on(life: Life, counts: DayCounts, providers: Mapping[str, DayCounts] | None = None) -> Life:
     """With the day's accounting; days without any leave no row, as in the database."""
-    first = counts.day - timedelta(days=WINDOW_DAYS - 1)
-    kept = tuple(one for one in life.days if one.day >= first)
-    some = counts.sent or counts.deferred or counts.complained
-    return replace(life, days=(*kept, counts) if some else kept)
+    met = providers or {}
+    return replace(
+        life,
+        days=_with(life.days, counts, counts.day, WINDOW_DAYS),
+        providers={
+            name: days
+            for name in sorted({*life.providers, *met})
+            if (days := _with(life.providers.get(name, ()), met.get(name), counts.day, PROVIDER_DAYS))
+        },
+    )
+
+
+def _with(
+    days: tuple[DayCounts, ...], counts: DayCounts | None, last: date, window: int
+) -> tuple[DayCounts, ...]:
+    first = last - timedelta(days=window - 1)
+    kept = days if not days or days[0].day >= first else tuple(one for one in days if one.day >= first)
+    some = counts is not None and (counts.sent or counts.deferred or counts.complained)
+    return (*kept, counts) if counts is not None and some else kept
 
 
 def listed_on(life: Life, day: date, days: int) -> Life:
@@ -100,16 +120,20 @@ def listed_on(life: Life, day: date, days: int) -> Life:
             quarantine_until=now + QUARANTINE,
             paused_until=None,
         )
-    return replace(life, ip=ip, allowance=0, listed_until=day + timedelta(days=days))
+    return replace(life, ip=ip, allowance=0, bounds={}, listed_until=day + timedelta(days=days))
 
 
-def observe(life: Life, day: date, fresh_through: datetime | None) -> IpObservation:
-    """What `warmup_advance` would know of it at the end of the UTC `day`: DNS right, block lists answering."""
+def observe(
+    life: Life, day: date, fresh_through: datetime | None, around: Neighbours, given: int
+) -> IpObservation:
+    """What `warmup_advance` would know of it at the end of the UTC `day`: DNS right, block lists answering.
+
+    `given`: the allowance that was in force."""
     listed = life.listed_until is not None and life.listed_until >= day
     return IpObservation(
         ip=life.ip if listed else replace(life.ip, blacklisted_on=()),
         days=life.days,
-        given=life.allowance,
+        given=given,
         standing=life.allowance,
         fresh_through=fresh_through,
         dns=DnsHealth.OK,
@@ -117,6 +141,11 @@ def observe(life: Life, day: date, fresh_through: datetime | None) -> IpObservat
         last_stop_at=life.last_stop_at,
         last_listed_at=midnight(day) if listed else life.last_listed_at,
         lists_known=True,
+        providers=life.providers,
+        peers=around.peers,
+        domain=around.domain,
+        paces=life.paces,
+        bounds=life.bounds,
     )
 
 
@@ -142,6 +171,8 @@ def after(life: Life, outcome: Outcome, effective: date) -> Life:
         life,
         ip=ip,
         allowance=outcome.allowance,
+        bounds=outcome.bounds,
+        paces=footing.paces,
         phase_started_on=footing.phase_started_on,
         last_stop_at=footing.last_stop_at,
         last_listed_at=seen.last_listed_at,

@@ -36,9 +36,9 @@ def simulate(
         evening, demands = [], []
         for life in lives:
             subject = str(life.ip.address)
-            mail = world.mail(subject, day, life.may_send)
+            mail = world.mail(subject, day, life.may_send, life.bounds)
             demands.append(mail.demand)
-            life = sent_on(life, mail.counts)
+            life = sent_on(life, mail.counts, mail.providers)
             trapped = truths[subject].trap(number)
             evening.append(listed_on(life, day, trapped) if trapped else life)
         fresh = dict.fromkeys(hosts, midnight(day + timedelta(days=1)))

@@ -1,7 +1,7 @@
 """What a simulation is told of the world: the true rates of each kind of IP, the demand, and what happens when."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 
@@ -22,26 +22,29 @@ class Begin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TrueRates:
-    """What really happens to a message (ratios): a hard bounce, a block (a bounce too, as accounting says it), a complaint
-    about a delivered one, a deferral before its end."""
+    """What really happens to a message (ratios): a hard bounce that means the address, a block (a bounce too, that means the
+    IP's reputation), a complaint about a delivered one, a deferral before its end, and `pressure`: a deferral that speaks of
+    rate or reputation. `named`: part of the blocks whose text names a block list; `grave`: part of these that name one which stops at any
+    volume."""
 
     bounce: float = 0.0
     complaint: float = 0.0
     deferral: float = 0.0
     block: float = 0.0
+    pressure: float = 0.0
+    named: float = 0.0
+    grave: float = 0.0
 
     def worse_of(self, other: "TrueRates") -> "TrueRates":
-        return TrueRates(
-            max(self.bounce, other.bounce),
-            max(self.complaint, other.complaint),
-            max(self.deferral, other.deferral),
-            max(self.block, other.block),
-        )
+        return TrueRates(*(max(getattr(self, name), getattr(other, name)) for name in RATES))
 
     @property
     def failure(self) -> float:
         """Share of messages that accounting calls bounced."""
         return self.block + (1 - self.block) * self.bounce
+
+
+RATES = tuple(field.name for field in fields(TrueRates))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +60,7 @@ class Kind:
         """Rates on the day `number` of the simulation, 1 first."""
         days = number - 1
         return TrueRates(
-            *(
-                min(getattr(self.rates, name) + days * getattr(self.daily, name), 1.0)
-                for name in ("bounce", "complaint", "deferral", "block")
-            )
+            *(min(getattr(self.rates, name) + days * getattr(self.daily, name), 1.0) for name in RATES)
         )
 
 
@@ -68,7 +68,7 @@ class Kind:
 class Happening:
     """Something that befalls a `share` of the IPs (at least one) for `days` days from day `day` on.
 
-    `provider`: only mail to it. `rates`: at least so bad. `listed_days`: a trap was hit on the first day, a block list
+    `same_as`: an earlier one, whose IPs it befalls. `provider`: only mail to it. `rates`: at least so bad. `listed_days`: a trap was hit on the first day, a block list
     holds the IP for so long; 0 for none."""
 
     name: str
@@ -79,6 +79,7 @@ class Happening:
     provider: str | None = None
     rates: TrueRates = TrueRates()
     listed_days: int = 0
+    same_as: str | None = None
 
     def on(self, number: int) -> bool:
         return self.day <= number < self.day + self.days

@@ -8,12 +8,12 @@ from email_engine.fleet.document import Section, read_document
 from email_engine.fleet.mistakes import FileInvalid, Mistakes
 from email_engine.fleet.read import read_text
 from email_engine.home import CONFIG
-from email_engine.simulation.scenario import Begin, Demand, Fault, Happening, Kind, Scenario, TrueRates
+from email_engine.simulation.scenario import RATES, Begin, Demand, Fault, Happening, Kind, Scenario, TrueRates
 
 SHIPPED = CONFIG / "scenarios"
-_RATES = ("bounce", "complaint", "deferral", "block")
-_RATE_KEYS = tuple(f"{name}_rate" for name in _RATES)
-_DAILY_KEYS = tuple(f"{name}_rate_daily" for name in _RATES)
+_RATE_KEYS = tuple(f"{name}_rate" for name in RATES)
+_EVENT_KEYS = ("name", "fault", "day", "days", "share", "same_as", "provider", "listed_days")
+_DAILY_KEYS = tuple(f"{name}_rate_daily" for name in RATES)
 
 
 def _ratio(text: str) -> str | None:
@@ -66,9 +66,12 @@ def _demand(top: Section) -> Demand:
 
 
 def _happenings(top: Section, providers: dict[str, float]) -> tuple[Happening, ...]:
-    found = []
+    found: list[Happening] = []
     for section in top.sections("events") if top.has("events") else ():
-        section.only("name", "fault", "day", "days", "share", "provider", "listed_days", *_RATE_KEYS)
+        section.only(*_EVENT_KEYS, *_RATE_KEYS)
+        earlier = section.text("same_as", names.words, "") or None
+        if earlier and earlier not in [one.name for one in found]:
+            section.add("same_as", earlier, "the name of an earlier event")
         provider = section.text("provider", names.name, "") or None
         if provider and provider not in providers:
             section.add("provider", provider, f"one of {', '.join(providers)}")
@@ -82,6 +85,7 @@ def _happenings(top: Section, providers: dict[str, float]) -> tuple[Happening, .
                 provider=provider,
                 rates=_rates(section, _RATE_KEYS),
                 listed_days=section.number("listed_days", 0, 1_000, 0),
+                same_as=earlier,
             )
         )
     return tuple(found)

@@ -1,11 +1,11 @@
 """What is really true of every IP on every day, and the mail that it makes of it: the engine sees only the counts."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from email_engine.fleet.traffic import DayCounts
+from email_engine.fleet.traffic import DayCounts, by_day
 from email_engine.simulation.chance import binomial
 from email_engine.simulation.scenario import Demand, Fault, Happening, Kind, Scenario, TrueRates
 
@@ -27,13 +27,10 @@ class Truth:
                 rates = rates.worse_of(one.rates)
         return rates
 
-    def by_provider(self, number: int) -> Mapping[TrueRates, float]:
-        """Shares of the day's mail by what happens to it; providers that treat it alike are one."""
-        found: dict[TrueRates, float] = {}
+    def by_provider(self, number: int) -> Iterator[tuple[str, float, TrueRates]]:
+        """Each mailbox provider with its share of the mail and what happens to it on the day."""
         for provider, share in self.scenario.providers.items():
-            rates = self._rates(number, provider, frozenset(Fault))
-            found[rates] = found.get(rates, 0.0) + share
-        return found
+            yield provider, share, self._rates(number, provider, frozenset(Fault))
 
     def is_bad(self, number: int) -> bool:
         """Is the IP itself, over all its mail, above a limit of the scenario on this day?"""
@@ -64,9 +61,14 @@ def assign(scenario: Scenario, subjects: Sequence[str], seed: int) -> dict[str, 
         first, begun = round(begun * len(order)), begun + kind.share
         kinds |= dict.fromkeys(order[first : round(begun * len(order))], kind)
     befallen: dict[str, list[Happening]] = {subject: [] for subject in subjects}
+    by_name: dict[str, list[str]] = {}
     for number, one in enumerate(scenario.happenings):
         dice = random.Random(f"{seed}/event {number}")  # noqa: S311
-        for subject in dice.sample(sorted(subjects), max(round(one.share * len(order)), 1)):
+        met = by_name.get(one.same_as or "")
+        if met is None:
+            met = dice.sample(sorted(subjects), max(round(one.share * len(order)), 1))
+        by_name[one.name] = met
+        for subject in met:
             befallen[subject].append(one)
     return {
         subject: Truth(kinds.get(subject, scenario.kinds[-1]), tuple(befallen[subject]), scenario)
@@ -76,11 +78,11 @@ def assign(scenario: Scenario, subjects: Sequence[str], seed: int) -> dict[str, 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One IP's day: what waited (`demand`), what was sent of it and how it ended."""
+    """One IP's day: what waited (`demand`), what was sent of it and how it ended, in all and by mailbox provider."""
 
     demand: int
     counts: DayCounts
-    blocked: int = 0
+    providers: Mapping[str, DayCounts]
 
 
 @dataclass(slots=True)
@@ -96,23 +98,37 @@ class World:
     def number(self, day: date) -> int:
         return (day - self.first).days + 1
 
-    def mail(self, subject: str, day: date, allowance: int) -> Mail:
-        """What happens when `allowance` messages may leave the IP on the UTC day."""
+    def mail(self, subject: str, day: date, allowance: int, bounds: Mapping[str, int] | None = None) -> Mail:
+        """What happens when `allowance` messages may leave the IP on the UTC day, at most `bounds` of them to a provider."""
         dice = random.Random(f"{self.seed}/{subject}/{day.toordinal()}")  # noqa: S311
         waiting = self.demand.messages * (1 - self.demand.spread_rate * dice.random())
         if day.weekday() in WEEKEND:
             waiting *= self.demand.weekend_rate
         demand = int(waiting)
-        sent = left = min(allowance, demand)
-        blocked = bounced = deferred = complained = 0
-        shared = 1.0
-        groups = self.truths[subject].by_provider(self.number(day)) if sent else {}
-        for rates, share in groups.items():
-            part = binomial(dice, left, min(share / shared, 1.0)) if share < shared - 1e-9 else left
-            left, shared = left - part, shared - share
-            refused = binomial(dice, part, rates.block)
-            unknown = binomial(dice, part - refused, rates.bounce)
-            blocked, bounced = blocked + refused, bounced + refused + unknown
-            deferred += binomial(dice, part, rates.deferral)
-            complained += binomial(dice, part - refused - unknown, rates.complaint)
-        return Mail(demand, DayCounts(day, sent - bounced, bounced, deferred, complained), blocked)
+        left, rest = min(allowance, demand), 1.0
+        found: dict[str, DayCounts] = {}
+        for provider, share, rates in self.truths[subject].by_provider(self.number(day)) if left else ():
+            part = binomial(dice, left, min(share / rest, 1.0)) if share < rest - 1e-9 else left
+            left, rest = left - part, rest - share
+            if sent := min(part, (bounds or {}).get(provider, part)):
+                found[provider] = _fate(dice, day, sent, rates)
+        (whole,) = by_day([found.values()]) or (DayCounts(day),)
+        return Mail(demand, whole, found)
+
+
+def _fate(dice: random.Random, day: date, sent: int, rates: TrueRates) -> DayCounts:
+    blocked = binomial(dice, sent, rates.block)
+    bounced = blocked + binomial(dice, sent - blocked, rates.bounce)
+    named = binomial(dice, blocked, rates.named)
+    pressed = binomial(dice, sent, rates.pressure)
+    return DayCounts(
+        day=day,
+        delivered=sent - bounced,
+        bounced=bounced,
+        deferred=pressed + binomial(dice, sent, rates.deferral),
+        complained=binomial(dice, sent - bounced, rates.complaint),
+        blocked=blocked,
+        pressed=pressed,
+        named=named,
+        named_grave=binomial(dice, named, rates.grave),
+    )

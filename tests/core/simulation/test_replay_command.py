@@ -56,7 +56,11 @@ def test_a_line_has_what_stood_on_the_day_and_what_was_decided(
         "allowance": 50,
         "sent": 50,
         "verdict": "pass",
-        "score": None,
+        "score": 99,
+        "band": [62, 100],
+        "action": "advance",
+        "gates": {"bounces": "pass", "complaints": "insufficient", "blocks": "pass", "deferrals": "pass"},
+        "paces": {},
         "reason": "7 of 7 days of phase 1 were sent, so it moves to phase 2 at 100 a day.",
     }
     assert (days[7]["stage"], days[7]["allowance"]) == (2, 100)
@@ -118,13 +122,70 @@ def test_the_same_file_twice_counts_once(capsys: pytest.CaptureFixture[str], wri
     assert replayed(capsys, path, path)[0]["sent"] == 50
 
 
+def test_a_renamed_copy_and_the_beginning_of_a_file_count_once(
+    capsys: pytest.CaptureFixture[str], write: Write
+) -> None:
+    rows = day_of(1, 50)
+    whole, copy, begun = write("a.csv", rows), write("b.csv", rows), write("c.csv", rows[:20])
+    assert replayed(capsys, whole, copy, begun)[0]["sent"] == 50
+    assert main(["replay", str(whole), str(copy)]) == 0
+    assert capsys.readouterr().err == f"{copy}: its rows stand in {whole} too, and count once\n"
+
+
+def test_little_mail_has_no_score(capsys: pytest.CaptureFixture[str], write: Write) -> None:
+    first = replayed(capsys, write("a.csv", day_of(1, 50)))[0]
+    assert (first["score"], first["band"]) == (None, None)
+
+
+def test_a_day_without_data_between_days_with_some_holds(
+    capsys: pytest.CaptureFixture[str], write: Write
+) -> None:
+    days = replayed(capsys, write("a.csv", [row for n in (1, 2, 4) for row in day_of(n, 50)]))
+    assert [day["verdict"] for day in days] == ["insufficient", "pass", "hold", "pass"]
+    assert "the accounting of mta-2 is known up to 2026-11-03 00:00 UTC only" in days[2]["reason"]
+
+
+def stream(number: int, ips: Iterable[int], good: int, bad: int) -> list[str]:
+    """The day of several active IPs of one stream."""
+    return [row for n in ips for row in day_of(number, good, bad, f"198.51.100.{n},aurora-{n}")]
+
+
+def test_a_bad_list_holds_the_stream_and_blames_nobody(
+    capsys: pytest.CaptureFixture[str], write: Write
+) -> None:
+    rows = [row for day in range(1, 6) for row in stream(day, range(1, 11), 98, 2)]
+    rows += stream(6, range(1, 11), 88, 12) + stream(7, range(1, 11), 98, 2)
+    main(["replay", str(write("a.csv", rows)), "--json"])
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    mailed = [line for line in lines if line["sent"]]
+    assert not [line for line in mailed if line["action"] in ("pause", "quarantine")]
+    bad_day = [line for line in mailed if line["date"] == "2026-11-06"]
+    assert {line["verdict"] for line in bad_day} == {"hold"}
+    assert all(line["reason"].startswith("A list problem") for line in bad_day)
+
+
+@pytest.mark.parametrize("others", [1, 9], ids=["of two", "of ten"])
+def test_one_bad_ip_of_a_stream_is_paused_alone(
+    capsys: pytest.CaptureFixture[str], write: Write, others: int
+) -> None:
+    rows = [row for day in range(1, 6) for row in stream(day, range(2, 2 + others), 98, 2)]
+    rows += [row for day in range(1, 6) for row in stream(day, [1], 85, 15)]
+    main(["replay", str(write("a.csv", rows)), "--json"])
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    stopped = [line for line in lines if line["action"] == "pause"]
+    assert {line["ip"] for line in stopped} == {ACTIVE}
+    assert {line["verdict"] for line in stopped} == {"regress"}
+
+
 def test_what_is_left_out_is_told_and_found(capsys: pytest.CaptureFixture[str], write: Write) -> None:
     rows = [*day_of(1, 50), *day_of(1, 3, source="192.0.2.99,other"), "d,yesterday,a@gmail.com,,,\r\n"]
-    assert main(["replay", str(write("a.csv", rows))]) == 1
+    path = write("a.csv", rows)
+    assert main(["replay", str(path)]) == 1
     captured = capsys.readouterr()
     assert captured.err.splitlines() == [
         "not in the fleet, left out: 192.0.2.99 (3 records)",
         "unreadable, left out: 1 rows",
+        f"the pipeline would refuse {path}: 1.9% unreadable",
     ]
     assert "100 decisions: " in captured.out
 
@@ -158,3 +219,43 @@ def test_wrong_input_is_told(
 def test_no_mail_of_the_fleet_is_no_decision(capsys: pytest.CaptureFixture[str], write: Write) -> None:
     assert main(["replay", str(write("a.csv", []))]) == 0
     assert capsys.readouterr().out == "No mail of this fleet, nothing to decide.\n"
+
+
+TEXTS = {
+    "pressed": "451 4.7.650 The mail server [198.51.100.1] has been temporarily rate limited due to IP reputation. (S775)",
+    "grave": "550 5.7.1 Service unavailable, Client host [198.51.100.1] blocked using Spamhaus. (S3140)",
+}
+
+
+def told(number: int, kind: str, count: int, text: str) -> list[str]:
+    """Rows of a UTC day of the active IP whose mail to Microsoft is answered with `text`."""
+    at = START + timedelta(days=number - 1, hours=23)
+    return [
+        f'{kind},{at:%Y-%m-%d %H:%M:%S+0000},a{n}@outlook.com,,{ACTIVE},aurora-1,"smtp;{text}"\r\n'
+        for n in range(count)
+    ]
+
+
+def test_a_provider_that_presses_is_slowed_and_others_are_not(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    rows = [row.replace("\r\n", ",\r\n") for day in (1, 2, 3) for row in stream(day, [1], 400, 4)]
+    rows += [
+        row for day in (1, 2, 3) for row in told(day, "d", 200, "") + told(day, "t", 100, TEXTS["pressed"])
+    ]
+    path = tmp_path / "a.csv"
+    path.write_text(HEADER.replace("vmta", "vmta,dsnDiag") + "".join(rows))
+    days = replayed(capsys, path, ip=ACTIVE)
+    assert days[0]["paces"] == {"microsoft": 0.5}
+    assert days[0]["gates"]["deferrals"] == days[0]["verdict"] == "regress"
+    assert [day["action"] for day in days] == ["hold"] * 3
+
+
+def test_a_reply_that_names_a_grave_list_stops_the_ip(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    rows = [row.replace("\r\n", ",\r\n") for row in stream(1, [1], 2_000, 4)]
+    path = tmp_path / "a.csv"
+    path.write_text(HEADER.replace("vmta", "vmta,dsnDiag") + "".join(rows + told(1, "b", 1, TEXTS["grave"])))
+    (day,) = replayed(capsys, path, ip=ACTIVE)
+    assert (day["action"], day["verdict"]) == ("quarantine", "regress")

@@ -43,9 +43,20 @@ def test_a_whole_scenario_is_read() -> None:
         ("fault: provider", "fault: nobody", "s.yaml:9: events[0].fault: 'nobody'"),
         ("begin: warming", "begin: now", "s.yaml:2: begin: 'now'"),
         ("title: A test", "tittle: A test", "s.yaml:1: tittle: unknown key"),
+        ("day: 5", "same_as: another, day: 5", "s.yaml:9: events[0].same_as: another"),
         ("day: 5", "day: 0", "s.yaml:9: events[0].day: 0"),
     ],
-    ids=["kinds", "providers", "a rate", "an unknown provider", "a fault", "begin", "a key", "a day"],
+    ids=[
+        "kinds",
+        "providers",
+        "a rate",
+        "an unknown provider",
+        "a fault",
+        "begin",
+        "a key",
+        "an unknown event",
+        "a day",
+    ],
 )
 def test_a_mistake_is_told_with_its_line(old: str, new: str, told: str) -> None:
     with pytest.raises(EngineError) as raised:

@@ -71,13 +71,36 @@ def test_a_day_is_the_same_whenever_it_is_asked_for() -> None:
 
 
 def test_rates_show_in_the_counts_and_one_provider_can_turn() -> None:
-    turn = Happening("turn", Fault.PROVIDER, 2, 1, provider="gmail", rates=TrueRates(deferral=0.5, block=0.2))
+    rates = TrueRates(block=0.2, pressure=0.5, named=0.5, grave=0.1)
+    turn = Happening("turn", Fault.PROVIDER, 2, 1, provider="gmail", rates=rates)
     mail = world(Demand(100_000), happenings=(turn,))
     calm = mail.mail("ip", MONDAY, 100_000)
-    assert calm.blocked == 0
+    assert (calm.counts.blocked, calm.counts.pressed, calm.counts.named) == (0, 0, 0)
     assert calm.counts.bounced == pytest.approx(2_000, rel=0.1)
     assert calm.counts.deferred == pytest.approx(3_000, rel=0.1)
     turned = mail.mail("ip", MONDAY + timedelta(days=1), 100_000)
-    assert turned.blocked == pytest.approx(10_000, rel=0.05)
-    assert turned.counts.deferred == pytest.approx(26_500, rel=0.05)
-    assert turned.counts.sent == 100_000
+    gmail, yahoo = turned.providers["gmail"], turned.providers["yahoo"]
+    assert gmail.blocked == turned.counts.blocked == pytest.approx(10_000, rel=0.05)
+    assert gmail.pressed == turned.counts.pressed == pytest.approx(25_000, rel=0.05)
+    assert turned.counts.named == pytest.approx(5_000, rel=0.1)
+    assert turned.counts.named_grave == pytest.approx(500, rel=0.2)
+    assert turned.counts.deferred == pytest.approx(28_000, rel=0.05)
+    assert (yahoo.blocked, yahoo.pressed) == (0, 0)
+    assert gmail.sent + yahoo.sent == turned.counts.sent == 100_000
+
+
+def test_a_provider_gets_no_more_than_its_bound() -> None:
+    mail = world(Demand(1_000)).mail("ip", MONDAY, 1_000, {"gmail": 100})
+    assert mail.providers["gmail"].sent == 100
+    assert mail.counts.sent == 100 + mail.providers["yahoo"].sent < 700
+
+
+def test_a_later_event_befalls_the_ips_of_an_earlier_one() -> None:
+    first = Happening("slow", Fault.PROVIDER, 1, 1, share=0.1)
+    dealt = assign(
+        scenario(happenings=(first, Happening("block", Fault.PROVIDER, 2, 1, share=0.5, same_as="slow"))),
+        [f"ip-{n}" for n in range(50)],
+        seed=3,
+    )
+    assert sorted({len(one.happenings) for one in dealt.values()}) == [0, 2]
+    assert sum(len(one.happenings) == 2 for one in dealt.values()) == 5
