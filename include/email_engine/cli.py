@@ -12,7 +12,7 @@ from importlib.metadata import version
 from email_engine.errors import EngineError
 
 COMMANDS: dict[str, str] = {
-    "fleet": "the fleet file: check, plan, apply, export",
+    "fleet": "the fleet: its file (check, plan, apply, export), how every IP stands, what quotas carry",
     "migrate": "bring the engine's tables to this release",
     "ingest": "PowerMTA accounting files to a summary",
     "explain": "why the warm-up decided what it did about an IP, made again from its inputs",

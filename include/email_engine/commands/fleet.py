@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from email_engine.amounts import amount
+from email_engine.commands.fleet_state import capacity, configure_capacity, configure_status, status
 from email_engine.commands.output import add_database, add_json, database_url, emit
 from email_engine.errors import GuardBreach
 from email_engine.fleet.export import export_fleet
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds `check`, `plan`, `apply` and `export`."""
+    """Adds `check`, `plan`, `apply`, `export`, `status` and `capacity`."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     for name, text, work in (
         ("check", "is the file right? exit 1 and every mistake with its line if not", _check),
@@ -41,11 +42,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         if name == "apply":
             action.add_argument("--force", action="store_true", help="also if many IPs disappear at once")
         action.set_defaults(work=work)
+    for name, text, configure_it, work in (
+        ("status", "every IP: state, allowance, score, graduates on, blocked by", configure_status, status),
+        ("capacity", "what each tenant's quota can carry: who warms, who waits, why, until when; exit 1 if an IP warms "
+         "without enough mail", configure_capacity, capacity),
+    ):  # fmt: skip
+        action = actions.add_parser(name, help=text, description=text)
+        configure_it(action)
+        action.set_defaults(work=work)
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs the chosen action."""
-    args.file = args.file or fleet_path()
+    args.file = getattr(args, "file", None) or fleet_path()
     return int(args.work(args))
 
 

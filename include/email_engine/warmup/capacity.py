@@ -124,6 +124,12 @@ def capacity_words(plan: CapacityPlan) -> list[str]:
         f"{plan.tenant}: {plan.dealt} of {plan.quota} a day are dealt on {plan.effective}; {kinds or 'no IP'}; "
         f"{plan.sent} a day were sent in the last {DEMAND_DAYS} days"
     ]
+    active = plan.at(Place.ACTIVE)
+    given, wanted = sum(seat.allowance for seat in active), sum(seat.wanted for seat in active)
+    if given < wanted:
+        lines.append(
+            f"{plan.tenant}: {len(active)} active IPs share {given} a day, {given / wanted:.0%} of their targets"
+        )
     for place in (Place.SHORT, Place.WAITS):
         seats = [seat for seat in plan.at(place) if place is Place.SHORT or seat.until or seat.quota_short]
         lines += [seat_words(seat) for seat in seats[:NAMED]]
@@ -226,7 +232,7 @@ def _room_for_starts(
     )
     most = int(quota * (1 - policy.head_room_rate))
     found: dict[int, _Room] = {}
-    taken = sending
+    taken, waiting = sending, 0
     for outcome in outcomes:
         if state_after(outcome) is not IpState.STANDBY or outcome.choice.action is Action.HOLD:
             continue
@@ -237,10 +243,11 @@ def _room_for_starts(
         fits = (on for on in sorted(days) if taken - sum(n for left, n in leaves if left <= on) <= most)
         on = next(fits, None)
         freed = sum(target for _, target in leaves)
-        short = None if on else _lacking(taken - freed, policy.head_room_rate) - quota
+        short = None if on else _lacking(taken + waiting - freed, policy.head_room_rate) - quota
         found[ip.ip_id] = _Room(on, short)
         if on is None:
             taken -= ip.daily_target
+            waiting += ip.daily_target
     return found
 
 

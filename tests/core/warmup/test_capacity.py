@@ -66,7 +66,7 @@ def test_a_standby_ip_waits_until_the_quota_grows_by_what_it_needs() -> None:
     assert (seat.place, seat.until) == (Place.WAITS, None)
     assert seat.why == "the quota of 15000 a day cannot keep another IP warm"
     assert seat.quota_short == 7_223
-    assert capacity_words(plan)[1] == (
+    assert capacity_words(plan)[-1] == (
         "198.51.100.2 waits: the quota of 15000 a day cannot keep another IP warm; "
         "there is no room before the quota grows by 7223 a day"
     )
@@ -132,6 +132,11 @@ def test_streams_with_a_quota_of_their_own_have_rooms_of_their_own() -> None:
     assert plan.seats[1].quota_short == 6_112
 
 
+def test_active_ips_that_share_too_little_are_told_as_one() -> None:
+    words = capacity_words(planned(active(1), active(2), quota=5_000))
+    assert words[1] == "aurora: 2 active IPs share 5000 a day, 25% of their targets"
+
+
 def test_words_are_few_and_the_json_is_plain() -> None:
     plan = planned(*(standby(n) for n in range(1, 40)), quota=100, policy=AUTOMATIC)
     words = capacity_words(plan)
@@ -139,6 +144,7 @@ def test_words_are_few_and_the_json_is_plain() -> None:
     assert words[0].startswith(
         "aurora: 0 of 100 a day are dealt on 2026-11-21; 39 waiting in standby; 0 a day were sent"
     )
+    assert words[2].endswith("grows by 22123 a day")
     assert words[-1] == "... and 29 more that wait"
     assert plan.as_json()["ips"][0]["quota_short"] == 11_012
 

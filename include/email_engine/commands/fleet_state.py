@@ -1,0 +1,158 @@
+"""`email-engine fleet status` and `fleet capacity`: how every IP stands, and what a tenant's quota can carry."""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from email_engine.commands.output import add_database, add_json, database_url, emit
+from email_engine.errors import InputError
+from email_engine.fleet.read import read_fleet
+from email_engine.home import fleet_path
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from email_engine.store.forecasts import Standing
+    from email_engine.warmup.capacity import CapacityPlan
+
+_TITLES = ("ip", "tenant", "state", "phase", "allowance", "score", "graduates on", "blocked by")
+
+
+def configure_status(parser: argparse.ArgumentParser) -> None:
+    """Adds `--tenant`, the database and `--json`."""
+    parser.add_argument("--tenant", metavar="NAME", help="of this tenant alone")
+    add_database(parser)
+    add_json(parser)
+
+
+def configure_capacity(parser: argparse.ArgumentParser) -> None:
+    """Adds FILE, `--live`, `--tenant`, the database and `--json`."""
+    parser.add_argument(
+        "file", metavar="FILE", nargs="?", type=Path, help="default: EMAIL_ENGINE_FLEET, else the example"
+    )
+    parser.add_argument(
+        "--live",
+        action="store_true",
+        help="states, quotas and mail of the last 7 days from the engine's database; without it every IP is as the fleet "
+        "file starts it",
+    )
+    configure_status(parser)
+
+
+def status(args: argparse.Namespace) -> int:
+    """Prints a line for each IP."""
+    from email_engine.store.engine import connect
+    from email_engine.store.forecasts import standings
+
+    store = connect(database_url(args))
+    try:
+        with store.session(tenant="*") as conn:
+            _require_tenant(args, _tenants(conn))
+            found = standings(conn, day=datetime.now(UTC).date(), tenant=args.tenant)
+    finally:
+        store.dispose()
+    found = tuple(sorted(found, key=lambda s: (s.ip.tenant, s.ip.address.version, int(s.ip.address))))
+    emit(args, {"ips": [standing.as_json() for standing in found]}, _table(found))
+    return 0
+
+
+def capacity(args: argparse.Namespace) -> int:
+    """Prints the plan of each tenant; 1 if an IP warms without enough mail to progress."""
+    from email_engine.warmup.capacity import Place, capacity_words
+
+    plans = tuple(_live(args) if args.live else _of_file(args))
+    text = "\n\n".join("\n".join(capacity_words(plan)) for plan in plans)
+    emit(args, {"tenants": [plan.as_json() for plan in plans]}, text)
+    return 1 if any(plan.at(Place.SHORT) for plan in plans) else 0
+
+
+def _table(found: "Sequence[Standing]") -> str:
+    rows = [_TITLES, *(_row(standing) for standing in found)]
+    widths = [max(len(row[n]) for row in rows) for n in range(len(_TITLES))]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def _row(standing: "Standing") -> tuple[str, ...]:
+    ip = standing.ip
+    bounds = ", ".join(f"{name} {messages}" for name, messages in sorted(ip.bounds.items()))
+    return (
+        str(ip.address),
+        ip.tenant,
+        str(ip.state),
+        str(ip.phase) if ip.state == "warming" else "-",
+        f"{ip.allowance}{f' ({bounds})' if bounds else ''}",
+        "unknown" if standing.score is None else str(standing.score),
+        standing.graduates_on.isoformat() if standing.graduates_on else "-",
+        standing.blocked_by or "-",
+    )
+
+
+def _require_tenant(args: argparse.Namespace, known: Sequence[str]) -> None:
+    if args.tenant is not None and args.tenant not in known:
+        raise InputError(
+            "--tenant", f"{args.tenant} is not in the fleet", f"one of {', '.join(known)}", "name one"
+        )
+
+
+def _tenants(conn: "Connection") -> list[str]:
+    from sqlalchemy import select
+
+    from email_engine.store.schema import tenants
+
+    return list(conn.execute(select(tenants.c.name).order_by(tenants.c.name)).scalars())
+
+
+def _live(args: argparse.Namespace) -> Iterator["CapacityPlan"]:
+    """From the newest day that was closed for the tenant, else from yesterday; nothing is written."""
+    from email_engine.store import observations, warmup
+    from email_engine.store.engine import connect
+    from email_engine.warmup.capacity import plan_capacity
+    from email_engine.warmup.plan import plan_tenant
+    from email_engine.warmup.policy_file import load_policy
+
+    policy, store = load_policy(), connect(database_url(args))
+    try:
+        with store.session(tenant="*") as conn:
+            known = _tenants(conn)
+            _require_tenant(args, known)
+            for tenant in [args.tenant] if args.tenant else known:
+                day = warmup.last_decided(conn, tenant) or _yesterday()
+                effective = day + timedelta(days=1)
+                seen = observations.observe(conn, tenant, day, effective, policy)
+                quotas = observations.quotas(conn, tenant)
+                outcomes = plan_tenant(seen, policy, quotas, day, effective)
+                yield plan_capacity(outcomes, policy, quotas, day, effective)
+    finally:
+        store.dispose()
+
+
+def _yesterday() -> date:
+    return datetime.now(UTC).date() - timedelta(days=1)
+
+
+def _of_file(args: argparse.Namespace) -> Iterator["CapacityPlan"]:
+    """As if every IP were new today, clean and with its DNS right."""
+    from email_engine.simulation.life import begin, quotas
+    from email_engine.warmup.capacity import plan_capacity
+    from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
+    from email_engine.warmup.plan import plan_tenant
+    from email_engine.warmup.policy_file import load_policy
+
+    fleet, policy = read_fleet(args.file or fleet_path()), load_policy()
+    _require_tenant(args, [tenant.name for tenant in fleet.tenants])
+    day = _yesterday()
+    effective = day + timedelta(days=1)
+    lives = begin(fleet, effective)
+    for tenant in fleet.tenants:
+        if args.tenant not in (None, tenant.name):
+            continue
+        seen = [
+            IpObservation(life.ip, dns=DnsHealth.OK, lists_known=True, fresh_through=midnight(effective))
+            for life in lives
+            if life.ip.tenant == tenant.name
+        ]
+        shares = quotas(fleet, tenant.name)
+        outcomes = plan_tenant(seen, policy, shares, day, effective)
+        yield plan_capacity(outcomes, policy, shares, day, effective)
