@@ -1,6 +1,8 @@
 """The quota policy is read whole or refused with every mistake."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from email_engine.errors import InputError
 from email_engine.home import CONFIG
@@ -35,3 +37,12 @@ def test_what_is_no_policy_is_refused(text: str) -> None:
 )
 def test_a_day_is_spread_over_ten_hours(daily: int, hourly: int) -> None:
     assert QuotaPolicy().hourly_quota(daily) == hourly
+
+
+@given(st.integers(0, 200_000), st.integers(1, 24), st.integers(1, 5_000))
+def test_the_hours_of_a_day_hold_the_day_and_no_hour_is_too_full(daily: int, spread: int, most: int) -> None:
+    hourly = QuotaPolicy(spread, most).hourly_quota(daily)
+    assert 1 <= hourly <= min(most, max(daily, 1))
+    assert hourly * 24 >= min(daily, most * 24)
+    assert hourly * spread >= min(daily, most * spread)
+    assert hourly <= max(-(-daily // spread), 1)
