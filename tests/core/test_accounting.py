@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from email_engine.errors import InputError
 from email_engine.fleet.providers import shipped_providers
+from email_engine.mta import accounting
 from email_engine.mta.accounting import Counts, Event, Source, Summary, parse_time, summarize
 
 HEADER = [
@@ -156,6 +157,58 @@ def test_a_bad_row_is_rejected_with_its_reason_and_the_rest_counts(row: str, sai
     assert [r.reason for r in summary.rejected] == [r.reason for r in summary.rejected if said in r.reason]
     assert (summary.records, summary.rejected_rows, only(summary).delivered) == (2, 1, 2)
     assert summary.rejected_rate == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("column", ["dlvSize", "totalSecondsQueued"])
+def test_a_negative_number_makes_a_bad_row(column: str) -> None:
+    header = [*HEADER, "totalSecondsQueued"]
+    summary = read(line("d", header), line("d", header, **{column: "-7"}), header=header)
+    assert (summary.records, [r.line for r in summary.rejected]) == (1, [3])
+    assert summary.rejected[-1].reason == "a negative size or time in the queue"
+
+
+@pytest.mark.parametrize(
+    ("logged", "good"),
+    [
+        ("2026-11-01 09:59:59+0000", True),
+        ("2026-11-01 10:15:30+0000", False),
+        ("2026-11-01 11:15:30+0200", True),
+        ("2026-11-01 12:15:30+0200", False),
+        ("1793528130", False),
+        ("2026-11-01 15:15:30+0530", True),
+        ("2026-11-01 15:45:30+0530", False),
+    ],
+)
+def test_a_row_dated_in_the_future_is_a_bad_row(logged: str, good: bool, tmp_path: Path) -> None:
+    path = tmp_path / "acct.csv"
+    rows = [",".join(HEADER), line(timeLogged="2026-10-31 23:00:00+0000"), line(timeLogged=logged), ""]
+    path.write_text("\r\n".join(rows), newline="")
+    latest = HOUR - timedelta(minutes=1)
+    summary = summarize(path, "acct.csv", shipped_providers(), latest=latest)
+    assert summary.records == 1 + good
+    assert [(r.line, r.reason[:19]) for r in summary.rejected] == [(3, "dated in the future")] * (not good)
+
+
+def test_a_clean_file_never_takes_the_careful_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accounting, "_careful", None)
+    kinds = ("d", "b", "t", "tq", "r", "f", "rb", "rs")
+    rows = [line(kind, dsnDiag='"smtp;550 5.1.1 ann,\r\n""no"""', dlvSize="17") for kind in kinds]
+    summary = read(*rows, events=Kept())
+    assert (summary.by_type, summary.rejected_rows) == (dict.fromkeys(kinds, 1), 0)
+
+
+def test_a_reply_is_judged_by_its_words_and_a_recipient_named_like_a_verdict_changes_nothing() -> None:
+    said = line(
+        "b", rcpt="zutlisted@gmail.com", dsnStatus="5.1.1 (bad)", dsnDiag="smtp;550 5.1.1 zutlisted is gone"
+    )
+    summary = read(said, line("t", rcpt="rate@gmail.com", dsnStatus="4.7.0", dsnDiag="smtp;421 rate limited"))
+    assert only(summary).bounce_meanings == {"address": 1}
+    assert only(summary).deferral_meanings == {"rate": 1}
+    assert {text for _, _, text in summary.texts} == {
+        "5.1.1 smtp;550 5.1.1 # is gone",
+        "4.7.0 smtp;421 rate limited",
+    }
+    assert "zutlisted" not in repr(summary.texts)
 
 
 def test_quoted_fields_hold_commas_quotes_and_line_breaks() -> None:

@@ -18,6 +18,7 @@ _QUOTED = rb'"(?:[^"]++|"")*+"'
 _FIELD = rb'(?:%b|[^",\r\n][^,\r\n]*+)?+' % _QUOTED
 _OPEN = re.compile(rb'(?:(?:%b|[^",\r\n][^,\r\n]*+)?+,)*+"(?:[^"]++|"")*+' % _QUOTED)
 _CLOSES = re.compile(rb'(?:[^"]++|"")*+"(?=[,\r\n]|\Z)')
+_NAMES_TIME = re.compile(rb"timelogged", re.IGNORECASE).search
 _INSIDE = re.compile(rb'(?:[^"]++|"")*+')
 
 
@@ -92,12 +93,21 @@ class _Sifter:
             self.files[columns] = path.open("wb", buffering=1 << 20)
             self.segments.append(Segment(path, columns))
         self.out, self.columns = self.files[columns], columns
-        self.whole = re.compile(b"(?:" + _FIELD + b",){%d}" % (columns.width - 1) + _FIELD)
+        fields = b"(?:" + _FIELD + b",){%d}" % (columns.width - 1) + _FIELD
+        self.whole = re.compile(fields)
+        self.plain = re.compile(b"(" + fields + rb")\r?\n")
 
     def run(self, skip_first: bool) -> Sifted:
         result = Sifted(self.segments)
         while line := self.lines.next():
             begins, number = self.at, self.line
+            good = None if skip_first else self.plain.fullmatch(line)
+            if good is not None and line.isascii() and not _NAMES_TIME(line):
+                self.out.write(b"%b,%d\r\n" % (good[1], number))  # nearly every row of nearly every file
+                self.at += len(line)
+                self.line += 1
+                result.whole_bytes, result.cut = self.at, False
+                continue
             row, closed = line, True
             if b'"' in line:
                 row, closed = self.complete(line)

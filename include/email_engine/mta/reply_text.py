@@ -5,10 +5,10 @@ import re
 VARIABLE = (
     r"""[^\s<>"'(),;:\[\]]+@[^\s<>"'(),;:\[\]]+"""  # an address
     r"|(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}|[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9]{1,3}(?:-[0-9]{1,3}){3}"  # an IP, also within a name
-    r"|\b[a-z0-9-]*[0-9][a-z]+[a-z0-9]*[0-9][a-z0-9]*(?:[.-][a-z0-9]+)*\b"  # an id: digits round letters
-    r"|\?[^\s]+|[0-9]{7,}|\b[0-9]{4,}\b"  # the query of a link, long numbers; codes such as s3150 or ofr006_103 stay
+    r"|\b[a-z0-9-]*[0-9][a-z]+[a-z0-9]*[0-9][a-z0-9]*(?:[.-][a-z0-9]+)*\b|\b[a-z]*[0-9]{2,}[a-z]+\b"  # an id
+    r"|\?[^\s]+|[a-z0-9]*[0-9]{7,}[a-z0-9]*|\b[0-9]{4,}\b"  # the query of a link, long numbers
 )
-"""For Python and for RE2 alike; of a text in lower case."""
+"""For Python and for RE2 alike; of a text in lower case. Codes such as s3150 or ofr006_103 stay: they are the message."""
 
 MASK = "#"
 LONGEST = 400
@@ -34,6 +34,6 @@ def example(text: str, recipient: str) -> str:
     """The reply as it came, without its recipient and any other address."""
     local = recipient.strip("<>").rpartition("@")[0]
     found = _ADDRESS.sub("<address>", " ".join(text.replace("\0", " ").split()))
-    if len(local) >= 3:
+    if len(local) >= 3 and local.lower() in found.lower():
         found = re.sub(rf"(?i)(?<![a-z0-9]){re.escape(local)}(?![a-z0-9])", "<recipient>", found)
     return found[:LONGEST]

@@ -84,6 +84,7 @@ def test_a_receiver_may_mean_something_else_by_the_same_words() -> None:
         ("550-5.1.1 gone a12si123456qkg.123 - gsmtp", "550-5.1.1 gone b7si98765abc.4 - gsmtp"),
         ("550 see https://x.example/?ip=192.0.2.1", "550 see https://x.example/?ip=192.0.2.9&x=1"),
         ("550 id 20261122081500", "550 id 99999999"),
+        ("550 id af619699cf", "550 id 77ab12cd3"),
     ],
 )
 def test_replies_that_differ_in_what_varies_alone_are_one_text(one: str, other: str) -> None:
