@@ -22,7 +22,12 @@ SCHEDULES = {
     "warmup_advance": "0 0 * * *",
 }
 BY_HAND = ("emergency_stop", "ip_transition", "pmta_config_approval")
-ON_CHANGE = ("mailwizz_quota_sync", "pmta_config_deploy")
+ANY_CHANGE = {"email-engine-allowances", "email-engine-fleet", "email-engine-listings"}
+ON_CHANGE = {
+    "mailwizz_quota_sync": ANY_CHANGE,
+    "pmta_config_deploy": ANY_CHANGE,
+    "reputation_guard": {"email-engine-accounting"},
+}
 
 ALL = (*SCHEDULES, *ON_CHANGE, *BY_HAND)
 
@@ -48,6 +53,8 @@ SAFETY = {
     ("rbl_sweep", "decide"): {"probe", "sweep"},
     ("rbl_sweep", "brake"): {"decide"},
     ("rbl_sweep", "publish"): {"brake"},
+    ("reputation_guard", "brake"): {"guard"},
+    ("reputation_guard", "publish"): {"brake"},
     ("warmup_advance", "decide"): {"fleet"},
     ("warmup_advance", "brake"): {"decide"},
     ("warmup_advance", "publish"): {"brake"},
@@ -120,10 +127,10 @@ def test_it_runs_at_the_hours_of_the_design(bag: dict[str, DAG], name: str, expr
     assert scheduled(bag[name]).timetable.summary == expression
 
 
-@pytest.mark.parametrize("name", ON_CHANGE)
-def test_it_follows_every_change(bag: dict[str, DAG], name: str) -> None:
+@pytest.mark.parametrize(("name", "signals"), ON_CHANGE.items(), ids=list(ON_CHANGE))
+def test_it_follows_every_change(bag: dict[str, DAG], name: str, signals: set[str]) -> None:
     watched = {key.name for key, _ in scheduled(bag[name]).timetable.asset_condition.iter_assets()}
-    assert watched == {"email-engine-allowances", "email-engine-fleet", "email-engine-listings"}
+    assert watched == signals
 
 
 @pytest.mark.parametrize(("name", "task", "before"), [(*key, checks) for key, checks in SAFETY.items()])

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 from email_engine.commands.output import add_database, add_json, database_url, emit
 from email_engine.errors import InputError
 
+PIPELINES = ("warmup_advance", "reputation_guard")
+
 if TYPE_CHECKING:
     from email_engine.warmup.explain import Again, Recorded
+    from email_engine.warmup.policy import Policy
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,43 +29,50 @@ def run(args: argparse.Namespace) -> int:
     from email_engine.store import decisions, policies
     from email_engine.store.engine import connect
     from email_engine.warmup.explain import decide_again
-    from email_engine.warmup.snapshot import policy_of
 
     day = _day(args.date)
     store = connect(database_url(args))
     try:
         with store.session(tenant="*") as conn:
-            rows = decisions.of_day(conn, "warmup_advance", args.ip, day)
-            mine = next((row for row in rows if row.subject == args.ip), None)
-            document = policies.find(conn, mine.policy_digest) if mine else None
+            parties = [decisions.of_day(conn, pipeline, args.ip, day) for pipeline in PIPELINES]
+            mine = [(row, party) for party in parties for row in party if row.subject == args.ip]
+            documents = {row.policy_digest: policies.find(conn, row.policy_digest) for row, _ in mine}
     finally:
         store.dispose()
-    if mine is None:
+    if not mine:
         raise InputError(
             f"decision about {args.ip} on {day}",
             "there is none",
             "an IP of the fleet and a UTC day that warmup_advance closed",
             "look at table decisions (`run_key` is the day)",
         )
-    if document is None:
-        raise InputError(
-            f"decision about {args.ip} on {day}",
-            f"policy {mine.policy_digest[:12]} is not in table policies",
-            "a decision of this release",
-            "read its inputs in table decisions; it cannot be made again",
-        )
+    found = []
+    for row, party in mine:
+        policy = _policy(args.ip, day, row.policy_digest, documents[row.policy_digest])
+        found.append((row, decide_again(row, party, policy)))
+    emit(
+        args,
+        _value(*found[0]) | {"during_the_day": [_value(*one) for one in found[1:]]},
+        "\n\n".join(_text(*one) for one in found),
+    )
+    return 0 if all(again.agrees for _, again in found) else 1
+
+
+def _policy(ip: str, day: date, digest: str, document: "dict[str, Any] | None") -> "Policy":
+    from email_engine.warmup.snapshot import policy_of
+
     try:
-        policy = policy_of(document)
+        if document is not None:
+            return policy_of(document)
+        seen = "is not in table policies"
     except ValueError:
-        raise InputError(
-            f"decision about {args.ip} on {day}",
-            f"policy {mine.policy_digest[:12]} is of another release",
-            "a decision of this release",
-            "read its inputs in table decisions; it cannot be made again",
-        ) from None
-    again = decide_again(mine, rows, policy)
-    emit(args, _value(mine, again), _text(mine, again))
-    return 0 if again.agrees else 1
+        seen = "is of another release"
+    raise InputError(
+        f"decision about {ip} on {day}",
+        f"policy {digest[:12]} {seen}",
+        "a decision of this release",
+        "read its inputs in table decisions; it cannot be made again",
+    )
 
 
 def _day(text: str) -> date:
@@ -76,6 +86,8 @@ def _value(recorded: "Recorded", again: "Again") -> dict[str, Any]:
     return {
         "ip": recorded.subject,
         "day": recorded.day.isoformat(),
+        "pipeline": recorded.pipeline,
+        "at": recorded.run_key,
         "action": recorded.action,
         "reason": recorded.reason,
         "allowance": recorded.inputs.get("allowance"),
@@ -102,6 +114,9 @@ def _text(recorded: "Recorded", again: "Again") -> str:
     inputs = {k: v for k, v in recorded.inputs.items() if k not in told_apart and v not in (None, [], "")}
     bounds = ", ".join(f"{n} a day to {name}" for name, n in (recorded.inputs.get("bounds") or {}).items())
     lines = [
+        f"{recorded.pipeline} at {recorded.run_key}"
+        if recorded.pipeline != PIPELINES[0]
+        else "At the end of the day",
         f"{recorded.subject}, {recorded.day}: {recorded.action.replace('_', ' ')}. {recorded.reason}",
         f"allowance {recorded.inputs.get('allowance')} a day from {recorded.inputs.get('effective')} on"
         + (f", at most {bounds}" if bounds else ""),

@@ -9,6 +9,7 @@ from email_engine.store.tables.judgement import (
     decisions,
     fleet_versions,
     ip_state_history,
+    reputation,
     warmup_daily_stats,
     warmup_plans,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "mta_queues",
     "quota_syncs",
     "reply_texts",
+    "reputation",
     "streams",
     "tenants",
     "warmup_daily_stats",

@@ -28,8 +28,9 @@ _KEEPS_STATE = {Action.PAUSE: Event.PAUSE, Action.RESUME: Event.RESUME}
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """Who writes, when, for which day, by which policy. `effective`: the first day that allowances are set for.
-    `policy`: the one of the digest; without it no forecast is written."""
+    """Who writes, when, for which day, by which policy. `effective`: the first day that the decision can shape.
+    `policy`: the one of the digest; without it no forecast is written. `at_once`: the day still runs, and its own allowances
+    change."""
 
     day: date
     effective: date
@@ -39,6 +40,18 @@ class Writing:
     dag_id: str
     run_id: str
     policy: Policy | None = None
+    pipeline: str = PIPELINE
+    at_once: bool = False
+
+    @property
+    def run_key(self) -> str:
+        """A day is closed once; while it runs it is looked at many times."""
+        return self.as_of.isoformat(timespec="seconds") if self.at_once else self.day.isoformat()
+
+    @property
+    def allowances_from(self) -> date:
+        """The first UTC day of new allowances."""
+        return self.day if self.at_once else self.effective
 
 
 def last_decided(conn: Connection, tenant: str) -> date | None:
@@ -72,7 +85,7 @@ def record(conn: Connection, outcomes: Sequence[Outcome], writing: Writing) -> i
         if not acts:
             continue
         if outcome.changes and version is None:
-            reason = f"{PIPELINE} of {ip.tenant} for {writing.day}"
+            reason = f"{writing.pipeline} of {ip.tenant} for {writing.day}"
             version = versions.bump(conn, reason, (writing.dag_id, writing.run_id))
         _stats(conn, outcome, writing.day)
         ips.update_plan(conn, ip.ip_id, **_plan_columns(outcome, writing))
@@ -85,9 +98,9 @@ def _decision(outcome: Outcome, writing: Writing, acts: bool) -> Decision:
     ip = outcome.observation.ip
     return Decision(
         tenant=ip.tenant,
-        pipeline=PIPELINE,
+        pipeline=writing.pipeline,
         subject=str(ip.address),
-        run_key=writing.day.isoformat(),
+        run_key=writing.run_key,
         action=outcome.choice.action.value,
         reason=outcome.reason,
         as_of=writing.as_of,
@@ -166,11 +179,11 @@ def _apply(conn: Connection, outcome: Outcome, writing: Writing, decision_id: in
         ips.transition(conn, ip.ip_id, event, to, reason, *who, quarantine_until=until)
     if outcome.allowance != outcome.observation.standing:
         ips.set_allowance(
-            conn, ip.ip_id, ip.tenant, writing.effective, outcome.allowance, version, decision_id
+            conn, ip.ip_id, ip.tenant, writing.allowances_from, outcome.allowance, version, decision_id
         )
     for provider, messages in _bounds(outcome).items():
         ips.set_allowance(
-            conn, ip.ip_id, ip.tenant, writing.effective, messages, version, decision_id, provider
+            conn, ip.ip_id, ip.tenant, writing.allowances_from, messages, version, decision_id, provider
         )
     if outcome.stops:
         brakes.engage(conn, ip, reason, *who)

@@ -16,21 +16,34 @@ from email_engine.warmup.policy import Policy
 from email_engine.warmup.stops import stop
 
 
-def guard_tenant(observations: Sequence[IpObservation], policy: Policy, day: date) -> tuple[Outcome, ...]:
-    """What must happen at once, with the UTC `day` known so far; IPs to which nothing happens are left out."""
-    found = (guard_ip(observation, policy, day) for observation in observations)
-    return tuple(outcome for outcome in found if outcome is not None)
+def guard_tenant(
+    observations: Sequence[IpObservation], policy: Policy, day: date
+) -> tuple[tuple[Outcome, ...], dict[int, Case]]:
+    """What must happen at once, with the UTC `day` known so far; and every IP in a sending state as it was judged, by id.
+
+    Raises `InputError` if the schedule of one is not in the policy."""
+    cases = {
+        seen.ip.ip_id: case_of(seen, policy, day, day + timedelta(days=1))
+        for seen in observations
+        if seen.ip.state in SENDING_STATES
+    }
+    found = (_guarded(case) for case in cases.values())
+    return tuple(outcome for outcome in found if outcome is not None), cases
 
 
 def guard_ip(observation: IpObservation, policy: Policy, day: date) -> Outcome | None:
     """A stop or a slow-down of one IP on the running UTC `day`, None if there is no need.
 
     What is slowed already waits for the end of the day. Raises `InputError` if its schedule is not in the policy."""
-    ip = observation.ip
-    if ip.state not in SENDING_STATES or ip.paused_until is not None:
+    outcomes, _ = guard_tenant([observation], policy, day)
+    return outcomes[0] if outcomes else None
+
+
+def _guarded(case: Case) -> Outcome | None:
+    observation = case.seen
+    if case.ip.paused_until is not None:
         return None
-    case = case_of(observation, policy, day, day + timedelta(days=1))
-    inputs = inputs_of(observation, day)
+    inputs = inputs_of(observation, case.day)
     stopped = stop(case)
     if stopped is not None:
         return Outcome(observation, stopped, 0, f"{stopped.reason}.", inputs)

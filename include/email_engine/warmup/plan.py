@@ -52,9 +52,11 @@ class Outcome:
     def verdicts(self) -> dict[str, Any]:
         """Each gate's verdict with its counts and the detector's value, as plain JSON; and the deferrals of each provider that
         is not fine."""
-        found: dict[str, Any] = {name: _plain(judged) for name, judged in self.choice.judgements.items()}
+        found: dict[str, Any] = {
+            name: plain_judgement(judged) for name, judged in self.choice.judgements.items()
+        }
         pressed = {
-            name: _plain(judged)
+            name: plain_judgement(judged)
             for name, judged in self.choice.providers.items()
             if judged.verdict in (Verdict.HOLD, Verdict.REGRESS)
         }
@@ -199,7 +201,8 @@ def _deal(
     return tuple(shares)
 
 
-def _plain(judged: Judgement) -> dict[str, Any]:
+def plain_judgement(judged: Judgement) -> dict[str, Any]:
+    """A judgement as plain JSON."""
     return {
         "verdict": str(judged.verdict),
         "bad": judged.bad,

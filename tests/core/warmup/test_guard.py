@@ -101,4 +101,7 @@ def test_a_score_that_is_surely_low_halves_the_speed() -> None:
 
 def test_only_those_to_whom_something_happens_are_told() -> None:
     bad = observation((DayCounts(DAY, 30, 20),), number=2)
-    assert [o.observation.ip.ip_id for o in guard_tenant([observation(sent(3)), bad], POLICY, DAY)] == [2]
+    parked = observation((), number=3, ip={"state": IpState.STANDBY})
+    outcomes, cases = guard_tenant([observation(sent(3)), bad, parked], POLICY, DAY)
+    assert [outcome.observation.ip.ip_id for outcome in outcomes] == [2]
+    assert sorted(cases) == [1, 2]

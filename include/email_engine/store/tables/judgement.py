@@ -139,6 +139,26 @@ allowances = Table(
     CheckConstraint("messages >= 0", name="messages_not_negative"),
 )
 
+reputation = Table(
+    "reputation",
+    metadata,
+    row_id(),
+    of_tenant(),
+    of_ip(),
+    Column("provider", Text, nullable=False, server_default="*"),
+    Column("messages", Integer, nullable=False),
+    Column("rates", JSONB, nullable=False),
+    Column("score", Integer),
+    Column("score_low", Integer),
+    Column("score_high", Integer),
+    Column("lost", JSONB, nullable=False, server_default="{}"),
+    Column("verdicts", JSONB, nullable=False, server_default="{}"),
+    moment("as_of", nullable=False),
+    *of_run(),
+    recorded(),
+    UniqueConstraint("ip_id", "provider"),
+)
+
 ip_state_history = Table(
     "ip_state_history",
     metadata,

@@ -1,0 +1,72 @@
+"""
+### reputation_guard: stop bad mail while the day still runs
+
+**When** each time `accounting_ingest` took new files, and by hand.
+
+**What it does**
+1. `guard` (one task a tenant, one transaction) judges every sending IP by its mail up to now, by the same rules as
+   `warmup_advance` at the end of the day. It stops at once what that would stop: a tripwire (complaints below 1,000 messages,
+   a reply that names a block list), a rate proven too high, a score surely below 50, a list that makes a whole stream bounce
+   for a second day. A score surely below 70, or a provider that defers for rate or reputation, slows the IP, or its mail to
+   that provider. It never advances, releases or speeds up anything; good days earn speed back at the end of each day.
+2. `hosts` and `brake` (one task a host) make PowerMTA queues and MailWizz servers stand still for IPs that stopped.
+3. `publish` starts the configuration deployment and the quota sync. `tell` sends the alerts, one for each IP and day.
+
+**What it changes** tables reputation (rates with their interval for each IP and provider, score with its band), decisions,
+warmup_plans, allowances, ips, ip_state_history, brakes, fleet_versions, alerts; through the brake PowerMTA queues and
+MailWizz servers. A tenant in `observe` gets decisions and nothing else. A dry run writes nothing. Policy:
+include/config/policy.yaml; `email-engine explain IP DATE` shows and re-makes each decision.
+
+**If it fails** clear the failed task: it judges by what is known then, so nothing is done twice. `guard`: nothing was written
+for that tenant, the other tenants go on. `brake`: an IP may still send; the task tries again, and so does `mta_health`.
+"""
+
+from datetime import timedelta
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, Param, TriggerRule
+
+from email_engine_airflow.assets import ACCOUNTING, ALLOWANCES
+from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
+from email_engine_airflow.operators.alerts import SendAlerts
+from email_engine_airflow.operators.brake import ApplyBrakes
+from email_engine_airflow.operators.guard import GuardReputation, TenantsToGuard
+from email_engine_airflow.operators.warmup import HostsToHold, PublishAllowances
+
+with DAG(
+    dag_id="reputation_guard",
+    description="Judges every IP as accounting comes in; stops and slows at once, never gives",
+    doc_md=__doc__,
+    schedule=[ACCOUNTING],
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(minutes=30),
+    default_args={
+        "retries": 2,
+        "retry_delay": timedelta(seconds=30),
+        "execution_timeout": timedelta(minutes=10),
+    },
+    on_failure_callback=TelegramAlertsNotifier(),
+    tags=["email-engine", "reputation"],
+    params={
+        "dry_run": Param(
+            False, type="boolean", title="Dry run", description="Judge and show everything, write nothing."
+        ),
+    },
+) as dag:
+    tenants = TenantsToGuard(task_id="tenants")
+    guard = GuardReputation.partial(task_id="guard", map_index_template="{{ task.tenant }}").expand(
+        tenant=tenants.output
+    )
+    hosts = HostsToHold(task_id="hosts", trigger_rule=TriggerRule.ALL_DONE)
+    brake = ApplyBrakes.partial(task_id="brake", map_index_template="{{ task.mta_host }}", retries=4).expand(
+        mta_host=hosts.output
+    )
+    publish = PublishAllowances(task_id="publish", trigger_rule=TriggerRule.ALL_DONE, outlets=[ALLOWANCES])
+    # `hosts`, `publish` and `tell` run after failures too: this leaf keeps them from making a failed run look fine.
+    whole = EmptyOperator(task_id="whole", trigger_rule=TriggerRule.NONE_FAILED)
+    tell = SendAlerts(task_id="tell")
+
+    guard >> hosts
+    brake >> publish >> tell
+    [tenants, guard, hosts, brake] >> whole >> tell

@@ -1,0 +1,127 @@
+"""Guarding reputations while the day runs: one tenant looked at, what must stop or slow is stopped and slowed."""
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from email_engine_airflow.run import Run, current_run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from email_engine.warmup.plan import Outcome
+    from email_engine.warmup.policy import Policy
+
+PIPELINE = "reputation_guard"
+
+
+class TenantsToGuard(BaseOperator):
+    """The names of all tenants of the fleet, for mapping one task a tenant."""
+
+    def __init__(self, *, engine_conn_id: str = "email_engine_db", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.engine_conn_id = engine_conn_id
+
+    def execute(self, context: Any) -> list[str]:
+        from email_engine.store.inventory import load_fleet
+        from email_engine_airflow.hooks.engine_db import EngineDbHook
+
+        store = EngineDbHook(self.engine_conn_id).get_conn()
+        try:
+            with store.session(tenant="*") as conn:
+                return [tenant.name for tenant in load_fleet(conn).tenants]
+        finally:
+            store.dispose()
+
+
+class GuardReputation(BaseOperator):
+    """Judges every sending IP of one tenant by its mail up to now, in one transaction.
+
+    What the end of the day would stop is stopped now (pause or quarantine, with the brake); whose score or provider turned
+    bad gets a lower allowance from now on. Nothing advances and nothing is released. Rates and scores of all IPs are written
+    down (table reputation). A dry run does the same work and rolls it back. A run that is cleared later judges by what is
+    known then. Returns `{"tenant", "judged", "version", "stopped", "slowed"}`.
+
+    Args:
+        tenant: name of the tenant."""
+
+    template_fields = ("tenant",)
+
+    def __init__(self, *, tenant: str, engine_conn_id: str = "email_engine_db", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.tenant = tenant
+        self.engine_conn_id = engine_conn_id
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        from email_engine.store import decisions
+        from email_engine.store.ips import lock_ips
+        from email_engine.warmup.policy_file import load_policy
+        from email_engine_airflow.hooks.engine_db import EngineDbHook
+
+        policy = load_policy()
+        store = EngineDbHook(self.engine_conn_id).get_conn()
+        try:
+            with store.session(tenant=self.tenant) as conn:
+                lock_ips(conn, self.tenant)
+                run = current_run(context).no_earlier_than(decisions.newest(conn))
+                outcomes, judged, version = _guard(conn, self.tenant, policy, run)
+                if run.dry_run:
+                    self.log.info("dry run: everything is rolled back")
+                    conn.rollback()
+        finally:
+            store.dispose()
+        for outcome in outcomes:
+            self.log.warning(
+                "%s %s: %s", outcome.observation.ip.address, outcome.choice.action, outcome.reason
+            )
+        self.log.info("%s: %d sending IPs judged, %d acted on", self.tenant, judged, len(outcomes))
+        return {
+            "tenant": self.tenant,
+            "judged": judged,
+            "version": None if run.dry_run else version,
+            "stopped": [str(outcome.observation.ip.address) for outcome in outcomes if outcome.stops],
+            "slowed": [str(outcome.observation.ip.address) for outcome in outcomes if not outcome.stops],
+        }
+
+
+def _guard(
+    conn: "Connection", tenant: str, policy: "Policy", run: Run
+) -> "tuple[Sequence[Outcome], int, int | None]":
+    from datetime import timedelta
+
+    from email_engine.store import observations, policies, reputation, warmup
+    from email_engine.warmup.guard import guard_tenant
+    from email_engine.warmup.profile import profiles
+    from email_engine.warmup.snapshot import policy_document
+
+    today = run.as_of.date()
+    seen = observations.observe(conn, tenant, today, today, policy, run.as_of)
+    outcomes, cases = guard_tenant(seen, policy, today)
+    if outcomes:
+        policies.remember(conn, policy.digest, policy_document(policy))
+    writing = warmup.Writing(
+        today, today + timedelta(days=1), run.as_of, policy.digest, run.actor, run.dag_id, run.run_id, policy,
+        pipeline=PIPELINE, at_once=True,
+    )  # fmt: skip
+    version = warmup.record(conn, outcomes, writing)
+    found = profiles(seen, policy, today)
+    reputation.replace_all(conn, tenant, found, cases, run.as_of, (run.dag_id, run.run_id))
+    for outcome in outcomes:
+        _tell(conn, outcome, run)
+    return outcomes, len(cases), version
+
+
+def _tell(conn: "Connection", outcome: "Outcome", run: Run) -> None:
+    """One alert for each IP and day and what was done."""
+    from email_engine.fleet.model import Mode
+    from email_engine.store.alerts import raise_alert
+
+    ip, action = outcome.observation.ip, str(outcome.choice.action)
+    severity = "critical" if action == "quarantine" else "warning"
+    observed = " (observe: nothing was applied)" if ip.mode is Mode.OBSERVE else ""
+    text = f"{ip.address} of {ip.tenant}/{ip.stream}, {action}: {outcome.reason}{observed}"
+    raise_alert(
+        conn, PIPELINE, str(ip.address), f"{action} {run.as_of:%Y-%m-%d}", severity, text, ip.tenant, run.dag_id, run.run_id
+    )  # fmt: skip
