@@ -33,6 +33,7 @@ WAYS = (
     "engine, rows alone",
     "csv module",
     "csv module, by name",
+    "csv module, counting",
 )
 TURNS = 3
 
@@ -92,6 +93,9 @@ def one(way: str, path: Path) -> tuple[int, float]:
             start = time.perf_counter()
             found = engine.execute(query, [str(path)]).fetchone()
             rows = found[0] if found else 0
+    elif "counting" in way:
+        rows, seconds = counting(path)
+        return rows, seconds
     else:
         import csv
 
@@ -101,6 +105,34 @@ def one(way: str, path: Path) -> tuple[int, float]:
                 "name" not in way
             )
     return rows, time.perf_counter() - start
+
+
+def counting(path: Path) -> tuple[int, float]:
+    """What we compute of attempts, without replies, events and any check of a row: by the csv module, as plainly as it goes."""
+    import csv
+
+    from email_engine.fleet.providers import shipped_providers
+
+    providers = shipped_providers()
+    of_domain: dict[str, str] = {}
+    counts: dict[tuple[str, ...], int] = {}
+    start = time.perf_counter()
+    with path.open(newline="") as file:
+        for row in csv.DictReader(file):
+            domain = row["rcpt"].rpartition("@")[2].lower()
+            provider = of_domain.get(domain)
+            if provider is None:
+                provider = of_domain[domain] = providers.of(domain)
+            key = (
+                row["type"],
+                row["dlvSourceIp"],
+                row["vmta"],
+                provider,
+                row["timeLogged"][:13],
+                row["bounceCat"],
+            )
+            counts[key] = counts.get(key, 0) + 1
+    return sum(counts.values()), time.perf_counter() - start
 
 
 def measure(way: str, path: Path) -> tuple[int, float, float]:
@@ -128,8 +160,9 @@ def main(megabytes: int = 250) -> None:
     ours = best["ingest"]
     print(
         f"\nGoal: half the rate of a bare scan: {best['engine, every column'] / ours:.2f} of every column, "
-        f"{best['engine, rows alone'] / ours:.2f} of counting rows. Goal: 5 times the csv module: {best['csv module'] / ours:.1f}, "
-        f"{best['csv module, by name'] / ours:.1f} by column name as we do."
+        f"{best['engine, rows alone'] / ours:.2f} of counting rows. Goal: 5 times the csv module: "
+        f"{best['csv module, counting'] / ours:.1f} of one that counts the same, {best['csv module, by name'] / ours:.1f} of reading "
+        f"by column name, {best['csv module'] / ours:.1f} of reading alone."
     )
 
 
