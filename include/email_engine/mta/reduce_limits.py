@@ -34,26 +34,33 @@ class _Block:
 def with_lower_limits(running: str, wanted: str) -> str:
     """`running` with those <domain> blocks of `wanted` that only lower rates there, in virtual MTAs that both know. One block
     may become several that stand for the same domains; `<domain *>` and everything else stays, to the byte."""
-    macros, theirs = read_macros(running), read_macros(wanted)
-    asked = {name: body for name, body in _bodies(wanted) if name}
-    twice = {
-        name
-        for text in (running, wanted)
-        for name, n in Counter(n for n, _ in _bodies(text) if n).items()
-        if n > 1
+    bodies, asked = list(_bodies(running)), list(_bodies(wanted))
+    there, known = _once(asked), _once(bodies)
+    changed = {
+        name: (_limits_of(known[name]), _limits_of(there[name]))
+        for name in known.keys() & there.keys()
+        if known[name] != there[name]
     }
-    known: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = {}
+    changed = {name: pair for name, pair in changed.items() if pair[0] != pair[1]}
+    if not changed:
+        return running
+    macros, theirs = read_macros(running), read_macros(wanted)
+    lower = {pair: _lowered(*pair, macros, theirs) for pair in set(changed.values())}
     out: list[str] = []
-    for name, body in _bodies(running):
-        if not name or name in twice or asked.get(name, body) == body:
+    for name, body in bodies:
+        if name in changed:
+            pair = changed[name]
+            out += body[: len(body) - len(pair[0])]
+            out += lower[pair]
+        else:
             out += body
-            continue
-        key = (_limits_of(body), _limits_of(asked[name]))
-        if key not in known:
-            known[key] = _lowered(key[0], key[1], macros, theirs)
-        at = len(body) - len(key[0])
-        out += [*body[:at], *known[key]]
     return "".join(out)
+
+
+def _once(bodies: list[tuple[str, list[str]]]) -> dict[str, list[str]]:
+    """Those of the virtual MTAs that stand there one time."""
+    count = Counter(name for name, _ in bodies)
+    return {name: body for name, body in bodies if name and count[name] == 1}
 
 
 def _bodies(text: str) -> Iterator[tuple[str, list[str]]]:
