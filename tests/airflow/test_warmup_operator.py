@@ -421,3 +421,36 @@ class TestExplain:
     ) -> None:
         assert self.explained(store, engine_database_url, DAY, capsys) == 2
         assert "there is none" in capsys.readouterr().err
+
+
+class TestAlerts:
+    def holds(self, store: Store) -> list[Mapping[str, Any]]:
+        return [row for row in all_rows(store, schema.alerts) if row["event"] == "warmup_hold"]
+
+    def test_a_reason_to_hold_is_told_once_and_cleared_when_it_is_over(
+        self, store: Store, fleet: list[int]
+    ) -> None:
+        decide(DAY)
+        for number in range(1, 4):
+            decide(DAY + timedelta(days=number))
+        (alert,) = self.holds(store)
+        assert (alert["object"], alert["severity"], alert["cleared_at"]) == ("aurora: accounting", "warning", None)
+        assert "198.51.100.2: Nothing advances, because the accounting of mta-1 never came." in alert["text"]
+        daily = [row["text"] for row in all_rows(store, schema.alerts) if row["event"] == "warmup_advance"]
+        assert "3 hold" in daily[-1]
+        assert "accounting" not in daily[-1]
+        send_a_day(store, fleet[:3], DAY + timedelta(days=4))
+        decide(DAY + timedelta(days=4))
+        assert self.holds(store)[0]["cleared_at"] is not None
+
+    def test_a_host_that_sends_twice_what_was_allowed_holds_with_the_reason(
+        self, store: Store, fleet: list[int]
+    ) -> None:
+        decide(DAY)
+        day = DAY + timedelta(days=1)
+        send_a_day(store, fleet[1:2], day, delivered=400)
+        decide(day)
+        (alert,) = self.holds(store)
+        assert alert["object"] == "aurora: overrun"
+        assert "it sent 400 on 2026-11-02 where 50 were allowed" in alert["text"]
+        assert records(store, day + timedelta(days=1))["198.51.100.2"].allowance == 50

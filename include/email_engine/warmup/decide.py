@@ -56,9 +56,13 @@ def _paused(case: Case) -> Choice | None:
     if until > midnight(case.effective):
         return case.to(Action.STAY, f"It is paused until {until:%Y-%m-%d}", 0, paused_until=until)
     if blocked := obstacle(case.seen):
-        return case.to(Action.HOLD, f"Its pause is over by date, but {blocked}", 0, paused_until=until)
+        return case.to(
+            Action.HOLD, f"Its pause is over by date, but {blocked}", 0, paused_until=until, cause="obstacle"
+        )
     if missing := unknown(case.seen):
-        return case.to(Action.HOLD, f"Its pause is over by date, but {missing}", 0, paused_until=until)
+        return case.to(
+            Action.HOLD, f"Its pause is over by date, but {missing}", 0, paused_until=until, cause="unknown"
+        )
     if case.ip.state is IpState.RETIRING:
         return _resumed_retiring(case, until)
     blamed = case.seen.last_stop_at is not None and case.seen.last_stop_at >= until - timedelta(

@@ -30,7 +30,8 @@ def unknown(observation: IpObservation) -> str | None:
 
 
 def _stay(observation: IpObservation, reason: str, action: Action = Action.STAY) -> Choice:
-    return Choice(action, reason, wanted=0, phase=observation.ip.phase)
+    cause = "parked" if action is Action.HOLD else None
+    return Choice(action, reason, wanted=0, phase=observation.ip.phase, cause=cause)
 
 
 def decide_parked(observation: IpObservation, policy: Policy, effective: date) -> Choice:

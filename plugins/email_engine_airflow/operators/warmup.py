@@ -1,7 +1,7 @@
 """Closing the day of the warm-up: one tenant decided, the hosts to brake named, the new allowances published."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,7 @@ class DecideWarmup(BaseOperator):
         from email_engine.store.ips import lock_ips
         from email_engine.warmup.policy_file import load_policy
         from email_engine_airflow.hooks.engine_db import EngineDbHook
+        from email_engine_airflow.operators.warmup_alerts import tell_day
 
         run, policy = current_run(context), load_policy()
         _require_over(run)
@@ -68,7 +69,7 @@ class DecideWarmup(BaseOperator):
                 lock_ips(conn, self.tenant)
                 days = _open_days(conn, self.tenant, run.day)
                 outcomes, version = self._close(conn, days, policy, run)
-                _tell(conn, self.tenant, days, outcomes, run)
+                tell_day(conn, self.tenant, days, outcomes, run)
                 if run.dry_run:
                     self.log.info("dry run: everything is rolled back")
                     conn.rollback()
@@ -198,43 +199,3 @@ def _open_days(conn: "Connection", tenant: str, day: date) -> list[date]:
         return []
     first = max(min(last + timedelta(days=1), day), day - timedelta(days=MOST_DAYS - 1))
     return [first + timedelta(days=n) for n in range((day - first).days + 1)]
-
-
-def _tell(
-    conn: "Connection", tenant: str, days: Sequence[date], outcomes: "Sequence[Outcome]", run: Run
-) -> None:
-    """One alert a tenant and day: who moved and why; graver when something stopped."""
-    from email_engine.store.alerts import raise_alert
-
-    if not outcomes:
-        return
-    told = _summary(tenant, days, outcomes)
-    stopped = {str(outcome.choice.action) for outcome in outcomes if outcome.stops}
-    severity = "critical" if "quarantine" in stopped else "warning" if "pause" in stopped else "info"
-    raise_alert(
-        conn, "warmup_advance", tenant, days[-1].isoformat(), severity, told, tenant, run.dag_id, run.run_id
-    )
-
-
-def _summary(tenant: str, days: Sequence[date], outcomes: "Sequence[Outcome]") -> str:
-    from email_engine.fleet.model import Mode
-    from email_engine.warmup.cycle import DUE
-
-    quiet = {"stay"}
-    counted: Mapping[str, int] = Counter(str(outcome.choice.action) for outcome in outcomes)
-    planned = sum(
-        outcome.allowance for outcome in outcomes[-len({o.observation.ip.ip_id for o in outcomes}) :]
-    )
-    mode = outcomes[0].observation.ip.mode
-    lines = [
-        f"{tenant}, {days[-1]}: "
-        + ", ".join(f"{count} {action.replace('_', ' ')}" for action, count in sorted(counted.items()))
-        + f"; {planned} messages a day are allowed"
-        + (" (observe: nothing was applied)" if mode is Mode.OBSERVE else "")
-    ]
-    news = [o for o in outcomes if str(o.choice.action) not in quiet or o.choice.cause == DUE]
-    news.sort(key=lambda outcome: not outcome.stops)
-    lines += [f"{outcome.observation.ip.address}: {outcome.reason}" for outcome in news[:20]]
-    if len(news) > 20:
-        lines.append(f"... and {len(news) - 20} more")
-    return "\n".join(lines)

@@ -1,0 +1,76 @@
+"""What people are told when a day of the warm-up closes: once a day who moved, and once each reason why somebody holds."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from email_engine.warmup.plan import Outcome
+    from email_engine_airflow.run import Run
+
+DAY, HOLD = "warmup_advance", "warmup_hold"
+NAMED = 20
+
+
+def tell_day(
+    conn: "Connection", tenant: str, days: Sequence[date], outcomes: "Sequence[Outcome]", run: "Run"
+) -> None:
+    """Raises the alerts about a tenant's closed `days`, and clears those about reasons that hold nobody any more."""
+    from email_engine.store.alerts import raise_alert
+
+    if not outcomes:
+        return
+    stopped = {str(outcome.choice.action) for outcome in outcomes if outcome.stops}
+    severity = "critical" if "quarantine" in stopped else "warning" if "pause" in stopped else "info"
+    told = _summary(tenant, days, outcomes)
+    raise_alert(conn, DAY, tenant, days[-1].isoformat(), severity, told, tenant, run.dag_id, run.run_id)
+    _tell_holds(conn, tenant, outcomes[-_ips(outcomes) :], run)
+
+
+def _ips(outcomes: "Sequence[Outcome]") -> int:
+    return len({outcome.observation.ip.ip_id for outcome in outcomes})
+
+
+def _tell_holds(conn: "Connection", tenant: str, last_day: "Sequence[Outcome]", run: "Run") -> None:
+    """A reason that holds somebody is told when it begins to, not every day that it does."""
+    from email_engine.amounts import amount
+    from email_engine.store.alerts import clear, raise_alert, standing
+
+    held: dict[str, list[Outcome]] = defaultdict(list)
+    for outcome in last_day:
+        if outcome.choice.cause is not None:
+            held[f"{tenant}: {outcome.choice.cause}"].append(outcome)
+    for alert in standing(conn, HOLD):
+        if alert.object.startswith(f"{tenant}: ") and alert.object not in held:
+            clear(conn, HOLD, alert.object)
+    for subject, outcomes in held.items():
+        cause = subject.removeprefix(f"{tenant}: ")
+        severity = "critical" if cause == "list problem" else "warning"
+        lines = [f"{tenant}: {cause}, {amount(len(outcomes), 'IP')}", *_lines(outcomes)]
+        text = "\n".join([*lines, "Told once; it is cleared when it holds nobody any more."])
+        raise_alert(conn, HOLD, subject, cause, severity, text, tenant, run.dag_id, run.run_id)
+
+
+def _summary(tenant: str, days: Sequence[date], outcomes: "Sequence[Outcome]") -> str:
+    from email_engine.fleet.model import Mode
+
+    counted: Mapping[str, int] = Counter(str(outcome.choice.action) for outcome in outcomes)
+    planned = sum(outcome.allowance for outcome in outcomes[-_ips(outcomes) :])
+    mode = outcomes[0].observation.ip.mode
+    head = (
+        f"{tenant}, {days[-1]}: "
+        + ", ".join(f"{count} {action.replace('_', ' ')}" for action, count in sorted(counted.items()))
+        + f"; {planned} messages a day are allowed"
+        + (" (observe: nothing was applied)" if mode is Mode.OBSERVE else "")
+    )
+    news = [o for o in outcomes if str(o.choice.action) != "stay" and (o.stops or o.choice.cause is None)]
+    return "\n".join([head, *_lines(sorted(news, key=lambda outcome: not outcome.stops))])
+
+
+def _lines(outcomes: "Sequence[Outcome]") -> list[str]:
+    lines = [f"{outcome.observation.ip.address}: {outcome.reason}" for outcome in outcomes[:NAMED]]
+    more = len(outcomes) - NAMED
+    return [*lines, f"... and {more} more"] if more > 0 else lines
