@@ -89,6 +89,8 @@ def _export(
                 "digest": policies[name].digest,
                 "median_sent_days": one.median_sent_days,
                 "median_stop_days": one.median_stop_days,
+                "median_good_score": one.median_good_score,
+                "median_bad_score": one.median_bad_score,
             }
             | asdict(one)
             for name, one in tallies.items()
@@ -112,6 +114,12 @@ def _rows(tallies: dict[str, Tally]) -> list[tuple[str, ...]]:
         row("IPs falsely stopped", *(f"{t.false_stopped} of {t.ips}" for t in every)),
         row("bad IPs stopped", *(f"{len(t.stop_days)} of {t.bad}" for t in every)),
         row("median days to stop a bad one", *(_count(t.median_stop_days) for t in every)),
+        row("IPs paused for their stream's list", *(_count(t.list_stopped) for t in every)),
+        row("IPs slowed by their score", *(_count(t.slowed) for t in every)),
+        row("of these falsely", *(_count(t.false_slowed) for t in every)),
+        row("IPs slowed at a provider", *(_count(t.provider_slowed) for t in every)),
+        row("median score of good IPs", *(_count(t.median_good_score) for t in every)),
+        row("median score of bad ones at the stop", *(_count(t.median_bad_score) for t in every)),
         row("sent", *(_count(t.sent) for t in every)),
         row("of it by bad IPs", *(_count(t.bad_sent) for t in every)),
         row("bounced", *(_count(t.bounced) for t in every)),

@@ -1,8 +1,9 @@
 """What one IP's mail met in one UTC day, counted from PowerMTA's accounting."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from datetime import date
+from operator import add, attrgetter, sub
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class DayCounts:
 COUNTED = tuple(field.name for field in fields(DayCounts))[1:]
 """The names of the counts."""
 
+_values: Callable[[DayCounts], tuple[int, ...]] = attrgetter(*COUNTED)
+
 
 def total(days: Iterable[DayCounts], first: date, last: date) -> DayCounts:
     """The sum of all days from `first` to `last`, both included; its `day` is `last`."""
@@ -40,12 +43,12 @@ def total(days: Iterable[DayCounts], first: date, last: date) -> DayCounts:
 
 def by_day(several: Iterable[Iterable[DayCounts]]) -> tuple[DayCounts, ...]:
     """The sums of several IPs' days, oldest first."""
-    summed: dict[date, list[int]] = {}
+    summed: dict[date, Iterable[int]] = {}
     for days in several:
         for counts in days:
-            row = summed.setdefault(counts.day, [0] * len(COUNTED))
-            for place, name in enumerate(COUNTED):
-                row[place] += getattr(counts, name)
+            was = summed.get(counts.day)
+            values = _values(counts)
+            summed[counts.day] = values if was is None else tuple(map(add, was, values))
     return tuple(DayCounts(day, *summed[day]) for day in sorted(summed))
 
 
@@ -55,7 +58,8 @@ def without(whole: Iterable[DayCounts], part: Iterable[DayCounts]) -> tuple[DayC
     left = []
     for counts in whole:
         mine = own.get(counts.day)
-        rest = [getattr(counts, name) - (getattr(mine, name) if mine else 0) for name in COUNTED]
-        if any(rest):
+        if mine is None:
+            left.append(counts)
+        elif any(rest := tuple(map(sub, _values(counts), _values(mine)))):
             left.append(DayCounts(counts.day, *rest))
     return tuple(left)

@@ -25,7 +25,8 @@ class IpDay:
 
     `allowance`: what was in force; 0 while it was paused or parked. `verdict`: the worst of its `gates` (one that need never
     pass counts only where it looks bad), `regress` where it was stopped, `hold` where a signal is missing or bad; None for IPs
-    that no gate judges. `paces`: speed that is left from the next day on. `demand`: messages that waited; `bad`: was the IP truly bad (simulation
+    that no gate judges. `paces`: speed that is left from the next day on. `blames`: did a stop count
+    against the IP, or against the list of its stream? `demand`: messages that waited; `bad`: was the IP truly bad (simulation
     alone knows)?"""
 
     day: date
@@ -41,6 +42,7 @@ class IpDay:
     score: Score = NO_SCORE
     gates: Mapping[str, Verdict] = field(default_factory=dict)
     paces: Mapping[str, float] = field(default_factory=dict)
+    blames: bool = True
     demand: int = 0
     bad: bool = False
     listed: bool = False
@@ -114,4 +116,5 @@ def tell(life: Life, outcome: Outcome, policy: Policy, day: date) -> IpDay:
         score=outcome.choice.score,
         gates={gate: judged.verdict for gate, judged in outcome.choice.judgements.items()},
         paces=outcome.choice.paces,
+        blames=outcome.choice.blames,
     )

@@ -16,8 +16,13 @@ from email_engine.home import TEMPLATES
 from email_engine.simulation.days import IpDay
 from email_engine.simulation.tally import STOPS
 from email_engine.warmup.choice import Action
+from email_engine.warmup.pace import WHOLE
 
-SENT, ALLOWED, BAD, GOOD = "#1f6feb", "#24292f", "#d1242f", "#1a7f37"
+SENT, ALLOWED = "#1f6feb", "#24292f"
+RIGHT, LIST, WRONG = "stopped while truly bad", "paused with its stream for its list", "stopped otherwise"
+STOP_COLOURS = {RIGHT: "#1a7f37", LIST: "#d4a72c", WRONG: "#d1242f"}
+BY_SCORE, AT_PROVIDER = "by their score", "at a provider"
+SLOW_COLOURS = {BY_SCORE: "#d1242f", AT_PROVIDER: "#8250df"}
 STATE_COLOURS = {
     IpState.ACTIVE: "#1a7f37",
     IpState.WARMING: "#4ac26b",
@@ -43,22 +48,26 @@ def _numbers(days: Sequence[IpDay], first: date) -> range:
 
 
 def picture(runs: Runs) -> Markup:
-    """A column for each policy: messages a day, IPs by state, and stops that were right and wrong, on common scales."""
-    figure = Figure(figsize=(max(5.2 * len(runs), 7), 9))
-    axes = figure.subplots(3, len(runs), squeeze=False, sharex=True, sharey="row")
+    """A column for each policy: messages a day, IPs by state, IPs slowed, and stops that were right and wrong, on common scales."""
+    figure = Figure(figsize=(max(5.2 * len(runs), 7), 11))
+    axes = figure.subplots(4, len(runs), squeeze=False, sharex=True, sharey="row")
     for column, (name, days) in enumerate(runs.items()):
         first = min(one.day for one in days)
         numbers = list(_numbers(days, first))
-        sent, allowed, right, wrong = Counter[int](), Counter[int](), Counter[int](), Counter[int]()
+        sent, allowed = Counter[int](), Counter[int]()
         states: Counter[tuple[int, str]] = Counter()
+        stops: Counter[tuple[int, str]] = Counter()
+        slow: Counter[tuple[int, str]] = Counter()
         for one in days:
             number = (one.day - first).days + 1
             sent[number] += one.counts.sent
             allowed[number] += one.allowance
             states[number, one.state] += 1
             if one.action in STOPS or one.listed:
-                (right if one.bad else wrong)[number] += 1
-        top, middle, bottom = axes[0][column], axes[1][column], axes[2][column]
+                stops[number, RIGHT if one.bad else WRONG if one.blames else LIST] += 1
+            for kind in {BY_SCORE if name == WHOLE else AT_PROVIDER for name in one.paces}:
+                slow[number, kind] += 1
+        top, middle, slowed, bottom = (row[column] for row in axes)
         top.set_title(name, loc="left", fontsize=11)
         top.fill_between(numbers, [sent[n] for n in numbers], color=SENT, linewidth=0, label="sent")
         top.step(
@@ -76,16 +85,15 @@ def picture(runs: Runs) -> Markup:
             labels=[str(state) for state in shown],
             colors=[STATE_COLOURS[state] for state in shown],
         )
-        bottom.bar(numbers, [right[n] for n in numbers], color=GOOD, label="stopped while truly bad")
-        bottom.bar(
-            numbers,
-            [wrong[n] for n in numbers],
-            bottom=[right[n] for n in numbers],
-            color=BAD,
-            label="stopped otherwise",
-        )
+        for kind in (BY_SCORE, AT_PROVIDER):
+            slowed.plot(numbers, [slow[n, kind] for n in numbers], color=SLOW_COLOURS[kind], label=kind)
+        below = [0] * len(numbers)
+        for kind, colour in STOP_COLOURS.items():
+            heights = [stops[n, kind] for n in numbers]
+            bottom.bar(numbers, heights, bottom=below, color=colour, label=kind)
+            below = [low + high for low, high in zip(below, heights, strict=True)]
         bottom.set_xlabel("day")
-    for row, label in enumerate(("messages a day", "IPs by state", "stops a day")):
+    for row, label in enumerate(("messages a day", "IPs by state", "IPs slowed", "stops a day")):
         axes[row][0].set_ylabel(label)
         axes[row][-1].legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.02, 0.5))
         axes[row][0].set_ylim(bottom=0)

@@ -58,6 +58,8 @@ class Kind:
 
     def on(self, number: int) -> TrueRates:
         """Rates on the day `number` of the simulation, 1 first."""
+        if self.daily == TrueRates():
+            return self.rates
         days = number - 1
         return TrueRates(
             *(min(getattr(self.rates, name) + days * getattr(self.daily, name), 1.0) for name in RATES)

@@ -11,6 +11,7 @@ from email_engine.fleet.model import IpState
 from email_engine.simulation.days import IpDay
 from email_engine.warmup.choice import Action
 from email_engine.warmup.observation import WINDOW_DAYS
+from email_engine.warmup.pace import WHOLE
 
 STOPS = frozenset({Action.PAUSE, Action.QUARANTINE})
 
@@ -22,7 +23,12 @@ class Tally:
     `false_stops`: stops by rates of IPs that were not truly bad in the 30 days before; `false_stopped`: how many IPs met one.
     `bad`: IPs that were truly bad on a day on which they sent; `stop_days`: of each that was stopped (or listed) since, days
     from the first such day to the stop, that day included. `withheld`: messages that waited for an IP while a false stop kept
-    it at 0 (up to its allowance before): mail that good IPs could not carry. `bad_sent`: messages sent by truly bad IPs."""
+    it at 0 (up to its allowance before): mail that good IPs could not carry. `bad_sent`: messages sent by truly bad IPs.
+
+    `list_stopped`: IPs that a bad list paused with their whole stream, which is held against none of them. `slowed`: IPs that
+    their score slowed; `false_slowed`: those of them that were not truly bad in the 30 days before; `provider_slowed`: IPs that
+    were slowed at a provider. `good_scores`, `bad_scores`: the last known score of each IP up to its first stop, of those that
+    never were bad and of those that were."""
 
     ips: int
     warming: int
@@ -38,6 +44,20 @@ class Tally:
     complained: int
     withheld: int
     bad_sent: int
+    list_stopped: int
+    slowed: int
+    false_slowed: int
+    provider_slowed: int
+    good_scores: tuple[int, ...]
+    bad_scores: tuple[int, ...]
+
+    @property
+    def median_good_score(self) -> float | None:
+        return median(self.good_scores) if self.good_scores else None
+
+    @property
+    def median_bad_score(self) -> float | None:
+        return median(self.bad_scores) if self.bad_scores else None
 
     @property
     def median_sent_days(self) -> float | None:
@@ -59,6 +79,11 @@ class _One:
     withheld: int = 0
     first_bad: date | None = None
     stop_days: int | None = None
+    list_stopped: bool = False
+    slowed: bool = False
+    false_slowed: bool = False
+    provider_slowed: bool = False
+    score: int | None = None
 
 
 def _story(days: Sequence[IpDay], sent_day_rate: float) -> _One:
@@ -77,10 +102,17 @@ def _story(days: Sequence[IpDay], sent_day_rate: float) -> _One:
         if kept_back and today.allowance:
             kept_back = 0
         one.withheld += min(today.demand, kept_back)
-        stopped = today.action in STOPS
+        stopped = today.action in STOPS and today.blames
+        one.list_stopped = one.list_stopped or (today.action in STOPS and not today.blames)
+        if one.false_stops == 0 and one.stop_days is None and today.score.known:
+            one.score = today.score.value
         if (stopped or today.listed) and one.first_bad and one.stop_days is None:
             one.stop_days = (today.day - one.first_bad).days + 1
         recent = last_bad is not None and last_bad > today.day - timedelta(days=WINDOW_DAYS)
+        by_score = WHOLE in today.paces
+        one.slowed = one.slowed or by_score
+        one.false_slowed = one.false_slowed or (by_score and not recent)
+        one.provider_slowed = one.provider_slowed or any(name != WHOLE for name in today.paces)
         if stopped and not recent:
             one.false_stops += 1
             kept_back = today.allowance
@@ -107,4 +139,14 @@ def tally(days: Iterable[IpDay], sent_day_rate: float) -> Tally:
         complained=sum(one.counts.complained for one in every),
         withheld=sum(one.withheld for one in stories),
         bad_sent=sum(one.counts.sent for one in every if one.bad),
+        list_stopped=sum(one.list_stopped for one in stories),
+        slowed=sum(one.slowed for one in stories),
+        false_slowed=sum(one.false_slowed for one in stories),
+        provider_slowed=sum(one.provider_slowed for one in stories),
+        good_scores=_scores(one for one in stories if not one.first_bad),
+        bad_scores=_scores(bad),
     )
+
+
+def _scores(stories: Iterable[_One]) -> tuple[int, ...]:
+    return tuple(sorted(one.score for one in stories if one.score is not None))

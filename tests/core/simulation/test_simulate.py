@@ -1,5 +1,6 @@
 """Whole simulations under the shipped policy, and the tally over days that are written by hand."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpState
 from email_engine.fleet.traffic import DayCounts
+from email_engine.reputation.score import NO_SCORE, Score
 from email_engine.simulation.days import IpDay
 from email_engine.simulation.run import FIRST, simulate
 from email_engine.simulation.scenario import Demand, Fault, Happening, TrueRates
@@ -118,6 +120,54 @@ def test_days_to_stop_count_from_the_first_bad_mail(
 ) -> None:
     counted = tally(days, 0.9)
     assert (counted.stop_days, counted.false_stops) == (stop_days, false_stops)
+
+
+def test_a_bad_lists_pause_is_no_false_stop() -> None:
+    counted = tally([day(1, action=Action.PAUSE, blames=False), day(2, **IDLE)], 0.9)
+    assert (counted.false_stops, counted.list_stopped, counted.withheld) == (0, 1, 0)
+
+
+def test_slowed_ips_count_by_what_slowed_them() -> None:
+    days = [day(1, paces={"*": 0.5}), day(2, address="10.0.0.2", paces={"microsoft": 0.5}), day(3, bad=True)]
+    counted = tally([*days, day(4, paces={"*": 0.5}, address="10.0.0.3", bad=True)], 0.9)
+    assert (counted.slowed, counted.false_slowed, counted.provider_slowed) == (2, 1, 1)
+
+
+def test_scores_are_those_before_the_first_stop() -> None:
+    def scored(value: int) -> Score:
+        return replace(NO_SCORE, value=value)
+
+    days = [
+        day(1, score=scored(90)), day(2, score=scored(80)),
+        day(1, address="10.0.0.2", score=scored(40), bad=True, action=Action.PAUSE),
+        day(2, address="10.0.0.2", score=scored(70), bad=True),
+    ]  # fmt: skip
+    counted = tally(days, 0.9)
+    assert (counted.good_scores, counted.bad_scores) == ((80,), (40,))
+
+
+LISTED_STREAM = Happening("bad week", Fault.LIST, 10, 4, rates=TrueRates(bounce=0.2))
+
+
+def test_a_list_that_stays_bad_pauses_the_stream_and_blames_nobody() -> None:
+    fleet = small(10, IpState.ACTIVE, daily_target=500)
+    days = simulate(fleet, POLICY, scenario(happenings=(LISTED_STREAM,)), 25, seed=1)
+    counted = tally(days, 0.9)
+    assert (counted.false_stops, counted.list_stopped) == (0, 10)
+    first = [one for one in days if one.day == FIRST + timedelta(days=9)]
+    assert all(one.reason.startswith("A list problem") for one in first)
+    assert {one.allowance for one in days if one.day == FIRST + timedelta(days=24)} == {500}
+
+
+def test_a_provider_that_presses_everybody_is_slowed_and_earns_its_speed_back() -> None:
+    press = Happening("press", Fault.PROVIDER, 10, 3, provider="gmail", rates=TrueRates(pressure=0.5))
+    fleet = small(5, IpState.ACTIVE, daily_target=500)
+    days = one_life(list(simulate(fleet, POLICY, scenario(happenings=(press,)), 30, seed=1)))
+    assert days[9].paces == {"gmail": 0.5}
+    slowest = min(one.paces.get("gmail", 1.0) for one in days)
+    assert slowest < 0.5
+    assert (days[-1].paces, days[-1].allowance) == ({}, 500)
+    assert not [one for one in days if one.action in (Action.PAUSE, Action.QUARANTINE)]
 
 
 def test_only_days_on_which_the_stage_was_sent_count_to_graduation() -> None:
