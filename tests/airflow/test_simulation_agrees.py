@@ -106,6 +106,32 @@ def test_the_operator_decides_every_ip_and_day_as_the_simulation_did(store: Stor
     assert {"advance", "graduate", "pause", "resume", "quarantine", "clean", "stay"} <= seen
 
 
+def test_a_backfill_of_42_days_decides_as_42_daily_runs_did(store: Store) -> None:
+    """All accounting, DNS and lists are there before the first day is closed, as in a backfill; a repeated run changes nothing."""
+    weeks = 42
+    days = simulate(fleet(), load_policy(), WORLD, weeks, seed=5)
+    by_day: dict[date, list[IpDay]] = defaultdict(list)
+    for one in days:
+        by_day[one.day].append(one)
+    ids = load(store)
+    write_day(store, ids, FIRST - timedelta(days=1), [])
+    for day, mail in by_day.items():
+        write_day(store, ids, day, mail)
+    decide(FIRST - timedelta(days=1))
+    for day in by_day:
+        assert decide(day)["days"] == [day.isoformat()]
+    rows = {(row["subject"], row["run_key"]): row for row in all_rows(store, schema.decisions)}
+    decided = {
+        key: (row["action"], row["reason"], row["inputs"]["sent"])
+        for key, row in rows.items()
+        if key[1] >= FIRST.isoformat()
+    }
+    assert decided == simulated(days)
+    before = all_rows(store, schema.decisions), all_rows(store, schema.allowances)
+    assert decide(FIRST + timedelta(days=weeks - 1))["actions"] == {}
+    assert (all_rows(store, schema.decisions), all_rows(store, schema.allowances)) == before
+
+
 def test_a_replay_of_simulated_mail_decides_the_same() -> None:
     policy = load_policy()
     days = simulate(fleet(), policy, WORLD, DAYS, seed=5)
