@@ -24,11 +24,16 @@ def reentry_phase(stopped_in: IpState, phase: int, stages: int, back: int) -> in
     return max(min(stood, stages + 1) - back, 1)
 
 
+def warm_down_step(ip: IpRecord, policy: Policy, effective: date) -> int:
+    """Steps of its warm-down that an IP that retires since `ip.state_since` has behind it on the UTC day `effective`."""
+    return max((effective - ip.state_since.date()).days, 0) // policy.retiring_days_each
+
+
 def warm_down(ip: IpRecord, policy: Policy, effective: date, standing: int) -> int | None:
     """Messages for the UTC day `effective` of an IP that retires since `ip.state_since`; None when its warm-down is over.
 
     `standing`: the allowance in force, which it never exceeds; 0 where none is known."""
-    step = max((effective - ip.state_since.date()).days, 0) // policy.retiring_days_each
+    step = warm_down_step(ip, policy, effective)
     if step >= len(policy.retiring_parts):
         return None
     wanted = int(ip.daily_target * policy.retiring_parts[step])

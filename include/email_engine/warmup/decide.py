@@ -8,6 +8,7 @@ from email_engine.reputation.evidence import Verdict
 from email_engine.reputation.gates import DEFERRALS, Asked
 from email_engine.warmup.case import Case
 from email_engine.warmup.choice import Action, Choice
+from email_engine.warmup.cycle import warm_down, warm_down_step
 from email_engine.warmup.observation import IpObservation, counts_on, midnight
 from email_engine.warmup.parked import decide_parked, obstacle, unknown
 from email_engine.warmup.policy import Policy
@@ -91,16 +92,13 @@ def _resumed_retiring(case: Case, until: datetime) -> Choice | None:
 def _retiring(case: Case) -> Choice | None:
     if case.ip.state is not IpState.RETIRING:
         return None
-    policy = case.policy
-    step = max((case.effective - case.ip.state_since.date()).days, 0) // policy.retiring_days_each
-    if step >= len(policy.retiring_parts):
+    ceiling = 0 if case.seen.paces else case.seen.standing
+    wanted = warm_down(case.ip, case.policy, case.effective, ceiling)
+    if wanted is None:
         return case.to(Action.DRAINED, "Its warm-down reached 0, so it rests", 0, event="drained")
-    wanted = int(case.ip.daily_target * policy.retiring_parts[step])
-    standing = case.seen.standing or None
-    if standing:
-        wanted = case.kept(wanted)
-    reason = f"Step {step + 1} of its warm-down allows {wanted} a day"
-    return case.to(Action.WARM_DOWN, reason, wanted, at_most=standing)
+    step = warm_down_step(case.ip, case.policy, case.effective) + 1
+    reason = f"Step {step} of its warm-down allows {wanted} a day"
+    return case.to(Action.WARM_DOWN, reason, wanted, at_most=case.seen.standing or None)
 
 
 def _held(case: Case) -> Choice | None:

@@ -239,6 +239,10 @@ def parse_policy(text: str, source: str) -> Policy:
         overrun_rate=signals.real("overrun_rate", _overrun),
         share_step=top.number("share_step", 1, 10_000),
     )
+    for name, schedule in policy.schedules.items():
+        if schedule.stages and schedule.stages[0] > policy.unwarmed_max > 0:
+            seen = f"the first stage of {name} is {schedule.stages[0]}"
+            top.add("schedules", seen, f"at most unwarmed_max, {policy.unwarmed_max}: nobody starts above it")
     if mistakes.found:
         raise FileInvalid(source, mistakes.found)
     return policy

@@ -50,9 +50,17 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
         ("parts: [0.5, 0.25, 0.1]", "parts: [0.1, 0.5]", "each smaller than the one before"),
         ("share_step: 10", "share_stop: 10", "did you mean 'share_step'"),
         ("tripwire:", "tripwires:", "missing"),
+        ("unwarmed_max: 10000", "unwarmed_max: 40", "the first stage of six_week is 50"),
+        ("share: 0.5", "share: 1.5", "a share above 0 and up to 1"),
+        ("microsoft: {", "mikrosoft: {", "did you mean 'microsoft'"),
+        ("from: 2,", "from: 1,", "more in each that follows"),
+        ("complaints: fine, blocks: fine, deferrals: fine }\n  - ", "complaints: good, blocks: fine, deferrals: fine }\n  - ", "fine, pass"),
+        ("pause_below: 50", "pause_below: 80", "at most slow_below, 70"),
+        ("recover: 1.25", "recover: 0.9", "a factor above 1"),
+        ("start: never }", "start: off }", "a truth value"),
         ("  complaints: { limit", "  complaint: { limit", "unknown key"),
     ],
-    ids=["stages fall", "no days", "percent", "unknown word", "step back after stop", "parts rise", "typo", "no section", "no gate"],
+    ids=["stages fall", "no days", "percent", "unknown word", "step back after stop", "parts rise", "typo", "no section", "starts too high", "no share", "no provider", "rows fall", "unknown verdict", "pause above slow", "never recovers", "off is no text", "no gate"],
 )  # fmt: skip
 def test_each_mistake_is_named_with_its_line(old: str, new: str, complaint: str) -> None:
     assert old in SHIPPED
