@@ -434,7 +434,11 @@ class TestAlerts:
         for number in range(1, 4):
             decide(DAY + timedelta(days=number))
         (alert,) = self.holds(store)
-        assert (alert["object"], alert["severity"], alert["cleared_at"]) == ("aurora: accounting", "warning", None)
+        assert (alert["object"], alert["severity"], alert["cleared_at"]) == (
+            "aurora: accounting",
+            "warning",
+            None,
+        )
         assert "198.51.100.2: Nothing advances, because the accounting of mta-1 never came." in alert["text"]
         daily = [row["text"] for row in all_rows(store, schema.alerts) if row["event"] == "warmup_advance"]
         assert "3 hold" in daily[-1]
@@ -454,3 +458,20 @@ class TestAlerts:
         assert alert["object"] == "aurora: overrun"
         assert "it sent 400 on 2026-11-02 where 50 were allowed" in alert["text"]
         assert records(store, day + timedelta(days=1))["198.51.100.2"].allowance == 50
+
+    def test_a_quota_too_small_is_told_once_with_who_waits_and_until_when(
+        self, store: Store, fleet: list[int]
+    ) -> None:
+        with store.session("*") as conn:
+            conn.execute(update(schema.tenants).values(daily_quota=70))
+        decide(DAY)
+        decide(DAY + timedelta(days=1))
+        (alert,) = [row for row in all_rows(store, schema.alerts) if row["event"] == "capacity"]
+        assert "aurora: 70 of 70 a day are dealt" in alert["text"]
+        assert "198.51.100.3 cannot progress" in alert["text"]
+        with store.session("*") as conn:
+            conn.execute(update(schema.tenants).values(daily_quota=60_000))
+        decide(DAY + timedelta(days=2))
+        assert [
+            row["cleared_at"] is None for row in all_rows(store, schema.alerts) if row["event"] == "capacity"
+        ] == [False]

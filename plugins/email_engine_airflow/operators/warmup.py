@@ -41,6 +41,7 @@ class DecideWarmup(BaseOperator):
     For each IP: a decision with its inputs, and in `act` the day's statistics, plan, state, allowance from the day after on,
     and the brake for every IP that stops. A day that was decided is left alone, so running it again changes nothing. A dry
     run does the same work and rolls it back. Returns `{"tenant", "days", "version", "actions", "stopped"}`.
+    Its log ends with the capacity plan: who has to wait for the tenant's quota, why and until when.
 
     Args:
         tenant: name of the tenant.
@@ -59,7 +60,7 @@ class DecideWarmup(BaseOperator):
         from email_engine.store.ips import lock_ips
         from email_engine.warmup.policy_file import load_policy
         from email_engine_airflow.hooks.engine_db import EngineDbHook
-        from email_engine_airflow.operators.warmup_alerts import tell_day
+        from email_engine_airflow.operators.warmup_alerts import tell_capacity, tell_day
 
         run, policy = current_run(context), load_policy()
         _require_over(run)
@@ -70,6 +71,7 @@ class DecideWarmup(BaseOperator):
                 days = _open_days(conn, self.tenant, run.day)
                 outcomes, version = self._close(conn, days, policy, run)
                 tell_day(conn, self.tenant, days, outcomes, run)
+                capacity = tell_capacity(conn, outcomes, policy, days, run)
                 if run.dry_run:
                     self.log.info("dry run: everything is rolled back")
                     conn.rollback()
@@ -77,6 +79,8 @@ class DecideWarmup(BaseOperator):
             store.dispose()
         for outcome in outcomes:
             self.log.info("%s %s: %s", outcome.observation.ip.address, outcome.choice.action, outcome.reason)
+        for line in capacity:
+            self.log.info(line)
         return {
             "tenant": self.tenant,
             "days": [day.isoformat() for day in days],

@@ -2,16 +2,17 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from email_engine.warmup.plan import Outcome
+    from email_engine.warmup.policy import Policy
     from email_engine_airflow.run import Run
 
-DAY, HOLD = "warmup_advance", "warmup_hold"
+DAY, HOLD, CAPACITY = "warmup_advance", "warmup_hold", "capacity"
 NAMED = 20
 
 
@@ -28,6 +29,31 @@ def tell_day(
     told = _summary(tenant, days, outcomes)
     raise_alert(conn, DAY, tenant, days[-1].isoformat(), severity, told, tenant, run.dag_id, run.run_id)
     _tell_holds(conn, tenant, outcomes[-_ips(outcomes) :], run)
+
+
+def tell_capacity(
+    conn: "Connection", outcomes: "Sequence[Outcome]", policy: "Policy", days: Sequence[date], run: "Run"
+) -> list[str]:
+    """The capacity plan as lines; an alert when the quota begins to be too small for somebody, cleared when it is not.
+
+    Only a day on which every IP of the tenant was decided tells anything about its quota."""
+    from email_engine.store.alerts import clear, raise_alert
+    from email_engine.store.ips import load_ips
+    from email_engine.store.observations import quotas
+    from email_engine.warmup.capacity import capacity_words, plan_capacity
+
+    last_day = outcomes[-_ips(outcomes) :]
+    tenant = last_day[0].observation.ip.tenant if last_day else ""
+    effective = run.day + timedelta(days=1)
+    if not last_day or len(last_day) < len(load_ips(conn, day=effective, tenant=tenant)):
+        return []
+    lines = capacity_words(plan_capacity(last_day, policy, quotas(conn, tenant), days[-1], effective))
+    if len(lines) == 1:
+        clear(conn, CAPACITY, tenant)
+    else:
+        text = "\n".join([*lines, "Told once; `email-engine fleet capacity` shows the plan of every day."])
+        raise_alert(conn, CAPACITY, tenant, "short", "info", text, tenant, run.dag_id, run.run_id)
+    return lines
 
 
 def _ips(outcomes: "Sequence[Outcome]") -> int:
