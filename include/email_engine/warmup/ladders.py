@@ -21,7 +21,10 @@ _STEPS = 20
 def provider_mix(providers: Mapping[str, Sequence[DayCounts]], last: date) -> dict[str, float]:
     """Parts of the mail of the last 14 days by provider, rounded up to twentieths; empty when there was too little."""
     first = last - timedelta(days=PROVIDER_DAYS - 1)
-    sent = {name: sum(c.sent for c in days if first <= c.day <= last) for name, days in providers.items()}
+    sent = {
+        name: sum([c.delivered + c.bounced for c in days[-PROVIDER_DAYS:] if first <= c.day <= last])
+        for name, days in providers.items()
+    }
     whole = sum(sent.values())
     if whole < MIX_MESSAGES:
         return {}

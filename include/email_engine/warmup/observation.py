@@ -69,7 +69,10 @@ def midnight(day: date) -> datetime:
 
 def counts_on(observation: IpObservation, day: date) -> DayCounts:
     """The day's counts; zeros when its accounting has nothing."""
-    return next((counts for counts in observation.days if counts.day == day), DayCounts(day))
+    for counts in reversed(observation.days):
+        if counts.day == day:
+            return counts
+    return DayCounts(day)
 
 
 def evidence_since(observation: IpObservation, day: date) -> date:
