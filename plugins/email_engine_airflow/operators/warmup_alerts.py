@@ -40,15 +40,16 @@ def tell_capacity(
     from email_engine.store.alerts import clear, raise_alert
     from email_engine.store.ips import load_ips
     from email_engine.store.observations import quotas
-    from email_engine.warmup.capacity import capacity_words, plan_capacity
+    from email_engine.warmup.capacity import Place, capacity_words, plan_capacity
 
     last_day = outcomes[-_ips(outcomes) :]
     tenant = last_day[0].observation.ip.tenant if last_day else ""
     effective = run.day + timedelta(days=1)
     if not last_day or len(last_day) < len(load_ips(conn, day=effective, tenant=tenant)):
         return []
-    lines = capacity_words(plan_capacity(last_day, policy, quotas(conn, tenant), days[-1], effective))
-    if len(lines) == 1:
+    plan = plan_capacity(last_day, policy, quotas(conn, tenant), days[-1], effective)
+    lines = capacity_words(plan)
+    if not any(seat.place is Place.SHORT or seat.quota_short for seat in plan.seats):
         clear(conn, CAPACITY, tenant)
     else:
         text = "\n".join([*lines, "Told once; `email-engine fleet capacity` shows the plan of every day."])
