@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from operator import itemgetter
+from itertools import repeat, starmap
+from operator import gt, itemgetter
 
 from scipy.special import bdtr, betaincc, betaincinv
 
@@ -112,17 +113,19 @@ def detector(days: Sequence[tuple[int, int]], limit: float, bearable: Sequence[f
     `bearable`: the limit of each day, where some days may bear more than `limit`."""
     evalues: list[float] = []
     product = 1.0
-    for number in range(len(days) - 1, -1, -1):
-        bad, messages = days[number]
+    borne = repeat(limit) if bearable is None else reversed(bearable)
+    for (bad, messages), most in zip(reversed(days), borne, strict=False):
         if messages:
-            evalue = _evalue(bad, messages, bearable[number] if bearable else limit)
+            evalue = _evalue(bad, messages, most)
             evalues.append(evalue)
             product *= evalue
             if product < _FORGOTTEN:
                 break
     value = 0.0
     for evalue in reversed(evalues):
-        value = min((value + 1.0) * evalue, _CEILING)
+        value = (value + 1.0) * evalue
+        if value > _CEILING:
+            value = _CEILING
     return value
 
 
@@ -147,19 +150,20 @@ def judge(
     stop_evidence: float,
     bearable: Sequence[float] | None = None,
 ) -> Judgement:
-    """Judges daily (bad, messages), oldest first, against a rate `limit` (0..1). Where nothing was bad there is no evidence,
-    however little mail there was.
+    """Judges daily (bad, messages), oldest first, against a rate `limit` (0..1). Where no day was above it there is no
+    evidence, however little mail there was.
 
     `bearable`: the limit of each day; days that may bear more than `limit` tell the detector of what goes beyond, and do
     not count for `pass` and `hold`."""
     seen_bad, seen = _sums(days)
-    if seen_bad and any(bad > messages for bad, messages in days):
+    above = bool(seen_bad) and any([bad > limit * messages for bad, messages in days])  # noqa: C419 - twice as fast
+    if above and any(starmap(gt, days)):
         days = [(min(bad, messages), messages) for bad, messages in days]
         seen_bad, seen = _sums(days)
     bad, messages = seen_bad, seen
     if bearable is not None:
         bad, messages = _sums([day for day, borne in zip(days, bearable, strict=True) if borne <= limit])
-    evidence = round(detector(days, limit, bearable), 3) if seen_bad else 0.0
+    evidence = round(detector(days, limit, bearable), 3) if above else 0.0
     doubt = 1.0 - confidence
     if evidence >= stop_evidence:
         verdict = Verdict.REGRESS

@@ -116,8 +116,8 @@ def _deferrals(days: Sequence[DayCounts], since: date, policy: GatePolicy) -> Ju
     return judge(attempts, policy.deferrals.limit, policy.confidence, policy.deferrals.stop)
 
 
-def _badness(judged: Judgement) -> tuple[int, float]:
-    return _WORST.index(judged.verdict), -judged.evidence
+def _badness(judged: Judgement) -> tuple[int, float, int]:
+    return _WORST.index(judged.verdict), -judged.evidence, -judged.bad
 
 
 def _excuses(peers: Iterable[DayCounts], limit: float) -> dict[date, float]:

@@ -61,11 +61,11 @@ class Score:
 
     @property
     def words(self) -> str:
-        """For people: `score 62 (55 to 71), of which bounces cost 30`."""
+        """For people: `score of 62 (55 to 71; bounces cost 30)`."""
         if self.value is None:
-            return "score unknown, too little mail"
+            return "score, which is unknown"
         worst = [f"{name} cost {points:.0f}" for name, points in _greatest(self.lost) if points >= 1]
-        return f"score {self.value} ({self.low} to {self.high})" + (f": {', '.join(worst)}" if worst else "")
+        return f"score of {self.value} ({self.low} to {self.high}{'; ' if worst else ''}{', '.join(worst)})"
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})

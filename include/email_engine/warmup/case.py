@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from functools import cached_property
 from math import ceil
 
+from email_engine.amounts import amount
 from email_engine.fleet.model import IpState
 from email_engine.fleet.traffic import DayCounts
 from email_engine.reputation.evidence import Judgement, Verdict
@@ -36,21 +37,22 @@ class _Sums:
     fair_bounced: int
 
     @classmethod
-    def of(cls, days: Sequence[DayCounts], first: date, excused: frozenset[date]) -> "_Sums":
-        """The days from `first` on; `days`: oldest first."""
-        sent = bounced = complained = blocked = excused_sent = excused_bounced = 0
-        for c in reversed(days):
-            if c.day < first:
-                break
-            bounced += c.bounced
-            sent += c.delivered + c.bounced
-            complained += c.complained
-            blocked += c.blocked
-            if excused and c.day in excused:
-                excused_sent += c.delivered + c.bounced
-                excused_bounced += c.bounced
-        fair = sent - excused_sent, bounced - excused_bounced
-        return cls(sent, sent - bounced, complained, blocked, *fair)
+    def of(cls, days: Sequence[DayCounts], most: int, first: date, excused: frozenset[date]) -> "_Sums":
+        """The days from `first` on, `most` at most; `days`: oldest first."""
+        some = days[-most:]
+        if some and some[0].day < first:
+            some = [c for c in some if c.day >= first]
+        delivered, bounced = sum([c.delivered for c in some]), sum([c.bounced for c in some])
+        unfair = [c for c in some if c.day in excused] if excused else ()
+        unfair_bounced = sum([c.bounced for c in unfair])
+        return cls(
+            sent=delivered + bounced,
+            delivered=delivered,
+            complained=sum([c.complained for c in some]),
+            blocked=sum([c.blocked for c in some]),
+            fair_sent=delivered + bounced - sum([c.delivered for c in unfair]) - unfair_bounced,
+            fair_bounced=bounced - unfair_bounced,
+        )
 
 
 class Case:
@@ -106,13 +108,13 @@ class Case:
         rules, gates = self.policy.score, self.policy.gates
         first = self.day - timedelta(days=rules.days - 1)
         levels = [
-            _Sums.of(days, first, self.judged.excused)
+            _Sums.of(days, rules.days, first, self.judged.excused)
             for days in (self.seen.domain, self.seen.peers, self.counted)
         ]
         since = self.day - timedelta(days=gates.deferral_days - 1)
-        newest = [counts for counts in self.counted if counts.day >= since]
-        pressed = sum([counts.pressed for counts in newest])
-        attempts = sum([counts.sent + counts.deferred for counts in newest])
+        newest = [c for c in self.counted[-gates.deferral_days :] if c.day >= since]
+        pressed = sum([c.pressed for c in newest])
+        attempts = sum([c.sent + c.deferred for c in newest])
         rates: dict[str, Posterior] = {
             BOUNCES: posterior([(x.fair_bounced, x.fair_sent) for x in levels], gates.bounces.limit, rules.pooling),
             COMPLAINTS: posterior(
@@ -160,7 +162,7 @@ class Case:
     def words(self, gate: str) -> str:
         """What a gate says, as the middle of a sentence."""
         judged, limit = self.judgements[gate], getattr(self.policy.gates, gate).limit
-        count = f"{judged.bad} {gate} of {judged.messages}"
+        count = f"{amount(judged.bad, gate.removesuffix('s'))} of {judged.messages}"
         if gate == DEFERRALS:
             count += f" attempts at {self.judged.worst_provider}"
         return {

@@ -134,10 +134,15 @@ def test_months_of_good_mail_do_not_hide_a_turn_for_the_worse() -> None:
     assert max(days) <= 66
 
 
-def test_where_nothing_was_bad_there_is_no_evidence_however_little_mail_there_was() -> None:
+def test_where_no_day_was_above_the_limit_there_is_no_evidence_however_little_mail_there_was() -> None:
     judged = judge([(0, 1)] * 30, 0.02, 0.95, 100)
     assert (judged.verdict, judged.evidence) == (Verdict.INSUFFICIENT, 0.0)
     assert detector([(0, 1)] * 30, 0.001) > 20
+    assert (
+        judge([(1, 50)] * 29 + [(3, 50)], 0.05, 0.95, 100).evidence
+        > judge([(1, 50)] * 30, 0.05, 0.95, 100).evidence
+        == 0
+    )
 
 
 def test_days_long_forgotten_change_nothing() -> None:
