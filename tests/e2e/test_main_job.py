@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, select, text
 
-from email_engine.store.schema import alerts, allowances, blacklist_events, brakes, decisions, ips
+from email_engine.store.schema import alerts, allowances, blacklist_events, brakes, decisions, ips, reputation
 from stack import databases, up
 from tests.e2e.conftest import Everything, now
 
@@ -157,6 +157,42 @@ def test_a_listed_ip_stops_at_once_and_leaves_its_pool(everything: Everything) -
         if q["name"] == "gmail.rollup/aurora-7"
     ]
     assert queued[0]["recipients"] > 0, "mail must still wait in the queue, or nothing was held"
+
+
+def test_mail_that_turns_bad_is_stopped_as_soon_as_accounting_tells(everything: Everything) -> None:
+    """Nobody triggers the guard: new accounting does."""
+    address, vmta = "198.51.100.9", "aurora-9"
+    everything.lab.knob("traffic", host="mta-1", ip=address, hard_bounce_rate=0.6)
+    everything.lab.knob("put_mail_in_queue", host="mta-1", vmta=vmta, domain="gmail.com", n=200)
+    deadline = time.monotonic() + 90
+    while last_sent(everything, address) is None and time.monotonic() < deadline:
+        time.sleep(1)
+    time.sleep(5)
+    everything.lab.knob("rotate_accounting", host="mta-1")
+    started = now()
+
+    taken = everything.run("accounting_ingest")
+    assert taken["state"] == "success", everything.tasks("accounting_ingest", taken["dag_run_id"])
+    guard = everything.run_after_asset("reputation_guard", started)
+    assert guard["state"] == "success", everything.tasks("reputation_guard", guard["dag_run_id"])
+
+    decision = rows(
+        everything,
+        select(decisions).where(decisions.c.pipeline == "reputation_guard", decisions.c.subject == address),
+    )[-1]
+    assert (decision.action, decision.applied) == ("pause", True)
+    assert "prove a rate above 5.0%" in decision.reason
+    queues = [
+        q for q in everything.lab.state()["powermta"]["mta-1"]["queues"] if q["name"].endswith(f"/{vmta}")
+    ]
+    assert all(q["paused"] for q in queues)
+    assert servers(everything, "mw-aurora")[109].status == "disabled"
+    known = rows(
+        everything,
+        select(reputation).join(ips, ips.c.id == reputation.c.ip_id).where(ips.c.address == address),
+    )
+    assert {row.provider for row in known} >= {"*", "gmail"}
+    assert any(address in str(message) and "pause" in str(message) for message in telegram(everything))
 
 
 def last_sent(everything: Everything, address: str) -> datetime | None:

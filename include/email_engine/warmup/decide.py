@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, timedelta
 
+from email_engine.amounts import amount
 from email_engine.errors import InputError
 from email_engine.fleet.model import PARKED_STATES, IpState
 from email_engine.reputation.evidence import Verdict
@@ -148,7 +149,7 @@ def _unproven(case: Case) -> Choice | None:
         if against and name != DEFERRALS and case.warming and case.phase > 1:
             phase = case.phase - 1
             reason = (
-                f"{judged.bad} {name} of {judged.messages} speak against it, so it steps back to phase {phase} "
+                f"{amount(judged.bad, name.removesuffix('s'))} of {judged.messages} speak against it, so it steps back to phase {phase} "
                 f"at {case.volume(phase)} a day"
             )
             return case.to(

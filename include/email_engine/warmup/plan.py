@@ -149,7 +149,7 @@ def _outcome(
             allowance, policy.schedules[ip.schedule], choice.phase if warms else None, ip.daily_target,
             policy.providers, choice.mix, choice.paces,
         )  # fmt: skip
-    reason = _sentence(choice, share, int(inputs["quota"]))
+    reason = _sentence(choice, share, allowance, int(inputs["quota"]))
     return Outcome(observation, choice, allowance, reason, inputs, bounds)
 
 
@@ -211,11 +211,15 @@ def plain_judgement(judged: Judgement) -> dict[str, Any]:
     }
 
 
-def _sentence(choice: Choice, share: int, quota: int) -> str:
-    if share >= choice.wanted:
-        return f"{choice.reason}."
-    dealt = f"{share} of {choice.wanted} a day are dealt to it, because sending IPs share a quota of {quota}"
-    return f"{choice.reason}; {dealt}."
+def _sentence(choice: Choice, share: int, allowance: int, quota: int) -> str:
+    parts = [choice.reason]
+    if share < choice.wanted:
+        parts.append(
+            f"{share} of {choice.wanted} a day are dealt to it, because sending IPs share a quota of {quota}"
+        )
+    if choice.paces and allowance < share:
+        parts.append(f"slowed to {allowance} a day")
+    return "; ".join(parts) + "."
 
 
 def inputs_of(observation: IpObservation, day: date) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Only these may act during a day too (`reputation_guard`): they never give anythi
 
 from datetime import timedelta
 
+from email_engine.amounts import amount
 from email_engine.reputation.evidence import Verdict
 from email_engine.reputation.gates import BLOCKS, BOUNCES, COMPLAINTS
 from email_engine.warmup.case import Case
@@ -26,7 +27,11 @@ def _tripped(case: Case) -> Choice | None:
     named = sum([counts.named for counts in case.counted])
     grave = sum([counts.named_grave for counts in case.counted])
     if grave >= wire.named:
-        return _quarantine(case, "tripwire", f"{grave} replies refuse it by a block list that matters")
+        return _quarantine(
+            case,
+            "tripwire",
+            f"{amount(grave, 'message')} {_were(grave)} refused by a block list that matters",
+        )
     sent, complained = case.judgements[BOUNCES].messages, case.judgements[COMPLAINTS].bad
     if sent >= wire.below_messages:
         return None
@@ -35,9 +40,13 @@ def _tripped(case: Case) -> Choice | None:
         return _quarantine(case, "tripwire", reason)
     if named >= wire.named:
         return _quarantine(
-            case, "tripwire", f"{named} replies refuse it by a block list, of only {sent} messages"
+            case, "tripwire", f"{named} of only {sent} messages {_were(named)} refused by a block list"
         )
     return None
+
+
+def _were(number: int) -> str:
+    return "was" if number == 1 else "were"
 
 
 def _stopped(case: Case) -> Choice | None:
@@ -66,7 +75,7 @@ def _listless(case: Case) -> Choice | None:
         return None
     until = midnight(case.effective) + timedelta(days=case.policy.pause_days)
     reason = (
-        f"{list_words(case)} on {len(days)} days, so the whole stream pauses until {until:%Y-%m-%d} unless a person "
+        f"{list_words(case)}, so the whole stream pauses until {until:%Y-%m-%d} unless a person "
         "resumes it with a cleaned list"
     )
     return case.to(Action.PAUSE, reason, 0, paused_until=until, blames=False, cause="list problem")
@@ -74,4 +83,5 @@ def _listless(case: Case) -> Choice | None:
 
 def list_words(case: Case) -> str:
     """The list problem as the beginning of a sentence."""
-    return f"A list problem: the other IPs of stream {case.ip.stream} bounce like it"
+    days = " and ".join(f"{day:%Y-%m-%d}" for day in case.judged.list_days)
+    return f"A list problem: on {days} the other IPs of stream {case.ip.stream} bounced like it"

@@ -25,7 +25,7 @@ def guarded(days: Any, **changes: Any) -> Any:
     [
         (DayCounts(DAY, 30, 20), "pause", "20 bounces of 50 prove a rate above 5.0%, so it pauses until 2026-11-28"),
         (DayCounts(DAY, 50, complained=3), "quarantine", "3 complaints about only 50 messages tripped the wire"),
-        (DayCounts(DAY, 900, blocked=0, named=1), "quarantine", "1 replies refuse it by a block list, of only 900 messages"),
+        (DayCounts(DAY, 900, blocked=0, named=1), "quarantine", "1 of only 900 messages was refused by a block list"),
         (DayCounts(DAY, 90_000, named=1, named_grave=1), "quarantine", "by a block list that matters"),
         (DayCounts(DAY, 940, 60, blocked=60), "pause", "60 blocks of 1000 prove a rate above 2.0%"),
     ],
