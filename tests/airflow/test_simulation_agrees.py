@@ -137,7 +137,7 @@ def test_a_replay_of_simulated_mail_decides_the_same() -> None:
     days = simulate(fleet(), policy, WORLD, DAYS, seed=5)
     traffic: dict[str, dict[date, Any]] = defaultdict(dict)
     for one in days:
-        traffic[one.address][one.day] = one.counts
-    end = midnight(FIRST + timedelta(days=DAYS))
-    again = tuple(replay(fleet(), policy, traffic, {host.name: end for host in fleet().mta_hosts}))
+        traffic[one.address][one.day] = {"gmail": one.counts}
+    whole = {day: midnight(day + timedelta(days=1)) for day in {one.day for one in days}}
+    again = tuple(replay(fleet(), policy, traffic, {host.name: whole for host in fleet().mta_hosts}))
     assert simulated(again) == simulated(days)
