@@ -1,5 +1,5 @@
 """`make bench`: a host's configuration rendered, linted and compared, for 100, 1,000 and 10,000 virtual MTAs; then how sure the
-judgement of IPs is (judgement.py).
+judgement of IPs is (judgement.py) and how long a day's decisions take (deciding.py).
 
 Wall seconds, the best of three; on a shared machine read them beside the peers', which ran in the same minute."""
 
@@ -17,7 +17,7 @@ from email_engine.mta.language.lint import lint
 from email_engine.mta.layout import compose
 from email_engine.mta.policy import shipped_policy
 from email_engine.mta.render import render_host
-from tests.bench import accounting, judgement
+from tests.bench import accounting, deciding, judgement
 from tests.bench.peers import gnu_diff, lark_parser, lark_text, line_scan
 from tests.core.mta.records import record
 
@@ -97,6 +97,7 @@ def main() -> None:
         f"Linear: {SIZES[-1]:,} cost {rates[-1] / rates[-2]:.2f} times as much for each as {SIZES[-2]:,} do."
     )
     judgement.main()
+    deciding.main()
     accounting.main()
 
 

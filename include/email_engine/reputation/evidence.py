@@ -21,6 +21,8 @@ _TINY = 1e-300
 _MOST_STEPS = 20_000
 _CEILING = 1e12
 _UNDERFLOW = 1e-290
+_EXACT = 128
+"""Smaller days are never rounded."""
 _FIRST, _SECOND = itemgetter(0), itemgetter(1)
 _FORGOTTEN = 1e-16
 """Days before a run of e-values with this product change the detector by less than 0.0001, whatever they held."""
@@ -102,6 +104,13 @@ def log_evalue(bad: int, messages: int, limit: float) -> float:
     )
 
 
+def _rounded_up(messages: int) -> int:
+    """At most a 64th more. More messages with the same bad ones are worth less, so false alarms stay as rare; and of a
+    fleet's many volumes few different ones are left to work out."""
+    step = messages.bit_length() - 7
+    return -(-messages >> step) << step
+
+
 @lru_cache(maxsize=1 << 18)
 def _evalue(bad: int, messages: int, limit: float) -> float:
     return math.exp(min(log_evalue(bad, messages, limit), 50.0))
@@ -116,7 +125,8 @@ def detector(days: Sequence[tuple[int, int]], limit: float, bearable: Sequence[f
     borne = repeat(limit) if bearable is None else reversed(bearable)
     for (bad, messages), most in zip(reversed(days), borne, strict=False):
         if messages:
-            evalue = _evalue(bad, messages, most)
+            size = messages if messages < _EXACT else _rounded_up(messages)
+            evalue = _evalue(bad, size, most)
             evalues.append(evalue)
             product *= evalue
             if product < _FORGOTTEN:

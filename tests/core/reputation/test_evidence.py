@@ -148,3 +148,10 @@ def test_where_no_day_was_above_the_limit_there_is_no_evidence_however_little_ma
 def test_days_long_forgotten_change_nothing() -> None:
     late = [(100, 5_000)] * 20 + [(9, 50)]
     assert detector([(500, 5_000)] * 9 + late, 0.05) == pytest.approx(detector(late, 0.05), abs=1e-3)
+
+
+@pytest.mark.parametrize("messages", [129, 501, 1_999, 5_001], ids=str)
+def test_large_days_are_rounded_so_that_they_are_worth_hardly_less_and_never_more(messages: int) -> None:
+    bad = messages // 8
+    exact = min(math.exp(min(log_evalue(bad, messages, 0.05), 50.0)), 1e12)
+    assert exact * 0.2 < detector([(bad, messages)], 0.05) <= exact
