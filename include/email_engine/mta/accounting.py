@@ -152,6 +152,8 @@ class _Reading:
         self.events = events
         self.wordings = Wordings(self.summary, lexicon)
         self.hours: dict[tuple[datetime, str | None], datetime | None] = {}
+        self.counts: dict[tuple[str, str, str, datetime], Counts] = {}
+        self.sources: dict[tuple[str, str], Source] = {}
 
     def all_of(self, path: Path, columns: Columns, *, header: bool, lines: bool) -> list[tuple[str, Group]]:
         """Takes every group of a file. Those that are wrong, with the reason; without `lines` it ends with the first."""
@@ -192,11 +194,11 @@ class _Reading:
                 return "no recipient address"
             if not (group.address or group.vmta):
                 return "neither dlvSourceIp nor vmta"
-            source = Source(_text(group.address), _text(group.vmta))
-            key = (source, group.provider, hour)
-            counts = summary.stats.get(key)
+            key = (group.address, group.vmta, group.provider, hour)
+            counts = self.counts.get(key)
             if counts is None:
-                counts = summary.stats[key] = Counts()
+                named = (self._source(group), group.provider, hour)
+                counts = self.counts[key] = summary.stats.setdefault(named, Counts())
             if kind == "d":
                 counts.delivered += group.rows
             elif kind == "t":
@@ -211,8 +213,10 @@ class _Reading:
             self._event(_EVENTS[kind], group)
         summary.by_type[kind] = summary.by_type.get(kind, 0) + group.rows
         summary.records += group.rows
-        summary.first = min(summary.first or hour, hour)
-        summary.last = max(summary.last or hour, hour)
+        if summary.first is None or hour < summary.first:
+            summary.first = hour
+        if summary.last is None or hour > summary.last:
+            summary.last = hour
         return None
 
     def finish(self, whole_bytes: int, cut: bool) -> Summary:
@@ -230,9 +234,15 @@ class _Reading:
                 self.hours[key] = moment.replace(minute=0, second=0, microsecond=0)
         return self.hours[key]
 
+    def _source(self, group: Group) -> Source:
+        key = (group.address, group.vmta)
+        if key not in self.sources:
+            self.sources[key] = Source(*map(_text, key))
+        return self.sources[key]
+
     def _event(self, kind: EventKind, group: Group) -> None:
         rcpt, message_id, job, logged, status, form, feedback, sent = map(_text, group.detail or ())
-        source = Source(_text(group.address), _text(group.vmta))
+        source = self._source(group)
         provider = group.provider or OTHER
         at, sent_at = parse_time(logged), None
         if kind is EventKind.COMPLAINT:

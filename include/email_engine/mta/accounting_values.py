@@ -23,6 +23,7 @@ KINDS = {
 TALLIES = ("bounce_categories", "bounce_meanings", "deferral_meanings", "named_lists")
 """The parts of Counts that count words."""
 
+_USUAL_TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[+]0000)?", re.ASCII)
 _ZONE = re.compile(r"(?:\.\d{1,9})?(Z|[+-]\d\d(?::?[0-5]\d)?)?", re.ASCII)
 
 
@@ -199,8 +200,11 @@ def parse_time(text: str) -> datetime:
     """`timeLogged` as aware UTC: ISO with offset, Unix seconds (`iso-times no`), or MM/DD/YYYY HH:MM:SS.
 
     A time without offset is taken as UTC. ValueError for anything else, and for years before 2000."""
-    if text.isascii() and text.isdecimal() and 9 <= len(text) <= 11:
-        moment, offset = datetime.fromtimestamp(int(text), UTC), timedelta()
+    offset = timedelta()
+    if _USUAL_TIME.fullmatch(text):
+        moment = datetime.fromisoformat(text[:19]).replace(tzinfo=UTC)  # many times quicker than strptime
+    elif text.isascii() and text.isdecimal() and 9 <= len(text) <= 11:
+        moment = datetime.fromtimestamp(int(text), UTC)
     else:
         pattern = "%m/%d/%Y %H:%M:%S" if text[2:3] == "/" else f"%Y-%m-%d{text[10:11]}%H:%M:%S"
         known = zone_offset(text[19:])
