@@ -1,20 +1,24 @@
 """The simulation decides what `warmup_advance` decides: the same mail through the operator and a real PostgreSQL."""
 
 from collections import defaultdict
+from collections.abc import Container
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import insert, update
 
 from email_engine.fleet.model import Fleet, IpState
+from email_engine.simulation import days as simulated_days
 from email_engine.simulation.days import IpDay
+from email_engine.simulation.life import Life
 from email_engine.simulation.replay import replay
 from email_engine.simulation.run import FIRST, simulate
 from email_engine.simulation.scenario import Demand, Kind, TrueRates
 from email_engine.store import ips, schema
 from email_engine.store.engine import Store
-from email_engine.warmup.observation import midnight
+from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
 from email_engine.warmup.policy_file import load_policy
 from tests.airflow.test_warmup_operator import _connection as _connection
 from tests.airflow.test_warmup_operator import all_rows, decide
@@ -33,6 +37,8 @@ CHECK = {
     "observed": "", "expected": "", "remedy": "",
 }  # fmt: skip
 Told = tuple[str, str, int]
+BROKEN = range(12, 17)
+"""Days whose DNS is broken, in the test of backfills."""
 
 
 def fleet() -> Fleet:
@@ -64,7 +70,10 @@ def load(store: Store) -> dict[str, int]:
         }  # fmt: skip
 
 
-def write_day(store: Store, ids: dict[str, int], day: date, mail: list[IpDay]) -> None:
+def write_day(
+    store: Store, ids: dict[str, int], day: date, mail: list[IpDay], broken: Container[int] = ()
+) -> None:
+    number = (day - FIRST).days + 1
     with store.session("*") as conn:
         for one in mail:
             c = one.counts
@@ -77,11 +86,12 @@ def write_day(store: Store, ids: dict[str, int], day: date, mail: list[IpDay]) -
             if any(counts.values()):
                 add_delivery(conn, ids[one.address], midnight(day), **counts)
         conn.execute(update(schema.mta_hosts).values(accounting_checked_at=midnight(day + timedelta(days=1))))
-        if (day - FIRST).days % 2:  # DNS is fresh for two days
-            conn.execute(
-                insert(schema.dns_checks),
-                [CHECK | {"ip_id": n, "checked_at": midnight(day)} for n in ids.values()],
-            )
+        if number % 2 == 0 or number - 1 in broken:  # DNS is fresh for two days
+            check = CHECK | {
+                "checked_at": midnight(day) + timedelta(hours=6),
+                "status": "broken" if number in broken else "ok",
+            }
+            conn.execute(insert(schema.dns_checks), [check | {"ip_id": n} for n in ids.values()])
         ips.mark_swept(conn, ids.values(), midnight(day) + timedelta(hours=20))
 
 
@@ -106,8 +116,25 @@ def test_the_operator_decides_every_ip_and_day_as_the_simulation_did(store: Stor
     assert {"advance", "graduate", "pause", "resume", "quarantine", "clean", "stay"} <= seen
 
 
-def test_a_backfill_of_42_days_decides_as_42_daily_runs_did(store: Store) -> None:
-    """All accounting, DNS and lists are there before the first day is closed, as in a backfill; a repeated run changes nothing."""
+@pytest.fixture
+def dns_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simulation sees broken DNS on the days `BROKEN`."""
+    observe = simulated_days.observe
+
+    def observe_broken(life: Life, day: date, *rest: Any) -> IpObservation:
+        seen = observe(life, day, *rest)
+        if (day - FIRST).days + 1 not in BROKEN:
+            return seen
+        return replace(seen, dns=DnsHealth.BROKEN, dns_broken=(str(CHECK["check_id"]),))
+
+    monkeypatch.setattr(simulated_days, "observe", observe_broken)
+
+
+@pytest.mark.usefixtures("dns_breaks")
+@pytest.mark.parametrize("backfill", [False, True], ids=["daily", "backfill"])
+def test_a_backfill_of_42_days_decides_as_42_daily_runs_did(store: Store, backfill: bool) -> None:
+    """All accounting, DNS and lists are there before the first day is closed, as in a backfill; DNS breaks and is mended on
+    the way; a repeated run changes nothing."""
     weeks = 42
     days = simulate(fleet(), load_policy(), WORLD, weeks, seed=5)
     by_day: dict[date, list[IpDay]] = defaultdict(list)
@@ -115,10 +142,13 @@ def test_a_backfill_of_42_days_decides_as_42_daily_runs_did(store: Store) -> Non
         by_day[one.day].append(one)
     ids = load(store)
     write_day(store, ids, FIRST - timedelta(days=1), [])
-    for day, mail in by_day.items():
-        write_day(store, ids, day, mail)
+    if backfill:
+        for day, mail in by_day.items():
+            write_day(store, ids, day, mail, BROKEN)
     decide(FIRST - timedelta(days=1))
-    for day in by_day:
+    for day, mail in by_day.items():
+        if not backfill:
+            write_day(store, ids, day, mail, BROKEN)
         assert decide(day)["days"] == [day.isoformat()]
     rows = {(row["subject"], row["run_key"]): row for row in all_rows(store, schema.decisions)}
     decided = {
@@ -127,6 +157,7 @@ def test_a_backfill_of_42_days_decides_as_42_daily_runs_did(store: Store) -> Non
         if key[1] >= FIRST.isoformat()
     }
     assert decided == simulated(days)
+    assert any(row["inputs"]["dns"] == "broken" and row["action"] == "hold" for row in rows.values())
     before = all_rows(store, schema.decisions), all_rows(store, schema.allowances)
     assert decide(FIRST + timedelta(days=weeks - 1))["actions"] == {}
     assert (all_rows(store, schema.decisions), all_rows(store, schema.allowances)) == before

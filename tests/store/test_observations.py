@@ -130,8 +130,19 @@ def check(
         ([check("broken"), check("ok", at=START + HOUR)], DnsHealth.OK, ()),
         ([check("broken", name="dkim.key"), check("ok", at=START + HOUR)], DnsHealth.OK, ()),
         ([check("ok", at=START - timedelta(hours=25))], DnsHealth.UNKNOWN, ()),
+        ([check("broken"), check("ok", at=START + 25 * HOUR)], DnsHealth.BROKEN, ("spf.record",)),
     ],
-    ids=["never checked", "fine", "broken", "a warning", "unknown", "mended", "no longer asked", "too old"],
+    ids=[
+        "never checked",
+        "fine",
+        "broken",
+        "a warning",
+        "unknown",
+        "mended",
+        "no longer asked",
+        "too old",
+        "mended on the next day",
+    ],
 )
 def test_dns_is_what_the_newest_run_found(
     store: Store,
@@ -148,6 +159,21 @@ def test_dns_is_what_the_newest_run_found(
             )
     seen = see(store)
     assert (seen.dns, seen.dns_broken) == (health, broken)
+
+
+@pytest.mark.parametrize(("hours", "health"), [(30, DnsHealth.OK), (28, DnsHealth.BROKEN)])
+def test_dns_that_was_mended_before_the_run_is_believed(
+    store: Store, two_tenants: SimpleNamespace, hours: int, health: DnsHealth
+) -> None:
+    with store.session("*") as conn:
+        for row in (check("broken"), check("ok", at=START + 29 * HOUR)):
+            base = {"subject": "x", "observed": "", "expected": "", "remedy": ""}
+            conn.execute(
+                insert(schema.dns_checks).values(tenant="aurora", ip_id=two_tenants.aurora[0], **base | row)
+            )
+        effective, known = DAY + timedelta(days=1), START + hours * HOUR
+        seen = observe(conn, "aurora", DAY, effective, load_policy(), known_until=known)
+    assert seen[0].dns is health
 
 
 @pytest.mark.parametrize(

@@ -40,11 +40,13 @@ def observe(
     effective: date,
     policy: Policy,
     as_of: datetime | None = None,
+    known_until: datetime | None = None,
 ) -> tuple[IpObservation, ...]:
     """Every IP of the tenant at the end of the UTC `day`, in the order of `load_ips`.
 
     `effective`: the first day that is planned; `policy`: says how old a check may be. `as_of`: the end of the day by default;
-    earlier, and aware, while the day still runs."""
+    earlier, and aware, while the day still runs. `known_until`: DNS checks count up to then, `as_of` by default; what was
+    found later was not known."""
     end = as_of or midnight(day + timedelta(days=1))
     records = load_ips(conn, day=effective, tenant=tenant)
     days = days_of_ips(conn, tenant, day, policy.tripwire.lists)
@@ -52,7 +54,7 @@ def observe(
     around = neighbours(records, days)
     given, standing = _allowances(conn, tenant, day), _allowances(conn, tenant, effective)
     fresh, listed, plans = _fresh_through(conn, day), _last_listed(conn, tenant), _plans(conn, tenant)
-    dns = _dns(conn, tenant, end - timedelta(hours=policy.dns_max_age_hours))
+    dns = _dns(conn, tenant, end - timedelta(hours=policy.dns_max_age_hours), known_until or end)
     swept = _swept(conn, tenant, end - timedelta(hours=policy.lists_max_age_hours))
     brakes = {brake.ip_id: brake for brake in engaged(conn, tenant=tenant)}
     stopped, troubles = quarantines.standing(conn, tenant), host_trouble(conn, end)
@@ -153,12 +155,12 @@ def _plans(conn: Connection, tenant: str) -> dict[int, Any]:
     return {row.ip_id: row for row in conn.execute(query)}
 
 
-def _dns(conn: Connection, tenant: str, oldest: datetime) -> Dns:
-    """What the newest run found about each IP, if it is not older than `oldest`. Only errors count, warnings do not."""
+def _dns(conn: Connection, tenant: str, oldest: datetime, latest: datetime) -> Dns:
+    """What the newest run from `oldest` to `latest` found about each IP. Only errors count, warnings do not."""
     checks = s.dns_checks.c
     newest = (
         select(checks.ip_id, func.max(checks.checked_at).label("checked_at"))
-        .where(checks.tenant == tenant, checks.checked_at >= oldest)
+        .where(checks.tenant == tenant, checks.checked_at.between(oldest, latest))
         .group_by(checks.ip_id)
         .subquery()
     )

@@ -103,7 +103,7 @@ class DecideWarmup(BaseOperator):
         policies.remember(conn, policy.digest, policy_document(policy))
         for day in days:
             known = warmup.decided(conn, self.tenant, day)
-            seen = observations.observe(conn, self.tenant, day, effective, policy)
+            seen = observations.observe(conn, self.tenant, day, effective, policy, known_until=run.as_of)
             promised: Counter[str] = Counter()
             for observation in seen:
                 if str(observation.ip.address) in known and observation.ip.state in SENDING_STATES:
