@@ -172,8 +172,11 @@ def judge(
         seen_bad, seen = _sums(days)
     bad, messages = seen_bad, seen
     if bearable is not None:
-        bad, messages = _sums([day for day, borne in zip(days, bearable, strict=True) if borne <= limit])
-    evidence = round(detector(days, limit, bearable), 3) if above else 0.0
+        excused = [
+            borne > limit and day[0] >= limit * day[1] for day, borne in zip(days, bearable, strict=True)
+        ]
+        bad, messages = _sums([day for day, out in zip(days, excused, strict=True) if not out])
+    evidence = float(f"{detector(days, limit, bearable):.6g}") if above else 0.0
     doubt = 1.0 - confidence
     if evidence >= stop_evidence:
         verdict = Verdict.REGRESS

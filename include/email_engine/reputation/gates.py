@@ -13,6 +13,8 @@ from email_engine.reputation.evidence import Judgement, Verdict, judge, proven_a
 
 BOUNCES, COMPLAINTS, BLOCKS, DEFERRALS = "bounces", "complaints", "blocks", "deferrals"
 GATES = (BOUNCES, COMPLAINTS, BLOCKS, DEFERRALS)
+SMALL_PART = 0.05
+"""A provider with a smaller part of the mail is slowed where it presses, but holds nothing else up."""
 _WORST = (Verdict.REGRESS, Verdict.HOLD, Verdict.INSUFFICIENT, Verdict.PASS)
 
 
@@ -34,7 +36,7 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class GatePolicy:
-    """`deferral_days`: how far back deferrals count; `confidence`: of a `pass`; `list_days`: last days of a stream's mail
+    """`deferral_days`: how far back deferrals count; `complaint_days`: how late complaints come; `confidence`: of a `pass`; `list_days`: last days of a stream's mail
     that tell of a bad list."""
 
     bounces: Gate
@@ -42,6 +44,7 @@ class GatePolicy:
     blocks: Gate
     deferrals: Gate
     deferral_days: int
+    complaint_days: int
     confidence: float
     list_days: int
 
@@ -67,11 +70,14 @@ def judge_gates(
     policy: GatePolicy,
     first: date,
     last: date,
+    complained: Sequence[DayCounts],
+    mailed: Sequence[DayCounts],
 ) -> Judged:
     """Judges one IP at the end of the UTC day `last`, by its mail since `first`.
 
     `days`: its days from `first` on, oldest first; `providers`: its days by mailbox provider, oldest first, none after
-    `last`; `peers`: the other IPs of its stream, summed by day."""
+    `last`; `peers`: the other IPs of its stream, summed by day. `complained`: the days whose complaints count, which come
+    late; `mailed`: those that may tell of a bad list."""
     excuses = _excuses(peers, policy.bounces.limit)
     excused = frozenset([c.day for c in days if c.day in excuses] if excuses else ())
     bounces = judge(
@@ -79,37 +85,32 @@ def judge_gates(
         policy.bounces.limit, policy.confidence, policy.bounces.stop,
         [excuses.get(c.day, policy.bounces.limit) for c in days] if excused else None,
     )  # fmt: skip
-    complaints = [(c.complained, max(c.delivered, c.complained)) for c in days]
+    complaints = [(c.complained, max(c.delivered, c.complained)) for c in complained]
     blocks = [(c.blocked, c.delivered + c.bounced) for c in days]
     since = max(first, last - timedelta(days=policy.deferral_days - 1))
     deferrals = {name: _deferrals(providers[name], since, policy) for name in sorted(providers)}
-    worst = min(deferrals, key=lambda name: _badness(deferrals[name]), default=None)
+    part = sum([one.messages for one in deferrals.values()]) * SMALL_PART
+    great = [name for name, one in deferrals.items() if one.messages >= part]
+    worst = min(great, key=lambda name: _badness(deferrals[name]), default=None)
     gates = {
         BOUNCES: bounces,
         COMPLAINTS: judge(complaints, policy.complaints.limit, policy.confidence, policy.complaints.stop),
         BLOCKS: judge(blocks, policy.blocks.limit, policy.confidence, policy.blocks.stop),
         DEFERRALS: deferrals[worst] if worst else Judgement(Verdict.INSUFFICIENT, 0, 0, 0.0),
     }
-    return Judged(
-        gates, deferrals, worst, excused, _list_days(days, excused, policy, last) if excused else ()
-    )
+    return Judged(gates, deferrals, worst, excused, _list_days(mailed, excuses, policy) if excuses else ())
 
 
 def _list_days(
-    days: Sequence[DayCounts], excused: frozenset[date], policy: GatePolicy, last: date
+    mailed: Sequence[DayCounts], excuses: Mapping[date, float], policy: GatePolicy
 ) -> tuple[date, ...]:
-    mailed = [c for c in days if c.sent][-policy.list_days :]
-    newest = last - timedelta(days=policy.list_days - 1)
-    return tuple(
-        c.day
-        for c in mailed
-        if c.day >= newest and c.day in excused and c.bounced >= policy.bounces.limit * c.sent
-    )
+    newest = [c for c in mailed if c.sent][-policy.list_days :]
+    return tuple(c.day for c in newest if c.day in excuses and c.bounced >= policy.bounces.limit * c.sent)
 
 
 def _deferrals(days: Sequence[DayCounts], since: date, policy: GatePolicy) -> Judgement:
     attempts = [
-        (c.pressed, c.delivered + c.bounced + c.deferred)
+        (c.pressed + c.blocked, c.delivered + c.bounced + c.deferred)
         for c in days[-policy.deferral_days :]
         if c.day >= since
     ]

@@ -30,13 +30,15 @@ class ScorePolicy:
 class Score:
     """`value` in the middle of `low` to `high`; None while there is too little mail. `lost`: points by part.
 
-    `rates`, `limits`, `points`: what the band is made of, by gate; `fixed`: points lost by facts, which have no band."""
+    `rates`, `limits`, `points`: what the band is made of, by gate; `own`: the same rates without what neighbours suggest;
+    `fixed`: points lost by facts, which have no band."""
 
     value: int | None
     lost: Mapping[str, float]
     rates: Mapping[str, Posterior]
     limits: Mapping[str, float]
     points: Mapping[str, int]
+    own: Mapping[str, Posterior]
     fixed: float = 0.0
 
     @property
@@ -56,20 +58,22 @@ class Score:
         return round(max(BEST - self.fixed - sum(costs), 0))
 
     def surely_below(self, points: int) -> bool:
-        """Is even the upper end of its band below? Never while it is unknown."""
-        return self.value is not None and self.value < points and self.high < points
+        """Is even the upper end of its band below, by its own mail alone too? Never while it is unknown."""
+        if self.value is None or self.value >= points or self.high >= points:
+            return False
+        return self._left({name: rate.low for name, rate in self.own.items()}) < points
 
     @property
     def words(self) -> str:
         """For people: `score of 62 (55 to 71; bounces cost 30)`."""
         if self.value is None:
-            return "score, which is unknown"
+            return "score"
         worst = [f"{name} cost {points:.0f}" for name, points in _greatest(self.lost) if points >= 1]
         return f"score of {self.value} ({self.low} to {self.high}{'; ' if worst else ''}{', '.join(worst)})"
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-NO_SCORE = Score(None, _NOTHING, _NOTHING, _NOTHING, _NOTHING)
+NO_SCORE = Score(None, _NOTHING, _NOTHING, _NOTHING, _NOTHING, _NOTHING)
 
 
 def _greatest(lost: Mapping[str, float]) -> list[tuple[str, float]]:
@@ -78,12 +82,13 @@ def _greatest(lost: Mapping[str, float]) -> list[tuple[str, float]]:
 
 def score(
     rates: Mapping[str, Posterior],
+    own: Mapping[str, Posterior],
     limits: Mapping[str, float],
     listed: bool,
     dns_broken: bool,
     policy: ScorePolicy,
 ) -> Score:
-    """`rates`, `limits`: by gate. No part costs more than twice its points: at 20 points, deferrals alone slow an IP and never
+    """`rates`, `own`, `limits`: by gate; `own` from the IP's mail alone. No part costs more than twice its points: at 20 points, deferrals alone slow an IP and never
     pause it."""
     lost = {name: _cost(rate.mean, limits[name], policy.points[name]) for name, rate in rates.items()}
     facts = {
@@ -94,7 +99,7 @@ def score(
     enough = max([rate.messages for rate in rates.values()], default=0) >= policy.min_messages
     value = round(max(BEST - fixed - sum(lost.values()), 0)) if enough else None
     parts = {name: round(points, 1) for name, points in (lost | facts).items()}
-    return Score(value, parts, rates, limits, policy.points, fixed)
+    return Score(value, parts, rates, limits, policy.points, own, fixed)
 
 
 def _cost(rate: float, limit: float, points: int) -> float:

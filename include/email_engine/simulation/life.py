@@ -27,6 +27,8 @@ class Life:
     days: tuple[DayCounts, ...] = ()
     providers: Mapping[str, tuple[DayCounts, ...]] = field(default_factory=dict)
     paces: Mapping[str, float] = field(default_factory=dict)
+    slowed_on: Mapping[str, date] = field(default_factory=dict)
+    last_list_stop_at: datetime | None = None
     phase_started_on: date | None = None
     last_stop_at: datetime | None = None
     last_listed_at: datetime | None = None
@@ -145,6 +147,8 @@ def observe(
         peers=around.peers,
         domain=around.domain,
         paces=life.paces,
+        slowed_on=life.slowed_on,
+        last_list_stop_at=life.last_list_stop_at,
         bounds=life.bounds,
     )
 
@@ -173,6 +177,8 @@ def after(life: Life, outcome: Outcome, effective: date) -> Life:
         allowance=outcome.allowance,
         bounds=outcome.bounds,
         paces=footing.paces,
+        slowed_on=footing.slowed_on,
+        last_list_stop_at=footing.last_list_stop_at,
         phase_started_on=footing.phase_started_on,
         last_stop_at=footing.last_stop_at,
         last_listed_at=seen.last_listed_at,

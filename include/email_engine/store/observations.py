@@ -80,6 +80,8 @@ def observe(
             peers=around[ip.ip_id].peers,
             domain=around[ip.ip_id].domain,
             paces=plans[ip.ip_id].paces,
+            slowed_on={name: date.fromisoformat(day) for name, day in plans[ip.ip_id].slowed_on.items()},
+            last_list_stop_at=plans[ip.ip_id].last_list_stop_at,
             trouble=troubles.get(ip.mta_host),
         )
         for ip in records
@@ -149,9 +151,14 @@ def _swept(conn: Connection, tenant: str, oldest: datetime) -> frozenset[int]:
 
 def _plans(conn: Connection, tenant: str) -> dict[int, Any]:
     plans = s.warmup_plans.c
-    query = select(plans.ip_id, plans.phase_started_on, plans.last_stop_at, plans.paces).where(
-        plans.tenant == tenant
-    )
+    query = select(
+        plans.ip_id,
+        plans.phase_started_on,
+        plans.last_stop_at,
+        plans.last_list_stop_at,
+        plans.paces,
+        plans.slowed_on,
+    ).where(plans.tenant == tenant)
     return {row.ip_id: row for row in conn.execute(query)}
 
 

@@ -147,6 +147,8 @@ def _plan_columns(outcome: Outcome, writing: Writing) -> dict[str, Any]:
         "last_stop_at": footing.last_stop_at,
         "current_daily_quota": outcome.allowance,
         "paces": dict(footing.paces),
+        "slowed_on": {name: day.isoformat() for name, day in footing.slowed_on.items()},
+        "last_list_stop_at": footing.last_list_stop_at,
         "score": choice.score.value,
         "score_low": choice.score.low if choice.score.known else None,
         "score_high": choice.score.high if choice.score.known else None,

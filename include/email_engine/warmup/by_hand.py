@@ -256,7 +256,9 @@ def _pause(asked: _Asked) -> Choice | None:
     if asked.ip.paused_until and asked.ip.paused_until >= until:
         asked.refuse(f"it is paused until {asked.ip.paused_until:%Y-%m-%d} already")
         asked.next_step = "give a later date, or resume it"
-    return asked.choice(Action.PAUSE, f"It is paused until {until:%Y-%m-%d}", 0, paused_until=until)
+    return asked.choice(
+        Action.PAUSE, f"It is paused until {until:%Y-%m-%d}", 0, paused_until=until, blames=False
+    )
 
 
 def _resume(asked: _Asked) -> Choice:

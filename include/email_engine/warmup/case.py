@@ -19,10 +19,14 @@ from email_engine.warmup.observation import (
     DnsHealth,
     IpObservation,
     between,
+    complaints_since,
+    counts_on,
     evidence_since,
+    stop_since,
 )
-from email_engine.warmup.pace import paces_after
+from email_engine.warmup.pace import Evening, Speeds, speeds_after
 from email_engine.warmup.policy import Policy, Schedule
+from email_engine.warmup.trust import Distrust, distrust
 
 
 @dataclass(slots=True)
@@ -68,9 +72,14 @@ class Case:
         days = observation.days
         whole = not days or (days[0].day >= self.since and days[-1].day <= day)
         self.counted = days if whole else between(days, self.since, day)
+        late = complaints_since(observation, day, policy.gates.complaint_days)
+        unstopped = stop_since(day, observation.last_stop_at)
+        unlisted = stop_since(day, observation.last_stop_at, observation.last_list_stop_at)
+        self.since_stop = between(days, unstopped, day)
         self.judged: Judged = judge_gates(
-            self.counted, observation.providers, observation.peers, policy.gates, self.since, day
-        )
+            self.counted, observation.providers, observation.peers, policy.gates, self.since, day,
+            between(days, late, day), between(days, unlisted, day),
+        )  # fmt: skip
         self.judgements: Mapping[str, Judgement] = self.judged.gates
         self.warming = self.ip.state is IpState.WARMING
         self.schedule: Schedule = policy.schedules[self.ip.schedule]
@@ -80,7 +89,7 @@ class Case:
     @cached_property
     def mix(self) -> Mapping[str, float]:
         """Parts of its mail by provider; looked at only where it bounds something."""
-        slow = set(self.seen.paces) | set(self.paces)
+        slow = {*self.seen.paces, *self.speeds.paces}
         if not slow and not (self.warming and self.policy.providers):
             return {}
         return provider_mix(self.seen.providers, self.day)
@@ -128,12 +137,34 @@ class Case:
             BOUNCES: gates.bounces.limit, COMPLAINTS: gates.complaints.limit,
             BLOCKS: gates.blocks.limit, DEFERRALS: gates.deferrals.limit,
         }  # fmt: skip
-        return score(rates, limits, bool(self.ip.blacklisted_on), self.seen.dns is DnsHealth.BROKEN, rules)
+        own = {
+            BOUNCES: posterior([(levels[-1].fair_bounced, levels[-1].fair_sent)], limits[BOUNCES], rules.pooling),
+            COMPLAINTS: posterior([(rates[COMPLAINTS].bad, rates[COMPLAINTS].messages)], limits[COMPLAINTS], rules.pooling),
+            BLOCKS: posterior([(rates[BLOCKS].bad, rates[BLOCKS].messages)], limits[BLOCKS], rules.pooling),
+            DEFERRALS: rates[DEFERRALS],
+        }  # fmt: skip
+        return score(
+            rates, own, limits, bool(self.ip.blacklisted_on), self.seen.dns is DnsHealth.BROKEN, rules
+        )
 
     @cached_property
-    def paces(self) -> Mapping[str, float]:
-        """The speed that is left from now on."""
-        return paces_after(self.seen.paces, self.score, self.judged.deferrals, self.policy)
+    def distrust(self) -> Distrust | None:
+        """Why nothing may advance on the signals about the day; None if they can be trusted."""
+        return distrust(self.seen, self.policy, self.day, bool(self.counted))
+
+    @cached_property
+    def speeds(self) -> Speeds:
+        """The speeds that are left from now on."""
+        today = counts_on(self.seen, self.day)
+        nothing = DayCounts(self.day)
+        providers = {
+            name: next((c for c in reversed(days) if c.day == self.day), nothing)
+            for name, days in self.seen.providers.items()
+        }
+        fine = all(j.verdict in (Verdict.PASS, Verdict.INSUFFICIENT) for j in self.judgements.values())
+        evening = Evening(self.day, today, providers, self.distrust is None, fine)
+        before = Speeds(self.seen.paces, self.seen.slowed_on)
+        return speeds_after(before, evening, self.score, self.judged.deferrals, self.policy)
 
     def to(self, action: Action, reason: str, wanted: int | None = None, **changes: object) -> Choice:
         """A choice with everything that was judged; `wanted` is the stage by default."""
@@ -143,7 +174,8 @@ class Case:
             "judgements": self.judgements,
             "providers": self.judged.deferrals,
             "score": self.score,
-            "paces": self.paces,
+            "paces": self.speeds.paces,
+            "slowed_on": self.speeds.slowed_on,
             "mix": self.mix,
         }
         return Choice(action, reason, self.stage if wanted is None else wanted, **(fields | changes))  # type: ignore[arg-type]
@@ -162,12 +194,23 @@ class Case:
     def words(self, gate: str) -> str:
         """What a gate says, as the middle of a sentence."""
         judged, limit = self.judgements[gate], getattr(self.policy.gates, gate).limit
+        one = judged.bad == 1
         count = f"{amount(judged.bad, gate.removesuffix('s'))} of {judged.messages}"
         if gate == DEFERRALS:
-            count += f" attempts at {self.judged.worst_provider}"
+            pressed = "deferral or block" if one else "deferrals and blocks"
+            count = f"{judged.bad} {pressed} of {judged.messages} attempts at {self.judged.worst_provider}"
+        by = " by the newest of them" if judged.bad < limit * judged.messages else ""
         return {
-            Verdict.REGRESS: f"{count} prove a rate above {limit:.1%}",
-            Verdict.HOLD: f"{count} are at the limit of {limit:.1%} or above",
-            Verdict.INSUFFICIENT: f"{count} do not yet prove a rate below {limit:.1%}",
-            Verdict.PASS: f"{count} prove a rate below {limit:.1%}",
+            Verdict.REGRESS: f"{count} {'proves' if one else 'prove'}{by} a rate above {limit:.1%}",
+            Verdict.HOLD: f"{count} {'is' if one else 'are'} at the limit of {limit:.1%} or above",
+            Verdict.INSUFFICIENT: f"{count} {'does' if one else 'do'} not yet prove a rate below {limit:.1%}",
+            Verdict.PASS: f"{count} {'proves' if one else 'prove'} a rate below {limit:.1%}",
         }[judged.verdict]
+
+    def against(self, gate: str) -> str:
+        """That a gate's evidence is against the IP, as the middle of a sentence."""
+        judged = self.judgements[gate]
+        if judged.verdict in (Verdict.REGRESS, Verdict.HOLD):
+            return self.words(gate)
+        count = f"{amount(judged.bad, gate.removesuffix('s'))} of {judged.messages}"
+        return f"{count} {'speaks' if judged.bad == 1 else 'speak'} against it"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from email_engine.reputation.evidence import Judgement
@@ -35,6 +35,9 @@ class Action(StrEnum):
 STOPS = frozenset({Action.PAUSE, Action.QUARANTINE, Action.DRAINED, Action.ABANDON})
 """Actions that bring an IP to 0: the brake follows at once."""
 
+LIST_PROBLEM = "list problem"
+"""The cause of what a bad list of the stream does, which is not held against the IP."""
+
 RELEASES = frozenset({Action.RESUME, Action.START, Action.REENTER})
 """Actions that end a standstill: the brake is asked to let go."""
 
@@ -46,7 +49,7 @@ class Choice:
     `event`: the lifecycle event to apply, None to stay in the state. `new_phase`: the phase begins anew on the day
     that is planned. `quarantine_until`, `paused_until`: aware UTC. `at_most`: the allowance must not be more,
     slowed or not. `blames`: a stop counts against the IP; a bad list's does
-    not. `cause`: why nothing advances, a word for each kind. `paces`: as in the observation, from now on; `mix`: parts of its
+    not. `cause`: why nothing advances, a word for each kind. `paces`, `slowed_on`: as in the observation, from now on; `mix`: parts of its
     mail by provider; `providers`: the deferral gate by provider."""
 
     action: Action
@@ -63,6 +66,7 @@ class Choice:
     blames: bool = True
     cause: str | None = None
     paces: Mapping[str, float] = field(default_factory=dict)
+    slowed_on: Mapping[str, date] = field(default_factory=dict)
     mix: Mapping[str, float] = field(default_factory=dict)
     score: Score = NO_SCORE
     providers: Mapping[str, Judgement] = field(default_factory=dict)

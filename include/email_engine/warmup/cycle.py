@@ -86,9 +86,7 @@ def within_proof(
         if most is None or choice.wanted <= most:
             kept.append(choice)
         else:
-            reason = (
-                f"{choice.reason}; its target of {choice.wanted} is grown into, and it has shown {most} a day"
-            )
+            reason = f"{choice.reason}; its target of {choice.wanted} is grown into: {most} a day until it has sent more"
             kept.append(replace(choice, wanted=most, reason=reason))
     return kept
 

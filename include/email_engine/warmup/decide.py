@@ -1,22 +1,21 @@
 """What happens to one IP when a UTC day closes: a pure function of what is known, the policy and the day."""
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 
 from email_engine.amounts import amount
 from email_engine.errors import InputError
 from email_engine.fleet.model import PARKED_STATES, IpState
 from email_engine.reputation.evidence import Verdict
-from email_engine.reputation.gates import DEFERRALS, Asked
+from email_engine.reputation.gates import COMPLAINTS, DEFERRALS, SMALL_PART, Asked
 from email_engine.warmup.case import Case
-from email_engine.warmup.choice import Action, Choice
+from email_engine.warmup.choice import LIST_PROBLEM, Action, Choice
 from email_engine.warmup.cycle import warm_down, warm_down_step
-from email_engine.warmup.observation import IpObservation, counts_on, midnight
+from email_engine.warmup.observation import IpObservation, midnight
+from email_engine.warmup.pace import WHOLE
 from email_engine.warmup.parked import decide_parked, obstacle, unknown
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.stops import list_words, stop
-
-SMALL_OVERRUN = 20
-"""So many messages above an allowance are no overrun: what was on its way when it changed."""
 
 
 def decide_day(observation: IpObservation, policy: Policy, day: date, effective: date) -> Choice:
@@ -31,8 +30,8 @@ def decide_day(observation: IpObservation, policy: Policy, day: date, effective:
         _paused(case)
         or stop(case)
         or _retiring(case)
-        or _held(case)
         or _idle(case)
+        or _held(case)
         or _unproven(case)
         or _moved(case)
     )
@@ -65,11 +64,12 @@ def _paused(case: Case) -> Choice | None:
         return case.to(
             Action.HOLD, f"Its pause is over by date, but {missing}", 0, paused_until=until, cause="unknown"
         )
+    if case.seen.trouble:
+        reason = f"Its pause is over by date, but {case.seen.trouble}"
+        return case.to(Action.HOLD, reason, 0, paused_until=until, cause="bad signals")
     if case.ip.state is IpState.RETIRING:
         return _resumed_retiring(case, until)
-    blamed = case.seen.last_stop_at is not None and case.seen.last_stop_at >= until - timedelta(
-        days=case.policy.pause_days
-    )
+    blamed = case.seen.blamed
     phase = max(case.phase - 1, 1) if case.warming and blamed else case.phase
     wanted = case.volume(phase)
     where = f"in phase {phase} at {wanted} a day" if case.warming else "with its share of the quota"
@@ -104,41 +104,30 @@ def _retiring(case: Case) -> Choice | None:
 
 def _held(case: Case) -> Choice | None:
     """Signals that are missing, that cannot be trusted, or that forbid."""
-    if blocked := obstacle(case.seen):
-        return case.hold("obstacle", f"Nothing advances, because {blocked}")
-    if case.seen.trouble:
-        return case.hold("bad signals", f"Nothing advances, because {case.seen.trouble}")
-    if not case.seen.given:
-        return None
-    sent = counts_on(case.seen, case.day).sent
-    most = case.seen.given * case.policy.overrun_rate
-    if sent >= most and sent > case.seen.given + SMALL_OVERRUN:
-        over = f"it sent {sent} on {case.day} where {case.seen.given} were allowed: its mail does not go by the engine's caps"
-        return case.hold("overrun", f"Nothing advances, because {over}")
-    needed = midnight(case.day + timedelta(days=1)) - timedelta(hours=case.policy.accounting_lag_hours)
-    newest = case.seen.fresh_through
-    if newest is None or newest < needed:
-        age = f"is known up to {newest:%Y-%m-%d %H:%M} UTC only" if newest else "never came"
-        return case.hold(
-            "accounting", f"Nothing advances, because the accounting of {case.ip.mta_host} {age}"
-        )
+    if case.distrust is not None:
+        return case.hold(case.distrust.cause, f"Nothing advances, because {case.distrust.reason}")
     if case.judged.list_days:
-        return case.hold("list problem", f"{list_words(case)}, so it is not blamed and nothing advances")
+        return case.hold(LIST_PROBLEM, f"{list_words(case)}, so it is not blamed and nothing advances")
     return None
 
 
 def _idle(case: Case) -> Choice | None:
-    """Receivers forget an IP that sends nothing for long."""
-    began = case.effective - timedelta(days=case.policy.idle_days)
-    fresh = (case.seen.phase_started_on or case.effective) > began or case.ip.state_since > midnight(began)
-    silent = not any(counts.sent for counts in case.seen.days if counts.day >= began)
-    if fresh or not silent or not case.seen.given or (case.warming and case.phase == 1):
+    """Receivers forget an IP that sends nothing for long; a silence that is not known to be one is none."""
+    began = case.day + timedelta(days=1) - timedelta(days=case.policy.idle_days)
+    fresh = (case.seen.phase_started_on or case.day) > began or case.ip.state_since > midnight(began)
+    if fresh or any(counts.sent for counts in case.seen.days if counts.day >= began):
+        return None
+    if (case.warming and case.phase == 1) or (
+        case.distrust is not None and case.distrust.cause != "obstacle"
+    ):
         return None
     event = None if case.warming else "idle"
-    stages = case.schedule.stages
-    wanted = min(stages[0], case.ip.daily_target)
+    wanted = min(case.schedule.stages[0], case.ip.daily_target)
     reason = f"It sent nothing for {case.policy.idle_days} days and receivers forgot it, so it warms again from phase 1"
-    return case.to(Action.IDLE, reason, wanted, event=event, phase=1, new_phase=True, sent_days=0)
+    at_most = case.seen.standing if case.distrust is not None else None
+    return case.to(
+        Action.IDLE, reason, wanted, event=event, phase=1, new_phase=True, sent_days=0, at_most=at_most
+    )
 
 
 def _unproven(case: Case) -> Choice | None:
@@ -146,28 +135,38 @@ def _unproven(case: Case) -> Choice | None:
     for name, judged in case.judgements.items():
         gate = getattr(case.policy.gates, name)
         against = judged.evidence >= gate.step_back
-        if against and name != DEFERRALS and case.warming and case.phase > 1:
+        if against and name != DEFERRALS and case.warming and case.phase > 1 and _settled(case, name):
             phase = case.phase - 1
-            reason = (
-                f"{amount(judged.bad, name.removesuffix('s'))} of {judged.messages} speak against it, so it steps back to phase {phase} "
-                f"at {case.volume(phase)} a day"
-            )
+            reason = f"{case.against(name)}, so it steps back to phase {phase} at {case.volume(phase)} a day"
             return case.to(
                 Action.STEP_BACK, reason, case.volume(phase), phase=phase, new_phase=True, sent_days=0
             )
         if against or judged.verdict in (Verdict.HOLD, Verdict.REGRESS):
-            return case.hold(name, f"Nothing advances, because {case.words(name)}", first=True)
-    if case.paces:
-        return case.to(Action.HOLD, f"Nothing advances, because {_slow_words(case)}", cause="slowed")
+            return case.hold(name, f"Nothing advances, because {case.against(name)}", first=True)
+    great = {name: pace for name, pace in case.speeds.paces.items() if _great(case, name)}
+    if great:
+        return case.to(Action.HOLD, f"Nothing advances, because {_slow_words(case, great)}", cause="slowed")
     return None
 
 
-def _slow_words(case: Case) -> str:
+def _settled(case: Case, gate: str) -> bool:
+    """Complaints come late: those of the stage before speak against this one only when it lasts long enough."""
+    began = case.seen.phase_started_on
+    late = timedelta(days=case.policy.gates.complaint_days)
+    return gate != COMPLAINTS or began is None or case.day - began >= late
+
+
+def _great(case: Case, name: str) -> bool:
+    """A provider with hardly any mail is slowed without holding up the rest."""
+    return name == WHOLE or case.mix.get(name, 1.0) > SMALL_PART
+
+
+def _slow_words(case: Case, paces: Mapping[str, float]) -> str:
     parts = [
-        f"its {case.score.words} slows it to {pace:.0%}"
-        if name == "*"
+        f"its {case.score.words} leaves it {pace:.0%} of its speed"
+        if name == WHOLE
         else f"{name} gets {pace:.0%} of its part"
-        for name, pace in case.paces.items()
+        for name, pace in paces.items()
     ]
     return " and ".join(parts)
 
@@ -177,7 +176,7 @@ def _moved(case: Case) -> Choice:
         return case.to(Action.STAY, "Its rates hold, so it keeps its share of the quota")
     asked_days = case.schedule.sent_days
     counted = min(case.sent_days, asked_days)
-    progress = f"{counted} of {asked_days} days of phase {case.phase} were sent"
+    progress = f"{counted} of {amount(asked_days, 'day')} of phase {case.phase} were sent"
     if case.sent_days < asked_days:
         return case.to(Action.STAY, f"{progress}, so it stays at {case.stage} a day")
     for name, asked in case.policy.asked(case.phase).items():

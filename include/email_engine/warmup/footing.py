@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from email_engine.warmup.choice import Action
+from email_engine.warmup.choice import LIST_PROBLEM, Action
 from email_engine.warmup.observation import midnight
 from email_engine.warmup.plan import Outcome
 
@@ -24,6 +24,8 @@ class Footing:
     paused_until: datetime | None
     last_stop_at: datetime | None
     paces: Mapping[str, float]
+    slowed_on: Mapping[str, date]
+    last_list_stop_at: datetime | None
 
 
 def footing_after(outcome: Outcome, effective: date) -> Footing:
@@ -34,6 +36,7 @@ def footing_after(outcome: Outcome, effective: date) -> Footing:
         paused_until = choice.paused_until
     elif choice.action in _ENDS_PAUSE:
         paused_until = None
+    list_stop = choice.action is Action.PAUSE and choice.cause == LIST_PROBLEM
     return Footing(
         phase=choice.phase,
         sent_days=choice.sent_days,
@@ -41,4 +44,6 @@ def footing_after(outcome: Outcome, effective: date) -> Footing:
         paused_until=paused_until,
         last_stop_at=midnight(effective) if choice.action in _STOPS and choice.blames else seen.last_stop_at,
         paces=choice.paces,
+        slowed_on=choice.slowed_on,
+        last_list_stop_at=midnight(effective) if list_stop else seen.last_list_stop_at,
     )

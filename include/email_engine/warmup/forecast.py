@@ -90,7 +90,7 @@ def climb_of(outcome: Outcome, policy: Policy, effective: date) -> Climb | None:
     choice, seen = outcome.choice, outcome.observation
     match state_after(outcome):
         case IpState.WARMING if choice.paused_until is not None:
-            return _after_pause(outcome, policy, choice.paused_until, effective)
+            return _after_pause(outcome, choice.paused_until, effective)
         case IpState.WARMING:
             return _with_speed(outcome, policy, effective)
         case IpState.QUARANTINE:
@@ -125,13 +125,11 @@ def _day_of(moment: datetime, effective: date) -> date:
     return max(day, effective + timedelta(days=1))
 
 
-def _after_pause(outcome: Outcome, policy: Policy, until: datetime, effective: date) -> Climb:
+def _after_pause(outcome: Outcome, until: datetime, effective: date) -> Climb:
     choice, seen = outcome.choice, outcome.observation
     blamed = choice.blames
     if choice.action is not Action.PAUSE:
-        blamed = seen.last_stop_at is not None and seen.last_stop_at >= until - timedelta(
-            days=policy.pause_days
-        )
+        blamed = seen.blamed
     start = _day_of(until, effective)
     return Climb(start, max(choice.phase - 1, 1)) if blamed else Climb(start, choice.phase, choice.sent_days)
 

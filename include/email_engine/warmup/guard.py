@@ -47,7 +47,7 @@ def _guarded(case: Case) -> Outcome | None:
     stopped = stop(case)
     if stopped is not None:
         return Outcome(observation, stopped, 0, f"{stopped.reason}.", inputs)
-    fell = {name: pace for name, pace in case.paces.items() if name not in observation.paces}
+    fell = {name: pace for name, pace in case.speeds.paces.items() if name not in observation.paces}
     if not fell or not observation.standing:
         return None
     return _slow(case, fell, inputs)
@@ -62,14 +62,18 @@ def _slow(case: Case, fell: Mapping[str, float], inputs: dict[str, object]) -> O
     for name, pace in fell.items():
         if name != WHOLE:
             bounds[name] = max(
-                min(ceil(allowance * mix.get(name, 1.0) * pace), bounds.get(name, allowance)), 1
+                min(ceil(seen.standing * mix.get(name, 1.0) * pace), bounds.get(name, allowance)), 1
             )
-    reason = f"{_words(case, fell)}, so it is slowed from {seen.standing} to {allowance} a day"
+    slow = f"slowed from {seen.standing} to {allowance} a day"
+    if allowance == seen.standing:
+        slow = "slowed there"
+    reason = f"{_words(case, fell)}, so it is {slow}"
     choice: Choice = case.to(
         Action.SLOW,
         reason,
         allowance,
         paces={**seen.paces, **fell},
+        slowed_on={**seen.slowed_on, **dict.fromkeys(fell, case.day)},
         mix=mix,
         sent_days=case.ip.sent_days_in_phase,
     )
@@ -83,5 +87,7 @@ def _words(case: Case, fell: Mapping[str, float]) -> str:
     for name in fell:
         if name != WHOLE:
             judged = case.judged.deferrals[name]
-            parts.append(f"{name} deferred {judged.bad} of {judged.messages} attempts for rate or reputation")
+            parts.append(
+                f"{name} deferred or blocked {judged.bad} of {judged.messages} attempts for rate or reputation"
+            )
     return " and ".join(parts)[:1].upper() + " and ".join(parts)[1:]

@@ -56,6 +56,7 @@ def slowed(volume: int, mix: Mapping[str, float], paces: Mapping[str, float]) ->
 
 def provider_allowances(
     allowance: int,
+    share: int,
     schedule: Schedule,
     phase: int | None,
     target: int,
@@ -63,7 +64,8 @@ def provider_allowances(
     mix: Mapping[str, float],
     paces: Mapping[str, float],
 ) -> dict[str, int]:
-    """Messages a UTC day for those providers that may not have the whole `allowance`.
+    """Messages a UTC day for those providers that may not have the whole `allowance`; `share`: what that was before it was
+    slowed.
 
     `phase`: None for an IP that does not warm, which only `paces` bound."""
     found: dict[str, int] = {}
@@ -73,5 +75,5 @@ def provider_allowances(
         found = {name: ceil(_rung(schedule, phase, target, ladder)) for name, ladder in ladders.items()}
     for name, pace in paces.items():
         if name != "*":
-            found[name] = min(found.get(name, allowance), ceil(allowance * mix.get(name, 1.0) * pace))
+            found[name] = min(found.get(name, allowance), ceil(share * mix.get(name, 1.0) * pace))
     return {name: max(messages, 1) for name, messages in sorted(found.items()) if messages < allowance}

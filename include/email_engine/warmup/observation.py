@@ -37,7 +37,8 @@ class IpObservation:
     weight, alone in its pool, that ended meanwhile?
     `providers`: the last 14 of `days` by mailbox provider; `peers`: the other IPs of its stream, summed by day; `domain`: likewise those of
     other streams whose DKIM domain has the same parent. `paces`: speed 0..1 that was left to a provider, or under `*` to the whole IP; what is
-    not in it is not slowed; `bounds`: messages a UTC day for providers that may not have all, in force on the planned day if
+    not in it is not slowed; `slowed_on`: the UTC day on which each last lost speed; `last_list_stop_at`: when it last paused for
+    a bad list of its stream. `bounds`: messages a UTC day for providers that may not have all, in force on the planned day if
     nothing were decided. `trouble`: why the signals of its host cannot be trusted, a clause; None if they can."""
 
     ip: IpRecord
@@ -58,8 +59,16 @@ class IpObservation:
     peers: tuple[DayCounts, ...] = ()
     domain: tuple[DayCounts, ...] = ()
     paces: Mapping[str, float] = field(default_factory=dict)
+    slowed_on: Mapping[str, date] = field(default_factory=dict)
+    last_list_stop_at: datetime | None = None
     bounds: Mapping[str, int] = field(default_factory=dict)
     trouble: str | None = None
+
+    @property
+    def blamed(self) -> bool:
+        """Did it stop by its own fault since its stage began?"""
+        stopped, began = self.last_stop_at, self.phase_started_on
+        return stopped is not None and (began is None or stopped.date() >= began)
 
 
 def midnight(day: date) -> datetime:
@@ -90,6 +99,21 @@ def parent_domain(domain: str) -> str:
     """What the DKIM domains of one sender have in common: all but the first of three labels or more."""
     _, _, parent = domain.partition(".")
     return parent if "." in parent else domain
+
+
+def complaints_since(observation: IpObservation, day: date, late_days: int) -> date:
+    """The first day whose complaints count: they come `late_days` late, so those of the days before its stage count too."""
+    first = day - timedelta(days=WINDOW_DAYS - 1)
+    if observation.phase_started_on:
+        first = max(first, observation.phase_started_on - timedelta(days=late_days))
+    if observation.last_stop_at:
+        first = max(first, observation.last_stop_at.date())
+    return first
+
+
+def stop_since(day: date, *stops: datetime | None) -> date:
+    """The first of the last 30 days that is not before a stop."""
+    return max([day - timedelta(days=WINDOW_DAYS - 1), *(stop.date() for stop in stops if stop)])
 
 
 def between(days: Iterable[DayCounts], first: date, last: date) -> tuple[DayCounts, ...]:

@@ -1,8 +1,11 @@
-"""Speed that trouble takes and good days earn back, step by step: of the whole IP (`*`) by its score, of a provider by the
-deferrals there. It is a part of what the schedule allows, so it is never faster than the schedule."""
+"""Speed that trouble takes and good days earn back, step by step: of the whole IP (`*`) by its score, of a provider by what
+presses there. It is a part of what the schedule allows, so it is never faster than the schedule."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
 
+from email_engine.fleet.traffic import DayCounts
 from email_engine.reputation.evidence import Judgement, Verdict
 from email_engine.reputation.score import Score
 from email_engine.warmup.policy import Policy
@@ -11,33 +14,75 @@ WHOLE = "*"
 _FULL = 0.999
 
 
-def paces_after(
-    before: Mapping[str, float], score: Score, deferrals: Mapping[str, Judgement], policy: Policy
-) -> dict[str, float]:
-    """The speeds from now on; what is at full speed is not in it. An unknown score earns nothing back."""
-    found = {
-        name: _provider(before.get(name, 1.0), judged, policy)
-        for name, judged in deferrals.items()
-        if judged.verdict is Verdict.REGRESS or name in before
-    }
-    for name, pace in before.items():
-        if name != WHOLE and name not in deferrals:
-            found[name] = pace
-    found[WHOLE] = _whole(before.get(WHOLE, 1.0), score, policy)
-    return {name: round(pace, 4) for name, pace in sorted(found.items()) if pace < _FULL}
+@dataclass(frozen=True, slots=True)
+class Speeds:
+    """`paces`: what is left, 0..1, by provider or `*`; what is at full speed is not in it. `slowed_on`: the UTC day on which
+    each last lost speed: only a later day may give any back, or take more."""
+
+    paces: Mapping[str, float] = field(default_factory=dict)
+    slowed_on: Mapping[str, date] = field(default_factory=dict)
 
 
-def _provider(pace: float, judged: Judgement, policy: Policy) -> float:
-    if judged.verdict is Verdict.REGRESS:
+@dataclass(frozen=True, slots=True)
+class Evening:
+    """What a closed day says. `providers`: its mail by provider, with those of the last 14 days that had none today;
+    `whole`: all of it; `trusted`: can the signals be trusted; `fine`: does no gate look bad?"""
+
+    day: date
+    whole: DayCounts
+    providers: Mapping[str, DayCounts]
+    trusted: bool
+    fine: bool
+
+
+def speeds_after(
+    before: Speeds, evening: Evening, score: Score, deferrals: Mapping[str, Judgement], policy: Policy
+) -> Speeds:
+    """The speeds from now on. A provider that got no mail for 14 days is forgotten."""
+    paces: dict[str, float] = {}
+    slowed: dict[str, date] = {}
+    for name in sorted({*before.paces, *deferrals, WHOLE}):
+        old, last = before.paces.get(name, 1.0), before.slowed_on.get(name)
+        if name == WHOLE:
+            new = _whole(old, last, evening, score, policy)
+        elif name in evening.providers:
+            new = _provider(old, last, evening, evening.providers[name], deferrals.get(name), policy)
+        else:
+            continue
+        if new < _FULL:
+            paces[name] = round(new, 4)
+            moved = evening.day if new < old else last
+            if moved is not None:
+                slowed[name] = moved
+    return Speeds(paces, slowed)
+
+
+def _provider(
+    pace: float,
+    last: date | None,
+    evening: Evening,
+    today: DayCounts,
+    judged: Judgement | None,
+    policy: Policy,
+) -> float:
+    if last is not None and evening.day <= last:
+        return pace
+    attempts, pressure = today.sent + today.deferred, today.pressed + today.blocked
+    limit = policy.gates.deferrals.limit
+    if judged is not None and judged.verdict is Verdict.REGRESS and pressure > limit * attempts:
         return max(pace * policy.slow.factor, policy.slow.least)
-    if judged.verdict is Verdict.HOLD or not judged.messages:
+    against = judged is not None and judged.evidence >= policy.gates.deferrals.step_back
+    if not today.sent or pressure >= limit * attempts or against or not evening.trusted:
         return pace
     return min(pace * policy.slow.recover, 1.0)
 
 
-def _whole(pace: float, score: Score, policy: Policy) -> float:
+def _whole(pace: float, last: date | None, evening: Evening, score: Score, policy: Policy) -> float:
     if score.surely_below(policy.score.slow_below):
         return min(pace, policy.slow.factor)
-    if score.value is None or score.value < policy.score.slow_below:
+    if last is not None and evening.day <= last:
+        return pace
+    good = score.value >= policy.score.slow_below if score.value is not None else evening.fine
+    if not evening.whole.sent or not evening.trusted or not good:
         return pace
     return min(pace * policy.slow.recover, 1.0)

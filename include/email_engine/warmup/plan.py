@@ -146,7 +146,7 @@ def _outcome(
     bounds: Mapping[str, int] = {}
     if choice.paces or (warms and policy.providers):
         bounds = provider_allowances(
-            allowance, policy.schedules[ip.schedule], choice.phase if warms else None, ip.daily_target,
+            allowance, share, policy.schedules[ip.schedule], choice.phase if warms else None, ip.daily_target,
             policy.providers, choice.mix, choice.paces,
         )  # fmt: skip
     reason = _sentence(choice, share, allowance, int(inputs["quota"]))

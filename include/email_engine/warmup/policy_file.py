@@ -14,6 +14,7 @@ from email_engine.warmup.policy import Ask, CycleStart, Ladder, Policy, Schedule
 
 LARGEST = 10_000_000
 PARTS = (*GATES, "listed", "dns")
+_EXTRA = {"deferrals": ("days",), "complaints": ("days_late",)}
 NO_GATE = Gate(0.0, 0, 0)
 
 
@@ -106,7 +107,7 @@ def _gate(gates: Section | None, name: str) -> Gate:
         if gates and not gates.has(name):
             gates.add(name, "missing", "limit, step_back and stop")
         return NO_GATE
-    one.only("limit", "step_back", "stop", *(["days"] if name == "deferrals" else []))
+    one.only("limit", "step_back", "stop", *_EXTRA.get(name, ()))
     gate = Gate(
         float(one.text("limit", _rate) or 0),
         one.number("step_back", 2, LARGEST),
@@ -120,12 +121,14 @@ def _gate(gates: Section | None, name: str) -> Gate:
 def _gates(top: Section, lists: _Reader) -> GatePolicy:
     section = _Reader(top, "gates", *GATES).section
     deferrals = section.section("deferrals") if section else None
+    complaints = section.section("complaints") if section else None
     return GatePolicy(
         bounces=_gate(section, "bounces"),
         complaints=_gate(section, "complaints"),
         blocks=_gate(section, "blocks"),
         deferrals=_gate(section, "deferrals"),
         deferral_days=deferrals.number("days", 1, 30) if deferrals else 0,
+        complaint_days=complaints.number("days_late", 0, 30) if complaints else 0,
         confidence=float(top.text("confidence", _rate) or 0),
         list_days=lists.number("days", 1, 30),
     )

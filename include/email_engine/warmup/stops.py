@@ -8,8 +8,10 @@ from email_engine.amounts import amount
 from email_engine.reputation.evidence import Verdict
 from email_engine.reputation.gates import BLOCKS, BOUNCES, COMPLAINTS
 from email_engine.warmup.case import Case
-from email_engine.warmup.choice import Action, Choice
+from email_engine.warmup.choice import LIST_PROBLEM, Action, Choice
 from email_engine.warmup.observation import midnight
+
+UNTIL_A_PERSON = timedelta(days=365)
 
 
 def stop(case: Case) -> Choice | None:
@@ -24,15 +26,17 @@ def _quarantine(case: Case, event: str, reason: str) -> Choice:
 
 def _tripped(case: Case) -> Choice | None:
     wire = case.policy.tripwire
-    named = sum([counts.named for counts in case.counted])
-    grave = sum([counts.named_grave for counts in case.counted])
+    days = case.since_stop
+    named = sum([counts.named for counts in days])
+    grave = sum([counts.named_grave for counts in days])
     if grave >= wire.named:
         return _quarantine(
             case,
             "tripwire",
             f"{amount(grave, 'message')} {_were(grave)} refused by a block list that matters",
         )
-    sent, complained = case.judgements[BOUNCES].messages, case.judgements[COMPLAINTS].bad
+    sent = sum([counts.sent for counts in days])
+    complained = sum([counts.complained for counts in days])
     if sent >= wire.below_messages:
         return None
     if complained >= wire.complaints:
@@ -73,12 +77,14 @@ def _listless(case: Case) -> Choice | None:
     days = case.judged.list_days
     if len(days) < case.policy.list_pause_after:
         return None
-    until = midnight(case.effective) + timedelta(days=case.policy.pause_days)
-    reason = (
-        f"{list_words(case)}, so the whole stream pauses until {until:%Y-%m-%d} unless a person "
-        "resumes it with a cleaned list"
-    )
-    return case.to(Action.PAUSE, reason, 0, paused_until=until, blames=False, cause="list problem")
+    start, last = midnight(case.effective), case.seen.last_list_stop_at
+    if last and start - last <= timedelta(days=case.policy.second_within_days):
+        until = start + UNTIL_A_PERSON
+        reason = f"{list_words(case)}, again after {last:%Y-%m-%d}, so it pauses until a person resumes it with a cleaned list"
+    else:
+        until = start + timedelta(days=case.policy.pause_days)
+        reason = f"{list_words(case)}, so it pauses with them until {until:%Y-%m-%d}, or until a person resumes it with a cleaned list"
+    return case.to(Action.PAUSE, reason, 0, paused_until=until, blames=False, cause=LIST_PROBLEM)
 
 
 def list_words(case: Case) -> str:

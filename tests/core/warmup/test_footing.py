@@ -24,42 +24,47 @@ def after(
     return footing_after(Outcome(seen, chosen, 50, "Because.", {}), NEXT)
 
 
-STANDS = Footing(3, 4, BEGAN, None, STOP, {})
+STANDS = Footing(3, 4, BEGAN, None, STOP, {}, {}, None)
 
 
 @pytest.mark.parametrize(
     ("action", "given", "expected"),
     [
         (Action.STAY, {}, STANDS),
-        (Action.HOLD, {"paused": UNTIL}, Footing(3, 4, BEGAN, UNTIL, STOP, {})),
-        (Action.STAY, {"began": None}, Footing(3, 4, NEXT, None, STOP, {})),
+        (Action.HOLD, {"paused": UNTIL}, Footing(3, 4, BEGAN, UNTIL, STOP, {}, {}, None)),
+        (Action.STAY, {"began": None}, Footing(3, 4, NEXT, None, STOP, {}, {}, None)),
         (
             Action.ADVANCE,
             {"phase": 4, "sent_days": 0, "new_phase": True},
-            Footing(4, 0, NEXT, None, STOP, {}),
+            Footing(4, 0, NEXT, None, STOP, {}, {}, None),
         ),
-        (Action.STAY, {"paces": {"*": 0.5}}, Footing(3, 4, BEGAN, None, STOP, {"*": 0.5})),
+        (Action.STAY, {"paces": {"*": 0.5}}, Footing(3, 4, BEGAN, None, STOP, {"*": 0.5}, {}, None)),
+        (
+            Action.PAUSE,
+            {"paused_until": UNTIL, "blames": False, "cause": "list problem"},
+            Footing(3, 4, BEGAN, UNTIL, STOP, {}, {}, midnight(NEXT)),
+        ),
         (
             Action.PAUSE,
             {"paused_until": UNTIL, "blames": False},
-            Footing(3, 4, BEGAN, UNTIL, STOP, {}),
+            Footing(3, 4, BEGAN, UNTIL, STOP, {}, {}, None),
         ),
-        (Action.PAUSE, {"paused_until": UNTIL}, Footing(3, 4, BEGAN, UNTIL, midnight(NEXT), {})),
+        (Action.PAUSE, {"paused_until": UNTIL}, Footing(3, 4, BEGAN, UNTIL, midnight(NEXT), {}, {}, None)),
         (
             Action.RESUME,
             {"paused": midnight(NEXT), "phase": 2, "sent_days": 0, "new_phase": True},
-            Footing(2, 0, NEXT, None, STOP, {}),
+            Footing(2, 0, NEXT, None, STOP, {}, {}, None),
         ),
-        (Action.QUARANTINE, {"paused": UNTIL}, Footing(3, 4, BEGAN, None, midnight(NEXT), {})),
+        (Action.QUARANTINE, {"paused": UNTIL}, Footing(3, 4, BEGAN, None, midnight(NEXT), {}, {}, None)),
         (
             Action.START,
             {"paused": UNTIL, "phase": 1, "sent_days": 0, "new_phase": True},
-            Footing(1, 0, NEXT, None, STOP, {}),
+            Footing(1, 0, NEXT, None, STOP, {}, {}, None),
         ),
     ],
     ids=[
         "nothing moves", "a pause goes on", "the first decision begins the phase", "an advance begins a phase",
-        "a speed that was taken stays", "a pause for a bad list is no stop", "a pause is a stop", "a pause ends", "a quarantine is a stop and ends the pause", "a start ends the pause",
+        "a speed that was taken stays", "a pause for a bad list is no stop", "nor is one by hand", "a pause is a stop", "a pause ends", "a quarantine is a stop and ends the pause", "a start ends the pause",
     ],
 )  # fmt: skip
 def test_a_decision_leaves_its_footing(action: Action, given: dict[str, Any], expected: Footing) -> None:

@@ -137,7 +137,7 @@ BAD = sent(7, 50)
         (observation(sent(5, 12)), True, "it sent 12 on 2026-11-20, and a day counts from 45 on"),
         (observation(sent(8, 14), ip={"phase": 2, "daily_target": 14}), False, None),
         (observation(ip={"paused_until": midnight(DAY + timedelta(days=5))}), True, "it is paused until 2026-11-25"),
-        (observation(ip={"state": IpState.ACTIVE}, given=0), False, None),
+        (observation(ip={"state": IpState.ACTIVE}, given=0, phase_started_on=DAY), False, None),
         (observation(ip={"state": IpState.STANDBY}, given=0), False, "until a person starts it"),
         (observation(ip={"state": IpState.STANDBY, "state_since": midnight(DAY)}, given=0), False,
          "until it was clean for 7 days, on 2026-11-27"),

@@ -71,9 +71,9 @@ def test_a_provider_that_defers_for_rate_gets_half_of_its_part_and_others_nothin
     outcome = pressed(pressed=60)
     assert (outcome.choice.action, outcome.stops, outcome.changes) == ("slow", False, True)
     assert outcome.choice.paces == {"microsoft": 0.5}
-    assert (outcome.allowance, outcome.bounds) == (875, {"microsoft": 110})
+    assert (outcome.allowance, outcome.bounds) == (875, {"microsoft": 125})
     assert outcome.reason == (
-        "Microsoft deferred 60 of 160 attempts for rate or reputation, so it is slowed from 1000 to 875 a day."
+        "Microsoft deferred or blocked 60 of 160 attempts for rate or reputation, so it is slowed from 1000 to 875 a day."
     )
 
 

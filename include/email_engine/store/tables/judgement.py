@@ -51,6 +51,8 @@ warmup_plans = Table(
     moment("last_stop_at"),
     moment("completed_at"),
     Column("paces", JSONB, nullable=False, server_default="{}"),
+    Column("slowed_on", JSONB, nullable=False, server_default="{}"),
+    moment("last_list_stop_at"),
     Column("score", Integer),
     Column("score_low", Integer),
     Column("score_high", Integer),

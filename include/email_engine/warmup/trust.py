@@ -1,0 +1,53 @@
+"""Can the signals about an IP's closed day be trusted? Nothing advances and no speed comes back on those that cannot."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from email_engine.warmup.observation import IpObservation, counts_on, midnight
+from email_engine.warmup.parked import obstacle
+from email_engine.warmup.policy import Policy
+
+SMALL_OVERRUN = 20
+"""So many messages above an allowance are no overrun: what was on its way when it changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Distrust:
+    """`cause`: one word or two for each kind; `reason`: a clause."""
+
+    cause: str
+    reason: str
+
+
+def distrust(seen: IpObservation, policy: Policy, day: date, mailed: bool) -> Distrust | None:
+    """The first reason to advance nothing at the end of the UTC `day`; None if there is none.
+
+    `mailed`: did it send anything that counts now? One that never had an allowance and never sent has no accounting yet."""
+    if blocked := obstacle(seen):
+        return Distrust("obstacle", blocked)
+    if seen.trouble:
+        return Distrust("bad signals", seen.trouble)
+    if not seen.given and not mailed:
+        return None
+    return _overrun(seen, policy, day) or _stale(seen, policy, day)
+
+
+def _overrun(seen: IpObservation, policy: Policy, day: date) -> Distrust | None:
+    sent = counts_on(seen, day).sent
+    if not (seen.given or seen.ip.dealt):
+        return None
+    if sent < seen.given * policy.overrun_rate or sent <= seen.given + SMALL_OVERRUN:
+        return None
+    told = (
+        f"it sent {sent} on {day} where {seen.given} were allowed: its mail does not go by the engine's caps"
+    )
+    return Distrust("overrun", told)
+
+
+def _stale(seen: IpObservation, policy: Policy, day: date) -> Distrust | None:
+    needed = midnight(day + timedelta(days=1)) - timedelta(hours=policy.accounting_lag_hours)
+    newest = seen.fresh_through
+    if newest is not None and newest >= needed:
+        return None
+    age = f"is known up to {newest:%Y-%m-%d %H:%M} UTC only" if newest else "never came"
+    return Distrust("accounting", f"the accounting of {seen.ip.mta_host} {age}")
