@@ -136,12 +136,12 @@ def query(
     failures = _words(*_named(FAILURES))
     told_words = _words(*_named(EVENTS if events else ("f",)))
     wrong = f"""NOT (kind IN {kinds} AND moment IS NOT NULL AND year(moment) >= 2000
-            AND regexp_full_match(zone, '([.][0-9]{{1,9}})?(Z|[+-][0-9]{{2}}(:?[0-5][0-9])?)?')
-            AND CASE WHEN zone IN ('', 'Z', '+0000') THEN date_trunc('hour', moment)
-                ELSE moment + INTERVAL 14 HOUR END <= $latest::TIMESTAMP
+            AND CASE WHEN zone IN ('', 'Z', '+0000') THEN date_trunc('hour', moment) <= $latest::TIMESTAMP
+                ELSE regexp_full_match(zone, '([.][0-9]{{1,9}})?(Z|[+-][0-9]{{2}}(:?[0-5][0-9])?)?')
+                    AND moment + INTERVAL 14 HOUR <= $latest::TIMESTAMP END
             AND (kind NOT IN {attempts} OR (host_at > 1 AND NOT ends_with(rcpt, '@') AND (address <> '' OR vmta <> ''))))"""
-    line = f"CASE WHEN {wrong} THEN line END" if lines else "NULL"
-    detailed = f"kind IN {told_words}" + (f" OR {wrong}" if lines else "")
+    line = "CASE WHEN wrong THEN line END" if lines else "NULL"
+    detailed = f"kind IN {told_words}" + (" OR wrong" if lines else "")
 
     def event_field(*names: str) -> str:
         return field(*names) if events else "''"
@@ -175,6 +175,7 @@ def query(
         SELECT *, CASE WHEN failed THEN split_part(dsn_status, ' ', 1) || ' '
             || regexp_replace(lower(left(diagnosis, {LONGEST})), $variable, '{MASK}', 'g') END AS masked,
             CASE WHEN failed AND host_at > 3 THEN lower(left(rcpt, host_at - 1)) END AS local
+            {f", {wrong} AS wrong" if lines else ""}
         FROM times
     ), rows AS (SELECT kind,
         CASE WHEN zone IN ('', 'Z') OR ends_with(zone, '00') THEN date_trunc('hour', moment)
