@@ -32,7 +32,12 @@ def test_an_ip_warms_again_some_phases_lower(stopped_in: str, phase: int, back: 
 
 def quarantined(**changes: Any) -> IpObservation:
     ip = {"state": IpState.QUARANTINE, "state_since": midnight(NEXT) - timedelta(days=8), "phase": 5}
-    fields: dict[str, Any] = {"quarantined_from": IpState.WARMING, "minor_listing": True, "given": 0, "standing": 0}
+    fields: dict[str, Any] = {
+        "quarantined_from": IpState.WARMING,
+        "minor_listing": True,
+        "given": 0,
+        "standing": 0,
+    }
     return observation(ip=ip | changes.pop("ip", {}), **fields | changes)
 
 

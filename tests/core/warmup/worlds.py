@@ -1,14 +1,18 @@
 """Observations for tests: one IP that is fine, changed where a test needs it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
 
 from email_engine.fleet.model import IpRecord, IpState, Mode, RiskClass
-from email_engine.fleet.traffic import DayCounts
+from email_engine.fleet.traffic import DayCounts, by_day
+from email_engine.simulation.life import Life, after, observe, sent_on
+from email_engine.warmup.neighbours import neighbours
 from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
+from email_engine.warmup.plan import Outcome, plan_pot
+from email_engine.warmup.policy import Policy
 
 DAY = date(2026, 11, 20)
 NEXT = DAY + timedelta(days=1)
@@ -60,3 +64,42 @@ def observation(
         "phase_started_on": DAY - timedelta(days=40),
     }
     return IpObservation(record(number, **(ip or {})), tuple(days), **fields | changes)
+
+
+Traffic = Callable[[int, int, int], Mapping[str, DayCounts]]
+"""Number of the IP, number of the day (0 first) and its allowance to its mail by provider; the day in it does not matter."""
+
+
+def live_through(
+    lives: Sequence[Life], traffic: Traffic, days: int, policy: Policy, quota: int = 10_000_000
+) -> list[tuple[Outcome, ...]]:
+    """What is decided each evening from DAY on, decisions fed back; every signal good."""
+    told = []
+    for number in range(days):
+        day = DAY + timedelta(days=number)
+        given = [life.may_send for life in lives]
+        evening = []
+        for life, allowed in zip(lives, given, strict=True):
+            mail = {
+                name: replace(counts, day=day)
+                for name, counts in traffic(life.ip.ip_id, number, allowed).items()
+            }
+            (whole,) = by_day([mail.values()]) or (DayCounts(day),)
+            evening.append(sent_on(life, whole, mail))
+        around = neighbours([life.ip for life in evening], {life.ip.ip_id: life.days for life in evening})
+        seen = [
+            observe(life, day, midnight(day + timedelta(days=1)), around[life.ip.ip_id], allowed)
+            for life, allowed in zip(evening, given, strict=True)
+        ]
+        outcomes = tuple(plan_pot(seen, policy, quota, day, day + timedelta(days=1)))
+        told.append(outcomes)
+        lives = [
+            after(life, outcome, day + timedelta(days=1))
+            for life, outcome in zip(evening, outcomes, strict=True)
+        ]
+    return told
+
+
+def a_life(number: int = 1, allowance: int = 50, **ip: Any) -> Life:
+    """An IP whose stage began on DAY; `ip`: its inventory and state."""
+    return Life(record(number, **ip), allowance=allowance, phase_started_on=DAY)
