@@ -168,9 +168,7 @@ class TestMistakes:
 
     @pytest.mark.parametrize("category", ["other", "spam", "blocked"])
     def test_only_known_categories(self, category: str) -> None:
-        text = (
-            f"categories:\n  - category: {category}\n    means: address\n    patterns:\n      - {{ pattern: abc, sample: abc }}\n"
-        )
+        text = f"categories:\n  - category: {category}\n    means: address\n    patterns:\n      - {{ pattern: abc, sample: abc }}\n"
         mistakes = Mistakes()
         top = read_document(text, "bounce_categories.yaml", mistakes)
         assert top is not None
