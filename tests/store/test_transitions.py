@@ -10,7 +10,8 @@ from email_engine.errors import InputError
 from email_engine.store import brakes, ips, schema, transitions, versions
 from email_engine.store.engine import Store
 from email_engine.store.observations import observe, quotas
-from email_engine.warmup.by_hand import answer, read_request
+from email_engine.warmup.by_hand import answer
+from email_engine.warmup.form import read_request
 from email_engine.warmup.policy_file import load_policy
 from tests.fleet_rows import add_host, add_ip, add_tenant
 from tests.lifecycle_rows import well_known

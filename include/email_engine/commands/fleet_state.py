@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from email_engine.store.forecasts import Standing
-    from email_engine.warmup.capacity import CapacityPlan
+    from email_engine.warmup.seats import CapacityPlan
 
 _TITLES = ("ip", "tenant", "state", "phase", "allowance", "score", "graduates on", "blocked by")
 
@@ -60,7 +60,7 @@ def status(args: argparse.Namespace) -> int:
 
 def capacity(args: argparse.Namespace) -> int:
     """Prints the plan of each tenant; 1 if an IP warms without enough mail to progress."""
-    from email_engine.warmup.capacity import Place, capacity_words
+    from email_engine.warmup.seats import Place, capacity_words
 
     plans = tuple(_live(args) if args.live else _of_file(args))
     text = "\n\n".join("\n".join(capacity_words(plan)) for plan in plans)

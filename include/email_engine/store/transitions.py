@@ -11,8 +11,9 @@ from email_engine.amounts import amount
 from email_engine.decision import Decision
 from email_engine.fleet.model import IpRecord
 from email_engine.store import brakes, decisions, ips, versions
-from email_engine.warmup.by_hand import Move, Request
+from email_engine.warmup.by_hand import Move
 from email_engine.warmup.choice import RELEASES, Action, Choice
+from email_engine.warmup.form import Request
 from email_engine.warmup.snapshot import observation_document
 
 PIPELINE = "ip_transition"

@@ -1,8 +1,8 @@
-"""What a person asks of IPs: the form read, every guard looked at, and the choice that follows; or every refusal at once."""
+"""What a person asks of IPs: every guard looked at, and the choice that follows; or every refusal at once."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from email_engine.errors import InputError
@@ -10,27 +10,11 @@ from email_engine.fleet.model import IpState
 from email_engine.lifecycle.machine import Cause, Event, Transition, known, transition_of
 from email_engine.warmup.choice import RELEASES, Action, Choice
 from email_engine.warmup.cycle import reentry_phase, warm_down
+from email_engine.warmup.form import Request
 from email_engine.warmup.observation import IpObservation, midnight
 from email_engine.warmup.parked import NO_LISTS, obstacle, unknown
 from email_engine.warmup.plan import Quotas
 from email_engine.warmup.policy import Policy
-
-LONGEST_PAUSE = timedelta(days=90)
-SHORTEST = 3
-"""Letters of a reason or a cause."""
-
-_CAUSES = frozenset({Event.RELEASE, Event.REENTER})
-_DATES = frozenset({Event.PAUSE, Event.QUARANTINE})
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a person asks. `until`: the UTC day on which a pause ends, or a quarantine at the earliest."""
-
-    event: Event
-    reason: str
-    until: date | None = None
-    cause: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,50 +41,6 @@ class Answer:
     moves: tuple[Move, ...] = ()
     refused: tuple[InputError, ...] = ()
     untouched: tuple[IpObservation, ...] = ()
-
-
-def read_request(params: Mapping[str, Any], today: date) -> Request:
-    """The form as a request; raises `InputError` that lists every mistake in it."""
-    events = [row.value for row in Event if row in _ASKED]
-    given = str(params.get("event") or "").strip()
-    mistakes: list[str] = []
-    event = Event(given) if given in events else None
-    if event is None:
-        mistakes.append(f"event {given!r} is none of {', '.join(events)}")
-    reason, cause = (str(params.get(key) or "").strip() for key in ("reason", "cause"))
-    if len(reason) < SHORTEST:
-        mistakes.append("reason is empty: others will read it")
-    if event in _CAUSES and len(cause) < SHORTEST:
-        mistakes.append(f"cause is empty: {event} needs what led to the quarantine, in words")
-    until = _until(params.get("until"), event, today, mistakes)
-    if event is None or mistakes:
-        raise InputError(
-            "form of ip_transition",
-            "; ".join(mistakes),
-            "a form without these",
-            "correct it and trigger again",
-        )
-    return Request(event, reason, until, cause or None)
-
-
-def _until(given: Any, event: Event | None, today: date, mistakes: list[str]) -> date | None:
-    text = str(given or "").strip()
-    if not text:
-        if event is Event.PAUSE:
-            mistakes.append("until is empty: a pause has an end")
-        return None
-    try:
-        until = date.fromisoformat(text)
-    except ValueError:
-        mistakes.append(f"until {text!r} is no date such as {today + timedelta(days=7)}")
-        return None
-    if event not in _DATES:
-        mistakes.append(f"until is given, but only {' and '.join(sorted(_DATES))} have one")
-    elif until <= today:
-        mistakes.append(f"until {until} is not after today, {today}")
-    elif until - today > LONGEST_PAUSE:
-        mistakes.append(f"until {until} is more than {LONGEST_PAUSE.days} days away: retire the IP instead")
-    return until
 
 
 def answer(

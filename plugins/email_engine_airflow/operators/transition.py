@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from email_engine.fleet.model import IpRecord
     from email_engine.store.transitions import Asking
-    from email_engine.warmup.by_hand import Answer, Request
+    from email_engine.warmup.by_hand import Answer
+    from email_engine.warmup.form import Request
     from email_engine.warmup.policy import Policy
 
 PIPELINE = "ip_transition"
@@ -53,7 +54,7 @@ class MoveIps(BaseOperator):
         from email_engine.lifecycle.scope import Scope, choose
         from email_engine.store import decisions, transitions
         from email_engine.store.ips import load_ips, lock_ips
-        from email_engine.warmup.by_hand import read_request
+        from email_engine.warmup.form import read_request
 
         scope, name = Scope(run.params["scope"]), run.params.get("name")
         tenants = {ip.tenant for ip in choose(load_ips(conn, day=run.as_of.date()), scope, name)}

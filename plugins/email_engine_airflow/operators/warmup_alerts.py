@@ -40,7 +40,8 @@ def tell_capacity(
     from email_engine.store.alerts import clear, raise_alert
     from email_engine.store.ips import load_ips
     from email_engine.store.observations import quotas
-    from email_engine.warmup.capacity import Place, capacity_words, plan_capacity
+    from email_engine.warmup.capacity import plan_capacity
+    from email_engine.warmup.seats import Place, capacity_words
 
     last_day = outcomes[-_ips(outcomes) :]
     tenant = last_day[0].observation.ip.tenant if last_day else ""

@@ -8,7 +8,8 @@ import pytest
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpState
 from email_engine.lifecycle.machine import TABLE, Cause, Event
-from email_engine.warmup.by_hand import Answer, Request, answer, read_request
+from email_engine.warmup.by_hand import Answer, answer
+from email_engine.warmup.form import Request, read_request
 from email_engine.warmup.observation import DnsHealth, IpObservation
 from email_engine.warmup.plan import Quotas
 from email_engine.warmup.policy_file import load_policy

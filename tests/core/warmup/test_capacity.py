@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from email_engine.fleet.model import IpState
-from email_engine.warmup.capacity import CapacityPlan, Place, capacity_words, plan_capacity
+from email_engine.warmup.capacity import plan_capacity
 from email_engine.warmup.observation import IpObservation, midnight
 from email_engine.warmup.plan import Quotas, plan_tenant
 from email_engine.warmup.policy_file import load_policy
+from email_engine.warmup.seats import CapacityPlan, Place, capacity_words
 from tests.core.warmup.worlds import DAY, NEXT, observation, sent
 
 POLICY = replace(load_policy(), providers={})
