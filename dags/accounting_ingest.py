@@ -6,7 +6,7 @@
 **What it does** For every MTA host one task: it lists the closed PowerMTA accounting files in the host's
 `accounting_dir` over SFTP (the `move-to` folder of the acct-file, where only closed files lie), takes those it has not
 seen, oldest first, and adds their delivered, bounced, deferred and complained recipients to `delivery_stats` by IP,
-mailbox provider and hour. Bounces and complaints are kept one by one in `delivery_events`, with campaign and a keyed
+mailbox provider and hour, and to their sums by UTC day in `delivery_days`, which judgement reads. Bounces and complaints are kept one by one in `delivery_events`, with campaign and a keyed
 hash of the recipient (key: `EMAIL_ENGINE_RECIPIENT_KEY`, or a file named by `EMAIL_ENGINE_RECIPIENT_KEY_FILE`, 16
 bytes at least, the same on every worker; without it they are kept without recipient). A complaint counts for the hour
 in which its mail was sent where it tells that (`counted_by` header or message), else for that of the report. What
@@ -17,8 +17,8 @@ of a file whose beginning was taken before, the rest counts.
 
 When a file was taken, `publish` starts what looks at new counts (asset `email-engine-accounting`).
 
-**What it changes** tables accounting_files, accounting_quarantine, delivery_stats, delivery_events, reply_texts and
-alerts. Nothing on the hosts; old files are PowerMTA's to delete. Rows of IPs outside the fleet are counted as rejected,
+**What it changes** tables accounting_files, accounting_quarantine, delivery_stats, delivery_days, delivery_events,
+reply_texts and alerts. Nothing on the hosts; old files are PowerMTA's to delete. Rows of IPs outside the fleet are counted as rejected,
 and on their file (`strangers`). Unreadable rows and rows dated in the future go to the quarantine with file, line and
 reason. A file with more than 1 % of them (`include/config/accounting.yaml`) is refused with an alert, and the next one is
 taken. A dry run reads and reports, and writes nothing.

@@ -6,7 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
+from email_engine.mta.accounting import Counts
 from email_engine.store import schema as s
+from email_engine.store.delivery_counts import add_counts
 
 SINCE = datetime(2026, 9, 1, tzinfo=UTC)
 
@@ -93,16 +95,17 @@ def add_ip(
 
 
 def add_delivery(conn: Connection, ip_id: int, day: datetime, tenant: str = "aurora", **counts: int) -> None:
-    """One row of accounting for noon of the day: delivered, bounced, deferred, complained."""
-    row = {"delivered": 0, "bounced": 0, "deferred": 0, "complained": 0} | counts
-    attempts = row["delivered"] + row["bounced"] + row["deferred"]
-    conn.execute(
-        insert(s.delivery_stats).values(
-            tenant=tenant,
-            ip_id=ip_id,
-            provider="gmail",
-            hour=day + timedelta(hours=12),
-            attempts=attempts,
-            **row,
-        )
-    )
+    """Accounting for noon of the day: delivered, bounced, deferred, complained."""
+    add_hour(conn, ip_id, day + timedelta(hours=12), tenant=tenant, **counts)
+
+
+def add_hour(
+    conn: Connection,
+    ip_id: int,
+    hour: datetime,
+    provider: str = "gmail",
+    tenant: str = "aurora",
+    **counts: Any,
+) -> None:
+    """Accounting of one hour, added by hour and by day: the fields of `Counts`."""
+    add_counts(conn, {(ip_id, tenant, provider, hour): Counts(**counts)})

@@ -6,14 +6,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
 from email_engine.commands import explain
 from email_engine.store import ips, schema, versions
 from email_engine.store.engine import Store
 from email_engine_airflow.operators.guard import GuardReputation, TenantsToGuard
 from tests.airflow_connections import engine_connection
-from tests.fleet_rows import add_host, add_ip, add_tenant
+from tests.fleet_rows import add_host, add_hour, add_ip, add_tenant
 
 TODAY = date(2026, 11, 10)
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
@@ -48,14 +48,8 @@ def guard(at: datetime = NOON, dry_run: bool = False) -> dict[str, Any]:
 
 
 def deliver(store: Store, ip_id: int, provider: str = "gmail", hour: datetime = NOON, **columns: Any) -> None:
-    row = {"delivered": 0, "bounced": 0, "deferred": 0, "complained": 0} | columns
-    attempts = row["delivered"] + row["bounced"] + row["deferred"]
     with store.session("*") as conn:
-        conn.execute(
-            insert(schema.delivery_stats).values(
-                tenant="aurora", ip_id=ip_id, provider=provider, hour=hour, attempts=attempts, **row
-            )
-        )
+        add_hour(conn, ip_id, hour, provider, **columns)
 
 
 def rows(store: Store, table: Any) -> list[Mapping[str, Any]]:

@@ -3,8 +3,6 @@
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import insert
-
 from email_engine.fleet.model import MtaHost
 from email_engine.fleet.providers import shipped_providers
 from email_engine.mta.guard import Grounds, find_breaches
@@ -22,7 +20,7 @@ from lab.clock import Clock
 from lab.powermta.commands import run_command
 from lab.powermta.host import Host
 from lab.powermta.recipients import Recipients
-from tests.fleet_rows import add_host, add_ip, add_tenant
+from tests.fleet_rows import add_host, add_hour, add_ip, add_tenant
 
 LAST = date(2026, 11, 20)
 POLICY, DEPLOY = load_policy(), shipped_policy()
@@ -30,19 +28,11 @@ MTA = MtaHost("mta-1", "powermta_mta-1", "5.0r5")
 
 
 def mail(store: Store, ip_id: int, day: date, provider: str, delivered: int, pressed: int) -> None:
-    row = {
-        "delivered": delivered,
-        "bounced": 0,
-        "deferred": pressed,
-        "complained": 0,
-        "attempts": delivered + pressed,
-    }
+    meanings = {"rate": pressed} if pressed else {}
     with store.session("*") as conn:
-        conn.execute(
-            insert(schema.delivery_stats).values(
-                tenant="aurora", ip_id=ip_id, provider=provider, hour=midnight(day) + timedelta(hours=12),
-                deferral_meanings={"rate": pressed} if pressed else {}, **row,
-            )
+        add_hour(
+            conn, ip_id, midnight(day) + timedelta(hours=12), provider, delivered=delivered, deferred=pressed,
+            deferral_meanings=meanings,
         )  # fmt: skip
 
 

@@ -1,7 +1,9 @@
 """Migrations make exactly the schema, once, also when two run at the same time."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime
 from itertools import count
 
 import psycopg
@@ -9,12 +11,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, make_url, text
+from sqlalchemy import Connection, create_engine, insert, make_url, select, text
 
 from email_engine.errors import AccessDenied, Unreachable
 from email_engine.store.engine import Store
 from email_engine.store.migrate import alembic_config, prepare_role, upgrade
-from email_engine.store.schema import SCHEMA, TENANT_TABLES, metadata
+from email_engine.store.schema import SCHEMA, TENANT_TABLES, delivery_days, delivery_stats, metadata
+from tests.fleet_rows import add_host, add_ip, add_tenant
 
 _numbers = count(1)
 CATALOGUE = {
@@ -101,6 +104,39 @@ def test_two_upgrades_at_once_both_succeed(empty_url: str) -> None:
     with store.session() as conn:
         assert conn.execute(text("SELECT count(*) FROM email_engine.alembic_version")).scalar_one() == 1
     store.dispose()
+
+
+def test_the_days_of_accounting_that_was_there_before_are_summed(empty_url: str) -> None:
+    upgrade(empty_url, "0014")
+    hours = [
+        ("gmail", "2026-11-01 00:00+00", 5, '{"rate": 2}'),
+        ("gmail", "2026-11-02 00:59+01", 7, '{"rate": 1, "system": 3}'),
+        ("gmail", "2026-11-02 00:00+00", 9, "{}"),
+        ("yahoo", "2026-11-01 12:00+00", 1, "{}"),
+    ]
+    store = Store(empty_url)
+    with store.session("*") as conn:
+        add_tenant(conn)
+        add_host(conn)
+        ip_id = add_ip(conn, 1)
+        for provider, hour, delivered, meanings in hours:
+            conn.execute(
+                insert(delivery_stats).values(
+                    tenant="aurora", ip_id=ip_id, provider=provider, hour=datetime.fromisoformat(hour), attempts=delivered,
+                    delivered=delivered, bounced=0, deferred=0, complained=0, deferral_meanings=json.loads(meanings),
+                )
+            )  # fmt: skip
+    upgrade(empty_url)
+    d = delivery_days.c
+    columns = (d.tenant, d.provider, d.day, d.attempts, d.delivered, d.deferral_meanings, d.named_lists)
+    with store.session("aurora") as conn:
+        rows = conn.execute(select(*columns).order_by(d.provider, d.day)).all()
+    store.dispose()
+    assert [tuple(row) for row in rows] == [
+        ("aurora", "gmail", date(2026, 11, 1), 12, 12, {"rate": 3, "system": 3}, {}),
+        ("aurora", "gmail", date(2026, 11, 2), 9, 9, {}, {}),
+        ("aurora", "yahoo", date(2026, 11, 1), 1, 1, {}, {}),
+    ]
 
 
 def test_a_failed_upgrade_leaves_nothing_behind(empty_url: str) -> None:

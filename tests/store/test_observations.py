@@ -15,7 +15,7 @@ from email_engine.store.observations import observe, quotas
 from email_engine.warmup.ladders import UNBOUND
 from email_engine.warmup.observation import DnsHealth, IpObservation
 from email_engine.warmup.policy_file import load_policy
-from tests.fleet_rows import add_delivery
+from tests.fleet_rows import add_delivery, add_hour
 
 DAY = date(2026, 11, 10)
 START = datetime(2026, 11, 10, tzinfo=UTC)
@@ -40,12 +40,7 @@ def test_accounting_is_summed_by_utc_day_over_providers_for_30_days(
         ]
         rows += [("gmail", START - timedelta(days=29), 3), ("gmail", START - timedelta(days=29) - HOUR, 1000)]
         for provider, hour, delivered in rows:
-            conn.execute(
-                insert(schema.delivery_stats).values(
-                    tenant="aurora", ip_id=ip_id, provider=provider, hour=hour, attempts=delivered,
-                    delivered=delivered, bounced=0, deferred=0, complained=0,
-                )
-            )  # fmt: skip
+            add_hour(conn, ip_id, hour, provider, delivered=delivered)
     assert see(store).days == (
         DayCounts(DAY - timedelta(days=29), 3),
         DayCounts(DAY - timedelta(days=1), 7),
@@ -239,13 +234,8 @@ def test_quotas_are_the_tenants_and_its_streams(store: Store, two_tenants: Simpl
 
 
 def deliver(store: Store, ip_id: int, provider: str, hour: datetime, **columns: Any) -> None:
-    row = {"delivered": 0, "bounced": 0, "deferred": 0, "complained": 0} | columns
     with store.session("*") as conn:
-        attempts = row["delivered"] + row["bounced"] + row["deferred"]
-        statement = insert(schema.delivery_stats).values(
-            tenant="aurora", ip_id=ip_id, provider=provider, hour=hour, attempts=attempts, **row
-        )
-        conn.execute(statement)
+        add_hour(conn, ip_id, hour, provider, **columns)
 
 
 def test_replies_count_by_what_they_mean(store: Store, two_tenants: SimpleNamespace) -> None:

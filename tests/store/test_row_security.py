@@ -39,6 +39,10 @@ def fill(conn: Connection, tenant: str, ip_id: int) -> None:
             "ip_id": ip_id, "provider": "gmail", "hour": NOON, "attempts": 1, "delivered": 1, "bounced": 0,
             "deferred": 0, "complained": 0,
         },
+        s.delivery_days: {
+            "ip_id": ip_id, "provider": "gmail", "day": NOON.date(), "attempts": 1, "delivered": 1, "bounced": 0,
+            "deferred": 0, "complained": 0,
+        },
         s.dns_checks: {
             "ip_id": ip_id, "subject": "x", "check_id": "spf", "status": "ok", "severity": "error", "observed": "",
             "expected": "", "remedy": "", "checked_at": NOON,

@@ -1,19 +1,18 @@
-"""Days of delivery_stats as counts: per IP, and per IP and mailbox provider."""
+"""Rows of delivery_days as counts: per IP, and per IP and mailbox provider."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Date, Integer, Row, cast, func, select
+from sqlalchemy import ColumnElement, Connection, Integer, Row, cast, func, select
 
 from email_engine.fleet.traffic import DayCounts
-from email_engine.store.schema import delivery_stats
-from email_engine.warmup.observation import PROVIDER_DAYS, WINDOW_DAYS, midnight
+from email_engine.store.schema import delivery_days
+from email_engine.warmup.observation import PROVIDER_DAYS, WINDOW_DAYS
 
-_STATS = delivery_stats.c
-_DAY = cast(func.timezone("UTC", _STATS.hour), Date).label("day")
-_NAMED = _STATS.named_lists != cast({}, _STATS.named_lists.type)
+_DAYS = delivery_days.c
+_NAMED = _DAYS.named_lists != cast({}, _DAYS.named_lists.type)
 
 
 def _meaning(column: ColumnElement[Any], *meanings: str) -> ColumnElement[int]:
@@ -22,19 +21,18 @@ def _meaning(column: ColumnElement[Any], *meanings: str) -> ColumnElement[int]:
 
 
 _SUMS = (
-    *(func.sum(_STATS[name]).label(name) for name in ("delivered", "bounced", "deferred", "complained")),
-    _meaning(_STATS.bounce_meanings, "reputation").label("blocked"),
-    _meaning(_STATS.deferral_meanings, "reputation", "rate").label("pressed"),
+    *(func.sum(_DAYS[name]).label(name) for name in ("delivered", "bounced", "deferred", "complained")),
+    _meaning(_DAYS.bounce_meanings, "reputation").label("blocked"),
+    _meaning(_DAYS.deferral_meanings, "reputation", "rate").label("pressed"),
 )
 
 
 def _rows(conn: Connection, tenant: str, first: date, last: date, *keys: Any) -> Iterator[Row[Any]]:
     query = (
-        select(*keys, _DAY, *_SUMS)
-        .where(_STATS.tenant == tenant, _STATS.hour >= midnight(first))
-        .where(_STATS.hour < midnight(last + timedelta(days=1)))
-        .group_by(*keys, _DAY)
-        .order_by(*keys, _DAY)
+        select(*keys, _DAYS.day, *_SUMS)
+        .where(_DAYS.tenant == tenant, _DAYS.day.between(first, last))
+        .group_by(*keys, _DAYS.day)
+        .order_by(*keys, _DAYS.day)
     )
     yield from conn.execute(query)
 
@@ -62,7 +60,7 @@ def days_of_ips(
     first = day - timedelta(days=WINDOW_DAYS - 1)
     named = _named(conn, tenant, first, day, grave)
     found: dict[int, list[DayCounts]] = defaultdict(list)
-    for row in _rows(conn, tenant, first, day, _STATS.ip_id):
+    for row in _rows(conn, tenant, first, day, _DAYS.ip_id):
         found[row.ip_id].append(_counts(row, *named.get((row.ip_id, row.day), (0, 0))))
     return {ip_id: tuple(days) for ip_id, days in found.items()}
 
@@ -71,7 +69,7 @@ def days_by_provider(conn: Connection, tenant: str, day: date) -> dict[int, dict
     """The last 14 days of each IP by mailbox provider; names of lists are not looked at."""
     first = day - timedelta(days=PROVIDER_DAYS - 1)
     found: dict[int, dict[str, list[DayCounts]]] = defaultdict(lambda: defaultdict(list))
-    for row in _rows(conn, tenant, first, day, _STATS.ip_id, _STATS.provider):
+    for row in _rows(conn, tenant, first, day, _DAYS.ip_id, _DAYS.provider):
         found[row.ip_id][row.provider].append(_counts(row))
     return {
         ip_id: {provider: tuple(days) for provider, days in providers.items()}
@@ -83,10 +81,9 @@ def _named(
     conn: Connection, tenant: str, first: date, last: date, grave: Collection[str]
 ) -> dict[tuple[int, date], tuple[int, int]]:
     """Replies that named a block list, and those that named a grave one, by IP and day: they are rare."""
-    query = select(_STATS.ip_id, _DAY, _STATS.named_lists).where(
-        _STATS.tenant == tenant, _STATS.hour >= midnight(first),
-        _STATS.hour < midnight(last + timedelta(days=1)), _NAMED,
-    )  # fmt: skip
+    query = select(_DAYS.ip_id, _DAYS.day, _DAYS.named_lists).where(
+        _DAYS.tenant == tenant, _DAYS.day.between(first, last), _NAMED
+    )
     found: dict[tuple[int, date], tuple[int, int]] = {}
     for row in conn.execute(query):
         named, worse = found.get((row.ip_id, row.day), (0, 0))

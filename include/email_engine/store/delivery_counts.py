@@ -1,19 +1,21 @@
-"""Counts of accounting files, joined to the IPs of the fleet and added to delivery_stats."""
+"""Counts of accounting files, joined to the IPs of the fleet and added by hour (delivery_stats) and by day (delivery_days)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from ipaddress import ip_address
+from typing import TypeVar
 
-from sqlalchemy import Connection, TextClause, bindparam, column, func, select, text
+from sqlalchemy import Connection, Table, TextClause, bindparam, column, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from email_engine.mta.accounting import Counts, Source
 from email_engine.mta.accounting_values import TALLIES
-from email_engine.store.schema import delivery_stats, ips
+from email_engine.store.schema import delivery_days, delivery_stats, ips
 
 Rows = dict[tuple[int, str, str, datetime], Counts]
 """Counts by IP id, tenant, provider and hour."""
+Time = TypeVar("Time", bound=date)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,44 +54,54 @@ def _short(address: str) -> str:
         return address
 
 
-def _merged(name: str) -> TextClause:
+def _merged(table: Table, name: str) -> TextClause:
     """The sum of both sides of a column of words to counts."""
-    return text(_SUM.replace("COLUMN", name))
+    return text(_SUM.replace("TABLE", table.name).replace("COLUMN", name))
 
 
 _SUM = """
 (SELECT coalesce(jsonb_object_agg(key, n), '{}'::jsonb) FROM (SELECT key, sum(value::int) AS n FROM (
-    SELECT * FROM jsonb_each_text(delivery_stats.COLUMN) UNION ALL SELECT * FROM jsonb_each_text(excluded.COLUMN)
+    SELECT * FROM jsonb_each_text(TABLE.COLUMN) UNION ALL SELECT * FROM jsonb_each_text(excluded.COLUMN)
 ) AS both_sides GROUP BY key) AS summed)
 """
 
 
 def add_counts(conn: Connection, rows: Mapping[tuple[int, str, str, datetime], Counts]) -> None:
+    """By hour and, as their sums, by UTC day."""
+    days: dict[tuple[int, str, str, date], Counts] = {}
+    for (ip_id, tenant, provider, hour), counts in rows.items():
+        days.setdefault((ip_id, tenant, provider, hour.astimezone(UTC).date()), Counts()).add(counts)
+    if rows:
+        _add(conn, delivery_stats, "hour", rows)
+        _add(conn, delivery_days, "day", days)
+
+
+def _add(
+    conn: Connection, table: Table, time: str, rows: Mapping[tuple[int, str, str, Time], Counts]
+) -> None:
     """One statement for a whole file, which has thousands of rows on a busy host; in the order of the key, so that two
-    hosts' files can never wait for each other in a circle."""
-    if not rows:
-        return
+    hosts' files can never wait for each other in a circle. `time`: the column of the hour or day."""
     counted = ("attempts", "delivered", "bounced", "deferred", "complained")
-    names = ("ip_id", "tenant", "provider", "hour", *counted, *TALLIES)
+    names = ("ip_id", "tenant", "provider", time, *counted, *TALLIES)
     given = [
         {
             "ip_id": ip_id,
             "tenant": tenant,
             "provider": provider,
-            "hour": hour.isoformat(),
+            time: at.isoformat(),
             **{name: getattr(counts, name) for name in (*counted, *TALLIES)},
         }
-        for (ip_id, tenant, provider, hour), counts in sorted(rows.items(), key=lambda item: item[0])
+        for (ip_id, tenant, provider, at), counts in sorted(rows.items(), key=lambda item: item[0])
     ]
-    table = func.jsonb_to_recordset(bindparam("rows", type_=JSONB)).table_valued(
-        *(column(name, delivery_stats.c[name].type) for name in names), name="given"
+    source = func.jsonb_to_recordset(bindparam("rows", type_=JSONB)).table_valued(
+        *(column(name, table.c[name].type) for name in names), name="given"
     )
-    statement = insert(delivery_stats).from_select(names, select(table.render_derived(with_types=True)))
-    sums = {name: delivery_stats.c[name] + statement.excluded[name] for name in counted}
+    statement = insert(table).from_select(names, select(source.render_derived(with_types=True)))
+    sums = {name: table.c[name] + statement.excluded[name] for name in counted}
     conn.execute(
         statement.on_conflict_do_update(
-            index_elements=["ip_id", "provider", "hour"],
-            set_={**sums, **{name: _merged(name) for name in TALLIES}},
+            index_elements=["ip_id", "provider", time],
+            set_={**sums, **{name: _merged(table, name) for name in TALLIES}},
         ),
         {"rows": given},
     )

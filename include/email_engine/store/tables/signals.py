@@ -1,10 +1,13 @@
 """What was observed: accounting, block lists, DNS."""
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     ForeignKey,
     Index,
     Integer,
@@ -89,6 +92,18 @@ delivery_events = Table(
     Index("ix_delivery_events_recipient_hash", "recipient_hash"),
 )
 
+
+def _counts() -> tuple[Column[Any] | CheckConstraint, ...]:
+    """What is counted of one IP at one mailbox provider."""
+    numbers = ("attempts", "delivered", "bounced", "deferred", "complained")
+    words = ("bounce_categories", "bounce_meanings", "deferral_meanings", "named_lists")
+    return (
+        *(Column(name, Integer, nullable=False) for name in numbers),
+        *(Column(name, JSONB, nullable=False, server_default="{}") for name in words),
+        CheckConstraint(" AND ".join(f"{name} >= 0" for name in numbers), name="counts_not_negative"),
+    )
+
+
 delivery_stats = Table(
     "delivery_stats",
     metadata,
@@ -97,21 +112,23 @@ delivery_stats = Table(
     of_ip(),
     Column("provider", Text, nullable=False),
     moment("hour", nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("delivered", Integer, nullable=False),
-    Column("bounced", Integer, nullable=False),
-    Column("deferred", Integer, nullable=False),
-    Column("complained", Integer, nullable=False),
-    Column("bounce_categories", JSONB, nullable=False, server_default="{}"),
-    Column("bounce_meanings", JSONB, nullable=False, server_default="{}"),
-    Column("deferral_meanings", JSONB, nullable=False, server_default="{}"),
-    Column("named_lists", JSONB, nullable=False, server_default="{}"),
+    *_counts(),
     UniqueConstraint("ip_id", "provider", "hour"),
-    CheckConstraint(
-        "attempts >= 0 AND delivered >= 0 AND bounced >= 0 AND deferred >= 0 AND complained >= 0",
-        name="counts_not_negative",
-    ),
     Index("ix_delivery_stats_hour", "hour"),
+)
+
+# The sums of delivery_stats by UTC day, kept by the same transaction: judgement reads 30 days of every IP.
+delivery_days = Table(
+    "delivery_days",
+    metadata,
+    row_id(),
+    of_tenant(),
+    of_ip(),
+    Column("provider", Text, nullable=False),
+    Column("day", Date, nullable=False),
+    *_counts(),
+    UniqueConstraint("ip_id", "provider", "day"),
+    Index("ix_delivery_days_tenant_day", "tenant", "day"),
 )
 
 reply_texts = Table(
