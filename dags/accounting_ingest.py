@@ -4,29 +4,31 @@
 **When** every 15 minutes, and by hand.
 
 **What it does** For every MTA host one task: it lists the closed PowerMTA accounting files in the host's
-`accounting_dir` over SFTP (the `move-to` folder of the acct-file, where only closed files lie), takes those it has not
-seen, oldest first, and adds their delivered, bounced, deferred and complained recipients to `delivery_stats` by IP,
-mailbox provider and hour, and to their sums by UTC day in `delivery_days`, which judgement reads. Bounces and complaints are kept one by one in `delivery_events`, with campaign and a keyed
-hash of the recipient (key: `EMAIL_ENGINE_RECIPIENT_KEY`, or a file named by `EMAIL_ENGINE_RECIPIENT_KEY_FILE`, 16
-bytes at least, the same on every worker; without it they are kept without recipient). A complaint counts for the hour
-in which its mail was sent where it tells that (`counted_by` header or message), else for that of the report. What
-receivers mean by their replies (`include/config/lexicon.yaml`) counts in `bounce_meanings`, `deferral_meanings` and
-`named_lists`; each wording stands once in `reply_texts`, and more than 5 % of unknown ones raise an alert. A file
-is known by its content and taken whole or not at all, so nothing counts twice, whatever is killed, cleared or copied;
-of a file whose beginning was taken before, the rest counts.
+`accounting_dir` over SFTP (the `move-to` folder of the acct-file, where only closed files lie), takes those it has
+not seen, oldest first, and adds their delivered, bounced, deferred and complained recipients to `delivery_stats` by
+IP, mailbox provider and hour, and to their sums by UTC day in `delivery_days`, which judgement reads. Bounces and
+complaints are kept one by one in `delivery_events`, with campaign and a keyed hash of the recipient (key:
+`EMAIL_ENGINE_RECIPIENT_KEY`, or a file named by `EMAIL_ENGINE_RECIPIENT_KEY_FILE`, 16 bytes at least, the same on
+every worker; without it they are kept without recipient). A complaint counts for the hour in which its mail was sent
+where it tells that (`counted_by` header or message), else for that of the report. What receivers mean by their
+replies (`include/config/lexicon.yaml`) counts in `bounce_meanings`, `deferral_meanings` and `named_lists`; each
+wording stands once in `reply_texts`, and more than 5 % of unknown ones raise an alert. A file is known by its content
+and taken whole or not at all, so nothing counts twice, whatever is killed, cleared or copied; of a file whose
+beginning was taken before, the rest counts.
 
 When a file was taken, `publish` starts what looks at new counts (asset `email-engine-accounting`).
 
 **What it changes** tables accounting_files, accounting_quarantine, delivery_stats, delivery_days, delivery_events,
-reply_texts and alerts. Nothing on the hosts; old files are PowerMTA's to delete. Rows of IPs outside the fleet are counted as rejected,
-and on their file (`strangers`). Unreadable rows and rows dated in the future go to the quarantine with file, line and
-reason. A file with more than 1 % of them (`include/config/accounting.yaml`) is refused with an alert, and the next one is
-taken. A dry run reads and reports, and writes nothing.
+reply_texts and alerts. Nothing on the hosts; old files are PowerMTA's to delete. Rows of IPs outside the fleet are
+counted as rejected, and on their file (`strangers`). Unreadable rows and rows dated in the future go to the
+quarantine with file, line and reason. A file with more than 1 % of them (`include/config/accounting.yaml`) is refused
+with an alert, and the next one is taken. A dry run reads and reports, and writes nothing.
 
-**If it fails** the failed task's log names the host and the next step; the other hosts go on, and the next run catches
-up. `Unreachable`: is the host up, is its SSH open to this worker? `AccessDenied` or a changed host key: see the
-connection `powermta_<host>` (its test button says more). A refused file: the alert names its first bad lines; mend the
-`record-fields` of the acct-file; what was refused stays out of the counts, and the warm-up holds for its day.
+**If it fails** the failed task's log names the host and the next step; the other hosts go on, and the next run
+catches up. `Unreachable`: is the host up, is its SSH open to this worker? `AccessDenied` or a changed host key: see
+the connection `powermta_<host>` (its test button says more). A refused file: the alert names its first bad lines;
+mend the `record-fields` of the acct-file; what was refused stays out of the counts, and the warm-up holds from the
+file before it on.
 Clearing any task is safe.
 """
 

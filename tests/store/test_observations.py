@@ -15,7 +15,7 @@ from email_engine.store.observations import observe, quotas
 from email_engine.warmup.ladders import UNBOUND
 from email_engine.warmup.observation import DnsHealth, IpObservation
 from email_engine.warmup.policy_file import load_policy
-from tests.fleet_rows import add_delivery, add_hour
+from tests.fleet_rows import add_delivery, add_host, add_hour
 
 DAY = date(2026, 11, 10)
 START = datetime(2026, 11, 10, tzinfo=UTC)
@@ -74,24 +74,50 @@ def test_only_files_that_were_taken_make_a_host_fresh(
     assert see(store).fresh_through == (START if fresh else None)
 
 
+MINUTES = 1 / 60
+A_DAY_AFTER = 24 + 5 * MINUTES
+"""When the file of a whole day was closed."""
+
+
 @pytest.mark.parametrize(
-    ("refused_at", "known_until"),
-    [(10, 10), (23, 23), (-3, 25)],
-    ids=["in the morning", "in the last hour", "the day before"],
-)
-def test_a_refused_file_leaves_the_rest_of_its_day_unknown(
-    store: Store, two_tenants: SimpleNamespace, refused_at: int, known_until: int
+    ("files", "known_until"),
+    [
+        ([("taken", 9), ("refused", 10), ("taken", 25)], 9),
+        ([("taken", 9), ("duplicate", 22), ("refused", 23), ("taken", 25)], 22),
+        ([("taken", 9), ("refused", 10), ("refused", 11), ("taken", 25)], 9),
+        ([("taken", 9), ("refused", 10), ("taken", 11), ("refused", 12), ("taken", 25)], 9),
+        ([("taken", 5 * MINUTES), ("refused", A_DAY_AFTER), ("taken", 25)], 5 * MINUTES),
+        ([("refused", A_DAY_AFTER), ("taken", 25)], 0),
+        ([("refused", 10), ("taken", 25)], -24),
+        ([("taken", -4), ("refused", -3), ("taken", 25)], 25),
+        ([("taken", -4), ("refused", 5 * MINUTES), ("taken", 25)], -4),
+        ([("taken", 49), ("refused", 50), ("taken", 51)], 49),
+        ([("refused", 98), ("taken", 99)], 72),
+        ([("refused", 10, "mta-2"), ("taken", 9, "mta-2"), ("taken", 25)], 25),
+        ([("taken", 9), ("taken", 22, "mta-2"), ("refused", 23), ("taken", 25)], 9),
+    ],
+    ids=[
+        "in the morning", "after a copy", "twice in a row", "twice", "of the whole day, closed after it",
+        "of the whole day, the first of its host", "the first of its host", "the day before",
+        "of the evening before, closed after midnight", "days later", "days later, the first of its host",
+        "another host's", "after another host's",
+    ],
+)  # fmt: skip
+def test_a_refused_file_leaves_the_time_since_the_file_before_it_unknown(
+    store: Store, two_tenants: SimpleNamespace, files: list[tuple[Any, ...]], known_until: float
 ) -> None:
     """Also when later files were taken and the folder was looked at: what it says is counted nowhere."""
     with store.session("*") as conn:
-        for status, hour in (("taken", 25), ("refused", refused_at)):
+        add_host(conn, "mta-2")
+        for status, hour, *host in files:
+            name = f"{status}-{hour}"
             conn.execute(
                 insert(schema.accounting_files).values(
-                    mta_host="mta-1", name=status, size=1, digest=status, records=1, rejected=0, status=status,
-                    modified=int((START + hour * HOUR).timestamp()),
+                    mta_host=host[0] if host else "mta-1", name=name, size=1, digest=name, records=1, rejected=0,
+                    status=status, modified=round((START + hour * HOUR).timestamp()),
                 )
             )  # fmt: skip
-    assert see(store).fresh_through == START + known_until * HOUR
+    assert see(store).fresh_through == START + timedelta(seconds=round(known_until * 3600))
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def _allowances(conn: Connection, tenant: str, day: date) -> dict[int, dict[str,
 
 def _fresh_through(conn: Connection, day: date) -> dict[str, datetime]:
     """Up to when each host's accounting of the UTC `day` is known: its newest file that was taken, or the last good look at
-    its folder; but only up to the first file of the day that was refused, since what it says is unknown."""
+    its folder; but only up to the first gap."""
     files, hosts = s.accounting_files.c, s.mta_hosts.c
     query = (
         select(files.mta_host, func.max(files.modified))
@@ -125,13 +125,35 @@ def _fresh_through(conn: Connection, day: date) -> dict[str, datetime]:
     looked = select(hosts.name, hosts.accounting_checked_at).where(hosts.accounting_checked_at.is_not(None))
     for row in conn.execute(looked):
         newest[row[0]] = max(row[1], newest.get(row[0], row[1]))
-    refused = (
-        select(files.mta_host, func.min(files.modified))
-        .where(files.status == "refused", files.modified >= int(midnight(day).timestamp()))
-        .group_by(files.mta_host)
-    )
-    gaps = {row[0]: datetime.fromtimestamp(row[1], UTC) for row in conn.execute(refused)}
+    gaps = _gaps(conn, day)
     return {name: min(at, gaps.get(name, at)) for name, at in newest.items()}
+
+
+def _gaps(conn: Connection, day: date) -> dict[str, datetime]:
+    """From when on accounting is missing, by host, as far as it matters to the UTC `day`.
+
+    What a refused file says is unknown, and it tells of the time since the file before it; without one, it may tell of all of
+    the day before it was closed."""
+    files, before = s.accounting_files.c, s.accounting_files.alias("before").c
+    earlier = (
+        select(func.max(before.modified))
+        .where(
+            before.mta_host == files.mta_host, before.status != "refused", before.modified < files.modified
+        )
+        .scalar_subquery()
+    )
+    refused = select(files.mta_host, files.modified, earlier.label("known")).where(
+        files.status == "refused", files.modified >= int(midnight(day).timestamp())
+    )
+    gaps: dict[str, datetime] = {}
+    for row in conn.execute(refused):
+        if row.known is None:
+            closed = datetime.fromtimestamp(row.modified, UTC)
+            since = midnight(closed.date() - timedelta(days=1))
+        else:
+            since = datetime.fromtimestamp(row.known, UTC)
+        gaps[row.mta_host] = min(since, gaps.get(row.mta_host, since))
+    return gaps
 
 
 def _last_listed(conn: Connection, tenant: str) -> dict[int, datetime]:
