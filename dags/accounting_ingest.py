@@ -39,8 +39,9 @@ from airflow.sdk import DAG, Param, TriggerRule
 
 from email_engine_airflow.assets import ACCOUNTING
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
-from email_engine_airflow.operators.accounting import IngestHost, ListMtaHosts, PublishAccounting
+from email_engine_airflow.operators.accounting import IngestHost, ListMtaHosts
 from email_engine_airflow.operators.alerts import SendAlerts
+from email_engine_airflow.operators.publish import PublishAccounting
 
 with DAG(
     dag_id="accounting_ingest",

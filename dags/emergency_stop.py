@@ -32,7 +32,7 @@ from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifie
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.brake import ApplyBrakes
 from email_engine_airflow.operators.emergency import PullTheBrake
-from email_engine_airflow.operators.warmup import PublishAllowances
+from email_engine_airflow.operators.publish import PublishAllowances
 
 with DAG(
     dag_id="emergency_stop",

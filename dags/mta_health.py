@@ -45,7 +45,7 @@ from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.brake import ApplyBrakes
 from email_engine_airflow.operators.health import CheckHost, FindBrakes
 from email_engine_airflow.operators.history import RecordHistory
-from email_engine_airflow.operators.warmup import PublishAllowances
+from email_engine_airflow.operators.publish import PublishAllowances
 
 with DAG(
     dag_id="mta_health",

@@ -31,7 +31,8 @@ from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifie
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.brake import ApplyBrakes
 from email_engine_airflow.operators.guard import GuardReputation, TenantsToGuard
-from email_engine_airflow.operators.warmup import HostsToHold, PublishAllowances
+from email_engine_airflow.operators.publish import PublishAllowances
+from email_engine_airflow.operators.warmup import HostsToHold
 
 with DAG(
     dag_id="reputation_guard",

@@ -34,10 +34,10 @@ from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifie
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.brake import ApplyBrakes
 from email_engine_airflow.operators.fleet import SyncFleet
+from email_engine_airflow.operators.publish import PublishAllowances
 from email_engine_airflow.operators.warmup import (
     DecideWarmup,
     HostsToHold,
-    PublishAllowances,
     TenantsToDecide,
 )
 

@@ -18,7 +18,8 @@ from email_engine.errors import EngineError, InputError, Unreachable
 from email_engine.store import schema as s
 from email_engine.store.engine import Store
 from email_engine_airflow.hooks.powermta import PowerMtaHook
-from email_engine_airflow.operators.accounting import IngestHost, ListMtaHosts, PublishAccounting
+from email_engine_airflow.operators.accounting import IngestHost, ListMtaHosts
+from email_engine_airflow.operators.publish import PublishAccounting
 from tests.airflow_connections import engine_connection
 from tests.fleet_rows import add_host, add_ip, add_tenant
 from tests.integration.ssh_host import SshHost

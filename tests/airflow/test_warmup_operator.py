@@ -11,10 +11,10 @@ from sqlalchemy import insert, select, text, update
 
 from email_engine.store import brakes, ips, schema
 from email_engine.store.engine import Store
+from email_engine_airflow.operators.publish import PublishAllowances
 from email_engine_airflow.operators.warmup import (
     DecideWarmup,
     HostsToHold,
-    PublishAllowances,
     TenantsToDecide,
 )
 from tests.airflow_connections import engine_connection

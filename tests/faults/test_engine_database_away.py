@@ -23,8 +23,9 @@ from email_engine_airflow.operators.dnsauth import CheckDns, TenantsToCheck
 from email_engine_airflow.operators.emergency import PullTheBrake
 from email_engine_airflow.operators.health import CheckHost, FindBrakes
 from email_engine_airflow.operators.listings import DecideListings
+from email_engine_airflow.operators.publish import PublishAllowances
 from email_engine_airflow.operators.quotas import ListMailwizz, SyncQuotas
-from email_engine_airflow.operators.warmup import DecideWarmup, HostsToHold, PublishAllowances
+from email_engine_airflow.operators.warmup import DecideWarmup, HostsToHold
 from lab.testing import RunningLab
 from tests.faults.evidence import everything, failure
 from tests.postgres_fixtures import PASSWORD

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowSkipException
 
 from email_engine_airflow.run import Run, current_run
 
@@ -143,35 +142,6 @@ class IngestHost(BaseOperator):
             return Taken(REFUSED, 0, 0, str(error))
         refused = summary.rejected_rate > reading.policy.largest_rejected_rate
         return Taken(REFUSED if refused else TAKEN, summary.records, summary.rejected_rows, "dry run")
-
-
-class PublishAccounting(BaseOperator):
-    """Starts what looks at new counts (its `outlets`) if this run took a file; otherwise it is skipped.
-
-    It reads the database, not the tasks' results: after a crash a cleared task still publishes."""
-
-    def __init__(self, *, engine_conn_id: str = "email_engine_db", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.engine_conn_id = engine_conn_id
-
-    def execute(self, context: Any) -> int:
-        from email_engine.store.delivery import taken_by
-        from email_engine_airflow.hooks.engine_db import EngineDbHook
-
-        run = current_run(context)
-        if run.dry_run:
-            raise AirflowSkipException("dry run: nothing is published")
-        store = EngineDbHook(self.engine_conn_id).get_conn()
-        try:
-            with store.session(tenant="*") as conn:
-                files = taken_by(conn, run.dag_id, run.run_id)
-        finally:
-            store.dispose()
-        if not files:
-            raise AirflowSkipException("no file was taken")
-        for outlet in self.outlets:
-            context["outlet_events"][outlet].extra = {"files": files}
-        return files
 
 
 def _host(conn: Any, name: str) -> tuple[str, str]:

@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowSkipException
 
 from email_engine_airflow.run import Run, current_run
 
@@ -145,35 +144,6 @@ class HostsToHold(BaseOperator):
         finally:
             store.dispose()
         return sorted(waiting)
-
-
-class PublishAllowances(BaseOperator):
-    """Starts what follows allowances (its `outlets`) if this run made a new fleet version; otherwise it is skipped.
-
-    It reads the database, not the tasks' results: after a crash a cleared task still publishes."""
-
-    def __init__(self, *, engine_conn_id: str = "email_engine_db", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.engine_conn_id = engine_conn_id
-
-    def execute(self, context: Any) -> int:
-        from email_engine.store.versions import made_by
-        from email_engine_airflow.hooks.engine_db import EngineDbHook
-
-        run = current_run(context)
-        if run.dry_run:
-            raise AirflowSkipException("dry run: nothing is published")
-        store = EngineDbHook(self.engine_conn_id).get_conn()
-        try:
-            with store.session(tenant="*") as conn:
-                version = made_by(conn, run.dag_id, run.run_id)
-        finally:
-            store.dispose()
-        if version is None:
-            raise AirflowSkipException("nothing changed")
-        for outlet in self.outlets:
-            context["outlet_events"][outlet].extra = {"fleet_version": version}
-        return version
 
 
 def _require_over(run: Run) -> None:

@@ -1,0 +1,68 @@
+"""The last step of a pipeline that others follow: its asset, if this run changed something."""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
+
+from email_engine_airflow.run import Run, current_run
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+class Publish(BaseOperator):
+    """Starts what follows its `outlets` with what this run left in the database; skipped if that is nothing.
+
+    It reads the database, not the tasks' results: after a crash a cleared task still publishes."""
+
+    told_as: ClassVar[str]
+    nothing: ClassVar[str]
+
+    def __init__(self, *, engine_conn_id: str = "email_engine_db", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.engine_conn_id = engine_conn_id
+
+    def left_by(self, conn: "Connection", run: Run) -> int | None:
+        """What the run left, as one number; None or 0 for nothing."""
+        raise NotImplementedError
+
+    def execute(self, context: Any) -> int:
+        from email_engine_airflow.hooks.engine_db import EngineDbHook
+
+        run = current_run(context)
+        if run.dry_run:
+            raise AirflowSkipException("dry run: nothing is published")
+        store = EngineDbHook(self.engine_conn_id).get_conn()
+        try:
+            with store.session(tenant="*") as conn:
+                found = self.left_by(conn, run)
+        finally:
+            store.dispose()
+        if not found:
+            raise AirflowSkipException(self.nothing)
+        for outlet in self.outlets:
+            context["outlet_events"][outlet].extra = {self.told_as: found}
+        return found
+
+
+class PublishAllowances(Publish):
+    """With the fleet version that this run made."""
+
+    told_as, nothing = "fleet_version", "nothing changed"
+
+    def left_by(self, conn: "Connection", run: Run) -> int | None:
+        from email_engine.store.versions import made_by
+
+        return made_by(conn, run.dag_id, run.run_id)
+
+
+class PublishAccounting(Publish):
+    """With the number of accounting files that this run took."""
+
+    told_as, nothing = "files", "no file was taken"
+
+    def left_by(self, conn: "Connection", run: Run) -> int | None:
+        from email_engine.store.delivery import taken_by
+
+        return taken_by(conn, run.dag_id, run.run_id)
