@@ -185,6 +185,25 @@ def test_a_tenant_in_observe_gets_decisions_and_nothing_else(store: Store, fleet
     assert rows(store, schema.brakes) == []
 
 
+def test_in_observe_a_day_has_one_decision_for_an_ip_and_action(store: Store, fleet: list[int]) -> None:
+    with store.session("*") as conn:
+        conn.execute(update(schema.tenants).values(mode="observe"))
+    deliver(store, fleet[2], delivered=50, bounced=25)
+    done = [guard(NOON + timedelta(minutes=15 * n))["stopped"] for n in range(3)]
+    assert done == [["198.51.100.3"], [], []]
+    deliver(store, fleet[2], complained=3)
+    assert guard(NOON + timedelta(hours=1))["stopped"] == ["198.51.100.3"]
+    assert guard(NOON + timedelta(hours=2))["stopped"] == []
+    assert guard(NOON + timedelta(days=1))["stopped"] != []
+    found = [(row["subject"], row["action"], row["run_key"][:13]) for row in rows(store, schema.decisions)]
+    assert found[:2] == [
+        ("198.51.100.3", "pause", "2026-11-10T12"),
+        ("198.51.100.3", "quarantine", "2026-11-10T13"),
+    ]
+    assert {key for _, _, key in found[2:]} == {"2026-11-11T12"}
+    assert {row["as_of"] for row in rows(store, schema.reputation)} == {NOON + timedelta(days=1)}
+
+
 def test_a_run_that_is_cleared_days_later_judges_by_what_is_known_then(
     store: Store, fleet: list[int]
 ) -> None:

@@ -1,5 +1,6 @@
 """Decisions: append-only, one for each pipeline, subject, run key and kind."""
 
+from collections.abc import Collection
 from datetime import date, datetime
 
 from sqlalchemy import Connection, func, select
@@ -81,6 +82,17 @@ def of_day(conn: Connection, pipeline: str, subject: str, day: date) -> tuple[Re
         )
         for row in conn.execute(query.order_by(rows.id))
     )
+
+
+def actions_of_day(
+    conn: Connection, pipeline: str, subjects: Collection[str], day: date
+) -> frozenset[tuple[str, str]]:
+    """(subject, action) of every decision that the pipeline made about them for the UTC day."""
+    rows = decisions.c
+    query = select(rows.subject, rows.action).where(
+        rows.pipeline == pipeline, rows.subject.in_(subjects), rows.run_key.startswith(day.isoformat())
+    )
+    return frozenset((row.subject, row.action) for row in conn.execute(query))
 
 
 def spoken_after(conn: Connection, pipeline: str, as_of: datetime) -> frozenset[str]:

@@ -41,8 +41,8 @@ class GuardReputation(BaseOperator):
 
     What the end of the day would stop is stopped now (pause or quarantine, with the brake); whose score or provider turned
     bad gets a lower allowance from now on. Nothing advances and nothing is released. Rates and scores of all IPs are written
-    down (table reputation). A dry run does the same work and rolls it back. A run that is cleared later judges by what is
-    known then. Returns `{"tenant", "judged", "version", "stopped", "slowed"}`.
+    down (table reputation). A tenant in `observe` gets one decision for each IP, UTC day and action. A dry run does the same
+    work and rolls it back. A run that is cleared later judges by what is known then. Returns `{"tenant", "judged", "version", "stopped", "slowed"}`.
 
     Args:
         tenant: name of the tenant."""
@@ -98,7 +98,8 @@ def _guard(
 
     today = run.as_of.date()
     seen = observations.observe(conn, tenant, today, today, policy, run.as_of)
-    outcomes, cases = guard_tenant(seen, policy, today)
+    found_bad, cases = guard_tenant(seen, policy, today)
+    outcomes = _new(conn, found_bad, run)
     if outcomes:
         policies.remember(conn, policy.digest, policy_document(policy))
     writing = warmup.Writing(
@@ -111,6 +112,20 @@ def _guard(
     for outcome in outcomes:
         _tell(conn, outcome, run)
     return outcomes, len(cases), version
+
+
+def _new(conn: "Connection", outcomes: "Sequence[Outcome]", run: Run) -> "Sequence[Outcome]":
+    """Without those of tenants in `observe` that were decided today: nothing was applied, so each run finds them again."""
+    from email_engine.fleet.model import Mode
+    from email_engine.store.decisions import actions_of_day
+
+    observed = {
+        str(one.observation.ip.address) for one in outcomes if one.observation.ip.mode is Mode.OBSERVE
+    }
+    if not observed:
+        return outcomes
+    known = actions_of_day(conn, PIPELINE, observed, run.as_of.date())
+    return [one for one in outcomes if (str(one.observation.ip.address), str(one.choice.action)) not in known]
 
 
 def _tell(conn: "Connection", outcome: "Outcome", run: Run) -> None:
