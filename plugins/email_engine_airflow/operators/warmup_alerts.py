@@ -66,6 +66,8 @@ def _tell_holds(conn: "Connection", tenant: str, last_day: "Sequence[Outcome]", 
     """A reason that holds somebody is told when it begins to, not every day that it does."""
     from email_engine.amounts import amount
     from email_engine.store.alerts import clear, raise_alert, standing
+    from email_engine.warmup.choice import LIST_PROBLEM
+    from email_engine.warmup.cycle import DUE
 
     held: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in last_day:
@@ -76,7 +78,7 @@ def _tell_holds(conn: "Connection", tenant: str, last_day: "Sequence[Outcome]", 
             clear(conn, HOLD, alert.object)
     for subject, outcomes in held.items():
         cause = subject.removeprefix(f"{tenant}: ")
-        severity = "critical" if cause == "list problem" else "warning"
+        severity = {LIST_PROBLEM: "critical", DUE: "info"}.get(cause, "warning")
         lines = [f"{tenant}: {cause}, {amount(len(outcomes), 'IP')}", *_lines(outcomes)]
         text = "\n".join([*lines, "Told once; it is cleared when it holds nobody any more."])
         raise_alert(conn, HOLD, subject, cause, severity, text, tenant, run.dag_id, run.run_id)
