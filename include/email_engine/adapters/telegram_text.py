@@ -67,12 +67,15 @@ def render_alert(
     text: str,
     tenant: str | None,
     cleared_at: datetime | None,
+    url: str | None = None,
 ) -> Block:
-    """An alert as a bold title line and its text."""
+    """An alert as a bold title line and its text; `url`: of the run that raised it."""
     event, object = event[:LONGEST_NAME], object[:LONGEST_NAME]
     owner = f" ({escape(tenant)})" if tenant else ""
     over = f" - over since {cleared_at:%Y-%m-%d %H:%M} UTC" if cleared_at else ""
-    title = f"{SIGNS.get(severity, SIGNS['info'])} <b>{escape(event)}</b> {escape(object)}{owner}{over}"
+    title = f"{SIGNS.get(severity, SIGNS['info'])} <b>{escape(event)}</b> {escape(object)}{owner}{over}" + (
+        f" - {link(url, 'run')}" if url else ""
+    )
     return Block(key, (title, *escaped_lines(text)))
 
 

@@ -36,24 +36,35 @@ def run(args: argparse.Namespace) -> int:
         with store.session(tenant="*") as conn:
             parties = [decisions.of_day(conn, pipeline, args.ip, day) for pipeline in PIPELINES]
             mine = [(row, party) for party in parties for row in party if row.subject == args.ip]
+            others = decisions.others_of_day(conn, PIPELINES, args.ip, day)
             documents = {row.policy_digest: policies.find(conn, row.policy_digest) for row, _ in mine}
     finally:
         store.dispose()
-    if not mine:
+    if not mine and not others:
         raise InputError(
             f"decision about {args.ip} on {day}",
             "there is none",
-            "an IP of the fleet and a UTC day that warmup_advance closed",
+            "an IP of the fleet and a UTC day on which anything was decided about it",
             "look at table decisions (`run_key` is the day)",
         )
     found = []
     for row, party in mine:
         policy = _policy(args.ip, day, row.policy_digest, documents[row.policy_digest])
         found.append((row, decide_again(row, party, policy)))
+    values = [_value(*one) for one in found]
+    told = [
+        {"pipeline": pipeline, "action": action, "reason": reason, "at": at.isoformat()}
+        for pipeline, action, reason, at in others
+    ]
+    texts = [_text(*one) for one in found]
+    texts += [
+        f"{pipeline} at {at:%Y-%m-%d %H:%M} UTC\n{args.ip}: {action.replace('_', ' ')}. {reason}"
+        for pipeline, action, reason, at in others
+    ]
     emit(
         args,
-        _value(*found[0]) | {"during_the_day": [_value(*one) for one in found[1:]]},
-        "\n\n".join(_text(*one) for one in found),
+        (values[0] if values else {}) | {"during_the_day": values[1:], "by_others": told},
+        "\n\n".join(texts),
     )
     return 0 if all(again.agrees for _, again in found) else 1
 

@@ -88,8 +88,13 @@ def _counts(fleet: Fleet) -> dict[str, int]:
     }
 
 
+_ONE = {
+    "tenants": "tenant", "streams": "stream", "mta_hosts": "MTA host", "mailwizz_instances": "MailWizz instance", "ips": "IP",
+}  # fmt: skip
+
+
 def _describe(path: Path, fleet: Fleet) -> str:
-    lines = [f"{path.name} is right: {', '.join(f'{n} {what}' for what, n in _counts(fleet).items())}"]
+    lines = [f"{path.name} is right: {', '.join(amount(n, _ONE[what]) for what, n in _counts(fleet).items())}"]
     for tenant in fleet.tenants:
         own = [ip for ip in fleet.ips if ip.tenant == tenant.name]
         states = {state: sum(ip.initial_state is state for ip in own) for state in IpState}

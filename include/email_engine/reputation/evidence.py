@@ -17,6 +17,8 @@ from scipy.special import bdtr, betaincc, betaincinv
 
 PRIOR_WEIGHT = 2.0
 """First parameter of the mixture's Beta; its mean is twice the limit (at 5 %: Beta(2, 18), cut to rates above 5 %)."""
+TELLS_NOTHING = 0.3
+"""A day on which others are proven to bounce so much says nothing about one IP."""
 _TINY = 1e-300
 _MOST_STEPS = 20_000
 _CEILING = 1e12
@@ -124,7 +126,7 @@ def detector(days: Sequence[tuple[int, int]], limit: float, bearable: Sequence[f
     product = 1.0
     borne = repeat(limit) if bearable is None else reversed(bearable)
     for (bad, messages), most in zip(reversed(days), borne, strict=False):
-        if messages:
+        if messages and most < TELLS_NOTHING:
             size = messages if messages < _EXACT else _rounded_up(messages)
             evalue = _evalue(bad, size, most)
             evalues.append(evalue)

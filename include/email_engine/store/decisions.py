@@ -1,7 +1,7 @@
 """Decisions: append-only, one for each pipeline, subject, run key and kind."""
 
 from collections.abc import Collection
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -93,6 +93,22 @@ def actions_of_day(
         rows.pipeline == pipeline, rows.subject.in_(subjects), rows.run_key.startswith(day.isoformat())
     )
     return frozenset((row.subject, row.action) for row in conn.execute(query))
+
+
+def others_of_day(
+    conn: Connection, pipelines: Collection[str], subject: str, day: date
+) -> tuple[tuple[str, str, str, datetime], ...]:
+    """Pipeline, action, reason and moment (aware) of what pipelines other than `pipelines` decided about a subject on a UTC
+    day, oldest first."""
+    rows = decisions.c
+    begin = datetime.combine(day, time(), UTC)
+    query = (
+        select(rows.pipeline, rows.action, rows.reason, rows.as_of)
+        .where(rows.subject == subject, rows.pipeline.not_in(pipelines))
+        .where(rows.as_of >= begin, rows.as_of < begin + timedelta(days=1))
+        .order_by(rows.id)
+    )
+    return tuple((row.pipeline, row.action, row.reason, row.as_of) for row in conn.execute(query))
 
 
 def spoken_after(conn: Connection, pipeline: str, as_of: datetime) -> frozenset[str]:

@@ -1,12 +1,12 @@
 """What stands beside every IP: state, allowance, score, when it graduates and what is in its way."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from email_engine.fleet.model import IpRecord, IpState
+from email_engine.fleet.model import SENDING_STATES, IpRecord, IpState
 from email_engine.store.ips import load_ips
 from email_engine.store.schema import warmup_plans
 
@@ -15,8 +15,8 @@ CLIMBS = frozenset({IpState.WARMING, IpState.STANDBY, IpState.RESTING, IpState.Q
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """`score`: 0 to 100, None while unknown; `graduates_on`, `blocked_by`: as the last closed day left them, and what a brake
-    or a pause says since."""
+    """`score`: 0 to 100, None while unknown; `graduates_on`, `blocked_by`: as the last closed day left them, and what a
+    quarantine, a pause or a brake says since."""
 
     ip: IpRecord
     score: int | None
@@ -38,13 +38,25 @@ def standings(conn: Connection, *, day: date, tenant: str | None = None) -> tupl
     columns = warmup_plans.c
     query = select(columns.ip_id, columns.score, columns.graduates_on, columns.blocked_by)
     plans = {row.ip_id: row for row in conn.execute(query)}
-    return tuple(_standing(ip, plans[ip.ip_id]) for ip in load_ips(conn, day=day, tenant=tenant))
+    return tuple(_standing(ip, plans[ip.ip_id], day) for ip in load_ips(conn, day=day, tenant=tenant))
 
 
-def _standing(ip: IpRecord, plan: Any) -> Standing:
-    blocked = plan.blocked_by
+def _standing(ip: IpRecord, plan: Any, day: date) -> Standing:
+    """What was foreseen when the last day closed says nothing about an IP that moved since."""
+    moved = ip.state_since > datetime.combine(day, time(), UTC)
+    blocked, graduates_on = (None, None) if moved else (plan.blocked_by, plan.graduates_on)
+    if blocked is None:
+        blocked = _stands_still(ip)
+    return Standing(ip, plan.score, graduates_on if ip.state in CLIMBS else None, blocked)
+
+
+def _stands_still(ip: IpRecord) -> str | None:
+    if ip.state is IpState.QUARANTINE:
+        return (
+            f"it is in quarantine until {ip.quarantine_until:%Y-%m-%d}"
+            if ip.quarantine_until
+            else "it is in quarantine"
+        )
     if ip.paused_until is not None:
-        blocked = blocked or f"it is paused until {ip.paused_until:%Y-%m-%d}"
-    elif ip.braked and ip.state is IpState.WARMING:
-        blocked = blocked or "its brake is on"
-    return Standing(ip, plan.score, plan.graduates_on if ip.state in CLIMBS else None, blocked)
+        return f"it is paused until {ip.paused_until:%Y-%m-%d}"
+    return "its brake is on" if ip.braked and ip.state in SENDING_STATES else None

@@ -107,7 +107,7 @@ def _decision(outcome: Outcome, writing: Writing, acts: bool) -> Decision:
         policy_digest=writing.policy_digest,
         applied=acts,
         inputs=outcome.inputs
-        | {"effective": writing.effective.isoformat()}
+        | {"effective": writing.allowances_from.isoformat()}
         | outcome.result
         | {"observed": observation_document(outcome.observation)},
         verdicts=outcome.verdicts,
@@ -144,11 +144,11 @@ def _plan_columns(outcome: Outcome, writing: Writing) -> dict[str, Any]:
         "phase": footing.phase,
         "phase_started_on": footing.phase_started_on,
         "sent_days_in_phase": footing.sent_days,
-        "last_stop_at": footing.last_stop_at,
+        "last_stop_at": _moment(footing.last_stop_at, seen.last_stop_at, writing),
         "current_daily_quota": outcome.allowance,
         "paces": dict(footing.paces),
         "slowed_on": {name: day.isoformat() for name, day in footing.slowed_on.items()},
-        "last_list_stop_at": footing.last_list_stop_at,
+        "last_list_stop_at": _moment(footing.last_list_stop_at, seen.last_list_stop_at, writing),
         "score": choice.score.value,
         "score_low": choice.score.low if choice.score.known else None,
         "score_high": choice.score.high if choice.score.known else None,
@@ -163,6 +163,11 @@ def _plan_columns(outcome: Outcome, writing: Writing) -> dict[str, Any]:
         ahead = forecast(outcome, writing.policy, writing.day, writing.effective)
         columns |= {"graduates_on": ahead.graduates_on, "blocked_by": ahead.blocked_by}
     return columns
+
+
+def _moment(after: datetime | None, before: datetime | None, writing: Writing) -> datetime | None:
+    """A stop during the day happened when it was decided, not when the next day begins."""
+    return writing.as_of if writing.at_once and after != before else after
 
 
 def _bounds(outcome: Outcome) -> dict[str, int]:

@@ -12,6 +12,7 @@ from email_engine.warmup.cycle import rest_in_turn, within_proof
 from email_engine.warmup.decide import decide_day
 from email_engine.warmup.ladders import provider_allowances, slowed
 from email_engine.warmup.observation import IpObservation, counts_on
+from email_engine.warmup.pace import WHOLE
 from email_engine.warmup.policy import Policy
 
 
@@ -218,7 +219,10 @@ def _sentence(choice: Choice, share: int, allowance: int, quota: int) -> str:
             f"{share} of {choice.wanted} a day are dealt to it, because sending IPs share a quota of {quota}"
         )
     if choice.paces and allowance < share:
-        parts.append(f"slowed to {allowance} a day")
+        slow = ", ".join(
+            f"{'all' if name == WHOLE else name} to {pace:.0%}" for name, pace in choice.paces.items()
+        )
+        parts.append(f"slowed ({slow}) to {allowance} a day in all")
     return "; ".join(parts) + "."
 
 

@@ -21,7 +21,8 @@ def stop(case: Case) -> Choice | None:
 
 def _quarantine(case: Case, event: str, reason: str) -> Choice:
     until = midnight(case.effective) + timedelta(days=case.policy.quarantine_days)
-    return case.to(Action.QUARANTINE, reason, 0, event=event, quarantine_until=until)
+    told = f"{reason}, so it is in quarantine until {until:%Y-%m-%d} at least"
+    return case.to(Action.QUARANTINE, told, 0, event=event, quarantine_until=until)
 
 
 def _tripped(case: Case) -> Choice | None:
@@ -66,7 +67,8 @@ def _stopped(case: Case) -> Choice | None:
         return None
     what, last = " and ".join(reasons), case.seen.last_stop_at
     if last and midnight(case.effective) - last <= timedelta(days=case.policy.second_within_days):
-        second = f"the second stop within {case.policy.second_within_days} days after {last:%Y-%m-%d}"
+        first = (last - timedelta(seconds=1)).date()
+        second = f"the second stop within {case.policy.second_within_days} days after that of {first}"
         return _quarantine(case, "second_stop", f"{what}, {second}")
     until = midnight(case.effective) + timedelta(days=case.policy.pause_days)
     return case.to(Action.PAUSE, f"{what}, so it pauses until {until:%Y-%m-%d}", 0, paused_until=until)

@@ -1,10 +1,13 @@
 """The last task of every pipeline: pending alerts leave as one message."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
 from email_engine_airflow.run import Run, current_run
+
+if TYPE_CHECKING:
+    from email_engine.store.alerts import Alert
 
 
 class SendAlerts(BaseOperator):
@@ -50,7 +53,9 @@ class SendAlerts(BaseOperator):
             if not waiting:
                 return {"sent": 0, "messages": 0}
             blocks = [
-                render_alert(a.id, a.event, a.object, a.severity, a.text, a.tenant, a.cleared_at)
+                render_alert(
+                    a.id, a.event, a.object, a.severity, a.text, a.tenant, a.cleared_at, _raised_by(a, run)
+                )
                 for a in waiting
             ]
             try:
@@ -69,15 +74,26 @@ class SendAlerts(BaseOperator):
         return {"sent": sent, "messages": messages}
 
 
-def _header(run: Run, count: int) -> list[str]:
+def _raised_by(alert: "Alert", run: Run) -> str | None:
+    """Where another run raised the alert than the one that sends it."""
+    if not alert.dag_id or not alert.run_id or (alert.dag_id, alert.run_id) == (run.dag_id, run.run_id):
+        return None
+    return _url(alert.dag_id, alert.run_id)
+
+
+def _url(dag_id: str, run_id: str) -> str:
     from urllib.parse import quote
 
     from airflow.sdk.configuration import conf
 
+    base = conf.get("api", "base_url", fallback="") or "http://localhost:8080"
+    return f"{base.rstrip('/')}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
+
+
+def _header(run: Run, count: int) -> list[str]:
     from email_engine.adapters.telegram_text import escape, link
 
-    base = conf.get("api", "base_url", fallback="") or "http://localhost:8080"
-    url = f"{base.rstrip('/')}/dags/{quote(run.dag_id, safe='')}/runs/{quote(run.run_id, safe='')}"
+    url = _url(run.dag_id, run.run_id)
     what = "1 alert" if count == 1 else f"{count} alerts"
     return [
         f"<b>email-engine</b> {what}, {escape(run.dag_id)} {run.as_of:%Y-%m-%d %H:%M} UTC - {link(url, 'run')}"

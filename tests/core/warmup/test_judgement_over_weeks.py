@@ -257,3 +257,14 @@ def test_a_pause_that_a_person_prolonged_still_steps_back() -> None:
     )  # fmt: skip
     choice = decide_day(seen, POLICY, DAY, NEXT)
     assert (choice.action, choice.phase) == ("resume", 3)
+
+
+@pytest.mark.parametrize("rate", [0.14, 0.3, 0.6, 0.9, 0.97, 0.99, 1.0])
+def test_a_day_on_which_the_whole_stream_bounces_stops_nobody(rate: float) -> None:
+    lives = [a_life(n) for n in range(1, 11)]
+    told = live_through(
+        lives, lambda _, day, allowed: mail(allowed, bounced=rate if day == 3 else 0.02), 12, POLICY
+    )
+    assert not [o.reason for day in told for o in day if o.stops]
+    assert {o.choice.cause for o in told[3]} == {"list problem"}
+    assert {actions(told, ip)[6] for ip in range(1, 11)} == {"advance"}

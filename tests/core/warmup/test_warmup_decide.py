@@ -101,7 +101,7 @@ def test_accounting_may_be_two_hours_old() -> None:
         (observation(sent(2, 5000, complained=30), ip=ACTIVE), "pause", None, "60 complaints of 10000 prove a rate above 0.1%"),
         (
             observation(sent(1, 30, bounced=20), last_stop_at=midnight(NEXT) - timedelta(days=30)),
-            "quarantine", "second_stop", "the second stop within 30 days after 2026-10-22",
+            "quarantine", "second_stop", "the second stop within 30 days after that of 2026-10-21",
         ),
         (
             observation(sent(1, 30, bounced=20), last_stop_at=midnight(NEXT) - timedelta(days=31)),
