@@ -59,7 +59,6 @@ with DAG(
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=30),
     default_args={"retries": 2, "retry_delay": timedelta(seconds=5), "execution_timeout": timedelta(minutes=5)},
-    on_failure_callback=TelegramAlertsNotifier(),
     tags=["email-engine", "lifecycle"],
     params={
         "scope": Param("ip", type="string", enum=["ip", "stream", "tenant"], title="Scope", description="What to move."),
@@ -69,20 +68,22 @@ with DAG(
         ),
         "reason": Param("by hand", type="string", minLength=3, title="Reason", description="Others will read it."),
         "until": Param(
-            None, type=["null", "string"], format="date", title="Until", description="UTC day on which a pause ends."
+            None, type=["null", "string"], format="date", title="Until", description="UTC day on which a pause ends, or a quarantine at the earliest."
         ),
         "cause": Param(
-            None, type=["null", "string"], title="Cause", description="What led to the quarantine; release and reenter need it."
+            None, type=["null", "string"], title="Cause", description="What led to it; release and reenter need it, and resume after a stop."
         ),
         "dry_run": Param(True, type="boolean", title="Dry run", description="Show what would happen, write nothing."),
     },
 ) as dag:  # fmt: skip
+    # A refused form calls nobody: whoever sent it reads why in the log of `move`.
     move = MoveIps(task_id="move")
     brake = ApplyBrakes.partial(
         task_id="brake",
         map_index_template="{{ task.mta_host }}",
         retries=4,
         retry_delay=timedelta(seconds=10),
+        on_failure_callback=TelegramAlertsNotifier(),
     ).expand(mta_host=move.output)
     publish = PublishAllowances(task_id="publish", trigger_rule=TriggerRule.ALL_DONE, outlets=[ALLOWANCES])
     whole = EmptyOperator(task_id="whole", trigger_rule=TriggerRule.NONE_FAILED)

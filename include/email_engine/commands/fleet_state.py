@@ -63,7 +63,7 @@ def capacity(args: argparse.Namespace) -> int:
     from email_engine.warmup.seats import Place, capacity_words
 
     plans = tuple(_live(args) if args.live else _of_file(args))
-    text = "\n\n".join("\n".join(capacity_words(plan)) for plan in plans)
+    text = "\n\n".join("\n".join(capacity_words(plan, "would be dealt")) for plan in plans)
     emit(args, {"tenants": [plan.as_json() for plan in plans]}, text)
     return 1 if any(plan.at(Place.SHORT) for plan in plans) else 0
 

@@ -78,13 +78,13 @@ class CapacityPlan:
         }  # fmt: skip
 
 
-def capacity_words(plan: CapacityPlan) -> list[str]:
+def capacity_words(plan: CapacityPlan, dealt: str = "are dealt") -> list[str]:
     """For a log or an alert: a line about the whole, then one for each IP that waits for the quota or cannot progress, ten
     of each kind at most."""
     counted = {place: len(plan.at(place)) for place in Place}
     kinds = ", ".join(f"{count} {_KINDS[place]}" for place, count in counted.items() if count)
     lines = [
-        f"{plan.tenant}: {plan.dealt} of {plan.quota} a day are dealt on {plan.effective}; {kinds or 'no IP'}; "
+        f"{plan.tenant}: {plan.dealt} of {plan.quota} a day {dealt} on {plan.effective}; {kinds or 'no IP'}; "
         f"{plan.sent} a day were sent in the last {DEMAND_DAYS} days"
     ]
     active = plan.at(Place.ACTIVE)
