@@ -234,6 +234,11 @@ def test_a_row_longer_than_a_row_may_be_is_lost_alone() -> None:
     assert {r.line for r in summary.rejected} == {3, 5}
 
 
+def test_a_bare_line_feed_in_the_quotes_of_the_first_row_is_read_the_careful_way_too() -> None:
+    summary = read(line("b", dsnDiag='"550 no\nsuch user"'), "x", *[line()] * 3)
+    assert (summary.records, [r.line for r in summary.rejected]) == (4, [4])
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_both_line_ends_a_byte_order_mark_blank_lines_and_foreign_bytes_are_read(end: str) -> None:
     body = end.join([",".join(HEADER), line(), "", line(dsnDiag="caf\xe9")]) + end

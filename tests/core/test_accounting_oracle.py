@@ -27,7 +27,7 @@ CHOICES = {
                    "2026-10-31T23:59:59Z", "2026-11-01 10:15:30-03:30", "1999-01-01 10:00:00+0000", "nope", "",
                    "2026-11-01", "2026-02-30 10:00:00+0000", "2026-11-01 10:15:30+9", "2026-11-01 25:00:00+0000"],
     "rcpt": ["ann@gmail.com"] * 6 + ["b@YAHOO.com", "c@corp.example", "no", "", "@x", "x@", "d@@gmx.de", "\u00fc@gmail.com"],
-    "dsndiag": ["ok", "", 'said "no"', "a, b", "line\r\nbreak, and\n\nmore", '"', "caf\u00e9", 'x"\r\n"y', "\u2028"],
+    "dsndiag": ["ok", "", 'said "no"', "a, b", "line\r\nbreak, and\n\nmore", "line\nbreak", '"', "caf\u00e9", 'x"\r\n"y', "\u2028"],
     "dsnmta": ["", "aspmx.l.google.com (192.0.2.1)", "mx.corp.example"],
     "bouncecat": ["", "bad-mailbox", "quota-issues"],
     "dlvsourceip": ["198.51.100.1", "2001:db8::1", ""],

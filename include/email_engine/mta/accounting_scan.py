@@ -140,6 +140,7 @@ def query(
                 ELSE regexp_full_match(zone, '([.][0-9]{{1,9}})?(Z|[+-][0-9]{{2}}(:?[0-5][0-9])?)?')
                     AND moment + INTERVAL 14 HOUR <= $latest::TIMESTAMP END
             AND (kind NOT IN {attempts} OR (host_at > 1 AND NOT ends_with(rcpt, '@') AND (address <> '' OR vmta <> ''))))"""
+    ends = r", new_line = '\r\n'" if lines else ""  # told: a bare LF in the first row's quotes misleads the engine
     line = "CASE WHEN wrong THEN line END" if lines else "NULL"
     detailed = f"kind IN {told_words}" + (" OR wrong" if lines else "")
 
@@ -162,7 +163,7 @@ def query(
             {field("feedbacktype")} AS feedback, {sent} AS sent
             {", line" if lines else ""}
         FROM read_csv($path, columns = {{{", ".join(places)}}}, header = {str(header).lower()}, auto_detect = false,
-            delim = ',', quote = '"', escape = '"')
+            delim = ',', quote = '"', escape = '"'{ends})
     ), times AS (
         SELECT *, strpos(rcpt, '@') AS host_at, kind IN {failures} AS failed,
             CASE WHEN strlen(logged) >= 19
