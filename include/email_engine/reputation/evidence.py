@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from itertools import repeat, starmap
-from operator import gt, itemgetter
+from operator import gt
 
 from scipy.special import bdtr, betaincc, betaincinv
 
@@ -25,7 +25,6 @@ _CEILING = 1e12
 _UNDERFLOW = 1e-290
 _EXACT = 128
 """Smaller days are never rounded."""
-_FIRST, _SECOND = itemgetter(0), itemgetter(1)
 _FORGOTTEN = 1e-16
 """Days before a run of e-values with this product change the detector by less than 0.0001, whatever they held."""
 
@@ -192,4 +191,7 @@ def judge(
 
 
 def _sums(days: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    return sum(map(_FIRST, days)), sum(map(_SECOND, days))
+    if not days:
+        return 0, 0
+    bad, messages = zip(*days, strict=True)
+    return sum(bad), sum(messages)

@@ -70,8 +70,7 @@ class Case:
         self.effective = effective
         self.since = evidence_since(observation, day)
         days = observation.days
-        whole = not days or (days[0].day >= self.since and days[-1].day <= day)
-        self.counted = days if whole else between(days, self.since, day)
+        self.counted = between(days, self.since, day)
         late = complaints_since(observation, day, policy.gates.complaint_days)
         unstopped = stop_since(day, observation.last_stop_at)
         unlisted = stop_since(day, observation.last_stop_at, observation.last_list_stop_at)

@@ -1,6 +1,6 @@
 """What is known about one IP at the end of a UTC day: everything that a decision may look at."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -116,8 +116,10 @@ def stop_since(day: date, *stops: datetime | None) -> date:
     return max([day - timedelta(days=WINDOW_DAYS - 1), *(stop.date() for stop in stops if stop)])
 
 
-def between(days: Iterable[DayCounts], first: date, last: date) -> tuple[DayCounts, ...]:
-    """Those of the days, both ends included."""
+def between(days: tuple[DayCounts, ...], first: date, last: date) -> tuple[DayCounts, ...]:
+    """Those of the days, oldest first, from `first` to `last`, both included."""
+    if not days or (days[0].day >= first and days[-1].day <= last):
+        return days
     return tuple(counts for counts in days if first <= counts.day <= last)
 
 
