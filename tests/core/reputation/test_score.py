@@ -1,0 +1,80 @@
+"""The score: what it is made of, its band, and when it may act."""
+
+import pytest
+
+from email_engine.reputation.posterior import Posterior, posterior
+from email_engine.reputation.score import NO_SCORE, Score, ScorePolicy, score
+
+POINTS = {"bounces": 30, "complaints": 30, "blocks": 30, "deferrals": 20, "listed": 30, "dns": 10}
+POLICY = ScorePolicy(days=14, min_messages=200, points=POINTS, pooling=2, slow_below=70, pause_below=50)
+LIMITS = {"bounces": 0.05, "complaints": 0.001, "blocks": 0.02, "deferrals": 0.1}
+
+
+def rates(messages: int, **bad: int) -> dict[str, Posterior]:
+    return {name: posterior([(bad.get(name, 0), messages)], limit, 2) for name, limit in LIMITS.items()}
+
+
+def of(
+    messages: int,
+    listed: bool = False,
+    dns: bool = False,
+    own: dict[str, Posterior] | None = None,
+    **bad: int,
+) -> Score:
+    seen = rates(messages, **bad)
+    return score(seen, own or seen, LIMITS, listed, dns, POLICY)
+
+
+def test_good_mail_scores_nearly_all() -> None:
+    found = of(10_000, bounces=100)
+    assert (found.value, found.known) == (99, True)
+    assert found.low <= 99 <= found.high
+    assert not found.surely_below(70)
+
+
+@pytest.mark.parametrize(
+    ("bad", "value"),
+    [
+        ({"bounces": 5000}, 70),
+        ({"complaints": 100}, 70),
+        ({"blocks": 2000}, 70),
+        ({"deferrals": 10_000}, 80),
+        ({"bounces": 50_000}, 40),
+        ({"deferrals": 90_000}, 60),
+        ({"bounces": 5000, "complaints": 100}, 40),
+    ],
+    ids=["at the limit of bounces", "of complaints", "of blocks", "of deferrals", "no part costs more than twice its points", "deferrals alone never pause", "parts add up"],
+)  # fmt: skip
+def test_at_its_limit_a_part_costs_its_points(bad: dict[str, int], value: int) -> None:
+    assert of(100_000, **bad).value == pytest.approx(value, abs=1)
+
+
+def test_listed_and_broken_dns_cost_points_without_a_band() -> None:
+    assert of(100_000, listed=True, dns=True).value == 60
+    assert of(100_000, listed=True).surely_below(70) is False
+    assert of(100_000, listed=True, dns=True).surely_below(70) is True
+
+
+def test_too_little_mail_is_unknown_and_never_acts() -> None:
+    few = of(199, bounces=190)
+    assert (few.value, few.known, few.surely_below(70)) == (None, False, False)
+    assert (NO_SCORE.value, NO_SCORE.surely_below(100)) == (None, False)
+
+
+def test_small_numbers_make_a_wide_band_that_does_not_act() -> None:
+    found = of(200, complaints=1)
+    assert found.high - found.low > 30
+    assert not found.surely_below(70)
+
+
+def test_it_acts_only_where_its_own_mail_alone_says_the_same() -> None:
+    pooled, own = rates(350, complaints=20), rates(350)
+    assert score(pooled, pooled, LIMITS, False, False, POLICY).surely_below(50)
+    assert not score(pooled, own, LIMITS, False, False, POLICY).surely_below(70)
+
+
+def test_people_read_what_cost_most() -> None:
+    assert (
+        of(100_000, bounces=50_000, complaints=20).words
+        == "score of 39 (37 to 40; bounces cost 60, complaints cost 1)"
+    )
