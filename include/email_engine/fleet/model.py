@@ -114,7 +114,7 @@ class SendingIp:
 
     `initial_state`, `initial_phase` count only when the IP is first seen (an existing fleet comes aboard);
     `daily_target`: messages a UTC day when fully warmed; `warmed_on`: since when it really sends so much, as its operator
-    says, None where nobody does."""
+    says, None where nobody does; counts only when the IP is first seen, as active."""
 
     address: IpAddress
     hostname: str
@@ -133,6 +133,12 @@ class SendingIp:
     initial_state: IpState = IpState.STANDBY
     initial_phase: int = 1
     warmed_on: date | None = None
+
+    @property
+    def warmed_to(self) -> int:
+        """Messages a UTC day that it really sends when it comes aboard, as its operator says; 0 where nobody does."""
+        said = self.initial_state is IpState.ACTIVE and self.warmed_on is not None
+        return self.daily_target if said else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +186,8 @@ class IpRecord:
     blacklisted_on: tuple[str, ...] = field(default=())
     dealt: bool = True
     """Was an allowance ever decided? An IP that came aboard sending keeps what its operator gave it until then."""
+    warmed_to: int = 0
+    """Messages a UTC day that it really sent when it came aboard, as its fleet file says; 0 where that says nothing."""
     braked: bool = False
     """An engaged brake stands in the database: its queues must stay paused and its server disabled."""
     mailwizz_addresses: tuple[IpAddress, ...] = ()

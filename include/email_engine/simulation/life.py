@@ -70,6 +70,8 @@ def begin(fleet: Fleet, day: date, all_warming: bool = False) -> tuple[Life, ...
                 schedule=ip.schedule,
                 phase=1 if all_warming else ip.initial_phase,
                 sent_days_in_phase=0,
+                dealt=False,
+                warmed_to=0 if all_warming else ip.warmed_to,
             )
         )
         for number, ip in enumerate(fleet.ips, 1)
@@ -163,6 +165,7 @@ def after(life: Life, outcome: Outcome, effective: date) -> Life:
         sent_days_in_phase=footing.sent_days,
         paused_until=footing.paused_until,
         allowance=outcome.allowance,
+        dealt=seen.ip.dealt or outcome.allowance != seen.standing,
     )
     if choice.event is not None:
         ip = replace(

@@ -193,6 +193,7 @@ def _create_ip(conn: Connection, change: Change, actor: str, as_of: datetime, ru
         "sent_days_in_phase": 0,
         "current_daily_quota": ip.daily_target if state is IpState.ACTIVE else 0,
         "target_daily_quota": ip.daily_target,
+        "warmed_to": ip.warmed_to if known is None else 0,
     }
     conn.execute(
         upsert(warmup_plans)

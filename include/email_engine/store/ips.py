@@ -47,7 +47,7 @@ def _query(day: date) -> Select[Any]:
             ips.c.mailwizz, ips.c.mailwizz_server_id, domains.c.dkim_selector, domains.c.dkim_key_path, ips.c.status,
             ips.c.status_since, ips.c.quarantine_until, ips.c.blacklisted_on, warmup_plans.c.target_daily_quota,
             warmup_plans.c.schedule, warmup_plans.c.phase, warmup_plans.c.sent_days_in_phase, warmup_plans.c.paused,
-            warmup_plans.c.pause_until, mailwizz_instances.c.addresses, newest.label("messages"), braked.label("braked"),
+            warmup_plans.c.pause_until, warmup_plans.c.warmed_to, mailwizz_instances.c.addresses, newest.label("messages"), braked.label("braked"),
         )
         .join_from(ips, tenants, tenants.c.name == ips.c.tenant)
         .join(streams, and_(streams.c.tenant == ips.c.tenant, streams.c.name == ips.c.stream))
@@ -90,6 +90,7 @@ def _record(row: Row[Any], bounds: Mapping[str, int]) -> IpRecord:
         quarantine_until=row.quarantine_until,
         blacklisted_on=tuple(row.blacklisted_on),
         dealt=row.messages is not None,
+        warmed_to=row.warmed_to,
         braked=row.braked,
         mailwizz_addresses=tuple(map(_address, row.addresses)),
         bounds={name: messages for name, messages in bounds.items() if messages < allowance},

@@ -9,7 +9,7 @@ from email_engine.errors import InputError
 from email_engine.fleet.model import IpState
 from email_engine.lifecycle.machine import Cause, Event, Transition, known, transition_of
 from email_engine.warmup.choice import RELEASES, Action, Choice
-from email_engine.warmup.cycle import reentry_phase, warm_down
+from email_engine.warmup.cycle import proven_most, reentry_phase, warm_down
 from email_engine.warmup.form import Request
 from email_engine.warmup.observation import IpObservation, midnight
 from email_engine.warmup.parked import NO_LISTS, obstacle, unknown
@@ -137,8 +137,13 @@ class _Asked:
             return (0,)
         return schedule.stages
 
+    @property
+    def most(self) -> int:
+        """Nobody gets more without a warm-up, whoever asks."""
+        return proven_most(self.seen, self.policy, self.as_of.date())
+
     def stage(self, phase: int) -> int:
-        return min(self.stages[phase - 1], self.ip.daily_target)
+        return min(self.stages[phase - 1], self.ip.daily_target, self.most)
 
     def need_known(self) -> None:
         """Nothing holds it, and its signals are known and trusted: unknown is never good."""
@@ -226,7 +231,7 @@ def _resume(asked: _Asked) -> Choice:
     else:
         pot = asked.rooms.quotas.pot(ip.stream)
         level = min(ip.daily_target, asked.rooms.level[pot] or asked.stage(len(asked.stages)))
-    given = asked.rooms.take(ip.stream, level)
+    given = asked.rooms.take(ip.stream, min(level, asked.most))
     return asked.choice(Action.RESUME, f"It goes on with {given} today", given, new_phase=blamed)
 
 
@@ -263,7 +268,7 @@ def _reenter(asked: _Asked) -> Choice | None:
 
 def _retire(asked: _Asked) -> Choice:
     seen, ip, policy = asked.seen, asked.ip, asked.policy
-    first = int(ip.daily_target * policy.retiring_parts[0])
+    first = min(int(ip.daily_target * policy.retiring_parts[0]), asked.most)
     given = first if ip.awaits_first_allowance else min(first, ip.allowance)
     steps = f"{len(policy.retiring_parts)} steps of {policy.retiring_days_each} days"
     reason = f"It warms down in {steps}, from {given} a day" if given else "It sends nothing any more"

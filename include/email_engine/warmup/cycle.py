@@ -12,6 +12,8 @@ from email_engine.warmup.policy import CycleStart, Policy
 
 PROVEN_DAYS = 3
 """On so many days an IP must have sent half of what it may have next."""
+PROVEN_WITHIN = 7
+"""So many days back: receivers forget."""
 
 DUE = "due for rest"
 """The cause of a choice that only tells."""
@@ -64,29 +66,29 @@ def due_for_rest(observations: Sequence[IpObservation], policy: Policy, effectiv
     return due
 
 
-def proven_most(observation: IpObservation, policy: Policy) -> int | None:
-    """Messages a UTC day that an active IP may have at most: `unwarmed_max`, what it has now, or twice what it sent on three
-    of the last 30 days, so that a raised target is grown into. None for one that just came aboard: its fleet file said
-    since when it sends so much."""
-    if not observation.ip.dealt:
-        return None
-    best = sorted((counts.sent for counts in observation.days), reverse=True)[:PROVEN_DAYS]
-    proven = 2 * best[-1] if len(best) == PROVEN_DAYS else 0
-    return max(policy.unwarmed_max, observation.standing, proven)
+def proven_most(observation: IpObservation, policy: Policy, effective: date) -> int:
+    """Messages that an IP may have at most on the UTC day `effective`: `unwarmed_max`, what it has now, or twice what it sent
+    on three of the seven days before, so that more is grown into. One that just came aboard may also have what its fleet
+    file said that it really sends (`IpRecord.warmed_to`)."""
+    lately = effective - timedelta(days=PROVEN_WITHIN)
+    best = sorted((counts.sent for counts in observation.days if counts.day >= lately), reverse=True)
+    proven = 2 * best[PROVEN_DAYS - 1] if len(best) >= PROVEN_DAYS else 0
+    came = 0 if observation.ip.dealt else observation.ip.warmed_to
+    return max(policy.unwarmed_max, observation.standing, proven, came)
 
 
 def within_proof(
-    observations: Sequence[IpObservation], choices: Sequence[Choice], policy: Policy
+    observations: Sequence[IpObservation], choices: Sequence[Choice], policy: Policy, effective: date
 ) -> list[Choice]:
-    """The choices, with no active IP wanting more than `proven_most`: nobody jumps above it without a warm-up."""
+    """The choices, with no IP wanting more than `proven_most`: nobody jumps above it without a warm-up."""
     kept: list[Choice] = []
     for observation, choice in zip(observations, choices, strict=True):
-        warm = observation.ip.state is IpState.ACTIVE or choice.action is Action.GRADUATE
-        most = proven_most(observation, policy) if warm else None
-        if most is None or choice.wanted <= most:
+        most = proven_most(observation, policy, effective)
+        if choice.wanted <= most:
             kept.append(choice)
         else:
-            reason = f"{choice.reason}; its target of {choice.wanted} is grown into: {most} a day until it has sent more"
+            what = "target" if choice.wanted == observation.ip.daily_target else "volume"
+            reason = f"{choice.reason}; its {what} of {choice.wanted} is grown into: {most} a day until it has sent more"
             kept.append(replace(choice, wanted=most, reason=reason))
     return kept
 

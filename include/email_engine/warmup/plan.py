@@ -125,7 +125,7 @@ def plan_pot(
     choices = [decide_day(observation, policy, day, effective) for observation in observations]
     choices = _keep_back_starts(observations, choices, policy, quota)
     choices = rest_in_turn(observations, choices, policy, effective)
-    choices = within_proof(observations, choices, policy)
+    choices = within_proof(observations, choices, policy, effective)
     shares = _deal(observations, choices, quota, policy.share_step)
     return [
         _outcome(

@@ -1,5 +1,6 @@
 """What a person may ask of an IP, what follows, and what is refused with its reasons."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -7,13 +8,15 @@ import pytest
 
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpState
+from email_engine.fleet.traffic import DayCounts
 from email_engine.lifecycle.machine import TABLE, Cause, Event
 from email_engine.warmup.by_hand import Answer, answer
 from email_engine.warmup.form import Request, read_request
 from email_engine.warmup.observation import DnsHealth, IpObservation
 from email_engine.warmup.plan import Quotas
+from email_engine.warmup.policy import Schedule
 from email_engine.warmup.policy_file import load_policy
-from tests.core.warmup.worlds import observation
+from tests.core.warmup.worlds import observation, sent
 
 TODAY = date(2026, 11, 21)
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
@@ -32,7 +35,7 @@ def ip(state: str = "warming", days: float = 20, number: int = 1, **changes: Any
         "quarantine_until": changes.pop("quarantine_until", None),
         "blacklisted_on": changes.pop("listed", ()),
     }
-    return observation(number=number, ip=fields, **changes)
+    return observation(changes.pop("days_sent", ()), number=number, ip=fields, **changes)
 
 
 def ask(event: str, *seen: IpObservation, quota: Quotas = QUOTA, others: int = 0, **form: Any) -> Answer:
@@ -84,6 +87,39 @@ def test_a_person_moves_an_ip(
     assert move.reason.startswith("asked for. ")
     assert words in move.reason
     assert move.stops is (allowance == 0)
+
+
+def proven(daily: int, days_ago: int = 1) -> tuple[DayCounts, ...]:
+    """Five days on which it sent so much, the last of them `days_ago`."""
+    return sent(5, daily, TODAY - timedelta(days=days_ago))
+
+
+@pytest.mark.parametrize(
+    ("event", "state", "changes", "allowance"),
+    [
+        ("resume", "active", {"days_sent": proven(2000)}, 10_000),
+        ("resume", "active", {"days_sent": proven(20_000)}, 40_000),
+        ("resume", "active", {"days_sent": proven(40_000)}, 50_000),
+        ("resume", "active", {"days_sent": proven(40_000, 8)}, 10_000),
+        ("resume", "retiring", {"days_sent": proven(2000)}, 10_000),
+        ("resume", "warming", {"schedule": "steep", "days_sent": proven(2000)}, 10_000),
+        ("retire", "active", {"dealt": False}, 10_000),
+        ("retire", "active", {"dealt": False, "warmed_to": 50_000}, 25_000),
+    ],
+    ids=["resume", "proven", "its target", "long ago", "a warm-down", "warming", "retire undealt", "retire warmed"],
+)  # fmt: skip
+def test_nobody_gets_by_hand_what_it_never_proved(
+    event: str, state: str, changes: dict[str, Any], allowance: int
+) -> None:
+    schedules = {**POLICY.schedules, "steep": Schedule((50, 1000, 50_000), 7)}
+    seen = ip(state, 1, days_sent=changes.pop("days_sent", ()), standing=0)
+    paused = None if event == "retire" else PAUSED
+    seen = replace(seen, ip=replace(seen.ip, daily_target=50_000, paused_until=paused, **changes))
+    other = ip("active", 40, 2, allowance=50_000)
+    request = read_request({"event": event, "reason": "asked for"}, TODAY)
+    policy = replace(POLICY, schedules=schedules)
+    (move,) = answer([seen, other], {1}, request, policy, Quotas(5_000_000), NOW).moves
+    assert move.allowance == allowance
 
 
 @pytest.mark.parametrize(

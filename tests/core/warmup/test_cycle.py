@@ -138,18 +138,43 @@ def test_policy_says_what_happens_to_who_is_due(
         pytest.param("active", "resume", (), 0, True, 10_000, id="nor one that was paused"),
         pytest.param("active", "stay", (), 40_000, True, 40_000, id="what it has it keeps"),
         pytest.param("active", "stay", sent(9, 30_000), 40_000, True, 50_000, id="its target"),
+        pytest.param(
+            "active",
+            "stay",
+            sent(9, 30_000, DAY - timedelta(days=7)),
+            0,
+            True,
+            10_000,
+            id="what is long ago proves nothing",
+        ),
         pytest.param("active", "stay", (), 0, False, 50_000, id="one that came aboard with its proof"),
+        pytest.param("retiring", "warm_down", (), 0, True, 10_000, id="one that retires"),
         pytest.param("warming", "graduate", sent(7, 2000), 2000, True, 10_000, id="one that graduates"),
-        pytest.param("warming", "advance", (), 2000, True, 50_000, id="the schedule rules a warming one"),
+        pytest.param("warming", "stay", (), 0, False, 10_000, id="one that comes aboard in a high phase"),
+        pytest.param(
+            "warming", "advance", sent(7, 25_000), 25_000, True, 50_000, id="a warming one by its schedule"
+        ),
     ],
 )
 def test_nobody_jumps_to_a_high_target(
     state: str, action: str, sent_days: Any, standing: int, dealt: bool, wanted: int
 ) -> None:
-    seen = active(1, 40, state=state, ip={"dealt": dealt}, days_sent=sent_days, standing=standing)
-    (chosen,) = within_proof([seen], [Choice(Action(action), "Its rates hold", 50_000, 6)], POLICY)
+    came = 50_000 if state == "active" else 0
+    ip = {"dealt": dealt, "warmed_to": came, "daily_target": 50_000}
+    seen = active(1, 40, state=state, ip=ip, days_sent=sent_days, standing=standing)
+    (chosen,) = within_proof([seen], [Choice(Action(action), "Its rates hold", 50_000, 6)], POLICY, NEXT)
     assert chosen.wanted == wanted
     assert ("its target of 50000 is grown into" in chosen.reason) is (wanted < 50_000)
+
+
+def test_a_target_that_was_raised_before_the_first_day_is_grown_into() -> None:
+    ip = {"dealt": False, "warmed_to": 0, "daily_target": 5_000_000}
+    seen = active(1, 1, ip=ip, standing=0, phase_started_on=DAY)
+    (outcome,) = plan_tenant([seen], POLICY, Quotas(50_000_000), DAY, NEXT)
+    assert outcome.allowance == POLICY.unwarmed_max
+    said = replace(seen, ip=replace(seen.ip, warmed_to=50_000))
+    (outcome,) = plan_tenant([said], POLICY, Quotas(50_000_000), DAY, NEXT)
+    assert outcome.allowance == 50_000
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ warmup_plans = Table(
     Column("sent_days_in_phase", Integer, nullable=False, server_default="0"),
     Column("current_daily_quota", Integer, nullable=False),
     Column("target_daily_quota", Integer, nullable=False),
+    Column("warmed_to", Integer, nullable=False, server_default="0"),
     Column("bounce_rate_7d", Float),
     Column("spam_rate_7d", Float),
     Column("open_rate_7d", Float),
@@ -61,6 +62,7 @@ warmup_plans = Table(
     CheckConstraint("phase >= 0", name="phase_not_negative"),
     CheckConstraint("current_daily_quota >= 0", name="current_not_negative"),
     CheckConstraint("target_daily_quota > 0", name="target_positive"),
+    CheckConstraint("warmed_to >= 0", name="warmed_to_not_negative"),
     CheckConstraint("NOT paused OR pause_until IS NOT NULL", name="pause_has_an_end"),
 )
 
