@@ -1,6 +1,7 @@
 """PowerMTA accounting files as PowerMTA, its versions and its operators write them."""
 
 import contextlib
+import gzip
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -126,13 +127,40 @@ def test_all_ways_to_write_a_time_mean_the_same_hour(logged: str) -> None:
 
 @pytest.mark.parametrize(
     "logged",
-    ["", "yesterday", "2026-11-01", "2026-13-01 10:00:00+0000", "0", "9" * 30, "13/45/2026 1:2:3", "²³"],
+    [
+        "",
+        "yesterday",
+        "2026-11-01",
+        "2026-13-01 10:00:00+0000",
+        "0",
+        "9" * 30,
+        "13/45/2026 1:2:3",
+        "²³",
+        "2026-11-01 24:00:00+0000",
+        "2026-11-1T10:15:00Z",
+        "29026-11-01 10:15:00",
+        "2026-11-01 (BC) 10:15",
+        "9999-12-31 23:59:59-0500",
+        "2026-11-01 10:15:30+1401",
+        "2026-11-01 10:15:30-12:30",
+        "2026-11-01 10:15:30+2300",
+    ],
 )
-def test_an_unreadable_time_rejects_the_row_and_names_its_line(logged: str) -> None:
-    summary = read(line(), line(timeLogged=logged), line())
+@pytest.mark.parametrize("kind", ["d", "b", "f"])
+def test_an_unreadable_time_rejects_the_row_and_names_its_line(logged: str, kind: str) -> None:
+    summary = read(line(), line(kind, timeLogged=logged), line(), events=Kept())
     assert (summary.records, summary.rejected_rows) == (2, 1)
     assert summary.rejected[0].line == 3
     assert "unreadable time" in summary.rejected[0].reason
+
+
+@pytest.mark.parametrize(
+    "date", ["Fri, 31 Dec 9999 23:00:00 -1200", "Mon, 1 Jan 0001 00:00:00 +1400", "9" * 20, "x" * 9_000, ","]
+)
+def test_a_complaint_whose_mail_tells_an_impossible_date_counts_without_it(date: str) -> None:
+    row = line("f", [*HEADER, "header_Date"], header_Date=f'"{date}"')
+    (complaint,) = read(row, header=[*HEADER, "header_Date"]).complaints
+    assert complaint.sent_at is None
 
 
 @pytest.mark.parametrize(
@@ -356,6 +384,44 @@ def test_domains_of_one_provider_add_up_in_any_case() -> None:
         line(rcpt="a@gmail.com"), line(rcpt="b@GMAIL.com"), line("b", rcpt="c@googlemail.com", bounceCat="x")
     )
     assert only(summary) == Counts(2, 1, 0, 0, {"x": 1}, {"unknown": 1})
+
+
+GOOD = (",".join(HEADER) + "\r\n" + (line() + "\r\n") * 40).encode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        GOOD.replace(b"\r\n", b"\r"),
+        GOOD.decode().encode("utf-16"),
+        gzip.compress(GOOD),
+        GOOD.replace(b"rcpt", b'"rcpt', 1),
+        GOOD.replace(b"rcpt", b'rcpt"', 1),
+    ],
+    ids=["carriage returns alone", "UTF-16", "gzip", "a quote that opens", "a quote that closes"],
+)
+def test_a_file_that_is_no_csv_or_has_an_open_quote_in_its_header_is_refused(data: bytes) -> None:
+    with pytest.raises(InputError, match=r"^acct\.csv: "):
+        read_bytes(data)
+
+
+def test_what_brings_the_reader_down_is_an_error_with_its_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("ann@gmail.com")
+
+    monkeypatch.setattr(accounting, "scan", broken)
+    with pytest.raises(InputError, match="RuntimeError") as caught:
+        read(line())
+    assert "ann" not in str(caught.value)
+
+
+def test_what_fails_in_the_sink_is_not_the_fault_of_the_file() -> None:
+    class Full(Kept):
+        def add(self, event: Event) -> None:
+            raise RuntimeError("full")
+
+    with pytest.raises(RuntimeError, match="full"):
+        read(line("b"), events=Full())
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,5 +1,6 @@
 """Accounting files are counted exactly once, whole or not at all, in a real PostgreSQL."""
 
+import random
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import pytest
 from sqlalchemy import Connection, Row, func, select, text, update
 
 from email_engine.fleet.providers import shipped_providers
+from email_engine.mta import accounting
 from email_engine.mta.accounting import Counts
 from email_engine.mta.accounting_policy import shipped_accounting_policy
 from email_engine.mta.recipients import recipient_hash
@@ -382,6 +384,44 @@ def test_rows_of_a_clock_that_runs_ahead_are_bad_rows(fleet: Store, minute: int,
         taken = take_in(conn, content(row()), "acct-1.csv", reading=replace(READING, now=now))
     assert taken.status == status
     assert status == "taken" or "dated in the future" in alerts(fleet)[0]
+
+
+LONG = "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=3_000))
+
+
+@pytest.mark.parametrize("kind", ["b", "f", "rb"])
+def test_an_identifier_longer_than_an_index_takes_is_cut(fleet: Store, kind: str) -> None:
+    header = f"{HEADER},header_Message-Id,header_X-job,dsnStatus\r\n".encode()
+    data = header + f"{row(kind, category=LONG)},{LONG},{LONG},{LONG}\r\n".encode()
+    assert take(fleet, data).status == "taken"
+    (event,) = events(fleet)
+    assert (event.message_id, event.campaign, event.status) == (LONG[:500],) * 3
+
+
+@pytest.mark.parametrize(
+    "logged", ["2026-11-01 24:00:00", "29026-11-01 10:15:00", "9999-12-31 23:59:59-0500"]
+)
+def test_an_impossible_time_goes_to_the_quarantine_and_the_next_file_is_taken(
+    fleet: Store, logged: str
+) -> None:
+    rows = [f"{kind},{logged},a@gmail.com,,198.51.100.1,aurora-1" for kind in "bfd"]
+    assert take(fleet, content(*rows, *[row()] * 400)).rejected == 3
+    assert len(quarantined(fleet)) == 3
+    assert take(fleet, content(row()), "acct-2.csv").status == "taken"
+
+
+def test_a_file_that_brings_the_reader_down_is_refused_with_an_alert_and_the_next_is_taken(
+    fleet: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("ann@gmail.com")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(accounting, "scan", broken)
+        taken = take(fleet, content(row()))
+    assert (taken.status, "RuntimeError" in taken.message, "ann" in taken.message) == ("refused", True, False)
+    assert len(alerts(fleet)) == 1
+    assert take(fleet, content(row(), row()), "acct-2.csv").status == "taken"
 
 
 def test_a_source_outside_the_fleet_is_counted_on_its_file(fleet: Store) -> None:

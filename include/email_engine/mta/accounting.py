@@ -8,21 +8,23 @@ it, by quotes and line breaks alone. Where the two disagree, or a row is wrong, 
 (`accounting_sift`), which knows the line of each row. Memory does not grow with the file."""
 
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import duckdb
 
+from email_engine.errors import EngineError, InputError
 from email_engine.fleet.providers import OTHER, Providers
 from email_engine.mta.accounting_columns import LARGEST_HEADER, Columns, parse_header
 from email_engine.mta.accounting_layout import layout_of
 from email_engine.mta.accounting_scan import ATTEMPTS, NEGATIVE, Group, connect, scan
 from email_engine.mta.accounting_sift import UNFINISHED, sift
+from email_engine.mta.accounting_sink import EventSink, KeptSink
 from email_engine.mta.accounting_values import (
     KINDS,
     Counts,
@@ -32,6 +34,7 @@ from email_engine.mta.accounting_values import (
     Source,
     Summary,
     parse_time,
+    time_of_mail,
     zone_offset,
 )
 from email_engine.mta.accounting_wordings import Wordings
@@ -53,16 +56,8 @@ __all__ = [
 NO_COMPLAINT = frozenset({"not-spam", "auth-failure", "opt-out", "dmarc"})
 _EVENTS = {"b": EventKind.BOUNCE, "rb": EventKind.REMOTE_BOUNCE, "f": EventKind.COMPLAINT}
 _SHORT = {**KINDS, **{short: short for short in KINDS.values()}}
-_OLDEST_MAIL = timedelta(days=90)
+LONGEST_WORD = 100
 _NO_LIMIT = datetime(9999, 1, 1, tzinfo=UTC)
-
-
-class EventSink(Protocol):
-    """Takes bounces one by one. A file that turns out odd is read again: `clear` forgets what came before."""
-
-    def add(self, event: Event) -> None: ...
-
-    def clear(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +92,36 @@ def summarize(
         lexicon: what replies mean; None: as shipped.
 
     Raises:
-        InputError: no header line with at least type and timeLogged."""
+        InputError: no header line with at least type and timeLogged, or a file that brings the reader down.
+        OSError, MemoryError, duckdb.IOException: the machine's fault; and whatever `events` raises."""
+    kept = None if events is None else KeptSink(events)
     reading = partial(
-        _Reading, providers, lexicon or shipped_lexicon(), (latest or _NO_LIMIT).astimezone(UTC), events
+        _Reading, providers, lexicon or shipped_lexicon(), (latest or _NO_LIMIT).astimezone(UTC), kept
     )
+    try:
+        return _summarize(path, subject, reading, resume)
+    except (EngineError, OSError, MemoryError, duckdb.IOException):
+        raise
+    except Exception as error:
+        if kept is not None and kept.failure is error:
+            raise
+        raise InputError(
+            subject,
+            f"{type(error).__name__} while it was read",
+            "a file that the reader survives",
+            "keep the file and report it as a defect",
+        ) from None
+
+
+def _summarize(path: Path, subject: str, reading: "Callable[[], _Reading]", resume: Resume | None) -> Summary:
     with tempfile.TemporaryDirectory(prefix="email-engine-accounting-") as name:
         if resume is None:
+            first = reading()
             try:
-                return _fast(path, subject, Path(name), reading())
+                return _fast(path, subject, Path(name), first)
             except (_Odd, duckdb.Error):
-                if events is not None:
-                    events.clear()
+                if first.events is not None:
+                    first.events.clear()
         return _careful(path, subject, Path(name), reading(), resume or Resume(0, False))
 
 
@@ -204,7 +218,7 @@ class _Reading:
             elif kind == "t":
                 counts.deferred += group.rows
             else:
-                category = _text(group.category) or "unknown"
+                category = _text(group.category)[:LONGEST_WORD] or "unknown"
                 counts.bounced += group.rows
                 counts.bounce_categories[category] = counts.bounce_categories.get(category, 0) + group.rows
             if kind != "d":
@@ -230,8 +244,9 @@ class _Reading:
             offset = zone_offset(group.zone or "")
             self.hours[key] = None
             if group.hour is not None and group.hour.year >= 2000 and offset is not None:
-                moment = group.hour.replace(tzinfo=UTC) - offset
-                self.hours[key] = moment.replace(minute=0, second=0, microsecond=0)
+                with suppress(OverflowError):
+                    moment = group.hour.replace(tzinfo=UTC) - offset
+                    self.hours[key] = moment.replace(minute=0, second=0, microsecond=0)
         return self.hours[key]
 
     def _source(self, group: Group) -> Source:
@@ -248,7 +263,7 @@ class _Reading:
         if kind is EventKind.COMPLAINT:
             if feedback.lower() in NO_COMPLAINT:
                 return
-            sent_at = _sent(sent, at)
+            sent_at = time_of_mail(sent, at)
             if not group.provider and form.lower() == "jmrp":
                 provider = self.providers.of("outlook.com")
         event = Event(
@@ -258,7 +273,8 @@ class _Reading:
             at=at,
             sent_at=sent_at,
             recipient=rcpt,
-            category=_text(group.category) or (feedback if kind is EventKind.COMPLAINT else "unknown"),
+            category=_text(group.category)[:LONGEST_WORD]
+            or (feedback if kind is EventKind.COMPLAINT else "unknown"),
             status=status.partition(" ")[0],
             message_id=message_id.strip("<> "),
             job=job,
@@ -268,16 +284,6 @@ class _Reading:
         elif self.events is not None:
             for _ in range(group.rows):
                 self.events.add(event)
-
-
-def _sent(text: str, reported: datetime) -> datetime | None:
-    """When the mail was sent, by a header of it: a Date or an Arrival-Date (RFC 5322) that can be true."""
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return moment if reported - _OLDEST_MAIL <= moment <= reported + timedelta(hours=1) else None
 
 
 def _shown(value: str) -> str:

@@ -28,7 +28,18 @@ class Columns:
 def parse_header(line: bytes, subject: str) -> Columns:
     """The header line of a file. InputError unless it has at least type and timeLogged."""
     text = line.removeprefix(BOM).decode("utf-8", "replace").strip("\r\n")
-    names = next(csv.reader([text]), []) if text.strip() else []
+    try:
+        names = next(csv.reader([text], strict=True), []) if text.strip() else []
+        whole = line.count(b'"') % 2 == 0
+    except csv.Error:
+        whole = False
+    if not whole:
+        raise InputError(
+            subject,
+            "no line of CSV at the top: it is compressed, in another encoding, or a quote stays open",
+            "plain CSV in UTF-8 with its header line",
+            "look at its acct-file",
+        )
     columns = Columns(tuple(name.strip().lower() for name in names))
     missing = [name for name in ("type", "timeLogged") if name.lower() not in columns.names]
     if not names:

@@ -19,7 +19,7 @@ import duckdb
 
 from email_engine.fleet.providers import OTHER, Providers
 from email_engine.mta.accounting_columns import Columns
-from email_engine.mta.accounting_values import KINDS
+from email_engine.mta.accounting_values import KINDS, ZONE
 from email_engine.mta.reply_text import LONGEST, MASK, VARIABLE
 
 THREADS = 2
@@ -29,6 +29,7 @@ ATTEMPTS = ("d", "b", "t")
 FAILURES = ("b", "t")
 EVENTS = ("b", "rb", "f")
 SIZES = ("dlvsize", "totalsecondsqueued")
+CLOCK = "([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}"
 NEGATIVE = "-"
 """The kind of a row with a negative size."""
 
@@ -137,10 +138,10 @@ def query(
     told_words = _words(*_named(EVENTS if events else ("f",)))
     wrong = f"""NOT (kind IN {kinds} AND moment IS NOT NULL AND year(moment) >= 2000
             AND CASE WHEN zone IN ('', 'Z', '+0000') THEN date_trunc('hour', moment) <= $latest::TIMESTAMP
-                ELSE regexp_full_match(zone, '([.][0-9]{{1,9}})?(Z|[+-][0-9]{{2}}(:?[0-5][0-9])?)?')
-                    AND moment + INTERVAL 14 HOUR <= $latest::TIMESTAMP END
+                ELSE regexp_full_match(zone, $zone) AND moment + INTERVAL 14 HOUR <= $latest::TIMESTAMP END
             AND (kind NOT IN {attempts} OR (host_at > 1 AND NOT ends_with(rcpt, '@') AND (address <> '' OR vmta <> ''))))"""
-    ends = r", new_line = '\r\n'" if lines else ""  # told: a bare LF in the first row's quotes misleads the engine
+    # told, since a bare LF in the quotes of the first row misleads the engine
+    ends = r", new_line = '\r\n'" if lines else ""
     line = "CASE WHEN wrong THEN line END" if lines else "NULL"
     detailed = f"kind IN {told_words}" + (" OR wrong" if lines else "")
 
@@ -166,14 +167,16 @@ def query(
             delim = ',', quote = '"', escape = '"'{ends})
     ), times AS (
         SELECT *, strpos(rcpt, '@') AS host_at, kind IN {failures} AS failed,
-            CASE WHEN strlen(logged) >= 19
-                THEN coalesce(try_cast(left(logged, 19) AS TIMESTAMP), try_strptime(left(logged, 19), '%m/%d/%Y %H:%M:%S'))
+            CASE WHEN regexp_full_match(left(logged, 19), '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[ T]{CLOCK}')
+                    THEN try_cast(left(logged, 19) AS TIMESTAMP)
+                WHEN regexp_full_match(left(logged, 19), '[0-9]{{2}}/[0-9]{{2}}/[0-9]{{4}} {CLOCK}')
+                    THEN try_strptime(left(logged, 19), '%m/%d/%Y %H:%M:%S')
                 WHEN regexp_full_match(logged, '[0-9]{{9,11}}') THEN make_timestamp(try_cast(logged AS BIGINT) * 1000000)
             END AS moment,
             CASE WHEN strlen(logged) >= 19 THEN substr(logged, 20) ELSE '' END AS zone
         FROM fields
     ), masked AS (
-        SELECT *, CASE WHEN failed THEN split_part(dsn_status, ' ', 1) || ' '
+        SELECT *, CASE WHEN failed THEN left(split_part(dsn_status, ' ', 1), 40) || ' '
             || regexp_replace(lower(left(diagnosis, {LONGEST})), $variable, '{MASK}', 'g') END AS masked,
             CASE WHEN failed AND host_at > 3 THEN lower(left(rcpt, host_at - 1)) END AS local
             {f", {wrong} AS wrong" if lines else ""}
@@ -198,6 +201,7 @@ def query(
     LEFT JOIN owners ON owned = rtrim(domain, '.') GROUP BY ALL"""  # noqa: S608 - words of this module and numbers alone
     words |= {"path": str(path), "variable": VARIABLE, "vocabulary": vocabulary}
     if lines:
+        words["zone"] = ZONE
         words["latest"] = latest.astimezone(UTC).replace(tzinfo=None).isoformat()
     return statement, words
 

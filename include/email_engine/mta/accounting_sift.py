@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from email_engine.errors import InputError
 from email_engine.mta.accounting_columns import BOM, LARGEST_HEADER, Columns, is_header, parse_header
 
 LONGEST_ROW = 1 << 20
@@ -136,7 +137,10 @@ class _Sifter:
             elif not is_header(body):
                 self.reject(number, reason if ended else UNFINISHED)
                 continue
-            self.begin(parse_header(body, ""))
+            try:
+                self.begin(parse_header(body, ""))
+            except InputError:
+                self.reject(number, "a header line that cannot be read")
         for file in self.files.values():
             file.close()
         return result

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 KEPT_REJECTIONS = 20_000
@@ -24,7 +25,15 @@ TALLIES = ("bounce_categories", "bounce_meanings", "deferral_meanings", "named_l
 """The parts of Counts that count words."""
 
 _USUAL_TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[+]0000)?", re.ASCII)
-_ZONE = re.compile(r"(?:\.\d{1,9})?(Z|[+-]\d\d(?::?[0-5]\d)?)?", re.ASCII)
+_MINUTES = "(?::?[0-5][0-9])?"
+ZONE = (
+    rf"(?:[.][0-9]{{1,9}})?(Z|[+](?:0[0-9]|1[0-3]){_MINUTES}|[+]14(?::?00)?"
+    rf"|-(?:0[0-9]|1[01]){_MINUTES}|-12(?::?00)?)?"
+)
+"""What may stand behind the seconds of a time, for Python and for RE2 alike: a fraction, and a zone from -12 to +14."""
+
+_ZONE = re.compile(ZONE)
+_OLDEST_MAIL = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -184,7 +193,7 @@ def most_frequent(texts: Mapping[Wording, ReplyText]) -> list[tuple[Wording, Rep
 
 def zone_offset(text: str) -> timedelta | None:
     """East of UTC, of what stands behind the seconds of a time: nothing (UTC), Z, +HHMM, +HH:MM or +HH, and a fraction of
-    the second before it. None for anything else."""
+    the second before it. None for anything else, and for a zone that is none on earth."""
     match = _ZONE.fullmatch(text)
     if match is None:
         return None
@@ -213,4 +222,17 @@ def parse_time(text: str) -> datetime:
         moment, offset = datetime.strptime(text[:19], pattern).replace(tzinfo=UTC), known
     if moment.year < 2000:
         raise ValueError(f"{text!r} is no time of sending")
-    return moment - offset
+    try:
+        return moment - offset
+    except OverflowError:
+        raise ValueError(f"{text!r} is no time of sending") from None
+
+
+def time_of_mail(text: str, reported: datetime) -> datetime | None:
+    """When the mail was sent, by a header of it: a Date or an Arrival-Date (RFC 5322) that can be true."""
+    try:
+        moment = parsedate_to_datetime(text)
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None
+    return moment if reported - _OLDEST_MAIL <= moment <= reported + timedelta(hours=1) else None

@@ -13,6 +13,8 @@ from email_engine.store.delivery_counts import KnownIps
 from email_engine.store.schema import accounting_quarantine, delivery_events
 
 BATCH = 1_000
+LONGEST = 500
+"""Bytes of a text; an index takes no more than 2,700."""
 
 
 @dataclass(slots=True)
@@ -41,8 +43,8 @@ class EventWriter:
                 "at": event.at,
                 "counted_at": counted_at,
                 "counted_by": counted_by,
-                "category": event.category,
-                "status": event.status,
+                "category": _short(event.category),
+                "status": _short(event.status),
                 "recipient_hash": self.hash_of(event.recipient) if self.hash_of else None,
                 "message_id": _no_address(event.message_id, event.recipient, self.hash_of),
                 "campaign": _no_address(event.job, event.recipient, self.hash_of),
@@ -63,11 +65,15 @@ class EventWriter:
 
 
 def _no_address(text: str, recipient: str, hash_of: Hash | None) -> str:
-    """A Message-Id or a job that carries the recipient's name is replaced by its own hash."""
+    """A Message-Id or a job that carries the recipient's name is replaced by its own hash; as much of it as an index takes."""
     local = recipient.strip("<>").lower().rpartition("@")[0]
     if len(local) < 3 or local not in text.lower():
-        return text
+        return _short(text)
     return (hash_of(f"{text}@") if hash_of else None) or ""
+
+
+def _short(text: str) -> str:
+    return text.encode("utf-8", "replace")[:LONGEST].decode("utf-8", "ignore")
 
 
 def quarantine(conn: Connection, file_id: int, rejected: Iterable[Rejected], hash_of: Hash | None) -> None:
