@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> int:
     try:
-        fleet = read_fleet(args.file)
+        fleet = read_fleet(args.file, datetime.now(UTC).date())
     except FleetInvalid as error:
         mistakes = [
             {
@@ -94,7 +94,9 @@ _ONE = {
 
 
 def _describe(path: Path, fleet: Fleet) -> str:
-    lines = [f"{path.name} is right: {', '.join(amount(n, _ONE[what]) for what, n in _counts(fleet).items())}"]
+    lines = [
+        f"{path.name} is right: {', '.join(amount(n, _ONE[what]) for what, n in _counts(fleet).items())}"
+    ]
     for tenant in fleet.tenants:
         own = [ip for ip in fleet.ips if ip.tenant == tenant.name]
         states = {state: sum(ip.initial_state is state for ip in own) for state in IpState}
@@ -127,7 +129,7 @@ def _planned(conn: "Connection", fleet: Fleet) -> InventoryPlan:
 
 
 def _plan(args: argparse.Namespace) -> int:
-    fleet = read_fleet(args.file)
+    fleet = read_fleet(args.file, datetime.now(UTC).date())
     with _session(args) as conn:
         plan = _planned(conn, fleet)
     refused = ""
@@ -143,7 +145,7 @@ def _plan(args: argparse.Namespace) -> int:
 def _apply(args: argparse.Namespace) -> int:
     from email_engine.store.inventory import apply_inventory
 
-    fleet = read_fleet(args.file)
+    fleet = read_fleet(args.file, datetime.now(UTC).date())
     with _session(args) as conn:
         plan = _planned(conn, fleet)
         changed = apply_inventory(

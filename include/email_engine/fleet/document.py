@@ -11,6 +11,10 @@ from email_engine.fleet.mistakes import Mistakes, Place, one_of
 from email_engine.fleet.names import Check
 
 Choice = TypeVar("Choice", bound=StrEnum)
+DEEPEST = 100
+"""Levels of lists and mappings in a file: the C loader dies of very many."""
+LONGEST_NUMBER = 40
+"""Characters."""
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _KIND = {
     "bool": "a truth value (put the word in quotes if it is meant as text)",
@@ -34,9 +38,33 @@ def _seen(node: yaml.Node) -> str:
     return _KIND.get(kind, kind)
 
 
+def _too_deep(text: str) -> int | None:
+    """The line on which the file goes deeper than it may; None if it never does."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEEPEST:
+                return event.start_mark.line + 1 if event.start_mark else 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return None
+
+
+def plain_number(text: str) -> bool:
+    """Is it short and of ASCII? Python reads the digits of every script."""
+    return text.isascii() and len(text) <= LONGEST_NUMBER
+
+
 def read_document(text: str, source: str, mistakes: Mistakes) -> Section | None:
     """The file's top mapping; None (and a mistake) when it is not YAML or no mapping."""
     try:
+        line = _too_deep(text)
+        if line is not None:
+            mistakes.add(
+                Place(source, line, ""), f"more than {DEEPEST} levels deep", f"at most {DEEPEST} levels"
+            )
+            return None
         node = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -136,8 +164,9 @@ class Section:
             self.add(key, f"found {_seen(node)}", allowed)
             return 0
         digits = node.value.replace("_", "")
-        if not digits.isdecimal() or not lowest <= int(digits) <= highest:
-            self.add(key, node.value, allowed)
+        good = plain_number(digits) and digits.isdecimal() and lowest <= int(digits) <= highest
+        if not good:
+            self.add(key, node.value[:LONGEST_NUMBER], allowed)
             return 0
         return int(digits)
 

@@ -23,6 +23,8 @@ from email_engine.fleet.ranges import (
 INITIAL_STATES = (IpState.STANDBY, IpState.WARMING, IpState.ACTIVE)
 HIGHEST_TARGET = 10_000_000
 HIGHEST_SERVER_ID = 2_000_000_000
+EARLIEST = date(2000, 1, 1)
+"""No IP was warmed before: it would be a slip of the pen."""
 _COMMON = ("schedule", "daily_target", "dkim", "phase", "hostname", "domain", "vmta", "warmed_on")
 _RANGE = ("range", "first", "count", "number_from", "prefixes", "hosts", "mailwizz_first_server_id", "states")
 _SINGLE = ("address", "host", "mailwizz_server_id", "state")
@@ -113,10 +115,10 @@ def _warmed_on(entry: Section) -> date | None:
 
 def _day(text: str) -> str | None:
     try:
-        date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return "a date such as 2026-05-01"
-    return None
+    return None if str(day) == text and day >= EARLIEST else f"a date such as 2026-05-01, from {EARLIEST} on"
 
 
 def _dkim(entry: Section) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """`fleet.yaml` to a `Fleet`, or one error that lists every mistake with its place."""
 
 import re
+from datetime import date
 
 from email_engine.fleet import names
 from email_engine.fleet.document import Section, read_document
@@ -28,13 +29,16 @@ ENGINE_CONFIG = "/etc/pmta/email-engine.conf"
 _BASE = MtaBase("", ())
 
 
-def parse_fleet(text: str, source: str, schedules: frozenset[str] = SCHEDULES) -> Fleet:
+def parse_fleet(
+    text: str, source: str, schedules: frozenset[str] = SCHEDULES, today: date | None = None
+) -> Fleet:
     """Reads a fleet file (the example include/config/fleet.yaml explains the format).
 
     Args:
         text: YAML.
         source: the file's name, as it shall stand in messages.
         schedules: names of the warm-up schedules that exist.
+        today: the UTC day after which no `warmed_on` may be; None where nobody asks.
 
     Raises:
         FleetInvalid: with every mistake in the file, in order.
@@ -43,7 +47,7 @@ def parse_fleet(text: str, source: str, schedules: frozenset[str] = SCHEDULES) -
     top = read_document(text, source, mistakes)
     draft = _read(top, schedules) if top else None
     if draft:
-        check_all(draft, mistakes)
+        check_all(draft, mistakes, today)
     if mistakes.found or draft is None:
         raise FleetInvalid(source, mistakes.found)
     return Fleet(

@@ -1,5 +1,6 @@
 """The fleet file from disk."""
 
+from datetime import date
 from pathlib import Path
 
 from email_engine.errors import InputError
@@ -21,6 +22,6 @@ def read_text(path: Path, what: str) -> str:
         raise InputError(str(path), observed, f"a {what} in UTF-8", "save it as UTF-8") from None
 
 
-def read_fleet(path: Path) -> Fleet:
-    """Reads and parses; raises InputError, or FleetInvalid with every mistake."""
-    return parse_fleet(read_text(path, "fleet file"), path.name)
+def read_fleet(path: Path, today: date | None = None) -> Fleet:
+    """Reads and parses; raises InputError, or FleetInvalid with every mistake. `today`: see `parse_fleet`."""
+    return parse_fleet(read_text(path, "fleet file"), path.name, today=today)

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+from datetime import date
 from typing import Generic, TypeVar
 
 from email_engine.fleet import names
@@ -47,8 +48,9 @@ class _Use:
     place: Place
 
 
-def check_all(draft: Draft, mistakes: Mistakes) -> None:
-    """Notes every breach; empty values (already noted as mistakes) are passed over."""
+def check_all(draft: Draft, mistakes: Mistakes, today: date | None = None) -> None:
+    """Notes every breach; empty values (already noted as mistakes) are passed over. `today` (UTC): None where nobody asks
+    whether its dates are over."""
     _check_names(draft, mistakes)
     _check_senders(draft, mistakes)
     _check_references(draft, mistakes)
@@ -56,7 +58,7 @@ def check_all(draft: Draft, mistakes: Mistakes) -> None:
     _check_brands(draft, mistakes)
     _check_organisational_domains(draft, mistakes)
     _check_quotas(draft, mistakes)
-    _check_warmed(draft, mistakes)
+    _check_warmed(draft, mistakes, today)
 
 
 def _owned_once(what: str, uses: Iterable[_Use], mistakes: Mistakes) -> None:
@@ -277,18 +279,21 @@ def _check_quotas(draft: Draft, mistakes: Mistakes) -> None:
                 mistakes.add(sender.place, seen, f"at most {limit}, the daily quota of its stream or tenant")
 
 
-def _check_warmed(draft: Draft, mistakes: Mistakes) -> None:
+def _check_warmed(draft: Draft, mistakes: Mistakes, today: date | None) -> None:
     """Who comes aboard as active with a high target says since when it sends so much: nothing else shows that it was
-    ever warmed."""
+    ever warmed, and nothing was warmed on a day that is still to come."""
     noted = set()
     for sender in draft.senders:
         ip, place = sender.ip, sender.place
-        claims = ip.initial_state is IpState.ACTIVE and ip.daily_target > UNWARMED_MOST
-        if not claims or ip.warmed_on is not None or place in noted:
+        if place in noted:
             continue
-        noted.add(place)
-        seen = f"active with daily_target {ip.daily_target}, and nothing shows that it was ever warmed"
-        mistakes.add(
-            place, seen,
-            f"warmed_on: the day since which it really sends so much; or at most {UNWARMED_MOST}; or state warming or standby",
-        )  # fmt: skip
+        if ip.warmed_on is not None and today is not None and ip.warmed_on > today:
+            noted.add(place)
+            mistakes.add(place, f"warmed_on {ip.warmed_on} is still to come", f"a day up to today, {today}")
+        elif ip.warmed_on is None and ip.initial_state is IpState.ACTIVE and ip.daily_target > UNWARMED_MOST:
+            noted.add(place)
+            seen = f"active with daily_target {ip.daily_target}, and nothing shows that it was ever warmed"
+            mistakes.add(
+                place, seen,
+                f"warmed_on: the day since which it really sends so much; or at most {UNWARMED_MOST}; or state warming or standby",
+            )  # fmt: skip

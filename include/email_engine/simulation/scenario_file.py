@@ -4,7 +4,7 @@ from pathlib import Path
 
 from email_engine.errors import InputError
 from email_engine.fleet import names
-from email_engine.fleet.document import Section, read_document
+from email_engine.fleet.document import Section, plain_number, read_document
 from email_engine.fleet.mistakes import FileInvalid, Mistakes
 from email_engine.fleet.read import read_text
 from email_engine.home import CONFIG
@@ -18,7 +18,7 @@ _DAILY_KEYS = tuple(f"{name}_rate_daily" for name in RATES)
 
 def _ratio(text: str) -> str | None:
     try:
-        good = 0 <= float(text) <= 1
+        good = plain_number(text) and 0 <= float(text) <= 1
     except ValueError:
         good = False
     return None if good else "a ratio from 0 to 1, like 0.05"

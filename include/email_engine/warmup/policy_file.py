@@ -3,16 +3,19 @@
 from functools import cache
 from pathlib import Path
 
-from email_engine.fleet.document import Section, read_document
+from email_engine.fleet.document import Section, plain_number, read_document
 from email_engine.fleet.mistakes import FileInvalid, Mistakes
 from email_engine.fleet.names import Check
 from email_engine.fleet.providers import shipped_providers
+from email_engine.fleet.rules import UNWARMED_MOST
 from email_engine.home import CONFIG
 from email_engine.reputation.gates import GATES, Asked, Gate, GatePolicy
 from email_engine.reputation.score import ScorePolicy
 from email_engine.warmup.policy import Ask, CycleStart, Ladder, Policy, Schedule, Slow, Tripwire
 
 LARGEST = 10_000_000
+LEAST = 1e-6
+"""Of rates and shares: less is nothing."""
 PARTS = (*GATES, "listed", "dns")
 _EXTRA = {"deferrals": ("days",), "complaints": ("days_late",)}
 NO_GATE = Gate(0.0, 0, 0)
@@ -21,7 +24,7 @@ NO_GATE = Gate(0.0, 0, 0)
 def _number(low: float, high: float, allowed: str) -> Check:
     def check(text: str) -> str | None:
         try:
-            good = low < float(text) < high
+            good = plain_number(text) and max(low, LEAST) <= float(text) < high and float(text) != low
         except ValueError:
             good = False
         return None if good else allowed
@@ -29,14 +32,14 @@ def _number(low: float, high: float, allowed: str) -> Check:
     return check
 
 
-_rate = _number(0, 1, "a rate between 0 and 1, like 0.05")
-_share = _number(0, 1.000001, "a share above 0 and up to 1, like 0.5")
+_rate = _number(0, 1, f"a rate between 0 and 1, like 0.05, and at least {LEAST:f}")
+_share = _number(0, 1.000001, f"a share above 0 and up to 1, like 0.5, and at least {LEAST:f}")
 _growth = _number(1, 10, "a factor above 1 and below 10, like 1.25")
 _overrun = _number(1, 100, "a factor above 1 and below 100, like 2.0")
 
 
 def _count(text: str) -> str | None:
-    good = text.isdecimal() and 0 < int(text) <= LARGEST
+    good = plain_number(text) and text.isdecimal() and 0 < int(text) <= LARGEST
     return None if good else f"a whole number from 1 to {LARGEST}"
 
 
@@ -215,7 +218,7 @@ def parse_policy(text: str, source: str) -> Policy:
     policy = Policy(
         schedules=_schedules(top),
         sent_day_rate=float(top.text("sent_day_rate", _rate) or 0),
-        unwarmed_max=top.number("unwarmed_max", 1, LARGEST),
+        unwarmed_max=top.number("unwarmed_max", 1, UNWARMED_MOST),
         providers=_providers(top),
         gates=_gates(top, lists),
         advance=_advance(top),
@@ -242,6 +245,8 @@ def parse_policy(text: str, source: str) -> Policy:
         overrun_rate=signals.real("overrun_rate", _overrun),
         share_step=top.number("share_step", 1, 10_000),
     )
+    if slow.section and policy.slow.least > policy.slow.factor > 0:
+        slow.section.add("least", str(policy.slow.least), f"at most factor, {policy.slow.factor}")
     for name, schedule in policy.schedules.items():
         if schedule.stages and schedule.stages[0] > policy.unwarmed_max > 0:
             seen = f"the first stage of {name} is {schedule.stages[0]}"

@@ -46,7 +46,7 @@ class SyncFleet(BaseOperator):
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
         run = current_run(context)
-        fleet = read_fleet(Path(self.fleet_file) if self.fleet_file else fleet_path())
+        fleet = read_fleet(Path(self.fleet_file) if self.fleet_file else fleet_path(), run.as_of.date())
         store = EngineDbHook(self.engine_conn_id).get_conn()
         try:
             with store.session(tenant="*") as conn:

@@ -1,7 +1,11 @@
 """What a fleet may never be: each rule of the design with its own test."""
 
+from datetime import date
+
 import pytest
 
+from email_engine.fleet.mistakes import FleetInvalid
+from email_engine.fleet.parse import parse_fleet
 from tests.core.fleet.test_parse_fleet import (
     BOREALIS,
     EXAMPLE,
@@ -184,6 +188,25 @@ def test_who_is_active_with_a_high_target_says_since_when_it_sends_so_much() -> 
     assert {str(ip.warmed_on) for ip in read(said).ips if ip.tenant == "aurora"} == {"2026-05-01"}
     wrong = mistakes(said.replace("2026-05-01", "lately"))
     assert any("'lately'; allowed: a date such as 2026-05-01" in mistake for mistake in wrong)
+
+
+@pytest.mark.parametrize(
+    ("day", "said"),
+    [
+        ("1999-12-31", "from 2000-01-01 on"), ("20260501", "a date such as"), ("2026-W18-5", "a date such as"),
+        ("2026-11-02", "warmed_on 2026-11-02 is still to come; allowed: a day up to today, 2026-11-01"),
+        ("2026-11-01", None), ("2000-01-01", None),
+    ],
+)  # fmt: skip
+def test_an_ip_was_warmed_on_a_day_that_is_over(day: str, said: str | None) -> None:
+    text = HIGH.replace("            count: 50", f"            count: 50\n            warmed_on: {day}", 1)
+    today = date(2026, 11, 1)
+    if said is None:
+        assert parse_fleet(text, "fleet.yaml", today=today)
+        return
+    with pytest.raises(FleetInvalid) as refused:
+        parse_fleet(text, "fleet.yaml", today=today)
+    assert said in str(refused.value)
 
 
 @pytest.mark.parametrize("states", ["{ warming: 1-40 }", "{ standby: 1-40 }", "{}"])

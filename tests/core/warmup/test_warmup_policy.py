@@ -51,6 +51,13 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
         ("share_step: 10", "share_stop: 10", "did you mean 'share_step'"),
         ("tripwire:", "tripwires:", "missing"),
         ("unwarmed_max: 10000", "unwarmed_max: 40", "the first stage of six_week is 50"),
+        ("unwarmed_max: 10000", "unwarmed_max: 10001", "a whole number from 1 to 10000"),
+        ("limit: 0.05", "limit: 1e-320", "at least 0.000001"),
+        ("limit: 0.05", "limit: 0.\u0660\u0665", "a rate between 0 and 1"),
+        ("pause_days: 7", "pause_days: " + "7" * 5001, "a whole number from 1 to 90"),
+        ("pause_days: 7", 'pause_days: !!int "\u0667"', "a whole number from 1 to 90"),
+        ("stages: [50, 100, 250", "stages: [50, " + "1" * 5001 + ", 250", "a whole number from 1 to"),
+        ("least: 0.1", "least: 0.9", "at most factor, 0.5"),
         ("share: 0.5", "share: 1.5", "a share above 0 and up to 1"),
         ("microsoft: {", "mikrosoft: {", "did you mean 'microsoft'"),
         ("from: 2,", "from: 1,", "more in each that follows"),
@@ -60,7 +67,7 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
         ("start: never }", "start: off }", "a truth value"),
         ("  complaints: { limit", "  complaint: { limit", "unknown key"),
     ],
-    ids=["stages fall", "no days", "percent", "unknown word", "step back after stop", "parts rise", "typo", "no section", "starts too high", "no share", "no provider", "rows fall", "unknown verdict", "pause above slow", "never recovers", "off is no text", "no gate"],
+    ids=["stages fall", "no days", "percent", "unknown word", "step back after stop", "parts rise", "typo", "no section", "starts too high", "too much unwarmed", "next to nothing", "digits of another script", "5001 digits", "a digit of another script", "a stage of 5001 digits", "least above factor", "no share", "no provider", "rows fall", "unknown verdict", "pause above slow", "never recovers", "off is no text", "no gate"],
 )  # fmt: skip
 def test_each_mistake_is_named_with_its_line(old: str, new: str, complaint: str) -> None:
     assert old in SHIPPED
@@ -78,7 +85,9 @@ def test_all_mistakes_come_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "- a\n", "a: [\n", "schedules: {}\n"], ids=["empty", "a list", "not YAML", "nothing in it"]
+    "text",
+    ["", "- a\n", "a: [\n", "schedules: {}\n", "[" * 300_000, "a:" + " {a:" * 101],
+    ids=["empty", "a list", "not YAML", "nothing in it", "300,000 levels", "103 levels"],
 )
 def test_what_is_no_policy_is_one_error(text: str) -> None:
     with pytest.raises(FileInvalid):
