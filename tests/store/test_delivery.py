@@ -424,6 +424,59 @@ def test_a_file_that_brings_the_reader_down_is_refused_with_an_alert_and_the_nex
     assert take(fleet, content(row(), row()), "acct-2.csv").status == "taken"
 
 
+def numbered(*numbers: int) -> list[str]:
+    return [row(rcpt=f"u{n}@gmail.com") for n in numbers]
+
+
+def attempted(store: Store) -> int:
+    with store.session(tenant="*") as conn:
+        return int(conn.execute(select(func.sum(s.delivery_stats.c.attempts))).scalar_one() or 0)
+
+
+@pytest.mark.parametrize(
+    ("files", "wanted"),
+    [
+        ([content()[:40], content(*numbered(1, 2)), content(*numbered(3))], 3),
+        ([content()[:-2], content(*numbered(1, 2)), content(*numbered(3)), content(*numbered(4))], 4),
+        ([content(), content(*numbered(1, 2)), content(*numbered(3))], 3),
+        ([content(*numbered(*range(50))), content(*numbered(*range(20)))], 50),
+        ([content(*numbered(*range(50))), content(*numbered(*range(20)))[:-30]], 50),
+        ([content(*numbered(*range(20))), content(*numbered(*range(50))), content(*numbered(*range(30)))], 50),
+    ],
+    ids=["cut in the header", "a header without its line break", "a header alone", "a shorter copy", "cut in a row",
+         "shorter, whole, shorter"],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["acct.csv", "acct-{}.csv"], ids=["one name", "other names"])
+def test_each_record_counts_once_whatever_was_cut_before_or_comes_again(
+    fleet: Store, files: list[bytes], wanted: int, name: str
+) -> None:
+    for number, data in enumerate(files):
+        take(fleet, data, name.format(number), modified=number)
+    assert attempted(fleet) == wanted
+
+
+@pytest.mark.parametrize("columns", [1, 20, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 60])
+def test_other_content_is_no_duplicate_however_long_the_header_is(fleet: Store, columns: int) -> None:
+    header = HEADER + "".join(f",extra_column_{n:02}" for n in range(columns))
+    for number in range(3):
+        rows = [
+            f"d,2026-11-01 10:15:0{number}+0000,u{n}@gmail.com,,198.51.100.1,{',' * columns}"
+            for n in range(3 - number)
+        ]
+        taken = take(fleet, "\r\n".join([header, *rows, ""]).encode(), "acct.csv", modified=number)
+        assert taken.status == "taken"
+    assert attempted(fleet) == 6
+
+
+def test_the_rest_of_a_file_is_judged_by_all_of_its_rows(fleet: Store) -> None:
+    assert take(fleet, content(*numbered(*range(495)))).status == "taken"
+    grown = content(*numbered(*range(497)), "x", *numbered(497))
+    assert take(fleet, grown, modified=2).status == "taken"
+    worse = grown + content(*["x"] * 20)
+    assert take(fleet, worse, modified=3).status == "refused"
+    assert attempted(fleet) == 498
+
+
 def test_a_source_outside_the_fleet_is_counted_on_its_file(fleet: Store) -> None:
     take(fleet, content(row(), *[row("b", ip="192.0.2.9", vmta="other")] * 3))
     with fleet.session(tenant="*") as conn:

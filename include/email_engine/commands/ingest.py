@@ -56,7 +56,7 @@ def read_all(paths: list[Path]) -> list[Read]:
     found: dict[Path, Read] = {}
     for path in sorted(paths, key=lambda path: -sizes[path]):
         content = content_of(path, set(sizes.values()))
-        whole = _whole_of(path.name, content, known)
+        whole = _whole_of(content, known)
         if whole is not None:
             found[path] = Read(path, copy_of=whole)
             continue
@@ -64,13 +64,18 @@ def read_all(paths: list[Path]) -> list[Read]:
         found[path] = Read(path, summary, refused=summary.rejected_rate > largest)
         heads = content.heads
         known.append(
-            (Known(0, str(path), content.size, content.digest, "taken", heads, None, False), content)
+            (
+                Known(
+                    0, str(path), content.size, content.digest, "taken", heads, None, False, summary.records
+                ),
+                content,
+            )
         )
     return [found[path] for path in paths]
 
 
-def _whole_of(name: str, content: Content, known: list[tuple[Known, Content]]) -> str | None:
-    kind, same = copy_of(name, content, [file for file, _ in known])
+def _whole_of(content: Content, known: list[tuple[Known, Content]]) -> str | None:
+    kind, same = copy_of(content, [file for file, _ in known])
     if same is not None and kind is Copy.SAME:
         return same.name
     return next(

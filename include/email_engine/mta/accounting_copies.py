@@ -13,17 +13,29 @@ SMALLEST_HEAD = 6
 @dataclass(frozen=True, slots=True)
 class Content:
     """What a file is known by. `digest`: sha256. `heads[n]`: of its first 2 ** (6 + n) bytes, cut short; `prefixes`: digest by
-    length, for the lengths that were asked for."""
+    length, for the lengths that were asked for. `first_row_ends`: where the row below the header ends, the size where there is none:
+    what begins alike up to there is the same log, while the header alone is the same in all of a host's files."""
 
     size: int
     digest: str
     heads: tuple[str, ...]
     prefixes: Mapping[int, str]
+    first_row_ends: int
+
+    def begins(self, heads: Sequence[str]) -> bool:
+        """Whether the heads of a longer file are those of this one, and tell more than its header."""
+        reach = (1 << SMALLEST_HEAD + len(self.heads)) >> 1
+        return (
+            self.heads != ()
+            and reach >= self.first_row_ends
+            and tuple(heads[: len(self.heads)]) == self.heads
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A file of the same host that was dealt with. `whole_bytes`, `cut`: see Summary."""
+    """A file of the same host that was dealt with. `whole_bytes`, `cut`: see Summary; `records`: those that were counted when it was
+    taken, without what a shorter copy had brought."""
 
     id: int
     name: str
@@ -33,6 +45,7 @@ class Known:
     heads: Sequence[str]
     whole_bytes: int | None
     cut: bool
+    records: int
 
 
 class Copy(StrEnum):
@@ -40,7 +53,7 @@ class Copy(StrEnum):
     SAME = "same"
     """The same content as a known file."""
     SHORTER = "shorter"
-    """The beginning of a file that was taken whole, under its name: cut off on the way."""
+    """The beginning of a file that was taken whole: cut off on the way, whatever it is called."""
     LONGER = "longer"
     """A file that was taken is its beginning."""
 
@@ -61,18 +74,40 @@ def content_of(path: Path, lengths: Collection[int] = ()) -> Content:
             whole.update(memoryview(block)[at:])
             size += len(block)
     heads = tuple(found[1 << n][:16] for n in range(SMALLEST_HEAD, 48) if (1 << n) in found)
-    return Content(size, whole.hexdigest(), heads, {n: found[n] for n in lengths if n in found})
+    prefixes = {n: found[n] for n in lengths if n in found}
+    return Content(size, whole.hexdigest(), heads, prefixes, min(size, _first_row_ends(path)))
 
 
-def copy_of(name: str, content: Content, known: Collection[Known]) -> tuple[Copy, Known | None]:
+def _first_row_ends(path: Path) -> int:
+    """A line break ends a row where the quotes before it are even in number."""
+    ends, lines, quotes = 0, 0, 0
+    with path.open("rb") as file:
+        while lines < 2 and (line := file.readline(BLOCK)):
+            ends += len(line)
+            quotes += line.count(b'"')
+            lines += quotes % 2 == 0
+    return ends
+
+
+def begun_with(content: Content, known: Collection[Known]) -> list[Known]:
+    """The files that were taken and are the beginning of this one; one that had no record began nothing."""
+    return [
+        file
+        for file in known
+        if file.status == "taken"
+        and file.records
+        and file.size < content.size
+        and content.prefixes.get(file.size) == file.digest
+    ]
+
+
+def copy_of(content: Content, known: Collection[Known]) -> tuple[Copy, Known | None]:
     """What the file is to those that were dealt with, and to which."""
     for file in known:
         if file.digest == content.digest:
             return Copy.SAME, file
-    taken = [file for file in known if file.status == "taken"]
-    begun = [f for f in taken if f.size < content.size and content.prefixes.get(f.size) == f.digest]
-    for file in taken:
-        alike = bool(content.heads) and tuple(file.heads[: len(content.heads)]) == content.heads
-        if alike and file.size > content.size and (begun or file.name == name):
+    for file in known:
+        if file.status == "taken" and file.size > content.size and content.begins(file.heads):
             return Copy.SHORTER, file
+    begun = begun_with(content, known)
     return (Copy.LONGER, max(begun, key=lambda f: f.size)) if begun else (Copy.NONE, None)

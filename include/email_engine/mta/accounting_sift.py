@@ -51,7 +51,7 @@ def sift(
     with path.open("rb") as file:
         first = file.readline(LARGEST_HEADER)
         header = parse_header(first, subject)
-        line = 2
+        line, skip_first = 2, skip_first and start >= len(first)
         if start > len(first):
             file.seek(0)
             line = 1 + _line_breaks(file, start)

@@ -165,8 +165,13 @@ class Summary:
     @property
     def rejected_rate(self) -> float:
         """Unreadable rows as a ratio of all rows, an unfinished last one left out; 0 for a file without rows."""
+        return self.rejected_rate_of(0)
+
+    def rejected_rate_of(self, before: int) -> float:
+        """The same of a file of which `before` good rows were read already."""
         wrong = self.rejected_rows - self.unfinished
-        return wrong / (self.records + wrong) if self.records + wrong else 0.0
+        rows = before + self.records + wrong
+        return wrong / rows if rows else 0.0
 
     def reject(self, line: int, reason: str, recipient: str = "") -> None:
         self.rejected_rows += 1

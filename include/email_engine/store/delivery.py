@@ -4,7 +4,7 @@ A file is known by its content on its host: it is taken whole or not at all, in 
 and its unreadable rows. A copy counts nothing, whatever it is called; of a file whose beginning was taken before, the rest
 counts. Session of tenant `*`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from email_engine.errors import InputError
 from email_engine.fleet.providers import Providers
 from email_engine.mta.accounting import Counts, Resume, Summary, summarize
-from email_engine.mta.accounting_copies import Content, Copy, Known, content_of, copy_of
+from email_engine.mta.accounting_copies import Content, Copy, Known, begun_with, content_of, copy_of
 from email_engine.mta.accounting_policy import AccountingPolicy
 from email_engine.mta.recipients import Hash
 from email_engine.store import alerts
@@ -103,7 +103,7 @@ def take_file(
 ) -> Taken:
     """Adds a file's counts, once.
 
-    `path`: the file as it came from the host. The same content again, or a part of it under its name, is a `duplicate`; a
+    `path`: the file as it came from the host. The same content again, or the beginning of it, is a `duplicate`; a
     file with too many unreadable rows, or without a header, is `refused` with an alert. Of a file that was taken shorter
     before, the rest is added. Two takers of one host's files wait for each other."""
     conn.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"accounting {file.mta_host}", 0))))
@@ -112,17 +112,14 @@ def take_file(
     begun = {one.size for one in known if one.status == TAKEN and one.size < content.size}
     if begun:
         content = content_of(path, begun)
-    copy, of = copy_of(file.name, content, known)
+    copy, of = copy_of(content, known)
     run = {"dag_id": dag_id, "run_id": run_id}
     if of is not None and copy is Copy.SAME:
         return _duplicate(conn, file, content, f"same content as {of.name}, {of.status} before", run)
     if of is not None and copy is Copy.SHORTER:
         message = f"the beginning of {of.name}, which was taken with {of.size} bytes"
         return _duplicate(conn, file, content, message, run)
-    resume = None
-    if of is not None and copy is Copy.LONGER:
-        resume = Resume(of.size if of.whole_bytes is None else of.whole_bytes, of.cut)
-    return _take(conn, file, path, content, reading, of, resume, run)
+    return _take(conn, file, path, content, reading, begun_with(content, known), run)
 
 
 def _take(
@@ -131,10 +128,13 @@ def _take(
     path: Path,
     content: Content,
     reading: Reading,
-    before: Known | None,
-    resume: Resume | None,
+    begun: Sequence[Known],
     run: Mapping[str, str | None],
 ) -> Taken:
+    before = max(begun, key=lambda one: one.size, default=None)
+    resume = None
+    if before is not None:
+        resume = Resume(before.size if before.whole_bytes is None else before.whole_bytes, before.cut)
     fleet = known_ips(conn)
     aside = conn.begin_nested()
     file_id = _note(conn, file, content, TAKEN, run)
@@ -151,7 +151,7 @@ def _take(
     except InputError as error:
         aside.rollback()
         return _refuse(conn, file, content, Summary(), str(error), reading, run)
-    if summary.rejected_rate > reading.policy.largest_rejected_rate:
+    if summary.rejected_rate_of(sum(one.records for one in begun)) > reading.policy.largest_rejected_rate:
         aside.rollback()
         first = "; ".join(f"line {r.line}: {r.reason}" for r in summary.rejected[:3])
         message = (
@@ -209,7 +209,7 @@ def _refuse(
 def _alike(conn: Connection, file: AccountingFile, content: Content) -> list[Known]:
     """Files of the host that may be a copy of this one, shorter or longer: as far as both go, they begin alike."""
     c = accounting_files.c
-    columns = (c.id, c.name, c.size, c.digest, c.status, c.heads, c.whole_bytes, c.cut)
+    columns = (c.id, c.name, c.size, c.digest, c.status, c.heads, c.whole_bytes, c.cut, c.records)
     begins_alike = text(
         "heads[least(cardinality(heads), :depth)] = (CAST(:mine AS text[]))[least(cardinality(heads), :depth)]"
     ).bindparams(depth=len(content.heads), mine=list(content.heads))
