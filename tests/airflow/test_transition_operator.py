@@ -103,6 +103,13 @@ def test_a_pause_of_a_stream_stops_what_sends_and_leaves_what_is_parked(
     assert told["severity"] == "warning"
 
 
+@pytest.mark.parametrize("scope", ["everything", "IP", None, ["ip"]], ids=str)
+def test_an_unknown_scope_is_refused_by_name(store: Store, scope: Any) -> None:
+    with pytest.raises(AirflowFailException, match="expected one of ip, stream, tenant, all"):
+        move("start", "198.51.100.2", scope=scope)
+    assert untouched(store)
+
+
 def test_every_refusal_is_told_at_once_and_nothing_is_changed(store: Store) -> None:
     with store.session("*") as conn:
         conn.execute(

@@ -89,6 +89,20 @@ def test_what_the_database_holds_reads_back_as_the_same_fleet(store: Store) -> N
         assert set(load_fleet(conn).streams) == set(fleet().streams)
 
 
+def test_what_a_new_ip_is_vouched_for_stays_as_it_came_when_its_target_is_raised(store: Store) -> None:
+    said = EXAMPLE.replace("count: 50", "count: 50\n            warmed_on: 2026-05-01", 1)
+    bring(store, fleet(said))
+    bring(store, fleet(said.replace("daily_target: 10000", "daily_target: 20000", 1)), as_of=LATER)
+    with store.session(tenant="*") as conn:
+        found = load_ips(conn, day=LATER.date())
+    told = {(ip.tenant, str(ip.state), ip.warmed_to) for ip in found}
+    assert told == {
+        ("aurora", "active", 10_000), ("aurora", "warming", 0), ("aurora", "standby", 0),
+        ("borealis", "active", 0), ("borealis", "warming", 0), ("borealis", "standby", 0),
+    }  # fmt: skip
+    assert {ip.daily_target for ip in found if ip.tenant == "aurora"} == {20_000}
+
+
 def test_addresses_and_bases_come_in_change_and_go(store: Store) -> None:
     base = "    base: { postmaster: ops@example.com, listeners: ['10.0.0.5:2525'], http_port: 0 }\n"
     wanted = fleet(EXAMPLE.replace("    # On a host with", base + "    # On a host with", 1))

@@ -14,6 +14,16 @@ class Scope(StrEnum):
     ALL = "all"
 
 
+def read_scope(given: object) -> Scope:
+    """The scope of a form; raises InputError for any other word."""
+    known = [scope.value for scope in Scope]
+    if given not in known:
+        raise InputError(
+            "param scope", repr(given)[:60], f"one of {', '.join(known)}", "trigger again with one of these"
+        )
+    return Scope(str(given))
+
+
 def choose(records: Sequence[IpRecord], scope: Scope, name: str | None) -> tuple[IpRecord, ...]:
     """The IPs that `scope` and `name` mean: an address, `tenant/stream`, a tenant's name; no name for all.
 

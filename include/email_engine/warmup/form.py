@@ -10,7 +10,9 @@ from email_engine.lifecycle.machine import TABLE, Cause, Event
 
 LONGEST_PAUSE = timedelta(days=90)
 SHORTEST = 3
-"""Letters of a reason or a cause."""
+"""Letters and digits that a reason or a cause has at least."""
+LONGEST = 500
+"""Characters that it has at most."""
 
 _CAUSES = frozenset({Event.RELEASE, Event.REENTER})
 _DATES = frozenset({Event.PAUSE, Event.QUARANTINE})
@@ -39,12 +41,10 @@ def read_request(params: Mapping[str, Any], today: date) -> Request:
     mistakes: list[str] = []
     event = Event(given) if given in events else None
     if event is None:
-        mistakes.append(f"event {given!r} is none of {', '.join(events)}")
-    reason, cause = (str(params.get(key) or "").strip() for key in ("reason", "cause"))
-    if len(reason) < SHORTEST:
-        mistakes.append("reason is empty: others will read it")
-    if event in _CAUSES and len(cause) < SHORTEST:
-        mistakes.append(f"cause is empty: {event} needs what led to the quarantine, in words")
+        mistakes.append(f"event {given[:40]!r} is none of {', '.join(events)}")
+    reason = _words(params.get("reason"), "reason", "others will read it", mistakes)
+    led = f"{event} needs what led to the quarantine, in words" if event in _CAUSES else None
+    cause = _words(params.get("cause"), "cause", led, mistakes)
     until = _until(params.get("until"), event, today, mistakes)
     if event is None or mistakes:
         raise InputError(
@@ -56,6 +56,21 @@ def read_request(params: Mapping[str, Any], today: date) -> Request:
     return Request(event, reason, until, cause or None)
 
 
+def _words(given: Any, key: str, needed: str | None, mistakes: list[str]) -> str:
+    """What a person wrote on one line; '' where nothing is given, which is a mistake if it is `needed`, and why."""
+    text = given.strip() if isinstance(given, str) else "" if given is None else str(given)
+    if not text:
+        if needed:
+            mistakes.append(f"{key} is empty: {needed}")
+    elif not text.isprintable():
+        mistakes.append(f"{key} has characters that cannot be seen, or more than one line")
+    elif len(text) > LONGEST:
+        mistakes.append(f"{key} has {len(text)} characters, and {LONGEST} are the most")
+    elif sum(character.isalnum() for character in text) < SHORTEST:
+        mistakes.append(f"{key} has fewer than {SHORTEST} letters and digits")
+    return text
+
+
 def _until(given: Any, event: Event | None, today: date, mistakes: list[str]) -> date | None:
     text = str(given or "").strip()
     if not text:
@@ -64,8 +79,10 @@ def _until(given: Any, event: Event | None, today: date, mistakes: list[str]) ->
         return None
     try:
         until = date.fromisoformat(text)
+        if until.isoformat() != text:
+            raise ValueError(text)
     except ValueError:
-        mistakes.append(f"until {text!r} is no date such as {today + timedelta(days=7)}")
+        mistakes.append(f"until {text[:40]!r} is no date such as {today + timedelta(days=7)}")
         return None
     if event not in _DATES:
         mistakes.append(f"until is given, but only {' and '.join(sorted(_DATES))} have one")

@@ -36,7 +36,7 @@ class PullTheBrake(BaseOperator):
         from airflow.sdk.exceptions import AirflowFailException
 
         from email_engine.errors import InputError
-        from email_engine.lifecycle.scope import Scope, choose
+        from email_engine.lifecycle.scope import choose, read_scope
         from email_engine.store.ips import load_ips
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
@@ -49,7 +49,7 @@ class PullTheBrake(BaseOperator):
                     self.log.info("%s left the fleet file; its queue may drain", leaving[0].address)
                     return [] if run.dry_run else _let_drain(conn, leaving, run)
                 records = load_ips(conn, day=run.as_of.date())
-                chosen = choose(records, Scope(run.params["scope"]), run.params.get("name"))
+                chosen = choose(records, read_scope(run.params.get("scope")), run.params.get("name"))
                 self.log.info("%d IPs: %s", len(chosen), ", ".join(str(ip.address) for ip in chosen))
                 if run.dry_run:
                     return []

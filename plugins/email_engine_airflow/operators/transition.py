@@ -51,12 +51,12 @@ class MoveIps(BaseOperator):
         return [] if run.dry_run else hosts
 
     def _move(self, conn: "Connection", run: Run, policy: "Policy") -> list[str]:
-        from email_engine.lifecycle.scope import Scope, choose
+        from email_engine.lifecycle.scope import choose, read_scope
         from email_engine.store import decisions, transitions
         from email_engine.store.ips import load_ips, lock_ips
         from email_engine.warmup.form import read_request
 
-        scope, name = Scope(run.params["scope"]), run.params.get("name")
+        scope, name = read_scope(run.params.get("scope")), run.params.get("name")
         tenants = {ip.tenant for ip in choose(load_ips(conn, day=run.as_of.date()), scope, name)}
         for tenant in sorted(tenants):
             lock_ips(conn, tenant)

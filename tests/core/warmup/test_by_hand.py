@@ -236,6 +236,23 @@ def test_every_refusal_is_told_at_once() -> None:
         pytest.param(
             {"event": "release"}, "cause is empty: release needs what led", id="release without cause"
         ),
+        pytest.param(
+            {"event": "pause", "until": "20261128"}, "'20261128' is no date", id="a date without dashes"
+        ),
+        pytest.param({"event": "pause", "until": "2026-W48-6"}, "is no date", id="a week"),
+        pytest.param({"event": "start", "reason": "..."}, "reason has fewer than 3 letters", id="no letters"),
+        pytest.param({"event": "start", "reason": "\u200b" * 3}, "cannot be seen", id="zero width"),
+        pytest.param({"event": "start", "reason": "a\0b c"}, "cannot be seen", id="NUL"),
+        pytest.param({"event": "start", "reason": "a\ud800bc"}, "cannot be seen", id="a surrogate"),
+        pytest.param({"event": "start", "reason": "one\ntwo"}, "more than one line", id="two lines"),
+        pytest.param(
+            {"event": "start", "reason": "x" * 501},
+            "501 characters, and 500 are the most",
+            id="too long a text",
+        ),
+        pytest.param(
+            {"event": "start", "cause": "--"}, "cause has fewer than 3 letters", id="a cause without letters"
+        ),
     ],
 )
 def test_a_form_that_says_too_little_is_refused(form: dict[str, Any], told: str) -> None:
