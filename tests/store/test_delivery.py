@@ -424,6 +424,14 @@ def test_a_file_that_brings_the_reader_down_is_refused_with_an_alert_and_the_nex
     assert take(fleet, content(row(), row()), "acct-2.csv").status == "taken"
 
 
+@pytest.mark.parametrize(
+    "ip", ["::ffff:198.51.100.1", "[198.51.100.1]", " 198.51.100.1 ", "::FFFF:c633:6401"]
+)
+def test_an_ip_is_known_however_a_row_writes_it(fleet: Store, ip: str) -> None:
+    assert take(fleet, content(row(ip=ip, vmta=""), row(vmta=""))).rejected == 0
+    assert attempted(fleet) == 2
+
+
 def numbered(*numbers: int) -> list[str]:
     return [row(rcpt=f"u{n}@gmail.com") for n in numbers]
 

@@ -73,14 +73,14 @@ class _Traffic:
 
     def __post_init__(self) -> None:
         self.by_address = {str(ip.address): ip for ip in self.fleet.ips}
-        self.by_vmta = {ip.vmta: ip for ip in self.fleet.ips}
+        self.by_vmta = {ip.vmta.lower(): ip for ip in self.fleet.ips}
 
     def _ip(self, source: Source) -> SendingIp | None:
         try:
             address = str(ip_address(source.address))
         except ValueError:
             address = ""
-        return self.by_address.get(address) or self.by_vmta.get(source.vmta)
+        return self.by_address.get(address) or self.by_vmta.get(source.vmta.strip().lower())
 
     def take(self, file: Read) -> None:
         self.unreadable += file.summary.rejected_rows

@@ -34,6 +34,7 @@ from email_engine.mta.accounting_values import (
     Source,
     Summary,
     parse_time,
+    plain_address,
     time_of_mail,
     zone_offset,
 )
@@ -252,7 +253,7 @@ class _Reading:
     def _source(self, group: Group) -> Source:
         key = (group.address, group.vmta)
         if key not in self.sources:
-            self.sources[key] = Source(*map(_text, key))
+            self.sources[key] = Source(plain_address(_text(group.address)), _text(group.vmta))
         return self.sources[key]
 
     def _event(self, kind: EventKind, group: Group) -> None:

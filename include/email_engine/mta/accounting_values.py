@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from ipaddress import ip_address
 
 KEPT_REJECTIONS = 20_000
 KEPT_TEXTS = 5_000
@@ -194,6 +195,18 @@ def most_frequent(texts: Mapping[Wording, ReplyText]) -> list[tuple[Wording, Rep
     """Unknown wordings, the most frequent first."""
     unknown = [(wording, text) for wording, text in texts.items() if not text.known]
     return sorted(unknown, key=lambda item: (-item[1].count, item[0]))
+
+
+def plain_address(text: str) -> str:
+    """One IP has one name, however a row writes it: in brackets, between blanks, IPv6 the long way, IPv4 within IPv6. What is
+    none stays as it is."""
+    if not text or text.replace(".", "").isdecimal():
+        return text
+    try:
+        address = ip_address(text.strip().strip("[]").strip())
+    except ValueError:
+        return text
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def zone_offset(text: str) -> timedelta | None:

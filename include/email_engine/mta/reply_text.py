@@ -12,8 +12,20 @@ VARIABLE = (
 
 MASK = "#"
 LONGEST = 400
+SHORTEST_NAME = 2
 _VARIABLE = re.compile(VARIABLE, re.ASCII)
-_ADDRESS = re.compile(r"""[^\s<>"'(),;:\[\]]+@[^\s<>"'(),;:\[\]]+""")
+_ADDRESS = re.compile(r"""(?:"[^"@]{1,64}"|[^\s<>"(),;:\[\]]+)(?:@|%40)[^\s<>"'(),;:\[\]]+""", re.IGNORECASE)
+_DOT = r"(?:\[?[.]\]?|[-_]|%2e)"
+_IP = re.compile(
+    r"(?:[0-9a-f][.-]){15,}[0-9a-f](?![0-9a-z])"  # IPv6 turned round, nibble by nibble
+    r"|(?:[0-9a-f][.]){4,}ip6[.]\w+|(?:[0-9]{1,3}[.]){1,4}in-addr[.]arpa"
+    r"|(?<![0-9a-z])(?:[0-9a-f]{0,4}(?::|%3a)){2,7}(?:[0-9]{1,3}(?:[.][0-9]{1,3}){3}|[0-9a-f]{0,4})"
+    r"|(?<![0-9a-z])[0-9a-f]{1,4}(?:-{1,2}[0-9a-f]{1,4}){4,7}(?![0-9a-z])"
+    rf"|[0-9]{{1,3}}(?:{_DOT}[0-9]{{1,3}}){{3}}"
+    r"|(?<![0-9a-z])[0-9a-f]{4}:[0-9a-f]{4}(?![0-9a-z])|(?<![0-9a-z])(?:0x)?(?=[a-f]*[0-9])[0-9a-f]{8}(?![0-9a-z])"
+    r"|(?<![0-9])[0-9]{9,12}(?![0-9])",  # an IPv4 as one number, or padded with zeros
+    re.IGNORECASE | re.ASCII,
+)
 _SMALL = re.compile(
     r"(?<![\w.])[0-9]{1,3}(?= ?(?:s|sec|seconds?|minutes?|hours?|messages?|recipients?|connections?)\b)",
     re.ASCII,
@@ -31,9 +43,13 @@ def tidy(text: str) -> str:
 
 
 def example(text: str, recipient: str) -> str:
-    """The reply as it came, without its recipient and any other address."""
+    """The reply as it came, without its recipient, any other address and any IP. Of one that was cut at LONGEST the last word
+    goes, which may be the beginning of an address."""
+    if len(text) >= LONGEST:
+        text = text[:LONGEST].rpartition(" ")[0]
     local = recipient.strip("<>").rpartition("@")[0]
     found = _ADDRESS.sub("<address>", " ".join(text.replace("\0", " ").split()))
-    if len(local) >= 3 and local.lower() in found.lower():
-        found = re.sub(rf"(?i)(?<![a-z0-9]){re.escape(local)}(?![a-z0-9])", "<recipient>", found)
-    return found[:LONGEST]
+    for name in dict.fromkeys((local, local.strip('"'), local.partition("+")[0])):
+        if len(name) >= SHORTEST_NAME:
+            found = re.sub(rf"(?i)(?<![^\W_]){re.escape(name)}(?![^\W_])", "<recipient>", found)
+    return _IP.sub("<ip>", found)[:LONGEST]

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Table, TextClause, bindparam, column, func, s
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from email_engine.mta.accounting import Counts, Source
-from email_engine.mta.accounting_values import TALLIES
+from email_engine.mta.accounting_values import TALLIES, plain_address
 from email_engine.store.schema import delivery_days, delivery_stats, ips
 
 Rows = dict[tuple[int, str, str, datetime], Counts]
@@ -27,10 +27,9 @@ class KnownIps:
 
     def find(self, source: Source) -> tuple[int, str] | None:
         """By address; else (behind NAT, or where a bounce names no IP) by virtual MTA."""
-        address = source.address
-        if ":" in address:
-            address = _short(address)
-        return self.by_address.get(address) or self.by_vmta.get(source.vmta.lower())
+        return self.by_address.get(plain_address(source.address)) or self.by_vmta.get(
+            source.vmta.strip().lower()
+        )
 
 
 def known_ips(conn: Connection) -> KnownIps:
@@ -44,14 +43,6 @@ def known_ips(conn: Connection) -> KnownIps:
         {str(ip_address(str(r.address))): (r.id, r.tenant) for r in rows},
         {r.vmta_name: (r.id, r.tenant) for r in rows},
     )
-
-
-def _short(address: str) -> str:
-    """IPv6 has many ways to write one address."""
-    try:
-        return str(ip_address(address.strip("[]")))
-    except ValueError:
-        return address
 
 
 def _merged(table: Table, name: str) -> TextClause:

@@ -103,6 +103,45 @@ def test_an_example_names_no_one() -> None:
     assert shown == "550 <<address>>: <recipient> is not here, ask <address>"
 
 
+@pytest.mark.parametrize(
+    "ip",
+    ["198.51.100.1", "[198.51.100.1]", "198[.]51[.]100[.]1", "198-51-100-1.rev.example", "ip_198_51_100_1",
+     "1.100.51.198.zen.spamhaus.org", "1.100.51.198.in-addr.arpa", "100.51.198.in-addr.arpa", "c6336401", "0xC6336401",
+     "c633:6401", "3325256705", "198051100001", "2001:db8::25", "[IPv6:2001:DB8::25]", "::ffff:198.51.100.1", "2001:db8:0:0:0:0:0:25",
+     "2001%3Adb8%3A%3A25", "2001-db8-0-0-0-0-0-25.rev.example", "http://x.example/?ip=198.51.100.1",
+     "5.2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa",
+     "5.2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.zen.spamhaus.org"],
+)  # fmt: skip
+def test_an_example_names_no_ip(ip: str) -> None:
+    shown = example(f"550 5.7.1 S3150 blocked {ip} for now", "ann@x.example")
+    assert shown.startswith("550 5.7.1 S3150 blocked ")
+    assert "<ip>" in shown
+    assert shown.endswith(" for now")
+    assert not [
+        part
+        for part in ("51", "6401", "db8", "DB8", "8.b.d", "33252")
+        if part in shown.removeprefix("550 5.7.1 S3150")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "recipient"),
+    [
+        ("550 <o'neil@gmail.com> unknown", "o'neil@gmail.com"),
+        ("550 o'neil unknown", "o'neil@gmail.com"),
+        ('550 "neil b"@gmail.com unknown', '"neil b"@gmail.com'),
+        ("550 neil%40gmail.com unknown", "neil@gmail.com"),
+        ("550 mailbox neil full", "neil+news@gmail.com"),
+        ("550 -neil- full", "-neil-@gmail.com"),
+        ("550 " + "x " * 195 + "neil.armstrong@gmail.com"[:6], "neil.armstrong@gmail.com"),
+        ("550 " + "x " * 194 + "<neil.armstrong@gmail.com"[:8], "neil.armstrong@gmail.com"),
+    ],
+)
+def test_an_example_keeps_no_part_of_its_recipient(text: str, recipient: str) -> None:
+    shown = example(text[:400], recipient)
+    assert not [part for part in ("neil", "o'", "arms") if part in shown.lower()]
+
+
 def test_every_mistake_in_a_file_shows_at_once() -> None:
     text = (
         "texts:\n  - from: Somebody\n    at: nobody\n    patterns:\n"
