@@ -476,6 +476,11 @@ def test_other_content_is_no_duplicate_however_long_the_header_is(fleet: Store, 
     assert attempted(fleet) == 6
 
 
+def test_a_name_used_again_for_a_file_that_goes_on_otherwise_is_no_duplicate(fleet: Store) -> None:
+    take(fleet, content(*numbered(*range(500))))
+    assert take(fleet, content(*numbered(*range(7), *range(900, 905))), modified=2).status == "taken"
+
+
 def test_the_rest_of_a_file_is_judged_by_all_of_its_rows(fleet: Store) -> None:
     assert take(fleet, content(*numbered(*range(495)))).status == "taken"
     grown = content(*numbered(*range(497)), "x", *numbered(497))

@@ -7,12 +7,14 @@ from enum import StrEnum
 from pathlib import Path
 
 BLOCK = 1 << 20
-SMALLEST_HEAD = 6
+LENGTHS = tuple((8 + part) << power for power in range(3, 45) for part in range(8))
+"""Bytes of the heads: eight lengths from 64 to 128, eight from 128 to 256 and so on; what lies behind a file's last is less than an
+eighth of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a file is known by. `digest`: sha256. `heads[n]`: of its first 2 ** (6 + n) bytes, cut short; `prefixes`: digest by
+    """What a file is known by. `digest`: sha256. `heads[n]`: of its first LENGTHS[n] bytes, cut short; `prefixes`: digest by
     length, for the lengths that were asked for. `first_row_ends`: where the row below the header ends, the size where there is none:
     what begins alike up to there is the same log, while the header alone is the same in all of a host's files."""
 
@@ -24,10 +26,9 @@ class Content:
 
     def begins(self, heads: Sequence[str]) -> bool:
         """Whether the heads of a longer file are those of this one, and tell more than its header."""
-        reach = (1 << SMALLEST_HEAD + len(self.heads)) >> 1
         return (
             self.heads != ()
-            and reach >= self.first_row_ends
+            and LENGTHS[len(self.heads) - 1] >= self.first_row_ends
             and tuple(heads[: len(self.heads)]) == self.heads
         )
 
@@ -60,7 +61,7 @@ class Copy(StrEnum):
 
 def content_of(path: Path, lengths: Collection[int] = ()) -> Content:
     """Reads the file once; memory does not grow with it."""
-    marks = sorted({*lengths, *(1 << n for n in range(SMALLEST_HEAD, 48))})
+    marks = sorted({*lengths, *LENGTHS})
     whole, size = hashlib.sha256(), 0
     found: dict[int, str] = {}
     with path.open("rb", buffering=0) as file:
@@ -73,7 +74,7 @@ def content_of(path: Path, lengths: Collection[int] = ()) -> Content:
                 found[end] = whole.hexdigest()
             whole.update(memoryview(block)[at:])
             size += len(block)
-    heads = tuple(found[1 << n][:16] for n in range(SMALLEST_HEAD, 48) if (1 << n) in found)
+    heads = tuple(found[n][:16] for n in LENGTHS if n in found)
     prefixes = {n: found[n] for n in lengths if n in found}
     return Content(size, whole.hexdigest(), heads, prefixes, min(size, _first_row_ends(path)))
 
