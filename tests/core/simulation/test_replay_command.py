@@ -97,8 +97,20 @@ def test_a_host_whose_accounting_ends_early_holds(capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize(
     ("source", "sent"),
-    [(",aurora-41", 50), ("127.0.0.1,aurora-41", 50), (f"{WARMING},", 50), (f"{WARMING},other", 50)],
-    ids=["no address", "behind a translated address", "no virtual MTA", "the address counts first"],
+    [
+        (",aurora-41", 50),
+        (",Aurora-41", 50),
+        ("127.0.0.1,aurora-41", 50),
+        (f"{WARMING},", 50),
+        (f"{WARMING},other", 50),
+    ],
+    ids=[
+        "no address",
+        "in upper case",
+        "behind a translated address",
+        "no virtual MTA",
+        "the address counts first",
+    ],
 )
 def test_a_row_is_known_by_its_address_or_its_virtual_mta(
     capsys: pytest.CaptureFixture[str], write: Write, source: str, sent: int
