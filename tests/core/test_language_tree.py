@@ -1,7 +1,7 @@
 """A configuration read to a tree and printed again is the same tree, whatever stands in it."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from email_engine.mta.language.parse import parse
@@ -134,6 +134,7 @@ def test_the_operators_file_survives_a_round() -> None:
 
 
 @settings(max_examples=400, deadline=None)
+@example([" "])
 @given(st.lists(lines, max_size=40))
 def test_any_text_survives_a_round(chosen: list[str]) -> None:
     tree = parse("\n".join(chosen))

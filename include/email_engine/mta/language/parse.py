@@ -19,8 +19,8 @@ _NEAR = 400
 
 def parse(text: str, file: str = "") -> Document:
     """Never fails; line breaks may be LF, CRLF or CR, a byte-order mark is no text."""
-    plain = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
-    reader = _Reader(plain.split("\n") if plain else [])
+    plain = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    reader = _Reader(plain.removesuffix("\n").split("\n") if plain else [])
     return Document(reader.document(), file)
 
 
