@@ -1,5 +1,6 @@
 """The last step of a pipeline that others follow: its asset, if this run changed something."""
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
@@ -23,9 +24,9 @@ class Publish(BaseOperator):
         super().__init__(**kwargs)
         self.engine_conn_id = engine_conn_id
 
+    @abstractmethod
     def left_by(self, conn: "Connection", run: Run) -> int | None:
         """What the run left, as one number; None or 0 for nothing."""
-        raise NotImplementedError
 
     def execute(self, context: Any) -> int:
         from email_engine_airflow.hooks.engine_db import EngineDbHook
