@@ -22,7 +22,7 @@ from email_engine.errors import EngineError, InputError
 from email_engine.fleet.providers import OTHER, Providers
 from email_engine.mta.accounting_columns import LARGEST_HEADER, Columns, parse_header
 from email_engine.mta.accounting_layout import layout_of
-from email_engine.mta.accounting_scan import ATTEMPTS, NEGATIVE, Group, connect, scan
+from email_engine.mta.accounting_scan import ATTEMPTS, BETWEEN, NEGATIVE, Group, connect, scan
 from email_engine.mta.accounting_sift import UNFINISHED, sift
 from email_engine.mta.accounting_sink import EventSink, KeptSink
 from email_engine.mta.accounting_values import (
@@ -36,7 +36,6 @@ from email_engine.mta.accounting_values import (
     parse_time,
     plain_address,
     time_of_mail,
-    zone_offset,
 )
 from email_engine.mta.accounting_wordings import Wordings
 from email_engine.mta.lexicon import Lexicon, shipped_lexicon
@@ -58,6 +57,7 @@ NO_COMPLAINT = frozenset({"not-spam", "auth-failure", "opt-out", "dmarc"})
 _EVENTS = {"b": EventKind.BOUNCE, "rb": EventKind.REMOTE_BOUNCE, "f": EventKind.COMPLAINT}
 _SHORT = {**KINDS, **{short: short for short in KINDS.values()}}
 LONGEST_WORD = 100
+HOUR_ALONE = len("2026-11-01 10")
 _NO_LIMIT = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -147,7 +147,7 @@ def _careful(path: Path, subject: str, folder: Path, reading: "_Reading", resume
     for segment in sifted.segments:
         for reason, group in reading.all_of(segment.path, segment.columns, header=False, lines=True):
             for _ in range(group.rows):
-                reject(group.line or 0, reason, group.detail[0] if group.detail else "")
+                reject(group.line or 0, reason, group.details()[0] if group.detail is not None else "")
     rejected = reading.summary.rejected
     rejected.sort(key=lambda r: r.line)
     reading.summary.unfinished = bool(rejected) and rejected[-1].reason == UNFINISHED
@@ -166,7 +166,7 @@ class _Reading:
         self.latest = latest
         self.events = events
         self.wordings = Wordings(self.summary, lexicon)
-        self.hours: dict[tuple[datetime, str | None], datetime | None] = {}
+        self.hours: dict[str, datetime | None] = {}
         self.counts: dict[tuple[str, str, str, datetime], Counts] = {}
         self.sources: dict[tuple[str, str], Source] = {}
 
@@ -198,11 +198,10 @@ class _Reading:
             if group.kind == NEGATIVE:
                 return "a negative size or time in the queue"
             return "unknown record type" + _shown(group.kind)
-        hour = self._hour(group)
-        if hour is None:
-            return "unreadable time" + (_shown(group.detail[3]) if group.detail else "")
-        if hour > self.latest:
-            return "dated in the future" + (_shown(group.detail[3]) if group.detail else "")
+        hour = self._hour(group.hour)
+        if hour is None or hour > self.latest:
+            reason = "unreadable time" if hour is None else "dated in the future"
+            return reason + (_shown(group.details()[3]) if group.detail is not None else "")
         summary = self.summary
         if kind in ATTEMPTS:
             if not group.provider:
@@ -224,7 +223,7 @@ class _Reading:
                 counts.bounce_categories[category] = counts.bounce_categories.get(category, 0) + group.rows
             if kind != "d":
                 self.wordings.count(kind, group.provider, group, counts, hour)
-        if kind in _EVENTS and group.detail:
+        if kind in _EVENTS and group.detail is not None:
             self._event(_EVENTS[kind], group)
         summary.by_type[kind] = summary.by_type.get(kind, 0) + group.rows
         summary.records += group.rows
@@ -239,16 +238,16 @@ class _Reading:
         self.summary.complaints.sort(key=lambda event: (event.at, event.recipient))
         return self.summary
 
-    def _hour(self, group: Group) -> datetime | None:
-        key = (group.hour, group.zone)
-        if key not in self.hours:
-            offset = zone_offset(group.zone or "")
-            self.hours[key] = None
-            if group.hour is not None and group.hour.year >= 2000 and offset is not None:
-                with suppress(OverflowError):
-                    moment = group.hour.replace(tzinfo=UTC) - offset
-                    self.hours[key] = moment.replace(minute=0, second=0, microsecond=0)
-        return self.hours[key]
+    def _hour(self, text: str | None) -> datetime | None:
+        """The hour that a group's text names; None if it names none."""
+        if text is None:
+            return None
+        if text not in self.hours:
+            self.hours[text] = None
+            with suppress(ValueError):
+                moment = parse_time(f"{text}:00:00" if len(text) == HOUR_ALONE else text)
+                self.hours[text] = moment.replace(minute=0, second=0, microsecond=0)
+        return self.hours[text]
 
     def _source(self, group: Group) -> Source:
         key = (group.address, group.vmta)
@@ -257,7 +256,7 @@ class _Reading:
         return self.sources[key]
 
     def _event(self, kind: EventKind, group: Group) -> None:
-        rcpt, message_id, job, logged, status, form, feedback, sent = map(_text, group.detail or ())
+        rcpt, message_id, job, logged, status, form, feedback, sent = _text(group.detail or "").split(BETWEEN)
         source = self._source(group)
         provider = group.provider or OTHER
         at, sent_at = parse_time(logged), None

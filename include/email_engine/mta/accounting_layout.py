@@ -24,14 +24,19 @@ def layout_of(path: Path) -> Layout:
     rows = whole = at = odd = 0
     block = bytearray(BLOCK)
     everything = np.frombuffer(block, np.uint8)
+    breaks, quotes = (
+        np.empty(BLOCK, bool),
+        np.empty(BLOCK, bool),
+    )  # made once: new memory costs more than the search
     with path.open("rb", buffering=0) as file:
         while size := file.readinto(block):
-            data = everything[:size]
-            places = np.flatnonzero((data == _LINE_BREAK) | (data == _QUOTE))
+            np.equal(everything, _LINE_BREAK, out=breaks)
+            np.equal(everything, _QUOTE, out=quotes)
+            places = np.flatnonzero(np.logical_or(breaks, quotes, out=breaks)[:size])
             if len(places):
-                quotes = data[places] == _QUOTE
-                open_quotes = (np.cumsum(quotes, dtype=np.uint8) + odd) & 1
-                ends = np.flatnonzero(~quotes & (open_quotes == 0))
+                quoted = quotes[places]
+                open_quotes = (np.cumsum(quoted, dtype=np.uint8) + odd) & 1
+                ends = np.flatnonzero(~quoted & (open_quotes == 0))
                 if len(ends):
                     rows += len(ends)
                     whole = at + int(places[ends[-1]]) + 1

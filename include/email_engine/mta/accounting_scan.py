@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import duckdb
 
@@ -24,35 +24,44 @@ from email_engine.mta.reply_text import LONGEST, MASK, VARIABLE
 
 THREADS = 2
 MEMORY = "256MB"
+BUFFER = 8 << 20
+"""Bytes of a file that a thread reads at once: small enough that both end together, and that memory is used again."""
 BATCH = 4_000
 ATTEMPTS = ("d", "b", "t")
 FAILURES = ("b", "t")
 EVENTS = ("b", "rb", "f")
 SIZES = ("dlvsize", "totalsecondsqueued")
 CLOCK = "([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}"
+USUAL = "[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-5][0-9]:[0-5][0-9][+-][0-9]{2}00"
+"""A time whose hour can be told from its text, once for all rows of that hour."""
+BETWEEN = "\x1f"
+"""Stands between texts that travel as one, which costs the engine much less than a list."""
 NEGATIVE = "-"
 """The kind of a row with a negative size."""
 
 
 class Group(NamedTuple):
-    """Rows that say the same. `hour` is naive and local to `zone` (None: UTC; to the minute where the zone is not whole
-    hours); None if it could not be read. `provider` is None unless rcpt is an address: by its domain, else by the MX host. `line`: of the row, if asked for and
-    the row looks wrong. `reply` of bounces and deferrals: status code and reply, its variable parts masked; `example`: reply and
-    recipient of one of the rows, as they came. `detail` of events and of wrong rows: rcpt, Message-Id, job, time, status, format, feedback type,
-    time of sending."""
+    """Rows that say the same. `hour`: a text, date and hour alone (UTC) or a time with its zone, to the minute where that is
+    not whole hours; None if it could not be read. `provider` is None unless rcpt is an address: by its domain, else by the MX
+    host. `line`: of the row, if asked for and the row looks wrong. `reply` of bounces and deferrals: status code and reply, its
+    variable parts masked; `example`: reply and recipient of one of the rows, as they came. `detail` of events and of wrong
+    rows: rcpt, Message-Id, job, time, status, format, feedback type, time of sending."""
 
     kind: str
-    hour: Any
-    zone: str | None
+    hour: str | None
     provider: str | None
     category: str
     address: str
     vmta: str
     reply: str | None
-    detail: list[str] | None
+    detail: str | None
     line: int | None
-    example: list[str] | None
+    example: str | None
     rows: int
+
+    def details(self) -> list[str]:
+        """The parts of `detail`, or none."""
+        return self.detail.split(BETWEEN) if self.detail is not None else []
 
 
 @contextmanager
@@ -130,7 +139,7 @@ def query(
 
     def field(*names: str) -> str:
         at = columns.at(*names)
-        return "''" if at is None else f"coalesce(c{at}, '')"
+        return "''" if at is None else f"c{at}"
 
     kinds = _words(*KINDS.values(), *KINDS)
     attempts = _words(*_named(ATTEMPTS))
@@ -154,7 +163,11 @@ def query(
     kind = f"CASE WHEN {negative} THEN '{NEGATIVE}' ELSE {field('type')} END" if negative else field("type")
     by_mx, words = _by_mx(providers)
     sent = f"coalesce(nullif({field('arf_arrival-date')}, ''), {field('header_date')})"
-    details = ("rcpt", "message_id", "job", "logged", "dsn_status", "format", "feedback", "sent")
+    details = _joined("rcpt", "message_id", "job", "logged", "dsn_status", "format", "feedback", "sent")
+    example = _joined(f"left(diagnosis, {LONGEST})", "rcpt")
+    # a careful reading asks of each row what is wrong with it, a quick one of each group only
+    usual = "FALSE" if lines else f"regexp_full_match(logged, '{USUAL}')"
+    never_null = ", ".join(f"'c{n}'" for n in range(columns.width))
     statement = f"""
     WITH fields AS (
         SELECT {kind} AS kind, {field("timelogged")} AS logged, {field("rcpt")} AS rcpt,
@@ -164,17 +177,21 @@ def query(
             {field("feedbacktype")} AS feedback, {sent} AS sent
             {", line" if lines else ""}
         FROM read_csv($path, columns = {{{", ".join(places)}}}, header = {str(header).lower()}, auto_detect = false,
-            delim = ',', quote = '"', escape = '"'{ends})
+            delim = ',', quote = '"', escape = '"', force_not_null = [{never_null}],
+            buffer_size = {BUFFER}{ends})
+    ), shapes AS (
+        SELECT *, strpos(rcpt, '@') AS host_at, kind IN {failures} AS failed, {usual} AS usual FROM fields
     ), times AS (
-        SELECT *, strpos(rcpt, '@') AS host_at, kind IN {failures} AS failed,
-            CASE WHEN regexp_full_match(left(logged, 19), '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[ T]{CLOCK}')
+        SELECT *,
+            CASE WHEN usual THEN NULL
+                WHEN regexp_full_match(left(logged, 19), '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[ T]{CLOCK}')
                     THEN try_cast(left(logged, 19) AS TIMESTAMP)
                 WHEN regexp_full_match(left(logged, 19), '[0-9]{{2}}/[0-9]{{2}}/[0-9]{{4}} {CLOCK}')
                     THEN try_strptime(left(logged, 19), '%m/%d/%Y %H:%M:%S')
                 WHEN regexp_full_match(logged, '[0-9]{{9,11}}') THEN make_timestamp(try_cast(logged AS BIGINT) * 1000000)
             END AS moment,
-            CASE WHEN strlen(logged) >= 19 THEN substr(logged, 20) ELSE '' END AS zone
-        FROM fields
+            CASE WHEN strlen(logged) >= 19 AND NOT usual THEN substr(logged, 20) ELSE '' END AS zone
+        FROM shapes
     ), masked AS (
         SELECT *, CASE WHEN failed THEN left(split_part(dsn_status, ' ', 1), 40) || ' '
             || regexp_replace(lower(left(diagnosis, {LONGEST})), $variable, '{MASK}', 'g') END AS masked,
@@ -182,19 +199,20 @@ def query(
             {f", {wrong} AS wrong" if lines else ""}
         FROM times
     ), rows AS (SELECT kind,
-        CASE WHEN zone IN ('', 'Z') OR ends_with(zone, '00') THEN date_trunc('hour', moment)
-            ELSE date_trunc('minute', moment) END AS hour,
-        CASE WHEN zone <> '+0000' THEN zone END AS local_zone,
+        CASE WHEN usual AND ends_with(logged, '+0000') THEN left(logged, 13)
+            WHEN usual THEN left(logged, 13) || ':00:00' || right(logged, 5)
+            ELSE strftime(CASE WHEN zone IN ('', 'Z') OR ends_with(zone, '00') THEN date_trunc('hour', moment)
+                ELSE date_trunc('minute', moment) END, '%Y-%m-%d %H:%M:%S') || zone END AS hour,
         CASE WHEN host_at > 1 THEN substr(rcpt, host_at + 1) END AS remote,
         mx, category, address, vmta,
         CASE WHEN local IS NOT NULL AND strpos(masked, local) > 0 AND strpos($vocabulary, ' ' || local || ' ') = 0
             THEN regexp_replace(masked, '\\b' || regexp_escape(local) || '\\b', '{MASK}', 'g') ELSE masked END AS reply,
-        CASE WHEN {detailed} THEN [{", ".join(details)}] END AS detail,
+        CASE WHEN {detailed} THEN {details} END AS detail,
         {line} AS line,
-        any_value(CASE WHEN failed THEN [left(diagnosis, {LONGEST}), rcpt] END) AS example,
+        any_value(CASE WHEN failed THEN {example} END) AS example,
         count(*) AS found
     FROM masked GROUP BY ALL)
-    SELECT kind, hour, local_zone, CASE WHEN coalesce(domain, '') <> '' THEN coalesce(owner, {by_mx}) END AS provider,
+    SELECT kind, hour, CASE WHEN coalesce(domain, '') <> '' THEN coalesce(owner, {by_mx}) END AS provider,
         category, address, vmta, reply, detail, line, any_value(example), sum(found)::BIGINT
     FROM (SELECT *, lower(split_part(remote, '@', -1)) AS domain,
         rtrim(lower(split_part(mx, ' ', 1)), '.') AS host FROM rows)
@@ -222,6 +240,11 @@ def _by_mx(providers: Providers) -> tuple[str, dict[str, str]]:
 def _named(kinds: tuple[str, ...]) -> tuple[str, ...]:
     """Both names of record types."""
     return (*(word for word, kind in KINDS.items() if kind in kinds), *kinds)
+
+
+def _joined(*texts: str) -> str:
+    """Texts as one, of which `Group` makes parts again."""
+    return " || chr(31) || ".join(f"replace({text}, chr(31), '?')" for text in texts)
 
 
 def _words(*words: str) -> str:

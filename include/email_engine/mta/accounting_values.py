@@ -26,6 +26,7 @@ TALLIES = ("bounce_categories", "bounce_meanings", "deferral_meanings", "named_l
 """The parts of Counts that count words."""
 
 _USUAL_TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[+]0000)?", re.ASCII)
+_OTHER_TIME = re.compile(r"(?:\d{4}-\d\d-\d\d[ T]|\d\d/\d\d/\d{4} )\d\d:\d\d:\d\d", re.ASCII)
 _MINUTES = "(?::?[0-5][0-9])?"
 ZONE = (
     rf"(?:[.][0-9]{{1,9}})?(Z|[+](?:0[0-9]|1[0-3]){_MINUTES}|[+]14(?::?00)?"
@@ -233,10 +234,10 @@ def parse_time(text: str) -> datetime:
     elif text.isascii() and text.isdecimal() and 9 <= len(text) <= 11:
         moment = datetime.fromtimestamp(int(text), UTC)
     else:
-        pattern = "%m/%d/%Y %H:%M:%S" if text[2:3] == "/" else f"%Y-%m-%d{text[10:11]}%H:%M:%S"
         known = zone_offset(text[19:])
-        if known is None or len(text) < 19 or text[10] not in " T":
+        if known is None or not _OTHER_TIME.fullmatch(text[:19]):
             raise ValueError(f"{text!r} is no time of sending")
+        pattern = "%m/%d/%Y %H:%M:%S" if text[2] == "/" else f"%Y-%m-%d{text[10]}%H:%M:%S"
         moment, offset = datetime.strptime(text[:19], pattern).replace(tzinfo=UTC), known
     if moment.year < 2000:
         raise ValueError(f"{text!r} is no time of sending")

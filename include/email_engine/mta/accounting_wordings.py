@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from email_engine.mta.accounting_scan import Group
+from email_engine.mta.accounting_scan import BETWEEN, Group
 from email_engine.mta.accounting_values import KEPT_TEXTS, Counts, ReplyText, Summary, Wording
 from email_engine.mta.lexicon import Lexicon
 from email_engine.mta.reply_text import example, tidy
@@ -40,7 +40,7 @@ class Wordings:
             elif hour > told.last:
                 told.last = hour
         elif len(summary.texts) < KEPT_TEXTS:
-            shown = example(*group.example) if group.example else ""
+            shown = example(*group.example.split(BETWEEN)) if group.example else ""
             told = ReplyText(rows, judged.meaning, judged.known, shown, hour, hour)
             summary.texts[judged.wording] = told
         judged.told = told
