@@ -7,7 +7,7 @@ from datetime import timedelta
 from ipaddress import ip_address
 
 from email_engine.fleet.model import IpState
-from email_engine.fleet.traffic import DayCounts, by_day
+from email_engine.fleet.traffic import DayCounts, Days, by_day
 from email_engine.simulation.chance import binomial
 from email_engine.warmup.neighbours import neighbours
 from email_engine.warmup.observation import PROVIDER_DAYS, WINDOW_DAYS, IpObservation
@@ -42,7 +42,7 @@ def fleet(count: int) -> list[IpObservation]:
         dice, place = random.Random(number), number % len(_STAGES)
         part = _STAGES[place] // len(PROVIDERS)
         days = {
-            name: tuple(_day(dice, n, part - dice.randrange(part // 10 + 1)) for n in range(WINDOW_DAYS))
+            name: Days.of(_day(dice, n, part - dice.randrange(part // 10 + 1)) for n in range(WINDOW_DAYS))
             for name in PROVIDERS
         }
         whole = by_day(days.values())

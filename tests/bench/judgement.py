@@ -13,8 +13,8 @@ from email_engine.fleet.model import IpState
 from email_engine.fleet.traffic import DayCounts
 from email_engine.simulation.chance import binomial
 from email_engine.simulation.tally import STOPS
-from email_engine.warmup.decide import decide_day
-from email_engine.warmup.observation import PROVIDER_DAYS, WINDOW_DAYS, midnight
+from email_engine.warmup.decide import decide_days
+from email_engine.warmup.observation import PROVIDER_DAYS, WINDOW_DAYS, IpObservation, midnight
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.policy_file import load_policy
 from tests.core.warmup.worlds import DAY, observation
@@ -25,8 +25,9 @@ RUNS = 300
 SEED = 20261121
 COMPLAINTS, DEFERRALS, PRESSURE = 0.0002, 0.03, 0.01
 """Of an IP whose complaints and deferrals are not the question."""
-Days = Sequence[DayCounts]
-Rule = Callable[[Days], "Met"]
+History = Sequence[DayCounts]
+Rule = Callable[[Sequence[History]], list["Met"]]
+"""What becomes of IPs with as many days each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ LIKED = Case("0.05 % complaints, 90 days", 0.015, 90, complaint=0.0005)
 HATED = Case("0.5 % complaints, 30 days", 0.015, 30, complaint=0.005)
 
 
-def histories(case: Case, volume: int, runs: int = RUNS, seed: int = SEED) -> Iterator[Days]:
+def histories(case: Case, volume: int, runs: int = RUNS, seed: int = SEED) -> Iterator[History]:
     """The days of `runs` IPs that send `volume` messages a day."""
     for number in range(runs):
         dice = random.Random(f"{seed}/{case.name}/{volume}/{number}")
@@ -80,39 +81,53 @@ def _drawn(dice: random.Random, case: Case, volume: int, number: int) -> DayCoun
 
 
 def engine(policy: Policy) -> Rule:
-    """`decide_day`, score and all, on an active IP whose daily target is the volume, up to its first pause or quarantine."""
+    """`decide_days`, score and all, on active IPs whose daily target is the volume, each up to its first pause or quarantine."""
 
-    def meet(days: Days) -> Met:
-        paces: Mapping[str, float] = {}
-        slowed: int | None = None
-        for number, today in enumerate(days, 1):
-            window = tuple(days[max(number - WINDOW_DAYS, 0) : number])
-            seen = observation(
-                window,
-                ip={"state": IpState.ACTIVE, "phase": 6, "daily_target": today.sent},
-                given=today.sent,
-                standing=today.sent,
-                fresh_through=midnight(today.day + timedelta(days=1)),
-                phase_started_on=DAY,
-                providers={"gmail": window[-PROVIDER_DAYS:]},
-                paces=paces,
-            )
-            choice = decide_day(seen, policy, today.day, today.day + timedelta(days=1))
-            if choice.action in STOPS:
-                return Met(number, slowed)
-            paces = choice.paces
-            slowed = slowed or (number if paces else None)
-        return Met(None, slowed)
+    def meet(histories: Sequence[History]) -> list[Met]:
+        met = [Met(None) for _ in histories]
+        paces: dict[int, Mapping[str, float]] = {number: {} for number in range(len(histories))}
+        for number, on_day in enumerate(zip(*histories, strict=True), 1):
+            day = on_day[0].day
+            seen = [_seen(histories[one][:number], paces[one]) for one in paces]
+            choices = decide_days(seen, policy, day, day + timedelta(days=1))
+            for one, choice in zip(tuple(paces), choices, strict=True):
+                if choice.action in STOPS:
+                    met[one] = Met(number, met[one].slowed)
+                    del paces[one]
+                else:
+                    paces[one] = choice.paces
+                    met[one] = Met(None, met[one].slowed or (number if choice.paces else None))
+        return met
 
     return meet
 
 
-def raw(days: Days) -> Met:
+def _seen(days: History, paces: Mapping[str, float]) -> IpObservation:
+    """An active IP on the evening of the last of its days."""
+    window, today = days[-WINDOW_DAYS:], days[-1]
+    return observation(
+        window,
+        ip={"state": IpState.ACTIVE, "phase": 6, "daily_target": today.sent},
+        given=today.sent,
+        standing=today.sent,
+        fresh_through=midnight(today.day + timedelta(days=1)),
+        phase_started_on=DAY,
+        providers={"gmail": window[-PROVIDER_DAYS:]},
+        paces=paces,
+    )
+
+
+def each(rule: Callable[[History], Met]) -> Rule:
+    """A rule that looks at one IP."""
+    return lambda histories: [rule(days) for days in histories]
+
+
+def raw(days: History) -> Met:
     """The notes, taken at their word: more than 5 % of a day's messages bounced."""
     return Met(next((number for number, day in enumerate(days, 1) if day.bounced > 0.05 * day.sent), None))
 
 
-def sparkpost(days: Days) -> Met:
+def sparkpost(days: History) -> Met:
     """A day holds unless more than 90 % of the stage was delivered; ten days without progress turn the warm-up off."""
     held = 0
     for number, day in enumerate(days, 1):
@@ -122,7 +137,7 @@ def sparkpost(days: Days) -> Met:
     return Met(None)
 
 
-def billionmail(days: Days) -> Met:
+def billionmail(days: History) -> Met:
     """Each hour the last 7 days change the score, which starts at 50 here; below 20 the warm-up steps back."""
     score = 50.0
     for number in range(1, len(days) + 1):
@@ -137,9 +152,9 @@ def billionmail(days: Days) -> Met:
 def rules() -> dict[str, Rule]:
     return {
         "email-engine": engine(load_policy()),
-        "raw 5 %": raw,
-        "SparkPost 90 %": sparkpost,
-        "BillionMail": billionmail,
+        "raw 5 %": each(raw),
+        "SparkPost 90 %": each(sparkpost),
+        "BillionMail": each(billionmail),
     }
 
 
@@ -156,7 +171,7 @@ class Found:
 
 
 def measure(rule: Rule, case: Case, volume: int, runs: int = RUNS) -> Found:
-    found = [rule(days) for days in histories(case, volume, runs)]
+    found = rule([*histories(case, volume, runs)])
     stops = [met.stopped for met in found]
     caught = sorted(stop - case.turn for stop in stops if stop is not None and stop > case.turn)
     rest = sum(stop is None or stop > case.turn for stop in stops)

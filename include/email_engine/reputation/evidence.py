@@ -3,17 +3,20 @@
 Two questions, two tools. "Is it bad?" is asked every day, so it needs a detector whose false alarms do not pile up: the
 Shiryaev-Roberts form M = (M + 1) * e over daily mixture e-values (Shin, Ramdas and Rinaldo, arXiv 2203.03532); the mean
 time to a false alarm is at least the threshold, in days. "Is it good?" is asked at the end of a stage: an exact binomial
-bound (Clopper-Pearson)."""
+bound (Clopper-Pearson).
+
+A fleet is judged as one table with a row for each IP and question: ten thousand IPs take as many steps as one."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from itertools import repeat, starmap
-from operator import gt
+from itertools import chain
+from typing import NamedTuple
 
-from scipy.special import bdtr, betaincc, betaincinv
+import numpy as np
+import numpy.typing as npt
+from scipy.special import bdtr, betainc, betaincc, betaincinv, betaln
 
 PRIOR_WEIGHT = 2.0
 """First parameter of the mixture's Beta; its mean is twice the limit (at 5 %: Beta(2, 18), cut to rates above 5 %)."""
@@ -22,11 +25,13 @@ TELLS_NOTHING = 0.3
 _TINY = 1e-300
 _MOST_STEPS = 20_000
 _CEILING = 1e12
+_LARGEST = 50.0
 _UNDERFLOW = 1e-290
 _EXACT = 128
 """Smaller days are never rounded."""
-_FORGOTTEN = 1e-16
-"""Days before a run of e-values with this product change the detector by less than 0.0001, whatever they held."""
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 
 
 class Verdict(StrEnum):
@@ -39,8 +44,11 @@ class Verdict(StrEnum):
     INSUFFICIENT = "insufficient"
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+_VERDICTS = tuple(Verdict)
+_PASS, _HOLD, _REGRESS, _INSUFFICIENT = range(len(_VERDICTS))
+
+
+class Judgement(NamedTuple):
     """A verdict on `bad` of `messages`; `evidence` is the detector's value, in days between false alarms."""
 
     verdict: Verdict
@@ -49,94 +57,99 @@ class Judgement:
     evidence: float
 
 
-def _log_beta(a: float, b: float) -> float:
-    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
+class Question(NamedTuple):
+    """Is the rate above `limit` (0..1)? Days with `bad` of `messages`, oldest first; `stop`: evidence that says yes.
+
+    `bearable`: the limit of each day, None where all have the same; days that may bear more than `limit` tell the detector of
+    what goes beyond, and do not count for `pass` and `hold`."""
+
+    bad: Sequence[int]
+    messages: Sequence[int]
+    limit: float
+    stop: float
+    bearable: Sequence[float] | None = None
 
 
-def _log_fraction(a: float, b: float, x: float) -> float:
+def _log_fraction(a: Floats, b: Floats, x: Floats) -> Floats:
     """log of the regularised incomplete beta function I_x(a, b) by its continued fraction (DLMF 8.17.22, Lentz)."""
-    c, d = 1.0, 1.0 - (a + b) * x / (a + 1.0)
-    d = 1.0 / (d if abs(d) > _TINY else _TINY)
+
+    def kept_from_zero(value: Floats) -> Floats:
+        return np.where(np.abs(value) > _TINY, value, _TINY)
+
+    c, d = np.ones_like(a), 1.0 / kept_from_zero(1.0 - (a + b) * x / (a + 1.0))
     value = d
     for m in range(1, _MOST_STEPS):
         even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
         odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-        change = 1.0
+        change = c
         for term in (even, odd):
-            d = 1.0 + term * d
-            c = 1.0 + term / c
-            d = 1.0 / (d if abs(d) > _TINY else _TINY)
-            c = c if abs(c) > _TINY else _TINY
+            d = 1.0 / kept_from_zero(1.0 + term * d)
+            c = kept_from_zero(1.0 + term / c)
             change = c * d
-            value *= change
-        if abs(change - 1.0) < 1e-14:
+            value = value * change
+        if np.all(np.abs(change - 1.0) < 1e-14):
             break
-    return a * math.log(x) + b * math.log1p(-x) - _log_beta(a, b) - math.log(a) + math.log(value)
+    return np.asarray(a * np.log(x) + b * np.log1p(-x) - betaln(a, b) - np.log(a) + np.log(value))
 
 
-def log_beta_survival(a: float, b: float, x: float) -> float:
-    """log P(X > x) for X ~ Beta(a, b), 0 < x < 1; exact far into both tails."""
-    above = float(betaincc(a, b, x))
-    if _UNDERFLOW < above < 0.5:
-        return math.log(above)
-    if x > (a + 1.0) / (a + b + 2.0):
-        return _log_fraction(b, a, 1.0 - x)
-    below = _log_fraction(a, b, x)
-    return math.log1p(-math.exp(min(below, -1e-17)))
+def log_beta_survival(a: npt.ArrayLike, b: npt.ArrayLike, x: npt.ArrayLike) -> Floats:
+    """log P(X > x) for X ~ Beta(a, b), 0 < x < 1, element by element; exact far into both tails."""
+    a, b, x = np.broadcast_arrays(*(np.asarray(one, np.float64) for one in (a, b, x)))
+    above = betaincc(a, b, x)
+    found = np.asarray(np.log(np.maximum(above, _TINY)))
+    high, gone = above >= 0.5, above <= _UNDERFLOW
+    found[high] = np.log1p(-betainc(a[high], b[high], x[high]))
+    if gone.any():
+        found[gone] = _log_fraction(b[gone], a[gone], 1.0 - x[gone])
+    return found
 
 
 @lru_cache(maxsize=64)
 def _prior(limit: float) -> tuple[float, float, float]:
     """The mixture's Beta for a limit, and the log of its part above it."""
     a, b = PRIOR_WEIGHT, PRIOR_WEIGHT / (2 * limit) - PRIOR_WEIGHT
-    return a, b, _log_beta(a, b) + log_beta_survival(a, b, limit)
+    return a, b, float(betaln(a, b) + log_beta_survival(a, b, limit))
 
 
-def log_evalue(bad: int, messages: int, limit: float) -> float:
-    """log of the mixture e-value for `bad` of `messages` against every rate up to `limit`."""
+def log_evalue(bad: npt.ArrayLike, messages: npt.ArrayLike, limit: float) -> Floats:
+    """log of the mixture e-value for each `bad` of `messages` against every rate up to `limit`."""
     a, b, prior = _prior(limit)
-    good = messages - bad
-    return (
-        _log_beta(bad + a, good + b)
-        + log_beta_survival(bad + a, good + b, limit)
-        - prior
-        - bad * math.log(limit)
-        - good * math.log1p(-limit)
-    )
+    wrong = np.asarray(bad, np.float64)
+    good = np.asarray(messages, np.float64) - wrong
+    survival = log_beta_survival(wrong + a, good + b, limit)
+    weight = betaln(wrong + a, good + b) + survival - prior
+    return np.asarray(weight - wrong * math.log(limit) - good * math.log1p(-limit))
 
 
-def _rounded_up(messages: int) -> int:
-    """At most a 64th more. More messages with the same bad ones are worth less, so false alarms stay as rare; and of a
-    fleet's many volumes few different ones are left to work out."""
-    step = messages.bit_length() - 7
-    return -(-messages >> step) << step
+def _rounded_up(messages: Integers) -> Integers:
+    """At most a 64th more, from _EXACT on. More messages with the same bad ones are worth less, so false alarms stay as
+    rare; and of a fleet's many volumes few different ones are left to work out."""
+    bits = np.frexp(messages.astype(np.float64))[1].astype(np.int64)
+    step = np.where(messages < _EXACT, 0, bits - 7)
+    return np.asarray(-(-messages >> step) << step)
 
 
-@lru_cache(maxsize=1 << 18)
-def _evalue(bad: int, messages: int, limit: float) -> float:
-    return math.exp(min(log_evalue(bad, messages, limit), 50.0))
+def _evalues(bad: Integers, messages: Integers, limits: Floats) -> Floats:
+    """The e-value of each day; days that say the same are worked out once."""
+    found = np.empty(bad.shape)
+    messages = _rounded_up(messages)
+    for limit in np.unique(limits):
+        these = limits == limit
+        span = int(messages.max()) + 1
+        days, places = np.unique(bad[these] * span + messages[these], return_inverse=True)
+        logs = log_evalue(days // span, days % span, float(limit))
+        found[these] = np.exp(np.minimum(logs, _LARGEST))[places]
+    return found
 
 
-def detector(days: Sequence[tuple[int, int]], limit: float, bearable: Sequence[float] | None = None) -> float:
-    """The Shiryaev-Roberts value after `days` of (bad, messages); 0 without mail, at most 1e12.
-
-    `bearable`: the limit of each day, where some days may bear more than `limit`."""
-    evalues: list[float] = []
-    product = 1.0
-    borne = repeat(limit) if bearable is None else reversed(bearable)
-    for (bad, messages), most in zip(reversed(days), borne, strict=False):
-        if messages and most < TELLS_NOTHING:
-            size = messages if messages < _EXACT else _rounded_up(messages)
-            evalue = _evalue(bad, size, most)
-            evalues.append(evalue)
-            product *= evalue
-            if product < _FORGOTTEN:
-                break
-    value = 0.0
-    for evalue in reversed(evalues):
-        value = (value + 1.0) * evalue
-        if value > _CEILING:
-            value = _CEILING
+def detector(bad: Integers, messages: Integers, limits: Floats) -> Floats:
+    """The Shiryaev-Roberts value of each row of days, oldest first: 0 without mail, at most 1e12. `limits`: of each day."""
+    tells = (messages > 0) & (limits < TELLS_NOTHING)
+    evalues = np.ones(bad.shape)
+    evalues[tells] = _evalues(bad[tells], messages[tells], limits[tells])
+    value = np.zeros(len(bad))
+    for evalue, one in zip(evalues.T, tells.T, strict=True):
+        value = np.minimum((value + one) * evalue, _CEILING)
     return value
 
 
@@ -147,51 +160,54 @@ def proven_above(bad: int, messages: int, limit: float, confidence: float = 0.95
     return max(limit, math.floor(float(betaincinv(bad, messages - bad + 1, 1 - confidence)) * 1000) / 1000)
 
 
-def chance_of_so_few(bad: int, messages: int, limit: float) -> float:
-    """P(at most `bad` of `messages`) if the true rate were `limit`: small means the rate is below it."""
-    if bad >= messages:
-        return 1.0
-    return float(bdtr(bad, messages, limit)) if bad else float((1.0 - limit) ** messages)
+def chance_of_so_few(bad: npt.ArrayLike, messages: npt.ArrayLike, limit: npt.ArrayLike) -> Floats:
+    """P(at most `bad` of `messages`) if the true rate were `limit`, element by element: small means the rate is below it."""
+    bad, messages = np.asarray(bad, np.int64), np.asarray(messages, np.int64)
+    some = bdtr(bad, np.maximum(messages, 1), limit)
+    return np.where(bad >= messages, 1.0, some)
 
 
-def judge(
-    days: Sequence[tuple[int, int]],
-    limit: float,
-    confidence: float,
-    stop_evidence: float,
-    bearable: Sequence[float] | None = None,
-) -> Judgement:
-    """Judges daily (bad, messages), oldest first, against a rate `limit` (0..1). Where no day was above it there is no
-    evidence, however little mail there was.
-
-    `bearable`: the limit of each day; days that may bear more than `limit` tell the detector of what goes beyond, and do
-    not count for `pass` and `hold`."""
-    seen_bad, seen = _sums(days)
-    above = bool(seen_bad) and any([bad > limit * messages for bad, messages in days])  # noqa: C419 - twice as fast
-    if above and any(starmap(gt, days)):
-        days = [(min(bad, messages), messages) for bad, messages in days]
-        seen_bad, seen = _sums(days)
-    bad, messages = seen_bad, seen
-    if bearable is not None:
-        excused = [
-            borne > limit and day[0] >= limit * day[1] for day, borne in zip(days, bearable, strict=True)
-        ]
-        bad, messages = _sums([day for day, out in zip(days, excused, strict=True) if not out])
-    evidence = float(f"{detector(days, limit, bearable):.6g}") if above else 0.0
-    doubt = 1.0 - confidence
-    if evidence >= stop_evidence:
-        verdict = Verdict.REGRESS
-    elif (1.0 - limit) ** messages > doubt:
-        verdict = Verdict.INSUFFICIENT
-    elif bad >= limit * messages:
-        verdict = Verdict.HOLD
-    else:
-        verdict = Verdict.PASS if chance_of_so_few(bad, messages, limit) <= doubt else Verdict.INSUFFICIENT
-    return Judgement(verdict, seen_bad, seen, evidence)
+def judge(questions: Sequence[Question], confidence: float) -> list[Judgement]:
+    """Answers each question. Where no day was above the limit there is no evidence, however little mail there was."""
+    if not questions:
+        return []
+    messages = _table([q.messages for q in questions])
+    bad = np.minimum(_table([q.bad for q in questions]), messages)
+    limit, stop = (np.array([q[place] for q in questions], np.float64)[:, None] for place in (2, 3))
+    above = np.flatnonzero((bad > limit * messages).any(1))
+    borne = np.repeat(limit, messages.shape[1], 1)
+    for row, question in enumerate(questions):
+        if question.bearable:
+            borne[row, -len(question.bearable) :] = question.bearable
+    evidence = np.zeros(len(questions))
+    evidence[above] = detector(bad[above], messages[above], borne[above])
+    fair = (borne <= limit) | (bad < limit * messages)
+    verdicts = _verdicts((bad * fair).sum(1), (messages * fair).sum(1), limit[:, 0], 1.0 - confidence)
+    verdicts[evidence >= stop[:, 0]] = _REGRESS
+    columns = verdicts.tolist(), bad.sum(1).tolist(), messages.sum(1).tolist(), evidence.tolist()
+    return [
+        Judgement(_VERDICTS[verdict], wrong, whole, float(f"{value:.6g}") if value else 0.0)
+        for verdict, wrong, whole, value in zip(*columns, strict=True)
+    ]
 
 
-def _sums(days: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    if not days:
-        return 0, 0
-    bad, messages = zip(*days, strict=True)
-    return sum(bad), sum(messages)
+def _verdicts(bad: Integers, messages: Integers, limit: Floats, doubt: float) -> Integers:
+    """What can be said of each rate as a whole, as places in _VERDICTS."""
+    verdicts = np.full(len(bad), _INSUFFICIENT)
+    enough = (1.0 - limit) ** messages <= doubt
+    high = bad >= limit * messages
+    verdicts[enough & high] = _HOLD
+    open_ = np.flatnonzero(enough & ~high)
+    proven = chance_of_so_few(bad[open_], messages[open_], limit[open_]) <= doubt
+    verdicts[open_[proven]] = _PASS
+    return verdicts
+
+
+def _table(rows: Sequence[Sequence[int]]) -> Integers:
+    """The rows as one table, shorter ones with zeros before them: a day without mail says nothing."""
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+    width = int(lengths.max())
+    table = np.zeros((len(rows), width), np.int64)
+    flat = np.fromiter(chain.from_iterable(rows), np.int64, int(lengths.sum()))
+    table[np.arange(width) >= (width - lengths)[:, None]] = flat
+    return table

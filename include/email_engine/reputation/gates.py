@@ -3,13 +3,14 @@
 Which replies count for what (facts: deliverability, sections 3 and 4): every bounce for the bounce gate, those that blame
 the sender for the block gate, deferrals that speak of rate or reputation for the deferral gate of each provider."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from itertools import chain, islice
 
-from email_engine.fleet.traffic import DayCounts
-from email_engine.reputation.evidence import Judgement, Verdict, judge, proven_above
+from email_engine.fleet.traffic import Days
+from email_engine.reputation.evidence import Judgement, Question, Verdict, judge, proven_above
 
 BOUNCES, COMPLAINTS, BLOCKS, DEFERRALS = "bounces", "complaints", "blocks", "deferrals"
 GATES = (BOUNCES, COMPLAINTS, BLOCKS, DEFERRALS)
@@ -48,6 +49,16 @@ class GatePolicy:
     confidence: float
     list_days: int
 
+    @property
+    def limits(self) -> Mapping[str, float]:
+        """By gate."""
+        return {
+            BOUNCES: self.bounces.limit,
+            COMPLAINTS: self.complaints.limit,
+            BLOCKS: self.blocks.limit,
+            DEFERRALS: self.deferrals.limit,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -63,69 +74,88 @@ class Judged:
     list_days: tuple[date, ...]
 
 
-def judge_gates(
-    days: Sequence[DayCounts],
-    providers: Mapping[str, Sequence[DayCounts]],
-    peers: Sequence[DayCounts],
-    policy: GatePolicy,
-    first: date,
-    last: date,
-    complained: Sequence[DayCounts],
-    mailed: Sequence[DayCounts],
-) -> Judged:
-    """Judges one IP at the end of the UTC day `last`, by its mail since `first`.
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """What one IP is judged by. `first`: the UTC day from which its mail counts; `days`: its days from then on; `complained`: the
+    days whose complaints count, which come late; `mailed`: those that may tell of a bad list; `providers`: its days by mailbox
+    provider; `peers`: the other IPs of its stream, summed by day."""
 
-    `days`: its days from `first` on, oldest first; `providers`: its days by mailbox provider, oldest first, none after
-    `last`; `peers`: the other IPs of its stream, summed by day. `complained`: the days whose complaints count, which come
-    late; `mailed`: those that may tell of a bad list."""
-    excuses = _excuses(peers, policy.bounces.limit)
-    excused = frozenset([c.day for c in days if c.day in excuses] if excuses else ())
-    bounces = judge(
-        [(c.bounced, c.delivered + c.bounced) for c in days],
-        policy.bounces.limit, policy.confidence, policy.bounces.stop,
-        [excuses.get(c.day, policy.bounces.limit) for c in days] if excused else None,
-    )  # fmt: skip
-    complaints = [(c.complained, max(c.delivered, c.complained)) for c in complained]
-    blocks = [(c.blocked, c.delivered + c.bounced) for c in days]
-    since = max(first, last - timedelta(days=policy.deferral_days - 1))
-    deferrals = {name: _deferrals(providers[name], since, policy) for name in sorted(providers)}
-    part = sum([one.messages for one in deferrals.values()]) * SMALL_PART
-    great = [name for name, one in deferrals.items() if one.messages >= part]
-    worst = min(great, key=lambda name: _badness(deferrals[name]), default=None)
+    first: date
+    days: Days
+    complained: Days
+    mailed: Days
+    providers: Mapping[str, Days]
+    peers: Days
+
+
+def judge_gates(fleet: Sequence[Mail], policy: GatePolicy, last: date) -> list[Judged]:
+    """Judges each IP at the end of the UTC day `last`; no mail is later."""
+    since = last - timedelta(days=policy.deferral_days - 1)
+    excuses = [_excuses(mail.peers, policy.bounces.limit) for mail in fleet]
+    questions = [_questions(*one, policy, since) for one in zip(fleet, excuses, strict=True)]
+    answers = iter(judge([*chain.from_iterable(questions)], policy.confidence))
+    return [_judged(*one, answers, policy) for one in zip(fleet, excuses, strict=True)]
+
+
+def _questions(mail: Mail, excuses: Mapping[date, float], policy: GatePolicy, since: date) -> list[Question]:
+    days, limit = mail.days, policy.bounces.limit
+    bearable = [excuses.get(day, limit) for day in days.day] if excuses else None
+    complained, read = mail.complained.complained, mail.complained.delivered
+    if any(complained):
+        read = tuple(map(max, read, complained))
+    asked = [
+        Question(days.bounced, days.sent, limit, policy.bounces.stop, bearable),
+        Question(complained, read, policy.complaints.limit, policy.complaints.stop),
+        Question(days.blocked, days.sent, policy.blocks.limit, policy.blocks.stop),
+    ]
+    first, gate = max(mail.first, since), policy.deferrals
+    for name in sorted(mail.providers):
+        some = mail.providers[name]
+        at = some.since(first)
+        asked.append(Question(some.pressure[at:], some.attempts[at:], gate.limit, gate.stop))
+    return asked
+
+
+def _judged(
+    mail: Mail, excuses: Mapping[date, float], answers: Iterator[Judgement], policy: GatePolicy
+) -> Judged:
+    bounces, complaints, blocks = islice(answers, 3)
+    deferrals = dict(zip(sorted(mail.providers), answers, strict=False))
+    worst = _worst(deferrals)
     gates = {
         BOUNCES: bounces,
-        COMPLAINTS: judge(complaints, policy.complaints.limit, policy.confidence, policy.complaints.stop),
-        BLOCKS: judge(blocks, policy.blocks.limit, policy.confidence, policy.blocks.stop),
+        COMPLAINTS: complaints,
+        BLOCKS: blocks,
         DEFERRALS: deferrals[worst] if worst else Judgement(Verdict.INSUFFICIENT, 0, 0, 0.0),
     }
-    return Judged(gates, deferrals, worst, excused, _list_days(mailed, excuses, policy) if excuses else ())
+    if not excuses:
+        return Judged(gates, deferrals, worst, frozenset(), ())
+    excused = frozenset(excuses.keys() & mail.days.day)
+    return Judged(gates, deferrals, worst, excused, _list_days(mail.mailed, excuses, policy))
 
 
-def _list_days(
-    mailed: Sequence[DayCounts], excuses: Mapping[date, float], policy: GatePolicy
-) -> tuple[date, ...]:
+def _worst(deferrals: Mapping[str, Judgement]) -> str | None:
+    part = sum([one.messages for one in deferrals.values()]) * SMALL_PART
+    great = [name for name, one in deferrals.items() if one.messages >= part]
+    return min(great, key=lambda name: _badness(deferrals[name]), default=None)
+
+
+def _list_days(mailed: Days, excuses: Mapping[date, float], policy: GatePolicy) -> tuple[date, ...]:
     newest = [c for c in mailed if c.sent][-policy.list_days :]
     return tuple(c.day for c in newest if c.day in excuses and c.bounced >= policy.bounces.limit * c.sent)
-
-
-def _deferrals(days: Sequence[DayCounts], since: date, policy: GatePolicy) -> Judgement:
-    attempts = [
-        (c.pressed + c.blocked, c.delivered + c.bounced + c.deferred)
-        for c in days[-policy.deferral_days :]
-        if c.day >= since
-    ]
-    return judge(attempts, policy.deferrals.limit, policy.confidence, policy.deferrals.stop)
 
 
 def _badness(judged: Judgement) -> tuple[int, float, int]:
     return _WORST.index(judged.verdict), -judged.evidence, -judged.bad
 
 
-def _excuses(peers: Iterable[DayCounts], limit: float) -> dict[date, float]:
+def _excuses(peers: Days, limit: float) -> dict[date, float]:
     """Days that do not speak against an IP up to a higher rate than the limit: what the others are proven to bounce."""
+    if not peers or max(peers.bounced) <= limit * min(peers.sent):
+        return {}
     proven = {
-        c.day: proven_above(c.bounced, c.delivered + c.bounced, limit)
-        for c in peers
-        if c.bounced > limit * (c.delivered + c.bounced)
+        day: proven_above(bounced, sent, limit)
+        for day, bounced, sent in zip(peers.day, peers.bounced, peers.sent, strict=True)
+        if bounced > limit * sent
     }
     return {day: rate for day, rate in proven.items() if rate > limit}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from email_engine.reputation.posterior import Posterior
+from email_engine.reputation.posterior import Posterior, posterior
 
 BEST = 100.0
 MOST_TIMES = 2
@@ -28,22 +28,26 @@ class ScorePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """`value` in the middle of `low` to `high`; None while there is too little mail. `lost`: points by part.
+    """`value` in the middle of `low` to `high`; None while there is too little mail.
 
-    `rates`, `limits`, `points`: what the band is made of, by gate; `own`: the same rates without what neighbours suggest;
-    `fixed`: points lost by facts, which have no band."""
+    `rates`, `limits`: what the band is made of, by gate; `facts`: points lost by what has no band."""
 
     value: int | None
-    lost: Mapping[str, float]
     rates: Mapping[str, Posterior]
     limits: Mapping[str, float]
-    points: Mapping[str, int]
-    own: Mapping[str, Posterior]
-    fixed: float = 0.0
+    policy: ScorePolicy
+    facts: Mapping[str, float]
 
     @property
     def known(self) -> bool:
         return self.value is not None
+
+    @property
+    def lost(self) -> Mapping[str, float]:
+        """Points by part."""
+        points = self.policy.points
+        costs = {name: _cost(rate.mean, self.limits[name], points[name]) for name, rate in self.rates.items()}
+        return {name: round(cost, 1) for name, cost in (costs | dict(self.facts)).items()}
 
     @property
     def low(self) -> int:
@@ -54,14 +58,18 @@ class Score:
         return self._left({name: rate.low for name, rate in self.rates.items()})
 
     def _left(self, rates: Mapping[str, float]) -> int:
-        costs = [_cost(rate, self.limits[name], self.points[name]) for name, rate in rates.items()]
-        return round(max(BEST - self.fixed - sum(costs), 0))
+        return _left(rates, self.limits, self.facts, self.policy)
 
     def surely_below(self, points: int) -> bool:
-        """Is even the upper end of its band below, by its own mail alone too? Never while it is unknown."""
+        """Is even the upper end of its band below, without what neighbours suggest too? Never while it is unknown."""
         if self.value is None or self.value >= points or self.high >= points:
             return False
-        return self._left({name: rate.low for name, rate in self.own.items()}) < points
+        pooling = self.policy.pooling
+        own = {
+            name: posterior([(rate.bad, rate.messages)], self.limits[name], pooling).low
+            for name, rate in self.rates.items()
+        }
+        return self._left(own) < points
 
     @property
     def words(self) -> str:
@@ -73,7 +81,7 @@ class Score:
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-NO_SCORE = Score(None, _NOTHING, _NOTHING, _NOTHING, _NOTHING, _NOTHING)
+NO_SCORE = Score(None, _NOTHING, _NOTHING, ScorePolicy(0, 0, _NOTHING, 0, 0, 0), _NOTHING)
 
 
 def _greatest(lost: Mapping[str, float]) -> list[tuple[str, float]]:
@@ -82,24 +90,29 @@ def _greatest(lost: Mapping[str, float]) -> list[tuple[str, float]]:
 
 def score(
     rates: Mapping[str, Posterior],
-    own: Mapping[str, Posterior],
     limits: Mapping[str, float],
     listed: bool,
     dns_broken: bool,
     policy: ScorePolicy,
 ) -> Score:
-    """`rates`, `own`, `limits`: by gate; `own` from the IP's mail alone. No part costs more than twice its points: at 20 points, deferrals alone slow an IP and never
+    """`rates`, `limits`: by gate. No part costs more than twice its points: at 20 points, deferrals alone slow an IP and never
     pause it."""
-    lost = {name: _cost(rate.mean, limits[name], policy.points[name]) for name, rate in rates.items()}
     facts = {
         "listed": listed * float(policy.points["listed"]),
         "dns": dns_broken * float(policy.points["dns"]),
     }
-    fixed = facts["listed"] + facts["dns"]
-    enough = max([rate.messages for rate in rates.values()], default=0) >= policy.min_messages
-    value = round(max(BEST - fixed - sum(lost.values()), 0)) if enough else None
-    parts = {name: round(points, 1) for name, points in (lost | facts).items()}
-    return Score(value, parts, rates, limits, policy.points, own, fixed)
+    value = None
+    if max([rate.messages for rate in rates.values()], default=0) >= policy.min_messages:
+        value = _left({name: rate.mean for name, rate in rates.items()}, limits, facts, policy)
+    return Score(value, rates, limits, policy, facts)
+
+
+def _left(
+    rates: Mapping[str, float], limits: Mapping[str, float], facts: Mapping[str, float], policy: ScorePolicy
+) -> int:
+    """Points that rates and facts leave."""
+    costs = [_cost(rate, limits[name], policy.points[name]) for name, rate in rates.items()]
+    return round(max(BEST - sum(facts.values()) - sum(costs), 0))
 
 
 def _cost(rate: float, limit: float, points: int) -> float:

@@ -12,7 +12,6 @@ from email_engine.reputation.score import NO_SCORE, Score
 from email_engine.simulation.life import Life, after, observe, quotas
 from email_engine.warmup.choice import Action
 from email_engine.warmup.neighbours import neighbours
-from email_engine.warmup.observation import counts_on
 from email_engine.warmup.plan import Outcome, plan_tenant
 from email_engine.warmup.policy import Policy
 
@@ -109,7 +108,7 @@ def tell(life: Life, outcome: Outcome, policy: Policy, day: date) -> IpDay:
         state=str(life.ip.state),
         stage=life.ip.phase,
         allowance=life.may_send,
-        counts=counts_on(outcome.observation, day),
+        counts=outcome.observation.days.on(day),
         action=outcome.choice.action,
         verdict=_verdict(outcome, policy),
         reason=outcome.reason,

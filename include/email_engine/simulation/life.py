@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 
 from email_engine.blocklists.decide import QUARANTINE
 from email_engine.fleet.model import PARKED_STATES, SENDING_STATES, Fleet, IpRecord, IpState
-from email_engine.fleet.traffic import DayCounts
+from email_engine.fleet.traffic import NO_DAYS, DayCounts, Days
 from email_engine.lifecycle.machine import Event, next_state
 from email_engine.warmup.footing import footing_after
 from email_engine.warmup.neighbours import Neighbours
@@ -24,8 +24,8 @@ class Life:
     ip: IpRecord
     allowance: int = 0
     bounds: Mapping[str, int] = field(default_factory=dict)
-    days: tuple[DayCounts, ...] = ()
-    providers: Mapping[str, tuple[DayCounts, ...]] = field(default_factory=dict)
+    days: Days = NO_DAYS
+    providers: Mapping[str, Days] = field(default_factory=dict)
     paces: Mapping[str, float] = field(default_factory=dict)
     slowed_on: Mapping[str, date] = field(default_factory=dict)
     last_list_stop_at: datetime | None = None
@@ -98,18 +98,15 @@ def sent_on(life: Life, counts: DayCounts, providers: Mapping[str, DayCounts] | 
         providers={
             name: days
             for name in sorted({*life.providers, *met})
-            if (days := _with(life.providers.get(name, ()), met.get(name), counts.day, PROVIDER_DAYS))
+            if (days := _with(life.providers.get(name, NO_DAYS), met.get(name), counts.day, PROVIDER_DAYS))
         },
     )
 
 
-def _with(
-    days: tuple[DayCounts, ...], counts: DayCounts | None, last: date, window: int
-) -> tuple[DayCounts, ...]:
-    first = last - timedelta(days=window - 1)
-    kept = days if not days or days[0].day >= first else tuple(one for one in days if one.day >= first)
+def _with(days: Days, counts: DayCounts | None, last: date, window: int) -> Days:
+    kept = days.between(last - timedelta(days=window - 1), last)
     some = counts is not None and (counts.sent or counts.deferred or counts.complained)
-    return (*kept, counts) if counts is not None and some else kept
+    return kept.then(counts) if counts is not None and some else kept
 
 
 def listed_on(life: Life, day: date, days: int) -> Life:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 
 from email_engine.fleet.model import Fleet
-from email_engine.fleet.traffic import DayCounts, by_day
+from email_engine.fleet.traffic import DayCounts, total
 from email_engine.simulation.days import IpDay, close_day, tell
 from email_engine.simulation.life import Life, begin, sent_on
 from email_engine.warmup.observation import midnight
@@ -42,8 +42,7 @@ def replay(
 
 
 def _sent_on(life: Life, mail: Mapping[str, DayCounts], day: date) -> Life:
-    (whole,) = by_day([mail.values()]) or (DayCounts(day),)
-    return sent_on(life, whole, mail)
+    return sent_on(life, total(mail.values(), day, day), mail)
 
 
 def _known_until(days: Mapping[date, datetime], day: date) -> datetime | None:

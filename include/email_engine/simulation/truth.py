@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from email_engine.fleet.traffic import DayCounts, by_day
+from email_engine.fleet.traffic import DayCounts, total
 from email_engine.simulation.chance import binomial
 from email_engine.simulation.scenario import Demand, Fault, Happening, Kind, Scenario, TrueRates
 
@@ -112,8 +112,7 @@ class World:
             left, rest = left - part, rest - share
             if sent := min(part, (bounds or {}).get(provider, part)):
                 found[provider] = _fate(dice, day, sent, rates)
-        (whole,) = by_day([found.values()]) or (DayCounts(day),)
-        return Mail(demand, whole, found)
+        return Mail(demand, total(found.values(), day, day), found)
 
 
 def _fate(dice: random.Random, day: date, sent: int, rates: TrueRates) -> DayCounts:

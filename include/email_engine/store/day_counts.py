@@ -1,17 +1,18 @@
 """Rows of delivery_days as counts: per IP, and per IP and mailbox provider."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Integer, Row, cast, func, select
 
-from email_engine.fleet.traffic import DayCounts
+from email_engine.fleet.traffic import COUNTED, Days
 from email_engine.store.schema import delivery_days
 from email_engine.warmup.observation import PROVIDER_DAYS, WINDOW_DAYS
 
 _DAYS = delivery_days.c
+_SUMMED = COUNTED[:-2]
 _NAMED = _DAYS.named_lists != cast({}, _DAYS.named_lists.type)
 
 
@@ -37,42 +38,31 @@ def _rows(conn: Connection, tenant: str, first: date, last: date, *keys: Any) ->
     yield from conn.execute(query)
 
 
-def _counts(row: Row[Any], named: int = 0, grave: int = 0) -> DayCounts:
-    return DayCounts(
-        day=row.day,
-        delivered=int(row.delivered),
-        bounced=int(row.bounced),
-        deferred=int(row.deferred),
-        complained=int(row.complained),
-        blocked=int(row.blocked),
-        pressed=int(row.pressed),
-        named=named,
-        named_grave=grave,
-    )
+def _counts(row: Row[Any], named: int = 0, grave: int = 0) -> tuple[Any, ...]:
+    """The day, and its counts in the order of COUNTED."""
+    return (row.day, *[int(getattr(row, name)) for name in _SUMMED], named, grave)
 
 
-def days_of_ips(
-    conn: Connection, tenant: str, day: date, grave: Collection[str]
-) -> dict[int, tuple[DayCounts, ...]]:
-    """The last 30 days of each IP of the tenant, oldest first.
+def days_of_ips(conn: Connection, tenant: str, day: date, grave: Collection[str]) -> dict[int, Days]:
+    """The last 30 days of each IP of the tenant.
 
     `grave`: parts of the names of those block lists that stop an IP at any volume."""
     first = day - timedelta(days=WINDOW_DAYS - 1)
     named = _named(conn, tenant, first, day, grave)
-    found: dict[int, list[DayCounts]] = defaultdict(list)
+    found: dict[int, list[Sequence[Any]]] = defaultdict(list)
     for row in _rows(conn, tenant, first, day, _DAYS.ip_id):
         found[row.ip_id].append(_counts(row, *named.get((row.ip_id, row.day), (0, 0))))
-    return {ip_id: tuple(days) for ip_id, days in found.items()}
+    return {ip_id: Days.rows(rows) for ip_id, rows in found.items()}
 
 
-def days_by_provider(conn: Connection, tenant: str, day: date) -> dict[int, dict[str, tuple[DayCounts, ...]]]:
+def days_by_provider(conn: Connection, tenant: str, day: date) -> dict[int, dict[str, Days]]:
     """The last 14 days of each IP by mailbox provider; names of lists are not looked at."""
     first = day - timedelta(days=PROVIDER_DAYS - 1)
-    found: dict[int, dict[str, list[DayCounts]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[int, dict[str, list[Sequence[Any]]]] = defaultdict(lambda: defaultdict(list))
     for row in _rows(conn, tenant, first, day, _DAYS.ip_id, _DAYS.provider):
         found[row.ip_id][row.provider].append(_counts(row))
     return {
-        ip_id: {provider: tuple(days) for provider, days in providers.items()}
+        ip_id: {provider: Days.rows(rows) for provider, rows in providers.items()}
         for ip_id, providers in found.items()
     }
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from email_engine.fleet.model import SENDING_STATES, IpRecord
+from email_engine.fleet.traffic import NO_DAYS
 from email_engine.store import quarantines
 from email_engine.store import schema as s
 from email_engine.store.brakes import BY_HAND, Brake, engaged
@@ -62,7 +63,7 @@ def observe(
     return tuple(
         IpObservation(
             ip=ip,
-            days=days.get(ip.ip_id, ()),
+            days=days.get(ip.ip_id, NO_DAYS),
             given=given[ip.ip_id].get(WHOLE, 0),
             standing=standing[ip.ip_id].get(WHOLE, 0),
             bounds={name: n for name, n in sorted(standing[ip.ip_id].items()) if name != WHOLE},

@@ -17,7 +17,6 @@ from email_engine.warmup.choice import Action
 from email_engine.warmup.footing import footing_after
 from email_engine.warmup.forecast import forecast
 from email_engine.warmup.ladders import UNBOUND
-from email_engine.warmup.observation import counts_on
 from email_engine.warmup.plan import Outcome
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.snapshot import observation_document
@@ -116,7 +115,7 @@ def _decision(outcome: Outcome, writing: Writing, acts: bool) -> Decision:
 
 def _stats(conn: Connection, outcome: Outcome, day: date) -> None:
     observation = outcome.observation
-    counts = counts_on(observation, day)
+    counts = observation.days.on(day)
     if not observation.given and not counts.sent + counts.deferred + counts.complained:
         return
     row = {

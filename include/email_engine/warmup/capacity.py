@@ -77,7 +77,7 @@ def _seat(outcome: Outcome, policy: Policy, day: date, effective: date, room: _R
         place=_PLACES[state],
         allowance=0 if state not in SENDING_STATES else outcome.allowance,
         wanted=choice.wanted,
-        sent=sum(counts.sent for counts in seen.days if first <= counts.day <= day) // DEMAND_DAYS,
+        sent=sum(seen.days.between(first, day).sent) // DEMAND_DAYS,
     )
     if state in SENDING_STATES and choice.paused_until is not None:
         return replace(seat, place=Place.PAUSED, why=ahead.blocked_by, until=choice.paused_until.date())
@@ -97,7 +97,7 @@ def _starves(outcome: Outcome, policy: Policy, day: date) -> str | None:
     needed = ceil(policy.sent_day_rate * choice.wanted)
     if choice.action is not Action.STAY or seen.given < needed or began is None or began > min(week):
         return None
-    sent = {counts.day: counts.sent for counts in seen.days}
+    sent = dict(zip(seen.days.day, seen.days.sent, strict=True))
     if any(sent.get(one, 0) >= needed for one in week):
         return None
     mean = sum(sent.get(one, 0) for one in week) // DEMAND_DAYS

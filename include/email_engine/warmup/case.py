@@ -1,16 +1,16 @@
 """One sending IP before the decision: everything that its mail says about it, and the words for it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cached_property
 from math import ceil
+from typing import Any
 
 from email_engine.amounts import amount
+from email_engine.errors import InputError
 from email_engine.fleet.model import IpState
-from email_engine.fleet.traffic import DayCounts
+from email_engine.fleet.traffic import Days
 from email_engine.reputation.evidence import Judgement, Verdict
-from email_engine.reputation.gates import BLOCKS, BOUNCES, COMPLAINTS, DEFERRALS, Judged, judge_gates
+from email_engine.reputation.gates import BLOCKS, BOUNCES, COMPLAINTS, DEFERRALS, Judged, Mail, judge_gates
 from email_engine.reputation.posterior import Posterior, posterior
 from email_engine.reputation.score import Score, score
 from email_engine.warmup.choice import Action, Choice
@@ -18,80 +18,85 @@ from email_engine.warmup.ladders import provider_mix, stage_volume
 from email_engine.warmup.observation import (
     DnsHealth,
     IpObservation,
-    between,
     complaints_since,
-    counts_on,
     evidence_since,
     stop_since,
 )
 from email_engine.warmup.pace import Evening, Speeds, speeds_after
 from email_engine.warmup.policy import Policy, Schedule
-from email_engine.warmup.trust import Distrust, distrust
+from email_engine.warmup.trust import distrust
 
 
-@dataclass(slots=True)
-class _Sums:
-    """What a score needs of some days."""
+def cases_of(
+    observations: Sequence[IpObservation], policy: Policy, day: date, effective: date
+) -> list["Case"]:
+    """IPs in sending states, judged together; raises `InputError` if the schedule of one is not in the policy."""
+    for seen in observations:
+        if seen.ip.schedule not in policy.schedules:
+            raise InputError(
+                f"ip {seen.ip.address}",
+                f"schedule {seen.ip.schedule}",
+                ", ".join(policy.schedules),
+                "name a schedule of the policy",
+            )
+    mail = [_mail(seen, policy, day) for seen in observations]
+    judged = judge_gates(mail, policy.gates, day)
+    return [
+        Case(seen, policy, day, effective, one.days, verdicts)
+        for seen, one, verdicts in zip(observations, mail, judged, strict=True)
+    ]
 
-    sent: int
-    delivered: int
-    complained: int
-    blocked: int
-    fair_sent: int
-    fair_bounced: int
 
-    @classmethod
-    def of(cls, days: Sequence[DayCounts], most: int, first: date, excused: frozenset[date]) -> "_Sums":
-        """The days from `first` on, `most` at most; `days`: oldest first."""
-        some = days[-most:]
-        if some and some[0].day < first:
-            some = [c for c in some if c.day >= first]
-        delivered, bounced = sum([c.delivered for c in some]), sum([c.bounced for c in some])
-        unfair = [c for c in some if c.day in excused] if excused else ()
-        unfair_bounced = sum([c.bounced for c in unfair])
-        return cls(
-            sent=delivered + bounced,
-            delivered=delivered,
-            complained=sum([c.complained for c in some]),
-            blocked=sum([c.blocked for c in some]),
-            fair_sent=delivered + bounced - sum([c.delivered for c in unfair]) - unfair_bounced,
-            fair_bounced=bounced - unfair_bounced,
-        )
+def _mail(seen: IpObservation, policy: Policy, day: date) -> Mail:
+    first, days = evidence_since(seen, day), seen.days
+    return Mail(
+        first=first,
+        days=days.between(first, day),
+        complained=days.between(complaints_since(seen, day, policy.gates.complaint_days), day),
+        mailed=days.between(stop_since(day, seen.last_stop_at, seen.last_list_stop_at), day),
+        providers=seen.providers,
+        peers=seen.peers,
+    )
 
 
 class Case:
-    """An IP in a sending state, an observation and a policy; the day that closes, and the first day still to be shaped."""
+    """An IP in a sending state, an observation and a policy; the day that closes, and the first day still to be shaped.
 
-    def __init__(self, observation: IpObservation, policy: Policy, day: date, effective: date) -> None:
+    `counted`: its days that count for or against it, by which it was `judged`; `distrust`: why nothing may advance on the signals
+    about the day, None if they can be trusted; `speeds`: those that are left from now on; `mix`: parts of its mail by provider,
+    where that bounds something; `stage`: messages a UTC day of its phase; `sent_days`: those of it on which it was really sent."""
+
+    def __init__(
+        self,
+        observation: IpObservation,
+        policy: Policy,
+        day: date,
+        effective: date,
+        counted: Days,
+        judged: Judged,
+    ) -> None:
         self.seen = observation
         self.ip = observation.ip
         self.policy = policy
         self.day = day
         self.effective = effective
-        self.since = evidence_since(observation, day)
-        days = observation.days
-        self.counted = between(days, self.since, day)
-        late = complaints_since(observation, day, policy.gates.complaint_days)
-        unstopped = stop_since(day, observation.last_stop_at)
-        unlisted = stop_since(day, observation.last_stop_at, observation.last_list_stop_at)
-        self.since_stop = between(days, unstopped, day)
-        self.judged: Judged = judge_gates(
-            self.counted, observation.providers, observation.peers, policy.gates, self.since, day,
-            between(days, late, day), between(days, unlisted, day),
-        )  # fmt: skip
-        self.judgements: Mapping[str, Judgement] = self.judged.gates
+        self.counted = counted
+        self.judged = judged
+        self.judgements: Mapping[str, Judgement] = judged.gates
         self.warming = self.ip.state is IpState.WARMING
         self.schedule: Schedule = policy.schedules[self.ip.schedule]
         last_phase = len(self.schedule.stages)
         self.phase = min(max(self.ip.phase, 1), last_phase) if self.warming else self.ip.phase
+        self.score = self._score()
+        self.distrust = distrust(observation, policy, day, bool(counted))
+        self.speeds = self._speeds()
+        self.mix = self._mix()
+        self.stage = self.volume(self.phase)
+        self.sent_days = self._sent_days() if self.warming else 0
 
-    @cached_property
-    def mix(self) -> Mapping[str, float]:
-        """Parts of its mail by provider; looked at only where it bounds something."""
-        slow = {*self.seen.paces, *self.speeds.paces}
-        if not slow and not (self.warming and self.policy.providers):
-            return {}
-        return provider_mix(self.seen.providers, self.day)
+    def _mix(self) -> Mapping[str, float]:
+        bounded = self.seen.paces or self.speeds.paces or (self.warming and self.policy.providers)
+        return provider_mix(self.seen.providers, self.day) if bounded else {}
 
     def volume(self, phase: int) -> int:
         """Messages a UTC day of a phase, never more than the IP's target."""
@@ -99,75 +104,38 @@ class Case:
             return self.ip.daily_target
         return stage_volume(self.schedule, phase, self.ip.daily_target, self.policy.providers, self.mix)
 
-    @cached_property
-    def stage(self) -> int:
-        return self.volume(self.phase)
-
-    @cached_property
-    def sent_days(self) -> int:
-        """Days of the stage on which it was really sent."""
-        if not self.warming:
-            return 0
+    def _sent_days(self) -> int:
         needed = ceil(self.policy.sent_day_rate * self.stage)
-        return sum([counts.delivered + counts.bounced >= needed for counts in self.counted])
+        return sum([sent >= needed for sent in self.counted.sent])
 
-    @cached_property
-    def score(self) -> Score:
+    def _score(self) -> Score:
         rules, gates = self.policy.score, self.policy.gates
         first = self.day - timedelta(days=rules.days - 1)
-        levels = [
-            _Sums.of(days, rules.days, first, self.judged.excused)
-            for days in (self.seen.domain, self.seen.peers, self.counted)
-        ]
-        since = self.day - timedelta(days=gates.deferral_days - 1)
-        newest = [c for c in self.counted[-gates.deferral_days :] if c.day >= since]
-        pressed = sum([c.pressed for c in newest])
-        attempts = sum([c.sent + c.deferred for c in newest])
+        neighbours_first = (self.seen.domain, self.seen.peers, self.counted)
+        bounces, complaints, blocks = zip(
+            *[_totals(days, first, self.judged.excused) for days in neighbours_first], strict=True
+        )
+        newest = self.counted.since(self.day - timedelta(days=gates.deferral_days - 1))
+        deferrals = sum(self.counted.pressed[newest:]), sum(self.counted.attempts[newest:])
         rates: dict[str, Posterior] = {
-            BOUNCES: posterior([(x.fair_bounced, x.fair_sent) for x in levels], gates.bounces.limit, rules.pooling),
-            COMPLAINTS: posterior(
-                [(x.complained, max(x.delivered, x.complained)) for x in levels],
-                gates.complaints.limit, rules.pooling,
-            ),
-            BLOCKS: posterior([(x.blocked, x.sent) for x in levels], gates.blocks.limit, rules.pooling),
-            DEFERRALS: posterior([(pressed, attempts)], gates.deferrals.limit, rules.pooling),
-        }  # fmt: skip
-        limits = {
-            BOUNCES: gates.bounces.limit, COMPLAINTS: gates.complaints.limit,
-            BLOCKS: gates.blocks.limit, DEFERRALS: gates.deferrals.limit,
-        }  # fmt: skip
-        own = {
-            BOUNCES: posterior([(levels[-1].fair_bounced, levels[-1].fair_sent)], limits[BOUNCES], rules.pooling),
-            COMPLAINTS: posterior([(rates[COMPLAINTS].bad, rates[COMPLAINTS].messages)], limits[COMPLAINTS], rules.pooling),
-            BLOCKS: posterior([(rates[BLOCKS].bad, rates[BLOCKS].messages)], limits[BLOCKS], rules.pooling),
-            DEFERRALS: rates[DEFERRALS],
-        }  # fmt: skip
+            BOUNCES: posterior(bounces, gates.bounces.limit, rules.pooling),
+            COMPLAINTS: posterior(complaints, gates.complaints.limit, rules.pooling),
+            BLOCKS: posterior(blocks, gates.blocks.limit, rules.pooling),
+            DEFERRALS: posterior([deferrals], gates.deferrals.limit, rules.pooling),
+        }
         return score(
-            rates, own, limits, bool(self.ip.blacklisted_on), self.seen.dns is DnsHealth.BROKEN, rules
+            rates, gates.limits, bool(self.ip.blacklisted_on), self.seen.dns is DnsHealth.BROKEN, rules
         )
 
-    @cached_property
-    def distrust(self) -> Distrust | None:
-        """Why nothing may advance on the signals about the day; None if they can be trusted."""
-        return distrust(self.seen, self.policy, self.day, bool(self.counted))
-
-    @cached_property
-    def speeds(self) -> Speeds:
-        """The speeds that are left from now on."""
-        today = counts_on(self.seen, self.day)
-        nothing = DayCounts(self.day)
-        providers = {
-            name: next((c for c in reversed(days) if c.day == self.day), nothing)
-            for name, days in self.seen.providers.items()
-        }
+    def _speeds(self) -> Speeds:
         fine = all(j.verdict in (Verdict.PASS, Verdict.INSUFFICIENT) for j in self.judgements.values())
-        evening = Evening(self.day, today, providers, self.distrust is None, fine)
+        evening = Evening(self.day, self.seen.days, self.seen.providers, self.distrust is None, fine)
         before = Speeds(self.seen.paces, self.seen.slowed_on)
         return speeds_after(before, evening, self.score, self.judged.deferrals, self.policy)
 
     def to(self, action: Action, reason: str, wanted: int | None = None, **changes: object) -> Choice:
         """A choice with everything that was judged; `wanted` is the stage by default."""
-        fields: dict[str, object] = {
+        fields: dict[str, Any] = {
             "phase": self.phase,
             "sent_days": self.sent_days,
             "judgements": self.judgements,
@@ -177,7 +145,7 @@ class Case:
             "slowed_on": self.speeds.slowed_on,
             "mix": self.mix,
         }
-        return Choice(action, reason, self.stage if wanted is None else wanted, **(fields | changes))  # type: ignore[arg-type]
+        return Choice(action, reason, self.stage if wanted is None else wanted, **(fields | changes))
 
     def hold(self, cause: str, reason: str, first: bool = False) -> Choice:
         """Keeps what stands. `first`: an IP that never had an allowance gets its stage, which is no advance but what a person
@@ -213,3 +181,16 @@ class Case:
             return self.words(gate)
         count = f"{amount(judged.bad, gate.removesuffix('s'))} of {judged.messages}"
         return f"{count} {'speaks' if judged.bad == 1 else 'speak'} against it"
+
+
+def _totals(days: Days, first: date, excused: frozenset[date]) -> tuple[tuple[int, int], ...]:
+    """Bounces, complaints and blocks since `first`, each with the messages that they are of; bounces without those of days that
+    are `excused`."""
+    at = days.since(first)
+    sent, bounced, complained = sum(days.sent[at:]), sum(days.bounced[at:]), sum(days.complained[at:])
+    unfair = [counts for counts in days[at:] if counts.day in excused] if excused else ()
+    return (
+        (bounced - sum([c.bounced for c in unfair]), sent - sum([c.sent for c in unfair])),
+        (complained, max(sent - bounced, complained)),
+        (sum(days.blocked[at:]), sent),
+    )

@@ -71,7 +71,8 @@ def proven_most(observation: IpObservation, policy: Policy, effective: date) -> 
     on three of the seven days before, so that more is grown into. One that just came aboard may also have what its fleet
     file said that it really sends (`IpRecord.warmed_to`)."""
     lately = effective - timedelta(days=PROVEN_WITHIN)
-    best = sorted((counts.sent for counts in observation.days if counts.day >= lately), reverse=True)
+    days = observation.days
+    best = sorted(days.sent[days.since(lately) :], reverse=True)
     proven = 2 * best[PROVEN_DAYS - 1] if len(best) >= PROVEN_DAYS else 0
     came = 0 if observation.ip.dealt else observation.ip.warmed_to
     return max(policy.unwarmed_max, observation.standing, proven, came)

@@ -11,7 +11,7 @@ from email_engine.reputation.gates import Asked
 from email_engine.warmup.choice import Action
 from email_engine.warmup.cycle import reentry_phase
 from email_engine.warmup.ladders import slowed, stage_volume
-from email_engine.warmup.observation import IpObservation, counts_on, midnight
+from email_engine.warmup.observation import IpObservation, midnight
 from email_engine.warmup.plan import Outcome
 from email_engine.warmup.policy import Policy
 
@@ -230,7 +230,7 @@ def _unsent(outcome: Outcome, policy: Policy, day: date) -> str | None:
     seen: IpObservation = outcome.observation
     needed = ceil(policy.sent_day_rate * outcome.choice.wanted)
     fresh = seen.phase_started_on is None or seen.phase_started_on > day
-    sent = counts_on(seen, day).sent
+    sent = seen.days.on(day).sent
     if fresh or not seen.given or seen.given < needed or sent >= needed:
         return None
     return f"it sent {sent} on {day}, and a day counts from {needed} on"

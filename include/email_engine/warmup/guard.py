@@ -5,13 +5,12 @@ from datetime import date, timedelta
 from math import ceil
 
 from email_engine.fleet.model import SENDING_STATES
-from email_engine.warmup.case import Case
+from email_engine.warmup.case import Case, cases_of
 from email_engine.warmup.choice import Action, Choice
-from email_engine.warmup.decide import case_of
 from email_engine.warmup.ladders import provider_mix
 from email_engine.warmup.observation import IpObservation
 from email_engine.warmup.pace import WHOLE
-from email_engine.warmup.plan import Outcome, inputs_of
+from email_engine.warmup.plan import Outcome
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.stops import stop
 
@@ -22,11 +21,8 @@ def guard_tenant(
     """What must happen at once, with the UTC `day` known so far; and every IP in a sending state as it was judged, by id.
 
     Raises `InputError` if the schedule of one is not in the policy."""
-    cases = {
-        seen.ip.ip_id: case_of(seen, policy, day, day + timedelta(days=1))
-        for seen in observations
-        if seen.ip.state in SENDING_STATES
-    }
+    sending = [seen for seen in observations if seen.ip.state in SENDING_STATES]
+    cases = {case.ip.ip_id: case for case in cases_of(sending, policy, day, day + timedelta(days=1))}
     found = (_guarded(case) for case in cases.values())
     return tuple(outcome for outcome in found if outcome is not None), cases
 
@@ -43,17 +39,16 @@ def _guarded(case: Case) -> Outcome | None:
     observation = case.seen
     if case.ip.paused_until is not None:
         return None
-    inputs = inputs_of(observation, case.day)
     stopped = stop(case)
     if stopped is not None:
-        return Outcome(observation, stopped, 0, f"{stopped.reason}.", inputs)
+        return Outcome(observation, stopped, 0, f"{stopped.reason}.", case.day)
     fell = {name: pace for name, pace in case.speeds.paces.items() if name not in observation.paces}
     if not fell or not observation.standing:
         return None
-    return _slow(case, fell, inputs)
+    return _slow(case, fell)
 
 
-def _slow(case: Case, fell: Mapping[str, float], inputs: dict[str, object]) -> Outcome:
+def _slow(case: Case, fell: Mapping[str, float]) -> Outcome:
     seen = case.seen
     mix = provider_mix(seen.providers, case.day)
     kept = 1 - sum(mix.get(name, 0.0) * (1 - pace) for name, pace in fell.items() if name != WHOLE)
@@ -77,7 +72,7 @@ def _slow(case: Case, fell: Mapping[str, float], inputs: dict[str, object]) -> O
         mix=mix,
         sent_days=case.ip.sent_days_in_phase,
     )
-    return Outcome(seen, choice, allowance, f"{reason}.", inputs, dict(sorted(bounds.items())))
+    return Outcome(seen, choice, allowance, f"{reason}.", case.day, dict(sorted(bounds.items())))
 
 
 def _words(case: Case, fell: Mapping[str, float]) -> str:

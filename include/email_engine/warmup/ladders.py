@@ -3,11 +3,11 @@
 PowerMTA keeps what a provider may not have yet in its queue, and MailWizz cannot send by provider. So where a provider's part
 of the mail is greater than its share, the whole volume shrinks with it, and no queue grows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, timedelta
 from math import ceil
 
-from email_engine.fleet.traffic import DayCounts
+from email_engine.fleet.traffic import Days
 from email_engine.warmup.observation import PROVIDER_DAYS
 from email_engine.warmup.policy import Ladder, Schedule
 
@@ -18,13 +18,10 @@ UNBOUND = 10_000_000
 _STEPS = 20
 
 
-def provider_mix(providers: Mapping[str, Sequence[DayCounts]], last: date) -> dict[str, float]:
+def provider_mix(providers: Mapping[str, Days], last: date) -> dict[str, float]:
     """Parts of the mail of the last 14 days by provider, rounded up to twentieths; empty when there was too little."""
     first = last - timedelta(days=PROVIDER_DAYS - 1)
-    sent = {
-        name: sum([c.delivered + c.bounced for c in days[-PROVIDER_DAYS:] if first <= c.day <= last])
-        for name, days in providers.items()
-    }
+    sent = {name: sum(days.between(first, last).sent) for name, days in providers.items()}
     whole = sum(sent.values())
     if whole < MIX_MESSAGES:
         return {}

@@ -5,10 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from email_engine.fleet.model import IpRecord
-from email_engine.fleet.traffic import DayCounts, by_day, without
+from email_engine.fleet.traffic import NO_DAYS, Days, by_day, without
 from email_engine.warmup.observation import parent_domain
-
-Days = tuple[DayCounts, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +18,11 @@ class Neighbours:
 
 
 def neighbours(records: Sequence[IpRecord], days: Mapping[int, Days]) -> dict[int, Neighbours]:
-    """For each IP of one tenant; `days`: the accounting of each, oldest first. The work grows with the IPs, not with their
+    """For each IP of one tenant; `days`: the accounting of each. The work grows with the IPs, not with their
     pairs."""
     parts: dict[tuple[str, str], list[Days]] = defaultdict(list)
     for ip in records:
-        parts[ip.stream, parent_domain(ip.domain)].append(days.get(ip.ip_id, ()))
+        parts[ip.stream, parent_domain(ip.domain)].append(days.get(ip.ip_id, NO_DAYS))
     sums = {part: by_day(members) for part, members in parts.items()}
     streams, parents = (
         {
@@ -36,7 +34,7 @@ def neighbours(records: Sequence[IpRecord], days: Mapping[int, Days]) -> dict[in
     elsewhere = {(stream, parent): without(parents[parent], sums[stream, parent]) for stream, parent in sums}
     return {
         ip.ip_id: Neighbours(
-            without(streams[ip.stream], days.get(ip.ip_id, ())),
+            without(streams[ip.stream], days.get(ip.ip_id, NO_DAYS)),
             elsewhere[ip.stream, parent_domain(ip.domain)],
         )
         for ip in records

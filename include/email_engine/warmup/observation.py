@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from typing import ClassVar
 
 from email_engine.fleet.model import IpRecord, IpState
-from email_engine.fleet.traffic import DayCounts
+from email_engine.fleet.traffic import NO_DAYS, Days
 
 WINDOW_DAYS = 30
 """Mailbox providers remember about 30 days: older mail neither proves nor warms."""
@@ -41,8 +42,10 @@ class IpObservation:
     a bad list of its stream. `bounds`: messages a UTC day for providers that may not have all, in force on the planned day if
     nothing were decided. `trouble`: why the signals of its host cannot be trusted, a clause; None if they can."""
 
+    __pydantic_config__: ClassVar = {"arbitrary_types_allowed": True}
+
     ip: IpRecord
-    days: tuple[DayCounts, ...] = ()
+    days: Days = NO_DAYS
     given: int = 0
     standing: int = 0
     fresh_through: datetime | None = None
@@ -55,9 +58,9 @@ class IpObservation:
     held_by: str | None = None
     quarantined_from: IpState | None = None
     minor_listing: bool = False
-    providers: Mapping[str, tuple[DayCounts, ...]] = field(default_factory=dict)
-    peers: tuple[DayCounts, ...] = ()
-    domain: tuple[DayCounts, ...] = ()
+    providers: Mapping[str, Days] = field(default_factory=dict)
+    peers: Days = NO_DAYS
+    domain: Days = NO_DAYS
     paces: Mapping[str, float] = field(default_factory=dict)
     slowed_on: Mapping[str, date] = field(default_factory=dict)
     last_list_stop_at: datetime | None = None
@@ -74,14 +77,6 @@ class IpObservation:
 def midnight(day: date) -> datetime:
     """The moment at which a UTC day begins."""
     return datetime.combine(day, time(), UTC)
-
-
-def counts_on(observation: IpObservation, day: date) -> DayCounts:
-    """The day's counts; zeros when its accounting has nothing."""
-    for counts in reversed(observation.days):
-        if counts.day == day:
-            return counts
-    return DayCounts(day)
 
 
 def evidence_since(observation: IpObservation, day: date) -> date:
@@ -114,15 +109,3 @@ def complaints_since(observation: IpObservation, day: date, late_days: int) -> d
 def stop_since(day: date, *stops: datetime | None) -> date:
     """The first of the last 30 days that is not before a stop."""
     return max([day - timedelta(days=WINDOW_DAYS - 1), *(stop.date() for stop in stops if stop)])
-
-
-def between(days: tuple[DayCounts, ...], first: date, last: date) -> tuple[DayCounts, ...]:
-    """Those of the days, oldest first, from `first` to `last`, both included."""
-    if not days or (days[0].day >= first and days[-1].day <= last):
-        return days
-    return tuple(counts for counts in days if first <= counts.day <= last)
-
-
-def evidence_days(observation: IpObservation, day: date) -> tuple[DayCounts, ...]:
-    """The days that count for or against the IP now."""
-    return between(observation.days, evidence_since(observation, day), day)

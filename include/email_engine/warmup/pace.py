@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from email_engine.fleet.traffic import DayCounts
+from email_engine.fleet.traffic import Days
 from email_engine.reputation.evidence import Judgement, Verdict
 from email_engine.reputation.score import Score
 from email_engine.warmup.policy import Policy
@@ -25,12 +25,11 @@ class Speeds:
 
 @dataclass(frozen=True, slots=True)
 class Evening:
-    """What a closed day says. `providers`: its mail by provider, with those of the last 14 days that had none today;
-    `whole`: all of it; `trusted`: can the signals be trusted; `fine`: does no gate look bad?"""
+    """What a closed day says. `whole`: the IP's days up to it, `providers`: those by provider; `trusted`: can the signals be trusted; `fine`: does no gate look bad?"""
 
     day: date
-    whole: DayCounts
-    providers: Mapping[str, DayCounts]
+    whole: Days
+    providers: Mapping[str, Days]
     trusted: bool
     fine: bool
 
@@ -41,7 +40,8 @@ def speeds_after(
     """The speeds from now on. A provider that got no mail for 14 days is forgotten."""
     paces: dict[str, float] = {}
     slowed: dict[str, date] = {}
-    for name in sorted({*before.paces, *deferrals, WHOLE}):
+    pressing = [name for name, judged in deferrals.items() if judged.verdict is Verdict.REGRESS]
+    for name in sorted({*before.paces, *pressing, WHOLE}):
         old, last = before.paces.get(name, 1.0), before.slowed_on.get(name)
         if name == WHOLE:
             new = _whole(old, last, evening, score, policy)
@@ -61,12 +61,13 @@ def _provider(
     pace: float,
     last: date | None,
     evening: Evening,
-    today: DayCounts,
+    days: Days,
     judged: Judgement | None,
     policy: Policy,
 ) -> float:
     if last is not None and evening.day <= last:
         return pace
+    today = days.on(evening.day)
     attempts, pressure = today.sent + today.deferred, today.pressed + today.blocked
     limit = policy.gates.deferrals.limit
     if judged is not None and judged.verdict is Verdict.REGRESS and pressure > limit * attempts:
@@ -83,6 +84,6 @@ def _whole(pace: float, last: date | None, evening: Evening, score: Score, polic
     if last is not None and evening.day <= last:
         return pace
     good = score.value >= policy.score.slow_below if score.value is not None else evening.fine
-    if not evening.whole.sent or not evening.trusted or not good:
+    if pace >= 1.0 or not evening.whole.on(evening.day).sent or not evening.trusted or not good:
         return pace
     return min(pace * policy.slow.recover, 1.0)

@@ -9,24 +9,39 @@ from email_engine.fleet.model import PARKED_STATES, IpState
 from email_engine.reputation.evidence import Judgement, Verdict
 from email_engine.warmup.choice import RELEASES, STOPS, Action, Choice
 from email_engine.warmup.cycle import rest_in_turn, within_proof
-from email_engine.warmup.decide import decide_day
+from email_engine.warmup.decide import decide_days
 from email_engine.warmup.ladders import provider_allowances, slowed
-from email_engine.warmup.observation import IpObservation, counts_on
+from email_engine.warmup.observation import IpObservation
 from email_engine.warmup.pace import WHOLE
 from email_engine.warmup.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
+class Pot:
+    """What IPs are dealt from: `quota` messages a UTC day of a stream (`name`), or of the tenant."""
+
+    name: str | None
+    quota: int
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """One IP's decision for a day. `allowance`: messages a UTC day from the planned day on, `bounds`: those to providers that
-    may not have all of it; `reason`: one sentence."""
+    """One IP's decision at the end of the UTC `day`. `allowance`: messages a UTC day from the planned day on, `bounds`: those to
+    providers that may not have all of it; `reason`: one sentence; `pot`: what it was dealt from, None if nothing was."""
 
     observation: IpObservation
     choice: Choice
     allowance: int
     reason: str
-    inputs: dict[str, Any]
+    day: date
     bounds: Mapping[str, int] = field(default_factory=dict)
+    pot: Pot | None = None
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What people want to see of what was looked at, as plain JSON."""
+        pot = {"quota": self.pot.quota, "pot": self.pot.name} if self.pot else {}
+        return inputs_of(self.observation, self.day) | pot
 
     @property
     def stops(self) -> bool:
@@ -122,21 +137,20 @@ def plan_pot(
     pot: str | None = None,
 ) -> list[Outcome]:
     """Closes the day for IPs that draw from one pot of `quota` messages a UTC day: a stream's (`pot`) or the tenant's."""
-    choices = [decide_day(observation, policy, day, effective) for observation in observations]
+    choices = decide_days(observations, policy, day, effective)
     choices = _keep_back_starts(observations, choices, policy, quota)
     choices = rest_in_turn(observations, choices, policy, effective)
     choices = within_proof(observations, choices, policy, effective)
     shares = _deal(observations, choices, quota, policy.share_step)
+    drawn = Pot(pot, quota)
     return [
-        _outcome(
-            observation, choice, share, policy, inputs_of(observation, day) | {"quota": quota, "pot": pot}
-        )
+        _outcome(observation, choice, share, policy, day, drawn)
         for observation, choice, share in zip(observations, choices, shares, strict=True)
     ]
 
 
 def _outcome(
-    observation: IpObservation, choice: Choice, share: int, policy: Policy, inputs: dict[str, Any]
+    observation: IpObservation, choice: Choice, share: int, policy: Policy, day: date, pot: Pot
 ) -> Outcome:
     """What a slowed IP leaves of its share goes to nobody: shed load is not moved."""
     ip = observation.ip
@@ -150,8 +164,8 @@ def _outcome(
             allowance, share, policy.schedules[ip.schedule], choice.phase if warms else None, ip.daily_target,
             policy.providers, choice.mix, choice.paces,
         )  # fmt: skip
-    reason = _sentence(choice, share, allowance, int(inputs["quota"]))
-    return Outcome(observation, choice, allowance, reason, inputs, bounds)
+    reason = _sentence(choice, share, allowance, pot.quota)
+    return Outcome(observation, choice, allowance, reason, day, bounds, pot)
 
 
 def _keep_back_starts(
@@ -228,7 +242,7 @@ def _sentence(choice: Choice, share: int, allowance: int, quota: int) -> str:
 
 def inputs_of(observation: IpObservation, day: date) -> dict[str, Any]:
     """What people want to see of what the decision looked at, as plain JSON; `snapshot.py` holds the whole."""
-    ip, counts = observation.ip, counts_on(observation, day)
+    ip, counts = observation.ip, observation.days.on(day)
     return {
         "state": str(ip.state),
         "schedule": ip.schedule,

@@ -5,11 +5,12 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from email_engine.fleet.traffic import COUNTED, DayCounts
+from email_engine.fleet.traffic import COUNTED, DayCounts, Days
 from email_engine.warmup.observation import IpObservation
 from email_engine.warmup.policy import Policy
 
 _OBSERVATION = TypeAdapter(IpObservation)
+_DAYS = TypeAdapter(list[DayCounts])
 _POLICY = TypeAdapter(Policy)
 _LISTS = ("days", "peers", "domain")
 
@@ -24,21 +25,22 @@ def observation_document(observation: IpObservation) -> dict[str, Any]:
 
 def observation_of(document: dict[str, Any]) -> IpObservation:
     """The observation again; raises ValueError for a document of another release."""
-    read = document | {name: [_day(row) for row in document.get(name, ())] for name in _LISTS}
-    read["providers"] = {
-        name: [_day(row) for row in rows] for name, rows in document.get("providers", {}).items()
-    }
+    read = document | {name: _days(document.get(name, ())) for name in _LISTS}
+    read["providers"] = {name: _days(rows) for name, rows in document.get("providers", {}).items()}
     return _OBSERVATION.validate_python(read)
 
 
-def _rows(days: Iterable[DayCounts]) -> list[list[Any]]:
+def _rows(days: Days) -> list[list[Any]]:
     rows = []
-    for counts in days:
-        values = [getattr(counts, name) for name in COUNTED]
+    for day, *values in zip(days.day, *days.columns, strict=True):
         while values and not values[-1]:
             values.pop()
-        rows.append([counts.day.isoformat(), *values])
+        rows.append([day.isoformat(), *values])
     return rows
+
+
+def _days(rows: Iterable[Any]) -> Days:
+    return Days.of(_DAYS.validate_python([_day(row) for row in rows]))
 
 
 def _day(row: Any) -> Any:

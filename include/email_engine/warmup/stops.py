@@ -9,7 +9,7 @@ from email_engine.reputation.evidence import Verdict
 from email_engine.reputation.gates import BLOCKS, BOUNCES, COMPLAINTS
 from email_engine.warmup.case import Case
 from email_engine.warmup.choice import LIST_PROBLEM, Action, Choice
-from email_engine.warmup.observation import midnight
+from email_engine.warmup.observation import midnight, stop_since
 
 UNTIL_A_PERSON = timedelta(days=365)
 
@@ -27,17 +27,15 @@ def _quarantine(case: Case, event: str, reason: str) -> Choice:
 
 def _tripped(case: Case) -> Choice | None:
     wire = case.policy.tripwire
-    days = case.since_stop
-    named = sum([counts.named for counts in days])
-    grave = sum([counts.named_grave for counts in days])
+    days = case.seen.days.between(stop_since(case.day, case.seen.last_stop_at), case.day)
+    named, grave = sum(days.named), sum(days.named_grave)
     if grave >= wire.named:
         return _quarantine(
             case,
             "tripwire",
             f"{amount(grave, 'message')} {_were(grave)} refused by a block list that matters",
         )
-    sent = sum([counts.sent for counts in days])
-    complained = sum([counts.complained for counts in days])
+    sent, complained = sum(days.sent), sum(days.complained)
     if sent >= wire.below_messages:
         return None
     if complained >= wire.complaints:

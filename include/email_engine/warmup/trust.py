@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from email_engine.warmup.observation import IpObservation, counts_on, midnight
+from email_engine.warmup.observation import IpObservation, midnight
 from email_engine.warmup.parked import obstacle
 from email_engine.warmup.policy import Policy
 
@@ -33,7 +33,7 @@ def distrust(seen: IpObservation, policy: Policy, day: date, mailed: bool) -> Di
 
 
 def _overrun(seen: IpObservation, policy: Policy, day: date) -> Distrust | None:
-    sent = counts_on(seen, day).sent
+    sent = seen.days.on(day).sent
     if not (seen.given or seen.ip.dealt):
         return None
     if sent < seen.given * policy.overrun_rate or sent <= seen.given + SMALL_OVERRUN:

@@ -4,8 +4,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from email_engine.fleet.traffic import DayCounts
-from email_engine.reputation.gates import Judged, judge_gates
+from email_engine.fleet.traffic import DayCounts, Days
+from email_engine.reputation.gates import Judged, Mail, judge_gates
 from email_engine.warmup.policy_file import load_policy
 
 LAST = date(2026, 11, 20)
@@ -21,7 +21,11 @@ def judged(
     peers: tuple[DayCounts, ...] = (),
     providers: dict[str, tuple[DayCounts, ...]] | None = None,
 ) -> Judged:
-    return judge_gates(own, providers or {}, peers, POLICY, LAST - timedelta(days=29), LAST, own, own)
+    mine = Days.of(own)
+    by_provider = {name: Days.of(some) for name, some in (providers or {}).items()}
+    mail = Mail(LAST - timedelta(days=29), mine, mine, mine, by_provider, Days.of(peers))
+    (judged,) = judge_gates([mail], POLICY, LAST)
+    return judged
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,15 @@
 
 import math
 import random
+from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
 from email_engine.reputation.evidence import (
+    TELLS_NOTHING,
+    Judgement,
+    Question,
     Verdict,
     chance_of_so_few,
     detector,
@@ -13,6 +18,25 @@ from email_engine.reputation.evidence import (
     log_beta_survival,
     log_evalue,
 )
+
+Day = tuple[int, int]
+"""Bad ones and messages."""
+
+
+def judged(days: Sequence[Day], limit: float = 0.05, bearable: Sequence[float] | None = None) -> Judgement:
+    (answer,) = judge([question(days, limit, bearable)], 0.95)
+    return answer
+
+
+def question(days: Sequence[Day], limit: float, bearable: Sequence[float] | None = None) -> Question:
+    bad, messages = tuple(bad for bad, _ in days), tuple(messages for _, messages in days)
+    return Question(bad, messages, limit, 100, bearable)
+
+
+def evidence(days: Sequence[Day], limit: float = 0.05) -> float:
+    """Of the days alone, whether or not one was above the limit."""
+    bad, messages = np.array(days).T
+    return float(detector(bad[None], messages[None], np.full((1, len(days)), limit))[0])
 
 
 def exactly(bad: int, messages: int, rate: float) -> float:
@@ -84,18 +108,18 @@ def test_an_evalue_is_worth_at_most_one_while_the_rate_is_within_the_limit(
     ids=lambda value: str(value),
 )
 def test_verdicts_on_bounces_are_those_of_the_fact_page(bad: int, messages: int, expected: Verdict) -> None:
-    assert judge([(bad, messages)], 0.05, 0.95, 100).verdict is expected
+    assert judged([(bad, messages)]).verdict is expected
 
 
 @pytest.mark.parametrize(("messages", "expected"), [(2994, "insufficient"), (2995, "pass")], ids=str)
 def test_no_complaint_proves_a_tenth_of_a_percent_only_after_about_3000_messages(
     messages: int, expected: str
 ) -> None:
-    assert judge([(0, messages)], 0.001, 0.95, 100).verdict == expected
+    assert judged([(0, messages)], 0.001).verdict == expected
 
 
 def test_more_bad_than_messages_counts_as_all_bad() -> None:
-    assert judge([(5, 2)], 0.001, 0.95, 100).bad == 2
+    assert judged([(5, 2)], 0.001).bad == 2
 
 
 def flagged(
@@ -108,7 +132,7 @@ def flagged(
         for day in range(1, days + 1):
             now = turn[1] if turn and day > turn[0] else rate
             history.append((sum(chance.random() < now for _ in range(messages)), messages))
-            if detector(history[-30:], 0.05) >= 100:
+            if evidence(history[-30:]) >= 100:
                 found.append(day)
                 break
     return found
@@ -135,23 +159,57 @@ def test_months_of_good_mail_do_not_hide_a_turn_for_the_worse() -> None:
 
 
 def test_where_no_day_was_above_the_limit_there_is_no_evidence_however_little_mail_there_was() -> None:
-    judged = judge([(0, 1)] * 30, 0.02, 0.95, 100)
-    assert (judged.verdict, judged.evidence) == (Verdict.INSUFFICIENT, 0.0)
-    assert detector([(0, 1)] * 30, 0.001) > 20
-    assert (
-        judge([(1, 50)] * 29 + [(3, 50)], 0.05, 0.95, 100).evidence
-        > judge([(1, 50)] * 30, 0.05, 0.95, 100).evidence
-        == 0
-    )
+    little = judged([(0, 1)] * 30, 0.02)
+    assert (little.verdict, little.evidence) == (Verdict.INSUFFICIENT, 0.0)
+    assert evidence([(0, 1)] * 30, 0.001) > 20
+    assert judged([(1, 50)] * 29 + [(3, 50)]).evidence > judged([(1, 50)] * 30).evidence == 0
 
 
 def test_days_long_forgotten_change_nothing() -> None:
     late = [(100, 5_000)] * 20 + [(9, 50)]
-    assert detector([(500, 5_000)] * 9 + late, 0.05) == pytest.approx(detector(late, 0.05), abs=1e-3)
+    assert evidence([(500, 5_000)] * 9 + late) == pytest.approx(evidence(late), abs=1e-3)
 
 
 @pytest.mark.parametrize("messages", [129, 501, 1_999, 5_001], ids=str)
 def test_large_days_are_rounded_so_that_they_are_worth_hardly_less_and_never_more(messages: int) -> None:
     bad = messages // 8
-    exact = min(math.exp(min(log_evalue(bad, messages, 0.05), 50.0)), 1e12)
-    assert exact * 0.2 < detector([(bad, messages)], 0.05) <= exact
+    exact = min(math.exp(min(float(log_evalue(bad, messages, 0.05)), 50.0)), 1e12)
+    assert exact * 0.2 < evidence([(bad, messages)]) <= exact
+
+
+def one_by_one(days: Sequence[Day], limit: float, bearable: Sequence[float]) -> float:
+    """M = (M + 1) * e, as the fact page writes it."""
+    value = 0.0
+    for (bad, messages), most in zip(days, bearable, strict=True):
+        if messages and most < TELLS_NOTHING:
+            value = min((value + 1) * math.exp(min(float(log_evalue(bad, messages, most)), 50.0)), 1e12)
+    return value
+
+
+def test_many_are_judged_together_as_each_would_be_alone() -> None:
+    dice, asked = random.Random(5), []
+    for _ in range(300):
+        limit = dice.choice([0.05, 0.001, 0.02, 0.1])
+        rate, days = limit * dice.choice([0.3, 2]), []
+        for _ in range(dice.randrange(31)):
+            messages = dice.randrange(120)
+            days.append((sum(dice.random() < rate for _ in range(messages)), messages))
+        borne = [dice.choice([limit, 0.07, 0.31]) for _ in days]
+        asked.append((days, limit, borne if dice.random() < 0.3 else None))
+    together = judge([question(*one) for one in asked], 0.95)
+    assert together == [judged(*one) for one in asked]
+    assert len({one.verdict for one in together}) == 4
+    for (days, limit, bearable), answer in zip(asked, together, strict=True):
+        above = any(bad > limit * messages for bad, messages in days)
+        expected = one_by_one(days, limit, bearable or [limit] * len(days)) if above else 0.0
+        assert answer.evidence == pytest.approx(expected, rel=1e-4)
+
+
+def test_volumes_whose_chances_are_too_small_to_write_are_judged_too() -> None:
+    assert 0 < evidence([(100, 60_000)]) < 1e-3 < 1e3 < evidence([(3_600, 60_000)])
+    below, above = (float(log_evalue(300, messages, 0.05)) for messages in (13_000, 14_000))
+    assert below - 0.2 < above < below < 0
+
+
+def test_nobody_asks_nothing() -> None:
+    assert judge([], 0.95) == []

@@ -17,6 +17,7 @@ from tests.bench.judgement import (
     LIKED,
     TURN,
     complaint_goals,
+    each,
     engine,
     goals,
     measure,
@@ -82,5 +83,5 @@ def test_a_healthy_ip_graduates_from_six_week_on_time() -> None:
 
 
 def test_the_raw_rule_of_the_notes_does_not_hold_them() -> None:
-    assert measure(raw, HEALTHY, 50, 100).stopped > 0.9
-    assert measure(raw, TURN, 50, 100).early > 0.8
+    assert measure(each(raw), HEALTHY, 50, 100).stopped > 0.9
+    assert measure(each(raw), TURN, 50, 100).early > 0.8

@@ -9,7 +9,7 @@ from email_engine.warmup.choice import Action, Choice
 from email_engine.warmup.footing import Footing, footing_after
 from email_engine.warmup.observation import midnight
 from email_engine.warmup.plan import Outcome
-from tests.core.warmup.worlds import NEXT, observation
+from tests.core.warmup.worlds import DAY, NEXT, observation
 
 BEGAN = NEXT - timedelta(days=9)
 STOP = midnight(NEXT - timedelta(days=20))
@@ -21,7 +21,7 @@ def after(
 ) -> Footing:
     seen = observation(ip={"phase": 3, "paused_until": paused}, phase_started_on=began, last_stop_at=STOP)
     chosen = Choice(action, "Because", 50, **{"phase": 3, "sent_days": 4} | choice)
-    return footing_after(Outcome(seen, chosen, 50, "Because.", {}), NEXT)
+    return footing_after(Outcome(seen, chosen, 50, "Because.", DAY), NEXT)
 
 
 STANDS = Footing(3, 4, BEGAN, None, STOP, {}, {}, None)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from email_engine.fleet.model import PARKED_STATES, IpState
-from email_engine.fleet.traffic import DayCounts
+from email_engine.fleet.traffic import DayCounts, Days
 from email_engine.lifecycle.machine import next_state
 from email_engine.warmup.choice import Action
 from email_engine.warmup.footing import footing_after
@@ -37,7 +37,10 @@ def live(seen: IpObservation, policy, days: int = 500) -> tuple[date | None, dat
         rests = seen.ip.state in PARKED_STATES or seen.ip.paused_until is not None
         counts = () if rests or not seen.standing else (DayCounts(day, seen.standing),)
         seen = replace(
-            seen, days=(*seen.days[-29:], *counts), given=seen.standing, fresh_through=midnight(effective)
+            seen,
+            days=Days.of([*seen.days[-29:], *counts]),
+            given=seen.standing,
+            fresh_through=midnight(effective),
         )
         (outcome,) = plan_tenant([seen], policy, Quotas(1_000_000), day, effective)
         if n == 0:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from email_engine.fleet.model import IpState
-from email_engine.fleet.traffic import DayCounts
+from email_engine.fleet.traffic import DayCounts, Days
 from email_engine.warmup.decide import decide_day
 from email_engine.warmup.guard import guard_ip
 from email_engine.warmup.observation import midnight
@@ -73,7 +73,7 @@ def test_a_new_stage_does_not_arm_the_tripwire_of_complaints_again() -> None:
     )
     assert decide_day(seen, POLICY, DAY, NEXT).action not in STOPS
     few = observation(stage[1:], ip={"phase": 4}, given=500, standing=500, phase_started_on=DAY)
-    few = replace(few, days=(replace(stage[1], complained=3),))
+    few = replace(few, days=Days.of([replace(stage[1], complained=3)]))
     assert decide_day(few, POLICY, DAY, NEXT).event == "tripwire"
 
 

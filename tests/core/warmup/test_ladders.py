@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from email_engine.fleet.traffic import DayCounts
+from email_engine.fleet.traffic import DayCounts, Days
 from email_engine.warmup.ladders import provider_allowances, provider_mix, slowed, stage_volume
 from email_engine.warmup.policy import Ladder, Schedule
 from tests.core.warmup.worlds import DAY
@@ -25,12 +25,12 @@ BEHIND = {"microsoft": Ladder(0.5, 1)}
     ids=["as it is", "rounded up, so that it does not change each day", "too little to tell", "no mail"],
 )
 def test_the_mix_is_what_was_sent(sent: dict[str, int], mix: dict[str, float]) -> None:
-    days = {name: (DayCounts(DAY, count),) for name, count in sent.items()}
+    days = {name: Days.of([DayCounts(DAY, count)]) for name, count in sent.items()}
     assert provider_mix(days, DAY) == mix
 
 
 def test_old_mail_says_nothing_about_the_mix() -> None:
-    assert provider_mix({"gmail": (DayCounts(DAY - timedelta(days=14), 5000),)}, DAY) == {}
+    assert provider_mix({"gmail": Days.of([DayCounts(DAY - timedelta(days=14), 5000)])}, DAY) == {}
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,12 @@
 """Whose mail speaks for an IP besides its own."""
 
-from email_engine.fleet.traffic import DayCounts
+from email_engine.fleet.traffic import NO_DAYS, DayCounts, Days
 from email_engine.warmup.neighbours import Neighbours, neighbours
 from tests.core.warmup.worlds import DAY, record
 
 
-def counts(delivered: int) -> tuple[DayCounts, ...]:
-    return (DayCounts(DAY, delivered),)
+def counts(delivered: int) -> Days:
+    return Days.of([DayCounts(DAY, delivered)])
 
 
 def test_the_others_of_the_stream_and_of_the_sender_elsewhere_are_summed() -> None:
@@ -21,11 +21,11 @@ def test_the_others_of_the_stream_and_of_the_sender_elsewhere_are_summed() -> No
     assert neighbours(records, days) == {
         1: Neighbours(peers=counts(110), domain=counts(1_000)),
         2: Neighbours(peers=counts(101), domain=counts(1_000)),
-        3: Neighbours(peers=counts(11), domain=()),
-        4: Neighbours(peers=(), domain=counts(11)),
-        5: Neighbours(peers=(), domain=()),
+        3: Neighbours(peers=counts(11), domain=NO_DAYS),
+        4: Neighbours(peers=NO_DAYS, domain=counts(11)),
+        5: Neighbours(peers=NO_DAYS, domain=NO_DAYS),
     }
 
 
 def test_ips_without_mail_have_neighbours_too() -> None:
-    assert neighbours([record(1), record(2)], {2: counts(5)})[1] == Neighbours(counts(5), ())
+    assert neighbours([record(1), record(2)], {2: counts(5)})[1] == Neighbours(counts(5), NO_DAYS)

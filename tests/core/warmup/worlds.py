@@ -1,13 +1,13 @@
 """Observations for tests: one IP that is fine, changed where a test needs it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
 
 from email_engine.fleet.model import IpRecord, IpState, Mode, RiskClass
-from email_engine.fleet.traffic import DayCounts, by_day
+from email_engine.fleet.traffic import DayCounts, Days, total
 from email_engine.simulation.life import Life, after, observe, sent_on
 from email_engine.warmup.neighbours import neighbours
 from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
@@ -46,13 +46,13 @@ def record(number: int = 1, **changes: Any) -> IpRecord:
     return replace(base, **changes)
 
 
-def sent(days: int, delivered: int = 50, until: date = DAY, **counts: int) -> tuple[DayCounts, ...]:
+def sent(days: int, delivered: int = 50, until: date = DAY, **counts: int) -> Days:
     """The same counts on each of the last days."""
-    return tuple(DayCounts(until - timedelta(days=n), delivered, **counts) for n in reversed(range(days)))
+    return Days.of(DayCounts(until - timedelta(days=n), delivered, **counts) for n in reversed(range(days)))
 
 
 def observation(
-    days: Sequence[DayCounts] = (), *, number: int = 1, ip: dict[str, Any] | None = None, **changes: Any
+    days: Iterable[DayCounts] = (), *, number: int = 1, ip: dict[str, Any] | None = None, **changes: Any
 ) -> IpObservation:
     """Warming in phase 1 of six_week with 50 a day or what it sent, DNS fine, accounting fresh, no list."""
     fields: dict[str, Any] = {
@@ -63,7 +63,9 @@ def observation(
         "lists_known": True,
         "phase_started_on": DAY - timedelta(days=40),
     }
-    return IpObservation(record(number, **(ip or {})), tuple(days), **fields | changes)
+    changes |= {name: Days.of(changes[name]) for name in {"peers", "domain"} & changes.keys()}
+    providers = {name: Days.of(some) for name, some in changes.pop("providers", {}).items()}
+    return IpObservation(record(number, **(ip or {})), Days.of(days), **fields | changes, providers=providers)
 
 
 Traffic = Callable[[int, int, int], Mapping[str, DayCounts]]
@@ -84,7 +86,7 @@ def live_through(
                 name: replace(counts, day=day)
                 for name, counts in traffic(life.ip.ip_id, number, allowed).items()
             }
-            (whole,) = by_day([mail.values()]) or (DayCounts(day),)
+            whole = total(mail.values(), day, day)
             evening.append(sent_on(life, whole, mail))
         around = neighbours([life.ip for life in evening], {life.ip.ip_id: life.days for life in evening})
         seen = [
