@@ -53,6 +53,13 @@ READ = (
 TURNS = 3
 LARGER = 4
 LARGEST_MEMORY = 500
+GOALS = {
+    "half a bare scan of every column": ("engine, every column", 0.5),
+    "half a bare scan of the columns needed": ("engine, our columns", 0.5),
+    "5 times the csv module by name": ("csv module, by name", 5.0),
+    "5 times the csv module counting": ("csv module, counting", 5.0),
+}
+"""Ours beside a peer: at least so many times its rate."""
 
 
 def write(path: Path, megabytes: int) -> None:
@@ -202,6 +209,16 @@ def main(megabytes: int = 250) -> None:
             f"5 times the csv module: {rates['csv module, counting']:.1f} of one that counts the same, "
             f"{rates['csv module, by name']:.1f} of reading by column name, {rates['csv module']:.1f} of reading alone."
         )
+    print("\n" + verdict(best))
+
+
+def verdict(best: dict[str, float]) -> str:
+    """Which goals `ingest` meets, by the seconds of each way."""
+    told = []
+    for goal, (peer, least) in GOALS.items():
+        rate = best[peer] / best["ingest"]
+        told.append(f"{goal}: {'met' if rate >= least else 'MISSED'} ({rate:.2f} of {least:g})")
+    return "Goals. " + "; ".join(told) + "."
 
 
 if __name__ == "__main__":
