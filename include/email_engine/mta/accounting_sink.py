@@ -1,7 +1,5 @@
 """Who takes the bounces of an accounting file, one by one."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import Protocol
 
 from email_engine.mta.accounting_values import Event
@@ -23,14 +21,15 @@ class KeptSink:
         self.failure: Exception | None = None
 
     def add(self, event: Event) -> None:
-        self._run(partial(self.sink.add, event))
+        try:
+            self.sink.add(event)
+        except Exception as error:
+            self.failure = error
+            raise
 
     def clear(self) -> None:
-        self._run(self.sink.clear)
-
-    def _run(self, step: Callable[[], None]) -> None:
         try:
-            step()
+            self.sink.clear()
         except Exception as error:
             self.failure = error
             raise

@@ -230,7 +230,8 @@ def parse_time(text: str) -> datetime:
     A time without offset is taken as UTC. ValueError for anything else, and for years before 2000."""
     offset = timedelta()
     if _USUAL_TIME.fullmatch(text):
-        moment = datetime.fromisoformat(text[:19]).replace(tzinfo=UTC)  # many times quicker than strptime
+        moment = datetime.fromisoformat(text)  # many times quicker than strptime
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     elif text.isascii() and text.isdecimal() and 9 <= len(text) <= 11:
         moment = datetime.fromtimestamp(int(text), UTC)
     else:
