@@ -1,11 +1,17 @@
 """What one IP's mail met in one UTC day, counted from PowerMTA's accounting; and in several days, by columns."""
 
+from array import array
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
-from operator import add, attrgetter, sub
-from typing import Any, overload
+from itertools import compress
+from operator import add, attrgetter
+from typing import Any, TypeAlias, overload
+
+import numpy as np
+import numpy.typing as npt
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +40,21 @@ class DayCounts:
 COUNTED = tuple(field.name for field in fields(DayCounts))[1:]
 """The names of the counts."""
 
-Column = tuple[int, ...]
+Column: TypeAlias = "array[int]"
 _values: Callable[[DayCounts], tuple[Any, ...]] = attrgetter("day", *COUNTED)
-_NO_ROWS: tuple[tuple[Any, ...], ...] = ((),) * (1 + len(COUNTED))
+
+
+def column(counts: Iterable[int]) -> Column:
+    """Counts side by side in memory."""
+    return array("q", counts)
+
+
+def sums(columns: Sequence[Column]) -> npt.NDArray[np.int64]:
+    """Of each column."""
+    so_far = np.zeros(1 + sum(map(len, columns)), np.int64)
+    np.cumsum(np.frombuffer(b"".join(columns), np.int64), out=so_far[1:])
+    ends = np.cumsum([0, *map(len, columns)])
+    return np.asarray(np.diff(so_far[ends]))
 
 
 class Days(Sequence[DayCounts]):
@@ -61,14 +79,16 @@ class Days(Sequence[DayCounts]):
         "sent",
     )
 
-    def __init__(self, day: tuple[date, ...] = (), columns: tuple[Column, ...] = _NO_ROWS[1:]) -> None:
-        self.day = day
-        self.columns = columns
-        self.delivered, self.bounced, deferred, self.complained, self.blocked, self.pressed, *named = columns
+    def __init__(self, day: Sequence[date] = (), columns: Sequence[Column] = ()) -> None:
+        self.day = tuple(day)
+        self.columns = tuple(columns) or tuple(column(()) for _ in COUNTED)
+        self.delivered, self.bounced, deferred, self.complained, self.blocked, self.pressed, *named = (
+            self.columns
+        )
         self.named, self.named_grave = named
-        self.sent: Column = tuple(map(add, self.delivered, self.bounced))
-        self.attempts: Column = tuple(map(add, self.sent, deferred))
-        self.pressure: Column = tuple(map(add, self.blocked, self.pressed))
+        self.sent = column(map(add, self.delivered, self.bounced))
+        self.attempts = column(map(add, self.sent, deferred))
+        self.pressure = column(map(add, self.blocked, self.pressed))
 
     @classmethod
     def of(cls, days: Iterable[DayCounts]) -> "Days":
@@ -78,8 +98,13 @@ class Days(Sequence[DayCounts]):
     @classmethod
     def rows(cls, rows: Iterable[Sequence[Any]]) -> "Days":
         """From rows of a day and its counts."""
-        day, *columns = tuple(zip(*rows, strict=True)) or _NO_ROWS
-        return cls(day, tuple(columns))
+        day, *columns = tuple(zip(*rows, strict=True)) or ((),)
+        return cls(day, [column(counts) for counts in columns])
+
+    @classmethod
+    def table(cls, day: tuple[date, ...], table: npt.NDArray[np.int64]) -> "Days":
+        """From a row for each of COUNTED and a column for each day."""
+        return cls(day, [array("q", counts.tobytes()) for counts in table])
 
     def since(self, first: date) -> int:
         """Where the days from `first` on begin, as an index into the columns."""
@@ -98,14 +123,19 @@ class Days(Sequence[DayCounts]):
         found = at < len(self.day) and self.day[at] == day
         return self[at] if found else DayCounts(day)
 
+    def sent_on(self, day: date) -> int:
+        """Messages that came to an end on one day."""
+        at = bisect_left(self.day, day)
+        return self.sent[at] if at < len(self.day) and self.day[at] == day else 0
+
     def then(self, counts: DayCounts) -> "Days":
         """With a later day."""
         day, *values = _values(counts)
-        columns = zip(self.columns, values, strict=True)
-        return Days((*self.day, day), tuple([(*column, value) for column, value in columns]))
+        both = zip(self.columns, values, strict=True)
+        return Days((*self.day, day), [known + column((value,)) for known, value in both])
 
     def _cut(self, part: slice) -> "Days":
-        return Days(self.day[part], tuple([column[part] for column in self.columns]))
+        return Days(self.day[part], [counts[part] for counts in self.columns])
 
     @overload
     def __getitem__(self, at: int) -> DayCounts: ...
@@ -116,7 +146,7 @@ class Days(Sequence[DayCounts]):
     def __getitem__(self, at: int | slice) -> "DayCounts | Days":
         if isinstance(at, slice):
             return self._cut(at)
-        return DayCounts(self.day[at], *[column[at] for column in self.columns])
+        return DayCounts(self.day[at], *[counts[at] for counts in self.columns])
 
     def __len__(self) -> int:
         return len(self.day)
@@ -128,7 +158,7 @@ class Days(Sequence[DayCounts]):
         return isinstance(other, Sequence) and tuple(self) == tuple(other)
 
     def __hash__(self) -> int:
-        return hash((self.day, self.columns))
+        return hash(self.day)
 
     def __repr__(self) -> str:
         return f"Days.of({list(self)})"
@@ -145,24 +175,32 @@ def total(days: Iterable[DayCounts], first: date, last: date) -> DayCounts:
 
 def by_day(several: Iterable[Days]) -> Days:
     """The sums of several IPs' days."""
-    summed: dict[date, Iterable[int]] = {}
+    alike: dict[tuple[date, ...], list[Days]] = defaultdict(list)
     for days in several:
-        for day, *values in zip(days.day, *days.columns, strict=True):
-            was = summed.get(day)
-            summed[day] = values if was is None else tuple(map(add, was, values))
-    return Days.rows([(day, *summed[day]) for day in sorted(summed)])
+        alike[days.day].append(days)
+    calendar = tuple(sorted({day for some in alike for day in some}))
+    places = {day: place for place, day in enumerate(calendar)}
+    table = np.zeros((len(COUNTED), len(calendar)), np.int64)
+    for some, members in alike.items():
+        every = b"".join([counts for days in members for counts in days.columns])
+        counted = np.frombuffer(every, np.int64).reshape(len(members), len(COUNTED), len(some))
+        table[:, [places[day] for day in some]] += counted.sum(0)
+    return Days.table(calendar, table)
 
 
 def without(whole: Days, part: Days) -> Days:
     """Sums by day less those of one that is in them; days on which nothing is left are left out."""
+    left = _table(whole).copy()
     if whole.day == part.day:
-        columns = tuple([tuple(map(sub, *both)) for both in zip(whole.columns, part.columns, strict=True)])
-        if all(map(any, zip(*columns, strict=True))):
-            return Days(whole.day, columns)
-    own = dict(zip(part.day, zip(*part.columns, strict=True), strict=True))
-    left = []
-    for day, *values in zip(whole.day, *whole.columns, strict=True):
-        rest = tuple(map(sub, values, own[day])) if day in own else values
-        if day not in own or any(rest):
-            left.append((day, *rest))
-    return Days.rows(left)
+        left -= _table(part)
+    else:
+        places = {day: place for place, day in enumerate(part.day)}
+        shared = [place for place, day in enumerate(whole.day) if day in places]
+        left[:, shared] -= _table(part)[:, [places[whole.day[place]] for place in shared]]
+    kept: list[bool] = np.any(left, 0).tolist()
+    return Days.table(tuple(compress(whole.day, kept)), left if all(kept) else left[:, kept])
+
+
+def _table(days: Days) -> npt.NDArray[np.int64]:
+    """A row for each count, a column for each day."""
+    return np.frombuffer(b"".join(days.columns), np.int64).reshape(len(COUNTED), len(days))

@@ -5,18 +5,19 @@ Shiryaev-Roberts form M = (M + 1) * e over daily mixture e-values (Shin, Ramdas 
 time to a false alarm is at least the threshold, in days. "Is it good?" is asked at the end of a stage: an exact binomial
 bound (Clopper-Pearson).
 
-A fleet is judged as one table with a row for each IP and question: ten thousand IPs take as many steps as one."""
+A fleet is judged as one table with a row for each IP: ten thousand take as many steps as one."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import bdtr, betainc, betaincc, betaincinv, betaln
+
+from email_engine.fleet.traffic import Column
 
 PRIOR_WEIGHT = 2.0
 """First parameter of the mixture's Beta; its mean is twice the limit (at 5 %: Beta(2, 18), cut to rates above 5 %)."""
@@ -55,19 +56,6 @@ class Judgement(NamedTuple):
     bad: int
     messages: int
     evidence: float
-
-
-class Question(NamedTuple):
-    """Is the rate above `limit` (0..1)? Days with `bad` of `messages`, oldest first; `stop`: evidence that says yes.
-
-    `bearable`: the limit of each day, None where all have the same; days that may bear more than `limit` tell the detector of
-    what goes beyond, and do not count for `pass` and `hold`."""
-
-    bad: Sequence[int]
-    messages: Sequence[int]
-    limit: float
-    stop: float
-    bearable: Sequence[float] | None = None
 
 
 def _log_fraction(a: Floats, b: Floats, x: Floats) -> Floats:
@@ -167,47 +155,58 @@ def chance_of_so_few(bad: npt.ArrayLike, messages: npt.ArrayLike, limit: npt.Arr
     return np.where(bad >= messages, 1.0, some)
 
 
-def judge(questions: Sequence[Question], confidence: float) -> list[Judgement]:
-    """Answers each question. Where no day was above the limit there is no evidence, however little mail there was."""
-    if not questions:
+def judge(
+    bad: Sequence[Column],
+    messages: Sequence[Column],
+    limit: float,
+    stop: float,
+    confidence: float,
+    bearable: Mapping[int, Sequence[float]] | None = None,
+) -> list[Judgement]:
+    """Judges rows of days with `bad` of `messages`, oldest first, against a rate `limit` (0..1); evidence of `stop` proves it.
+    Where no day was above it there is no evidence, however little mail there was.
+
+    `bearable`: the limit of each day, for the rows that have their own; days that may bear more than `limit` tell the
+    detector of what goes beyond, and do not count for `pass` and `hold`."""
+    if not bad:
         return []
-    messages = _table([q.messages for q in questions])
-    bad = np.minimum(_table([q.bad for q in questions]), messages)
-    limit, stop = (np.array([q[place] for q in questions], np.float64)[:, None] for place in (2, 3))
-    above = np.flatnonzero((bad > limit * messages).any(1))
-    borne = np.repeat(limit, messages.shape[1], 1)
-    for row, question in enumerate(questions):
-        if question.bearable:
-            borne[row, -len(question.bearable) :] = question.bearable
-    evidence = np.zeros(len(questions))
-    evidence[above] = detector(bad[above], messages[above], borne[above])
-    fair = (borne <= limit) | (bad < limit * messages)
-    verdicts = _verdicts((bad * fair).sum(1), (messages * fair).sum(1), limit[:, 0], 1.0 - confidence)
-    verdicts[evidence >= stop[:, 0]] = _REGRESS
-    columns = verdicts.tolist(), bad.sum(1).tolist(), messages.sum(1).tolist(), evidence.tolist()
+    sent = _table(messages)
+    wrong = np.minimum(_table(bad), sent)
+    limits: Floats = np.broadcast_to(np.float64(limit), sent.shape)
+    seen_bad, seen = counted_bad, counted = wrong.sum(1), sent.sum(1)
+    if bearable:
+        limits = limits.copy()
+        for row, borne in bearable.items():
+            limits[row, sent.shape[1] - len(borne) :] = borne
+        fair = (limits <= limit) | (wrong < limit * sent)
+        counted_bad, counted = (wrong * fair).sum(1), (sent * fair).sum(1)
+    above = np.flatnonzero((wrong > limit * sent).any(1))
+    evidence = np.zeros(len(bad))
+    evidence[above] = detector(wrong[above], sent[above], limits[above])
+    verdicts = _verdicts(counted_bad, counted, limit, 1.0 - confidence)
+    verdicts[evidence >= stop] = _REGRESS
+    columns = (each.tolist() for each in (verdicts, seen_bad, seen, evidence))
     return [
-        Judgement(_VERDICTS[verdict], wrong, whole, float(f"{value:.6g}") if value else 0.0)
-        for verdict, wrong, whole, value in zip(*columns, strict=True)
+        Judgement(_VERDICTS[verdict], wrong_ones, whole, float(f"{value:.6g}") if value else 0.0)
+        for verdict, wrong_ones, whole, value in zip(*columns, strict=True)
     ]
 
 
-def _verdicts(bad: Integers, messages: Integers, limit: Floats, doubt: float) -> Integers:
+def _verdicts(bad: Integers, messages: Integers, limit: float, doubt: float) -> Integers:
     """What can be said of each rate as a whole, as places in _VERDICTS."""
     verdicts = np.full(len(bad), _INSUFFICIENT)
     enough = (1.0 - limit) ** messages <= doubt
     high = bad >= limit * messages
     verdicts[enough & high] = _HOLD
-    open_ = np.flatnonzero(enough & ~high)
-    proven = chance_of_so_few(bad[open_], messages[open_], limit[open_]) <= doubt
-    verdicts[open_[proven]] = _PASS
+    low = np.flatnonzero(enough & ~high)
+    verdicts[low[chance_of_so_few(bad[low], messages[low], limit) <= doubt]] = _PASS
     return verdicts
 
 
-def _table(rows: Sequence[Sequence[int]]) -> Integers:
+def _table(rows: Sequence[Column]) -> Integers:
     """The rows as one table, shorter ones with zeros before them: a day without mail says nothing."""
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     width = int(lengths.max())
     table = np.zeros((len(rows), width), np.int64)
-    flat = np.fromiter(chain.from_iterable(rows), np.int64, int(lengths.sum()))
-    table[np.arange(width) >= (width - lengths)[:, None]] = flat
+    table[np.arange(width) >= (width - lengths)[:, None]] = np.frombuffer(b"".join(rows), np.int64)
     return table

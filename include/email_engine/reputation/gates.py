@@ -7,16 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
-from itertools import chain, islice
 
-from email_engine.fleet.traffic import Days
-from email_engine.reputation.evidence import Judgement, Question, Verdict, judge, proven_above
+from email_engine.fleet.traffic import Column, Days, column
+from email_engine.reputation.evidence import Judgement, Verdict, judge, proven_above
 
 BOUNCES, COMPLAINTS, BLOCKS, DEFERRALS = "bounces", "complaints", "blocks", "deferrals"
 GATES = (BOUNCES, COMPLAINTS, BLOCKS, DEFERRALS)
 SMALL_PART = 0.05
 """A provider with a smaller part of the mail is slowed where it presses, but holds nothing else up."""
-_WORST = (Verdict.REGRESS, Verdict.HOLD, Verdict.INSUFFICIENT, Verdict.PASS)
+_RANK = {Verdict.REGRESS: 0, Verdict.HOLD: 1, Verdict.INSUFFICIENT: 2, Verdict.PASS: 3}
 
 
 class Asked(StrEnum):
@@ -90,37 +89,60 @@ class Mail:
 
 def judge_gates(fleet: Sequence[Mail], policy: GatePolicy, last: date) -> list[Judged]:
     """Judges each IP at the end of the UTC day `last`; no mail is later."""
-    since = last - timedelta(days=policy.deferral_days - 1)
-    excuses = [_excuses(mail.peers, policy.bounces.limit) for mail in fleet]
-    questions = [_questions(*one, policy, since) for one in zip(fleet, excuses, strict=True)]
-    answers = iter(judge([*chain.from_iterable(questions)], policy.confidence))
-    return [_judged(*one, answers, policy) for one in zip(fleet, excuses, strict=True)]
 
+    def answers(
+        gate: Gate,
+        bad: Sequence[Column],
+        messages: Sequence[Column],
+        bearable: Mapping[int, Sequence[float]] | None = None,
+    ) -> Iterator[Judgement]:
+        return iter(judge(bad, messages, gate.limit, gate.stop, policy.confidence, bearable))
 
-def _questions(mail: Mail, excuses: Mapping[date, float], policy: GatePolicy, since: date) -> list[Question]:
-    days, limit = mail.days, policy.bounces.limit
-    bearable = [excuses.get(day, limit) for day in days.day] if excuses else None
-    complained, read = mail.complained.complained, mail.complained.delivered
-    if any(complained):
-        read = tuple(map(max, read, complained))
-    asked = [
-        Question(days.bounced, days.sent, limit, policy.bounces.stop, bearable),
-        Question(complained, read, policy.complaints.limit, policy.complaints.stop),
-        Question(days.blocked, days.sent, policy.blocks.limit, policy.blocks.stop),
+    limit = policy.bounces.limit
+    excuses = [_excuses(mail.peers, limit) for mail in fleet]
+    bearable = {
+        place: [borne.get(day, limit) for day in mail.days.day]
+        for place, (mail, borne) in enumerate(zip(fleet, excuses, strict=True))
+        if borne
+    }
+    sent = [mail.days.sent for mail in fleet]
+    bounces = answers(policy.bounces, [mail.days.bounced for mail in fleet], sent, bearable)
+    complained = [mail.complained.complained for mail in fleet]
+    complaints = answers(policy.complaints, complained, [_read(mail.complained) for mail in fleet])
+    blocks = answers(policy.blocks, [mail.days.blocked for mail in fleet], sent)
+    deferrals = answers(policy.deferrals, *_pressure(fleet, last - timedelta(days=policy.deferral_days - 1)))
+    return [
+        _judged(mail, borne, (next(bounces), next(complaints), next(blocks)), deferrals, policy)
+        for mail, borne in zip(fleet, excuses, strict=True)
     ]
-    first, gate = max(mail.first, since), policy.deferrals
-    for name in sorted(mail.providers):
-        some = mail.providers[name]
-        at = some.since(first)
-        asked.append(Question(some.pressure[at:], some.attempts[at:], gate.limit, gate.stop))
-    return asked
+
+
+def _read(days: Days) -> Column:
+    """Messages that somebody can have complained about."""
+    return column(map(max, days.delivered, days.complained)) if any(days.complained) else days.delivered
+
+
+def _pressure(fleet: Sequence[Mail], since: date) -> tuple[list[Column], list[Column]]:
+    """Deferrals and blocks, and the attempts that they are of: a row for each provider of each IP, by name."""
+    pressure, attempts = [], []
+    for mail in fleet:
+        first = max(mail.first, since)
+        for _, days in sorted(mail.providers.items()):
+            at = days.since(first)
+            pressure.append(days.pressure[at:])
+            attempts.append(days.attempts[at:])
+    return pressure, attempts
 
 
 def _judged(
-    mail: Mail, excuses: Mapping[date, float], answers: Iterator[Judgement], policy: GatePolicy
+    mail: Mail,
+    excuses: Mapping[date, float],
+    own: tuple[Judgement, Judgement, Judgement],
+    by_provider: Iterator[Judgement],
+    policy: GatePolicy,
 ) -> Judged:
-    bounces, complaints, blocks = islice(answers, 3)
-    deferrals = dict(zip(sorted(mail.providers), answers, strict=False))
+    bounces, complaints, blocks = own
+    deferrals = {name: next(by_provider) for name in sorted(mail.providers)}
     worst = _worst(deferrals)
     gates = {
         BOUNCES: bounces,
@@ -146,7 +168,7 @@ def _list_days(mailed: Days, excuses: Mapping[date, float], policy: GatePolicy) 
 
 
 def _badness(judged: Judgement) -> tuple[int, float, int]:
-    return _WORST.index(judged.verdict), -judged.evidence, -judged.bad
+    return _RANK[judged.verdict], -judged.evidence, -judged.bad
 
 
 def _excuses(peers: Days, limit: float) -> dict[date, float]:

@@ -6,7 +6,10 @@ limit would."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from scipy.special import betaincinv
 
 INTERVAL = 0.95
@@ -40,17 +43,29 @@ class Posterior:
         return float(betaincinv(self.a, self.b, (1 + INTERVAL) / 2))
 
 
-def posterior(levels: Sequence[tuple[int, int]], limit: float, pooling: float) -> Posterior:
+def posterior(levels: Sequence[Sequence[int]], limit: float, pooling: float) -> Posterior:
     """The rate of the last of `levels`, each (bad, messages) of one level without those below it: domain, stream, IP.
 
     Raises ValueError without a level."""
     if not levels:
         raise ValueError("a posterior needs at least one level")
+    bad, messages = levels[-1]
+    a, b = _beta(levels, limit, pooling)
+    return Posterior(float(a), float(b), bad, messages)
+
+
+def means(levels: npt.NDArray[np.int64], limit: float, pooling: float) -> npt.NDArray[np.float64]:
+    """The mean of `posterior` for each of many; `levels`: (many, levels, bad and messages)."""
+    a, b = _beta([(levels[:, n, 0], levels[:, n, 1]) for n in range(levels.shape[1])], limit, pooling)
+    return np.asarray(a / (a + b))
+
+
+def _beta(levels: Sequence[Sequence[Any]], limit: float, pooling: float) -> tuple[Any, Any]:
+    """Of numbers, or of arrays element by element."""
     weight, mean = pooling / limit, limit * BASE_PART
     a = b = 0.0
     for bad, messages in levels:
         a = weight * mean + bad
-        b = weight * (1 - mean) + (messages - bad if messages > bad else 0)
+        b = weight * (1 - mean) + (messages - bad) * (messages > bad)
         mean = a / (a + b)
-    bad, messages = levels[-1]
-    return Posterior(a, b, bad, messages)
+    return a, b

@@ -1,11 +1,14 @@
 """The score of an IP, 0 to 100, with its band and what it is made of. It never acts alone: only the upper end of its band does."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from email_engine.reputation.posterior import Posterior, posterior
+import numpy as np
+import numpy.typing as npt
+
+from email_engine.reputation.posterior import Posterior, means, posterior
 
 BEST = 100.0
 MOST_TIMES = 2
@@ -26,14 +29,18 @@ class ScorePolicy:
     pause_below: int
 
 
+Levels = Sequence[Sequence[Sequence[int]]]
+"""For each gate, (bad, messages) of domain, stream and IP, each without those below it; see `posterior`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
     """`value` in the middle of `low` to `high`; None while there is too little mail.
 
-    `rates`, `limits`: what the band is made of, by gate; `facts`: points lost by what has no band."""
+    `levels`: what the band is made of, in the order of `limits`, which are by gate; `facts`: points lost by what has no band."""
 
     value: int | None
-    rates: Mapping[str, Posterior]
+    levels: Levels
     limits: Mapping[str, float]
     policy: ScorePolicy
     facts: Mapping[str, float]
@@ -43,31 +50,42 @@ class Score:
         return self.value is not None
 
     @property
+    def rates(self) -> Mapping[str, Posterior]:
+        """By gate."""
+        return {
+            name: posterior(levels, limit, self.policy.pooling)
+            for (name, limit), levels in zip(self.limits.items(), self.levels, strict=True)
+        }
+
+    @property
     def lost(self) -> Mapping[str, float]:
         """Points by part."""
-        points = self.policy.points
-        costs = {name: _cost(rate.mean, self.limits[name], points[name]) for name, rate in self.rates.items()}
+        costs = {
+            name: float(_cost(rate.mean, self.limits[name], self.policy.points[name]))
+            for name, rate in self.rates.items()
+        }
         return {name: round(cost, 1) for name, cost in (costs | dict(self.facts)).items()}
 
     @property
     def low(self) -> int:
-        return self._left({name: rate.high for name, rate in self.rates.items()}) if self.rates else 0
+        return self._left({name: rate.high for name, rate in self.rates.items()}) if self.levels else 0
 
     @property
     def high(self) -> int:
         return self._left({name: rate.low for name, rate in self.rates.items()})
 
     def _left(self, rates: Mapping[str, float]) -> int:
-        return _left(rates, self.limits, self.facts, self.policy)
+        points = self.policy.points
+        costs = [_cost(rate, self.limits[name], points[name]) for name, rate in rates.items()]
+        return round(max(BEST - sum(self.facts.values()) - float(sum(costs)), 0))
 
     def surely_below(self, points: int) -> bool:
         """Is even the upper end of its band below, without what neighbours suggest too? Never while it is unknown."""
         if self.value is None or self.value >= points or self.high >= points:
             return False
-        pooling = self.policy.pooling
         own = {
-            name: posterior([(rate.bad, rate.messages)], self.limits[name], pooling).low
-            for name, rate in self.rates.items()
+            name: posterior([levels[-1]], limit, self.policy.pooling).low
+            for (name, limit), levels in zip(self.limits.items(), self.levels, strict=True)
         }
         return self._left(own) < points
 
@@ -81,39 +99,40 @@ class Score:
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-NO_SCORE = Score(None, _NOTHING, _NOTHING, ScorePolicy(0, 0, _NOTHING, 0, 0, 0), _NOTHING)
+NO_SCORE = Score(None, (), _NOTHING, ScorePolicy(0, 0, _NOTHING, 0, 0, 0), _NOTHING)
 
 
 def _greatest(lost: Mapping[str, float]) -> list[tuple[str, float]]:
     return sorted(lost.items(), key=lambda part: -part[1])[:3]
 
 
-def score(
-    rates: Mapping[str, Posterior],
+def scores(
+    levels: npt.NDArray[np.int64],
+    listed: Sequence[bool],
+    dns_broken: Sequence[bool],
     limits: Mapping[str, float],
-    listed: bool,
-    dns_broken: bool,
     policy: ScorePolicy,
-) -> Score:
-    """`rates`, `limits`: by gate. No part costs more than twice its points: at 20 points, deferrals alone slow an IP and never
-    pause it."""
-    facts = {
-        "listed": listed * float(policy.points["listed"]),
-        "dns": dns_broken * float(policy.points["dns"]),
-    }
-    value = None
-    if max([rate.messages for rate in rates.values()], default=0) >= policy.min_messages:
-        value = _left({name: rate.mean for name, rate in rates.items()}, limits, facts, policy)
-    return Score(value, rates, limits, policy, facts)
+) -> list[Score]:
+    """The score of each IP. `levels`: by IP, gate (in the order of `limits`), and level: see Levels.
+
+    No part costs more than twice its points: at 20 points, deferrals alone slow an IP and never pause it."""
+    if not len(levels):
+        return []
+    facts = [
+        {"listed": on_list * float(policy.points["listed"]), "dns": broken * float(policy.points["dns"])}
+        for on_list, broken in zip(listed, dns_broken, strict=True)
+    ]
+    left = BEST - np.array([sum(one.values()) for one in facts])
+    for place, (name, limit) in enumerate(limits.items()):
+        left -= _cost(means(levels[:, place], limit, policy.pooling), limit, policy.points[name])
+    values = np.rint(np.maximum(left, 0)).astype(int).tolist()
+    enough = (levels[:, :, -1, 1].max(1) >= policy.min_messages).tolist()
+    return [
+        Score(value if known else None, own, limits, policy, fact)
+        for value, known, own, fact in zip(values, enough, levels.tolist(), facts, strict=True)
+    ]
 
 
-def _left(
-    rates: Mapping[str, float], limits: Mapping[str, float], facts: Mapping[str, float], policy: ScorePolicy
-) -> int:
-    """Points that rates and facts leave."""
-    costs = [_cost(rate, limits[name], policy.points[name]) for name, rate in rates.items()]
-    return round(max(BEST - sum(facts.values()) - sum(costs), 0))
-
-
-def _cost(rate: float, limit: float, points: int) -> float:
-    return float(min((rate / limit) ** 2 * points, MOST_TIMES * points))
+def _cost(rate: Any, limit: float, points: int) -> Any:
+    """Of a rate, or of an array of them."""
+    return np.minimum((rate / limit) ** 2 * points, MOST_TIMES * points)

@@ -1,7 +1,7 @@
 """One sending IP before the decision: everything that its mail says about it, and the words for it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from math import ceil
 from typing import Any
 
@@ -10,13 +10,11 @@ from email_engine.errors import InputError
 from email_engine.fleet.model import IpState
 from email_engine.fleet.traffic import Days
 from email_engine.reputation.evidence import Judgement, Verdict
-from email_engine.reputation.gates import BLOCKS, BOUNCES, COMPLAINTS, DEFERRALS, Judged, Mail, judge_gates
-from email_engine.reputation.posterior import Posterior, posterior
-from email_engine.reputation.score import Score, score
+from email_engine.reputation.gates import DEFERRALS, Judged, Mail, judge_gates
+from email_engine.reputation.score import Score
 from email_engine.warmup.choice import Action, Choice
 from email_engine.warmup.ladders import provider_mix, stage_volume
 from email_engine.warmup.observation import (
-    DnsHealth,
     IpObservation,
     complaints_since,
     evidence_since,
@@ -24,6 +22,7 @@ from email_engine.warmup.observation import (
 )
 from email_engine.warmup.pace import Evening, Speeds, speeds_after
 from email_engine.warmup.policy import Policy, Schedule
+from email_engine.warmup.scoring import score_fleet
 from email_engine.warmup.trust import distrust
 
 
@@ -41,9 +40,11 @@ def cases_of(
             )
     mail = [_mail(seen, policy, day) for seen in observations]
     judged = judge_gates(mail, policy.gates, day)
+    counted = [one.days for one in mail]
+    scored = score_fleet(observations, counted, judged, policy, day)
     return [
-        Case(seen, policy, day, effective, one.days, verdicts)
-        for seen, one, verdicts in zip(observations, mail, judged, strict=True)
+        Case(seen, policy, day, effective, days, verdicts, one)
+        for seen, days, verdicts, one in zip(observations, counted, judged, scored, strict=True)
     ]
 
 
@@ -74,6 +75,7 @@ class Case:
         effective: date,
         counted: Days,
         judged: Judged,
+        score: Score,
     ) -> None:
         self.seen = observation
         self.ip = observation.ip
@@ -87,7 +89,7 @@ class Case:
         self.schedule: Schedule = policy.schedules[self.ip.schedule]
         last_phase = len(self.schedule.stages)
         self.phase = min(max(self.ip.phase, 1), last_phase) if self.warming else self.ip.phase
-        self.score = self._score()
+        self.score = score
         self.distrust = distrust(observation, policy, day, bool(counted))
         self.speeds = self._speeds()
         self.mix = self._mix()
@@ -108,30 +110,10 @@ class Case:
         needed = ceil(self.policy.sent_day_rate * self.stage)
         return sum([sent >= needed for sent in self.counted.sent])
 
-    def _score(self) -> Score:
-        rules, gates = self.policy.score, self.policy.gates
-        first = self.day - timedelta(days=rules.days - 1)
-        neighbours_first = (self.seen.domain, self.seen.peers, self.counted)
-        bounces, complaints, blocks = zip(
-            *[_totals(days, first, self.judged.excused) for days in neighbours_first], strict=True
-        )
-        newest = self.counted.since(self.day - timedelta(days=gates.deferral_days - 1))
-        deferrals = sum(self.counted.pressed[newest:]), sum(self.counted.attempts[newest:])
-        rates: dict[str, Posterior] = {
-            BOUNCES: posterior(bounces, gates.bounces.limit, rules.pooling),
-            COMPLAINTS: posterior(complaints, gates.complaints.limit, rules.pooling),
-            BLOCKS: posterior(blocks, gates.blocks.limit, rules.pooling),
-            DEFERRALS: posterior([deferrals], gates.deferrals.limit, rules.pooling),
-        }
-        return score(
-            rates, gates.limits, bool(self.ip.blacklisted_on), self.seen.dns is DnsHealth.BROKEN, rules
-        )
-
     def _speeds(self) -> Speeds:
-        fine = all(j.verdict in (Verdict.PASS, Verdict.INSUFFICIENT) for j in self.judgements.values())
-        evening = Evening(self.day, self.seen.days, self.seen.providers, self.distrust is None, fine)
+        evening = Evening(self.day, self.seen.days, self.seen.providers, self.distrust is None)
         before = Speeds(self.seen.paces, self.seen.slowed_on)
-        return speeds_after(before, evening, self.score, self.judged.deferrals, self.policy)
+        return speeds_after(before, evening, self.score, self.judged, self.policy)
 
     def to(self, action: Action, reason: str, wanted: int | None = None, **changes: object) -> Choice:
         """A choice with everything that was judged; `wanted` is the stage by default."""
@@ -181,16 +163,3 @@ class Case:
             return self.words(gate)
         count = f"{amount(judged.bad, gate.removesuffix('s'))} of {judged.messages}"
         return f"{count} {'speaks' if judged.bad == 1 else 'speak'} against it"
-
-
-def _totals(days: Days, first: date, excused: frozenset[date]) -> tuple[tuple[int, int], ...]:
-    """Bounces, complaints and blocks since `first`, each with the messages that they are of; bounces without those of days that
-    are `excused`."""
-    at = days.since(first)
-    sent, bounced, complained = sum(days.sent[at:]), sum(days.bounced[at:]), sum(days.complained[at:])
-    unfair = [counts for counts in days[at:] if counts.day in excused] if excused else ()
-    return (
-        (bounced - sum([c.bounced for c in unfair]), sent - sum([c.sent for c in unfair])),
-        (complained, max(sent - bounced, complained)),
-        (sum(days.blocked[at:]), sent),
-    )

@@ -84,8 +84,9 @@ def within_proof(
     """The choices, with no IP wanting more than `proven_most`: nobody jumps above it without a warm-up."""
     kept: list[Choice] = []
     for observation, choice in zip(observations, choices, strict=True):
-        most = proven_most(observation, policy, effective)
-        if choice.wanted <= most:
+        if choice.wanted <= policy.unwarmed_max or choice.wanted <= (
+            most := proven_most(observation, policy, effective)
+        ):
             kept.append(choice)
         else:
             what = "target" if choice.wanted == observation.ip.daily_target else "volume"

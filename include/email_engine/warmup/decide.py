@@ -16,7 +16,7 @@ from email_engine.warmup.parked import decide_parked, obstacle, unknown
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.stops import list_words, stop
 
-TOGETHER = 500
+TOGETHER = 1_000
 """So many IPs are judged at once: enough to be quick, few enough that memory does not grow with the fleet."""
 
 
@@ -122,6 +122,8 @@ def _held(case: Case) -> Choice | None:
 
 def _idle(case: Case) -> Choice | None:
     """Receivers forget an IP that sends nothing for long; a silence that is not known to be one is none."""
+    if case.seen.days.sent_on(case.day):
+        return None
     began = case.day + timedelta(days=1) - timedelta(days=case.policy.idle_days)
     fresh = (case.seen.phase_started_on or case.day) > began or case.ip.state_since > midnight(began)
     days = case.seen.days

@@ -230,7 +230,7 @@ def _unsent(outcome: Outcome, policy: Policy, day: date) -> str | None:
     seen: IpObservation = outcome.observation
     needed = ceil(policy.sent_day_rate * outcome.choice.wanted)
     fresh = seen.phase_started_on is None or seen.phase_started_on > day
-    sent = seen.days.on(day).sent
+    sent = seen.days.sent_on(day)
     if fresh or not seen.given or seen.given < needed or sent >= needed:
         return None
     return f"it sent {sent} on {day}, and a day counts from {needed} on"

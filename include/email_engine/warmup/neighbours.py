@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from email_engine.collector import collector_paused
 from email_engine.fleet.model import IpRecord
 from email_engine.fleet.traffic import NO_DAYS, Days, by_day, without
 from email_engine.warmup.observation import parent_domain
@@ -17,6 +18,7 @@ class Neighbours:
     domain: Days
 
 
+@collector_paused()
 def neighbours(records: Sequence[IpRecord], days: Mapping[int, Days]) -> dict[int, Neighbours]:
     """For each IP of one tenant; `days`: the accounting of each. The work grows with the IPs, not with their
     pairs."""

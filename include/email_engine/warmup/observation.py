@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import ClassVar
 
 from email_engine.fleet.model import IpRecord, IpState
@@ -74,15 +75,22 @@ class IpObservation:
         return stopped is not None and (began is None or stopped.date() >= began)
 
 
+@lru_cache(maxsize=1_000)
 def midnight(day: date) -> datetime:
     """The moment at which a UTC day begins."""
     return datetime.combine(day, time(), UTC)
 
 
+@lru_cache(maxsize=1_000)
+def _window(day: date) -> date:
+    """The first of the days that end with this one."""
+    return day - timedelta(days=WINDOW_DAYS - 1)
+
+
 def evidence_since(observation: IpObservation, day: date) -> date:
     """The first day that counts for or against the IP at the end of `day`: of the last 30, since its stage began and its
     last stop."""
-    first = day - timedelta(days=WINDOW_DAYS - 1)
+    first = _window(day)
     if observation.phase_started_on:
         first = max(first, observation.phase_started_on)
     if observation.last_stop_at:
@@ -98,7 +106,7 @@ def parent_domain(domain: str) -> str:
 
 def complaints_since(observation: IpObservation, day: date, late_days: int) -> date:
     """The first day whose complaints count: they come `late_days` late, so those of the days before its stage count too."""
-    first = day - timedelta(days=WINDOW_DAYS - 1)
+    first = _window(day)
     if observation.phase_started_on:
         first = max(first, observation.phase_started_on - timedelta(days=late_days))
     if observation.last_stop_at:
@@ -108,4 +116,4 @@ def complaints_since(observation: IpObservation, day: date, late_days: int) -> d
 
 def stop_since(day: date, *stops: datetime | None) -> date:
     """The first of the last 30 days that is not before a stop."""
-    return max([day - timedelta(days=WINDOW_DAYS - 1), *(stop.date() for stop in stops if stop)])
+    return max([_window(day), *[stop.date() for stop in stops if stop]])

@@ -7,6 +7,7 @@ from datetime import date
 
 from email_engine.fleet.traffic import Days
 from email_engine.reputation.evidence import Judgement, Verdict
+from email_engine.reputation.gates import Judged
 from email_engine.reputation.score import Score
 from email_engine.warmup.policy import Policy
 
@@ -25,26 +26,25 @@ class Speeds:
 
 @dataclass(frozen=True, slots=True)
 class Evening:
-    """What a closed day says. `whole`: the IP's days up to it, `providers`: those by provider; `trusted`: can the signals be trusted; `fine`: does no gate look bad?"""
+    """What a closed day says. `whole`: the IP's days up to it, `providers`: those by provider; `trusted`: can the signals
+    be trusted?"""
 
     day: date
     whole: Days
     providers: Mapping[str, Days]
     trusted: bool
-    fine: bool
 
 
-def speeds_after(
-    before: Speeds, evening: Evening, score: Score, deferrals: Mapping[str, Judgement], policy: Policy
-) -> Speeds:
+def speeds_after(before: Speeds, evening: Evening, score: Score, judged: Judged, policy: Policy) -> Speeds:
     """The speeds from now on. A provider that got no mail for 14 days is forgotten."""
     paces: dict[str, float] = {}
     slowed: dict[str, date] = {}
-    pressing = [name for name, judged in deferrals.items() if judged.verdict is Verdict.REGRESS]
+    deferrals = judged.deferrals
+    pressing = [name for name, one in deferrals.items() if one.verdict is Verdict.REGRESS]
     for name in sorted({*before.paces, *pressing, WHOLE}):
         old, last = before.paces.get(name, 1.0), before.slowed_on.get(name)
         if name == WHOLE:
-            new = _whole(old, last, evening, score, policy)
+            new = _whole(old, last, evening, score, judged, policy)
         elif name in evening.providers:
             new = _provider(old, last, evening, evening.providers[name], deferrals.get(name), policy)
         else:
@@ -78,12 +78,15 @@ def _provider(
     return min(pace * policy.slow.recover, 1.0)
 
 
-def _whole(pace: float, last: date | None, evening: Evening, score: Score, policy: Policy) -> float:
+def _whole(
+    pace: float, last: date | None, evening: Evening, score: Score, judged: Judged, policy: Policy
+) -> float:
     if score.surely_below(policy.score.slow_below):
         return min(pace, policy.slow.factor)
-    if last is not None and evening.day <= last:
+    if pace >= 1.0 or (last is not None and evening.day <= last):
         return pace
-    good = score.value >= policy.score.slow_below if score.value is not None else evening.fine
-    if pace >= 1.0 or not evening.whole.on(evening.day).sent or not evening.trusted or not good:
+    fine = all(one.verdict in (Verdict.PASS, Verdict.INSUFFICIENT) for one in judged.gates.values())
+    good = score.value >= policy.score.slow_below if score.value is not None else fine
+    if not evening.whole.sent_on(evening.day) or not evening.trusted or not good:
         return pace
     return min(pace * policy.slow.recover, 1.0)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from email_engine.collector import collector_paused
 from email_engine.fleet.model import PARKED_STATES, IpState
 from email_engine.reputation.evidence import Judgement, Verdict
 from email_engine.warmup.choice import RELEASES, STOPS, Action, Choice
@@ -107,6 +108,7 @@ class Quotas:
         return self.streams[pot] if pot is not None else max(self.tenant - sum(self.streams.values()), 0)
 
 
+@collector_paused()
 def plan_tenant(
     observations: Sequence[IpObservation],
     policy: Policy,

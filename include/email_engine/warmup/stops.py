@@ -26,8 +26,10 @@ def _quarantine(case: Case, event: str, reason: str) -> Choice:
 
 
 def _tripped(case: Case) -> Choice | None:
-    wire = case.policy.tripwire
-    days = case.seen.days.between(stop_since(case.day, case.seen.last_stop_at), case.day)
+    wire, every = case.policy.tripwire, case.seen.days
+    if not any(every.named) and not any(every.complained):
+        return None
+    days = every.between(stop_since(case.day, case.seen.last_stop_at), case.day)
     named, grave = sum(days.named), sum(days.named_grave)
     if grave >= wire.named:
         return _quarantine(

@@ -1,7 +1,8 @@
 """Can the signals about an IP's closed day be trusted? Nothing advances and no speed comes back on those that cannot."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from email_engine.warmup.observation import IpObservation, midnight
 from email_engine.warmup.parked import obstacle
@@ -33,7 +34,7 @@ def distrust(seen: IpObservation, policy: Policy, day: date, mailed: bool) -> Di
 
 
 def _overrun(seen: IpObservation, policy: Policy, day: date) -> Distrust | None:
-    sent = seen.days.on(day).sent
+    sent = seen.days.sent_on(day)
     if not (seen.given or seen.ip.dealt):
         return None
     if sent < seen.given * policy.overrun_rate or sent <= seen.given + SMALL_OVERRUN:
@@ -44,10 +45,15 @@ def _overrun(seen: IpObservation, policy: Policy, day: date) -> Distrust | None:
     return Distrust("overrun", told)
 
 
+@lru_cache(maxsize=100)
+def _needed(day: date, lag_hours: int) -> datetime:
+    """Up to when accounting must be known for the day to be."""
+    return midnight(day + timedelta(days=1)) - timedelta(hours=lag_hours)
+
+
 def _stale(seen: IpObservation, policy: Policy, day: date) -> Distrust | None:
-    needed = midnight(day + timedelta(days=1)) - timedelta(hours=policy.accounting_lag_hours)
     newest = seen.fresh_through
-    if newest is not None and newest >= needed:
+    if newest is not None and newest >= _needed(day, policy.accounting_lag_hours):
         return None
     age = f"is known up to {newest:%Y-%m-%d %H:%M} UTC only" if newest else "never came"
     return Distrust("accounting", f"the accounting of {seen.ip.mta_host} {age}")

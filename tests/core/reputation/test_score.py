@@ -1,26 +1,23 @@
 """The score: what it is made of, its band, and when it may act."""
 
+import numpy as np
 import pytest
 
-from email_engine.reputation.posterior import Posterior, posterior
-from email_engine.reputation.score import NO_SCORE, Score, ScorePolicy, score
+from email_engine.reputation.score import NO_SCORE, Score, ScorePolicy, scores
 
 POINTS = {"bounces": 30, "complaints": 30, "blocks": 30, "deferrals": 20, "listed": 30, "dns": 10}
 POLICY = ScorePolicy(days=14, min_messages=200, points=POINTS, pooling=2, slow_below=70, pause_below=50)
 LIMITS = {"bounces": 0.05, "complaints": 0.001, "blocks": 0.02, "deferrals": 0.1}
 
 
-def rates(messages: int, **bad: int) -> dict[str, Posterior]:
-    return {name: posterior([(bad.get(name, 0), messages)], limit, 2) for name, limit in LIMITS.items()}
+def levels(messages: int, **bad: int) -> list[list[tuple[int, int]]]:
+    """Of an IP without neighbours."""
+    return [[(0, 0), (0, 0), (bad.get(name, 0), messages)] for name in LIMITS]
 
 
-def of(
-    messages: int,
-    listed: bool = False,
-    dns: bool = False,
-    **bad: int,
-) -> Score:
-    return score(rates(messages, **bad), LIMITS, listed, dns, POLICY)
+def of(messages: int, listed: bool = False, dns: bool = False, **bad: int) -> Score:
+    (found,) = scores(np.array([levels(messages, **bad)]), [listed], [dns], LIMITS, POLICY)
+    return found
 
 
 def test_good_mail_scores_nearly_all() -> None:
@@ -66,10 +63,10 @@ def test_small_numbers_make_a_wide_band_that_does_not_act() -> None:
 
 
 def test_it_acts_only_where_its_own_mail_alone_says_the_same() -> None:
-    alone = rates(350, complaints=20)
-    pooled = rates(350) | {"complaints": posterior([(2_000, 35_000), (0, 35)], LIMITS["complaints"], 2)}
-    assert score(alone, LIMITS, False, False, POLICY).surely_below(50)
-    found = score(pooled, LIMITS, False, False, POLICY)
+    assert of(350, complaints=20).surely_below(50)
+    among = levels(350)
+    among[1] = [(0, 0), (2_000, 35_000), (0, 350)]
+    (found,) = scores(np.array([among]), [False], [False], LIMITS, POLICY)
     assert found.value is not None
     assert found.value < 50 > found.high
     assert not found.surely_below(70)

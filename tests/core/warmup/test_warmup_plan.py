@@ -1,5 +1,6 @@
 """The tenant's quota, dealt."""
 
+import gc
 from dataclasses import replace
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from email_engine.errors import InputError
 from email_engine.fleet.model import IpState
 from email_engine.warmup.observation import DnsHealth
 from email_engine.warmup.plan import Quotas, plan_tenant
@@ -130,3 +132,11 @@ def test_nobody_gets_more_than_wanted_and_all_together_no_more_than_the_quota(
         outcome.allowance for outcome in outcomes[len(phases) :] if outcome.allowance < outcome.choice.wanted
     }
     assert len(whole) <= 1
+
+
+def test_searching_for_cycles_goes_on_after_the_decisions_and_after_a_failure() -> None:
+    plan_tenant([observation()], POLICY, Quotas(100), DAY, NEXT)
+    assert gc.isenabled()
+    with pytest.raises(InputError):
+        plan_tenant([observation(ip={"schedule": "none such"})], POLICY, Quotas(100), DAY, NEXT)
+    assert gc.isenabled()
