@@ -219,3 +219,14 @@ def test_many_domains_of_one_virtual_mta_that_change_alike_are_one_line() -> Non
     assert lines_for_people(compare(assemble(before), assemble(after))) == [
         "12 vmtas (v-0 ... v-11), 11 domains (d11.example ... d21.example): new (max-msg-rate 9/h)"
     ]
+
+
+def test_a_block_for_the_many_domains_of_a_macro_is_one_short_line() -> None:
+    macro = "domain-macro many " + ",".join(f"d{n}.example" for n in range(11, 31)) + "\n"
+    before, after = (
+        f"{macro}<virtual-mta v-1>\n<domain $many>\nmax-msg-rate {rate}\n</domain>\n</virtual-mta>\n"
+        for rate in ("9/h", "4/h")
+    )
+    assert lines_for_people(compare(assemble(before), assemble(after))) == [
+        "vmta v-1, 20 domains (d11.example ... d30.example): max-msg-rate 9/h -> 4/h"
+    ]

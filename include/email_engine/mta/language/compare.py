@@ -210,7 +210,7 @@ def lines_for_people(changes: tuple[Change, ...]) -> list[str]:
     domains: dict[tuple[str, str], list[str]] = {}
     for who, inside, words in rows:
         if inside.startswith("domain "):
-            domains.setdefault((who, words), []).append(inside.removeprefix("domain "))
+            domains.setdefault((who, words), []).extend(inside.removeprefix("domain ").split(", "))
     lines: dict[str, None] = {}
     for who, inside, words in rows:
         those = domains.get((who, words), []) if inside.startswith("domain ") else []
