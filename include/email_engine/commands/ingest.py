@@ -44,14 +44,18 @@ def run(args: argparse.Namespace) -> int:
         for key, counts in file.summary.rows():
             rows[key].add(counts)
             by_source[key[0].address or key[0].vmta][key[1]].add(counts)
-    emit(args, _export(files, rows, by_source), _render(files, by_source))
+    if args.json:
+        emit(args, _export(files, rows, by_source), "")
+    else:
+        emit(args, None, _render(files, by_source))
     return 1 if any(file.summary.rejected_rows for file in files) else 0
 
 
 def read_all(paths: list[Path]) -> list[Read]:
     """Every record once: a copy of another file, or the beginning of one, is not read again."""
-    largest = shipped_accounting_policy().largest_rejected_rate
     sizes = {path: _size(path) for path in paths}
+    if len(paths) == 1:
+        return [_read(paths[0])]
     known: list[tuple[Known, Content]] = []
     found: dict[Path, Read] = {}
     for path in sorted(paths, key=lambda path: -sizes[path]):
@@ -60,18 +64,19 @@ def read_all(paths: list[Path]) -> list[Read]:
         if whole is not None:
             found[path] = Read(path, copy_of=whole)
             continue
-        summary = summarize(path, path.name, shipped_providers())
-        found[path] = Read(path, summary, refused=summary.rejected_rate > largest)
-        heads = content.heads
-        known.append(
-            (
-                Known(
-                    0, str(path), content.size, content.digest, "taken", heads, None, False, summary.records
-                ),
-                content,
-            )
+        found[path] = _read(path)
+        records = found[path].summary.records
+        taken = Known(
+            0, str(path), content.size, content.digest, "taken", content.heads, None, False, records
         )
+        known.append((taken, content))
     return [found[path] for path in paths]
+
+
+def _read(path: Path) -> Read:
+    summary = summarize(path, path.name, shipped_providers())
+    largest = shipped_accounting_policy().largest_rejected_rate
+    return Read(path, summary, refused=summary.rejected_rate > largest)
 
 
 def _whole_of(content: Content, known: list[tuple[Known, Content]]) -> str | None:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import sys
 from typing import Any
 
 from email_engine.errors import InputError
@@ -20,8 +21,9 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def emit(args: argparse.Namespace, value: Any, text: str) -> None:
-    """Prints `value` as JSON where that was asked for, else `text`."""
-    print(json.dumps(value, indent=2, ensure_ascii=False) if args.json else text)
+    """Prints `value` as JSON where that was asked for, else `text`; JSON in many lines only where a person looks on."""
+    indent = 2 if sys.stdout.isatty() else None
+    print(json.dumps(value, indent=indent, ensure_ascii=False) if args.json else text)
 
 
 def add_database(parser: argparse.ArgumentParser) -> None:
