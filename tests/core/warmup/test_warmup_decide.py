@@ -9,6 +9,7 @@ from email_engine.errors import InputError
 from email_engine.fleet.model import IpState
 from email_engine.fleet.traffic import DayCounts
 from email_engine.lifecycle.machine import TRANSITIONS, Event, next_state
+from email_engine.warmup import decide
 from email_engine.warmup.choice import Choice
 from email_engine.warmup.decide import decide_day
 from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
@@ -254,3 +255,21 @@ def test_a_schedule_that_the_policy_does_not_know_is_an_error_that_names_it() ->
 def test_a_late_decision_judges_its_day_and_acts_on_the_day_planned() -> None:
     late = decide_day(observation(sent(1, 30, bounced=20)), POLICY, DAY, NEXT + timedelta(days=3))
     assert late.paused_until == midnight(NEXT) + timedelta(days=10)
+
+
+@pytest.mark.parametrize("together", [1, 2, 5, 100])
+def test_many_ips_are_decided_about_as_each_alone(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decide, "TOGETHER", together)
+    bad = (DayCounts(DAY, delivered=400, bounced=100),)
+    seen = [
+        observation(sent(7), number=1),
+        observation(number=2, ip={"state": IpState.STANDBY}),
+        observation(bad, number=3),
+        observation(bad, number=4, peers=(DayCounts(DAY, 9_000, 1_000),)),
+        observation(sent(30, 500), number=5, ip={"state": IpState.ACTIVE, "phase": 6}, given=500, standing=500),
+        observation(number=6, ip={"state": IpState.QUARANTINE}),
+        observation(sent(3), number=7, providers={"gmail": sent(3, 30), "yahoo": sent(3, 20, pressed=9)}),
+    ]  # fmt: skip
+    found = decide.decide_days(seen, POLICY, DAY, NEXT)
+    assert found == [decide_day(one, POLICY, DAY, NEXT) for one in seen]
+    assert len({choice.action for choice in found}) >= 3
