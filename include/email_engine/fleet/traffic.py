@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from itertools import compress
-from operator import add, attrgetter
+from operator import add, attrgetter, lt
 from typing import Any, TypeAlias, overload
 
 import numpy as np
@@ -62,7 +62,7 @@ class Days(Sequence[DayCounts]):
 
     A decision sums columns and seldom looks at a day; as objects, the days of a large fleet cost more time to fetch than
     to judge. `day`: the days; `columns`: one for each of COUNTED; `sent`: delivered and bounced; `attempts`: those and deferred;
-    `pressure`: what was blocked or pressed."""
+    `pressure`: what was blocked or pressed. Nobody changes them: they are shared."""
 
     __slots__ = (
         "attempts",
@@ -97,8 +97,10 @@ class Days(Sequence[DayCounts]):
 
     @classmethod
     def rows(cls, rows: Iterable[Sequence[Any]]) -> "Days":
-        """From rows of a day and its counts."""
+        """From rows of a day and its counts; ValueError unless each is later than the one before."""
         day, *columns = tuple(zip(*rows, strict=True)) or ((),)
+        if not all(map(lt, day, day[1:])):
+            raise ValueError(f"days out of order: {', '.join(map(str, day))}")
         return cls(day, [column(counts) for counts in columns])
 
     @classmethod
@@ -155,10 +157,12 @@ class Days(Sequence[DayCounts]):
         return map(DayCounts, self.day, *self.columns)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+        if not isinstance(other, Days | tuple):
+            return NotImplemented
+        return tuple(self) == tuple(other)
 
     def __hash__(self) -> int:
-        return hash(self.day)
+        return hash(tuple(self))
 
     def __repr__(self) -> str:
         return f"Days.of({list(self)})"

@@ -24,10 +24,8 @@ def layout_of(path: Path) -> Layout:
     rows = whole = at = odd = 0
     block = bytearray(BLOCK)
     everything = np.frombuffer(block, np.uint8)
-    breaks, quotes = (
-        np.empty(BLOCK, bool),
-        np.empty(BLOCK, bool),
-    )  # made once: new memory costs more than the search
+    # made once: new memory costs more than the search
+    breaks, quotes = np.empty(BLOCK, bool), np.empty(BLOCK, bool)
     with path.open("rb", buffering=0) as file:
         while size := file.readinto(block):
             np.equal(everything, _LINE_BREAK, out=breaks)

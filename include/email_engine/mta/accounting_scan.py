@@ -32,7 +32,7 @@ FAILURES = ("b", "t")
 EVENTS = ("b", "rb", "f")
 SIZES = ("dlvsize", "totalsecondsqueued")
 CLOCK = "([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}"
-USUAL = "[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-5][0-9]:[0-5][0-9][+-][0-9]{2}00"
+USUAL = "[0-9]{4}-[0-9]{2}-[0-9]{2} ([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9][+-][0-9]{2}00"
 """A time whose hour can be told from its text, once for all rows of that hour."""
 BETWEEN = "\x1f"
 """Stands between texts that travel as one, which costs the engine much less than a list."""
@@ -60,8 +60,10 @@ class Group(NamedTuple):
     rows: int
 
     def details(self) -> list[str]:
-        """The parts of `detail`, or none."""
-        return self.detail.split(BETWEEN) if self.detail is not None else []
+        """The parts of `detail`; ValueError where there is none."""
+        if self.detail is None:
+            raise ValueError("a group without detail")
+        return self.detail.split(BETWEEN)
 
 
 @contextmanager
@@ -243,8 +245,9 @@ def _named(kinds: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _joined(*texts: str) -> str:
-    """Texts as one, of which `Group` makes parts again."""
-    return " || chr(31) || ".join(f"replace({text}, chr(31), '?')" for text in texts)
+    """Texts as one, of which `Group` makes parts again; what stands between them is a `?` within one."""
+    between = f"chr({ord(BETWEEN)})"
+    return f" || {between} || ".join(f"replace({text}, {between}, '?')" for text in texts)
 
 
 def _words(*words: str) -> str:

@@ -25,7 +25,7 @@ KINDS = {
 TALLIES = ("bounce_categories", "bounce_meanings", "deferral_meanings", "named_lists")
 """The parts of Counts that count words."""
 
-_USUAL_TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[+]0000)?", re.ASCII)
+_USUAL_TIME = re.compile(r"\d{4}-\d\d-\d\d[ T](?:[01]\d|2[0-3]):\d\d:\d\d(?:[+]0000)?", re.ASCII)
 _OTHER_TIME = re.compile(r"(?:\d{4}-\d\d-\d\d[ T]|\d\d/\d\d/\d{4} )\d\d:\d\d:\d\d", re.ASCII)
 _MINUTES = "(?::?[0-5][0-9])?"
 ZONE = (

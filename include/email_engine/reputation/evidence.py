@@ -23,6 +23,8 @@ PRIOR_WEIGHT = 2.0
 """First parameter of the mixture's Beta; its mean is twice the limit (at 5 %: Beta(2, 18), cut to rates above 5 %)."""
 TELLS_NOTHING = 0.3
 """A day on which others are proven to bounce so much says nothing about one IP."""
+DIGITS = 6
+"""Of the evidence, as it is stored, compared and shown."""
 _TINY = 1e-300
 _MOST_STEPS = 20_000
 _CEILING = 1e12
@@ -65,7 +67,7 @@ def _log_fraction(a: Floats, b: Floats, x: Floats) -> Floats:
         return np.where(np.abs(value) > _TINY, value, _TINY)
 
     c, d = np.ones_like(a), 1.0 / kept_from_zero(1.0 - (a + b) * x / (a + 1.0))
-    value = d
+    value, done = d, np.zeros(a.shape, bool)
     for m in range(1, _MOST_STEPS):
         even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
         odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
@@ -75,7 +77,8 @@ def _log_fraction(a: Floats, b: Floats, x: Floats) -> Floats:
             c = kept_from_zero(1.0 + term / c)
             change = c * d
             value = value * change
-        if np.all(np.abs(change - 1.0) < 1e-14):
+        done |= np.abs(change - 1.0) < 1e-14
+        if done.all():
             break
     return np.asarray(a * np.log(x) + b * np.log1p(-x) - betaln(a, b) - np.log(a) + np.log(value))
 
@@ -118,9 +121,11 @@ def _rounded_up(messages: Integers) -> Integers:
 
 
 def _evalues(bad: Integers, messages: Integers, limits: Floats) -> Floats:
-    """The e-value of each day; days that say the same are worked out once."""
+    """The e-value of each day; days that say the same are worked out once, and one of more than 2**31 messages, which nobody
+    sends, counts as a smaller one at its rate."""
     found = np.empty(bad.shape)
-    messages = _rounded_up(messages)
+    scale = (messages >> 31) + 1
+    bad, messages = bad // scale, _rounded_up(messages // scale)
     for limit in np.unique(limits):
         these = limits == limit
         span = int(messages.max()) + 1
@@ -182,12 +187,13 @@ def judge(
         counted_bad, counted = (wrong * fair).sum(1), (sent * fair).sum(1)
     above = np.flatnonzero((wrong > limit * sent).any(1))
     evidence = np.zeros(len(bad))
-    evidence[above] = detector(wrong[above], sent[above], limits[above])
+    found = detector(wrong[above], sent[above], limits[above])
+    evidence[above] = [float(f"{value:.{DIGITS}g}") for value in found.tolist()]
     verdicts = _verdicts(counted_bad, counted, limit, 1.0 - confidence)
     verdicts[evidence >= stop] = _REGRESS
     columns = (each.tolist() for each in (verdicts, seen_bad, seen, evidence))
     return [
-        Judgement(_VERDICTS[verdict], wrong_ones, whole, float(f"{value:.6g}") if value else 0.0)
+        Judgement(_VERDICTS[verdict], wrong_ones, whole, value)
         for verdict, wrong_ones, whole, value in zip(*columns, strict=True)
     ]
 

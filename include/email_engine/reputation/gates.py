@@ -74,7 +74,7 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Mail:
+class Basis:
     """What one IP is judged by. `first`: the UTC day from which its mail counts; `days`: its days from then on; `complained`: the
     days whose complaints count, which come late; `mailed`: those that may tell of a bad list; `providers`: its days by mailbox
     provider; `peers`: the other IPs of its stream, summed by day."""
@@ -87,7 +87,7 @@ class Mail:
     peers: Days
 
 
-def judge_gates(fleet: Sequence[Mail], policy: GatePolicy, last: date) -> list[Judged]:
+def judge_gates(fleet: Sequence[Basis], policy: GatePolicy, last: date) -> list[Judged]:
     """Judges each IP at the end of the UTC day `last`; no mail is later."""
 
     def answers(
@@ -99,21 +99,21 @@ def judge_gates(fleet: Sequence[Mail], policy: GatePolicy, last: date) -> list[J
         return iter(judge(bad, messages, gate.limit, gate.stop, policy.confidence, bearable))
 
     limit = policy.bounces.limit
-    excuses = [_excuses(mail.peers, limit) for mail in fleet]
+    excuses = [_excuses(basis.peers, limit) for basis in fleet]
     bearable = {
-        place: [borne.get(day, limit) for day in mail.days.day]
-        for place, (mail, borne) in enumerate(zip(fleet, excuses, strict=True))
+        place: [borne.get(day, limit) for day in basis.days.day]
+        for place, (basis, borne) in enumerate(zip(fleet, excuses, strict=True))
         if borne
     }
-    sent = [mail.days.sent for mail in fleet]
-    bounces = answers(policy.bounces, [mail.days.bounced for mail in fleet], sent, bearable)
-    complained = [mail.complained.complained for mail in fleet]
-    complaints = answers(policy.complaints, complained, [_read(mail.complained) for mail in fleet])
-    blocks = answers(policy.blocks, [mail.days.blocked for mail in fleet], sent)
+    sent = [basis.days.sent for basis in fleet]
+    bounces = answers(policy.bounces, [basis.days.bounced for basis in fleet], sent, bearable)
+    complained = [basis.complained.complained for basis in fleet]
+    complaints = answers(policy.complaints, complained, [_read(basis.complained) for basis in fleet])
+    blocks = answers(policy.blocks, [basis.days.blocked for basis in fleet], sent)
     deferrals = answers(policy.deferrals, *_pressure(fleet, last - timedelta(days=policy.deferral_days - 1)))
     return [
-        _judged(mail, borne, (next(bounces), next(complaints), next(blocks)), deferrals, policy)
-        for mail, borne in zip(fleet, excuses, strict=True)
+        _judged(basis, borne, (next(bounces), next(complaints), next(blocks)), deferrals, policy)
+        for basis, borne in zip(fleet, excuses, strict=True)
     ]
 
 
@@ -122,12 +122,12 @@ def _read(days: Days) -> Column:
     return column(map(max, days.delivered, days.complained)) if any(days.complained) else days.delivered
 
 
-def _pressure(fleet: Sequence[Mail], since: date) -> tuple[list[Column], list[Column]]:
+def _pressure(fleet: Sequence[Basis], since: date) -> tuple[list[Column], list[Column]]:
     """Deferrals and blocks, and the attempts that they are of: a row for each provider of each IP, by name."""
     pressure, attempts = [], []
-    for mail in fleet:
-        first = max(mail.first, since)
-        for _, days in sorted(mail.providers.items()):
+    for basis in fleet:
+        first = max(basis.first, since)
+        for _, days in sorted(basis.providers.items()):
             at = days.since(first)
             pressure.append(days.pressure[at:])
             attempts.append(days.attempts[at:])
@@ -135,14 +135,14 @@ def _pressure(fleet: Sequence[Mail], since: date) -> tuple[list[Column], list[Co
 
 
 def _judged(
-    mail: Mail,
+    basis: Basis,
     excuses: Mapping[date, float],
     own: tuple[Judgement, Judgement, Judgement],
     by_provider: Iterator[Judgement],
     policy: GatePolicy,
 ) -> Judged:
     bounces, complaints, blocks = own
-    deferrals = {name: next(by_provider) for name in sorted(mail.providers)}
+    deferrals = {name: next(by_provider) for name in sorted(basis.providers)}
     worst = _worst(deferrals)
     gates = {
         BOUNCES: bounces,
@@ -152,8 +152,8 @@ def _judged(
     }
     if not excuses:
         return Judged(gates, deferrals, worst, frozenset(), ())
-    excused = frozenset(excuses.keys() & mail.days.day)
-    return Judged(gates, deferrals, worst, excused, _list_days(mail.mailed, excuses, policy))
+    excused = frozenset(excuses.keys() & basis.days.day)
+    return Judged(gates, deferrals, worst, excused, _list_days(basis.mailed, excuses, policy))
 
 
 def _worst(deferrals: Mapping[str, Judgement]) -> str | None:

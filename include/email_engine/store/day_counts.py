@@ -12,7 +12,7 @@ from email_engine.store.schema import delivery_days
 from email_engine.warmup.observation import PROVIDER_DAYS, WINDOW_DAYS
 
 _DAYS = delivery_days.c
-_SUMMED = COUNTED[:-2]
+_SUMMED = tuple(name for name in COUNTED if not name.startswith("named"))
 _NAMED = _DAYS.named_lists != cast({}, _DAYS.named_lists.type)
 
 

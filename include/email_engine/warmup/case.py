@@ -10,7 +10,7 @@ from email_engine.errors import InputError
 from email_engine.fleet.model import IpState
 from email_engine.fleet.traffic import Days
 from email_engine.reputation.evidence import Judgement, Verdict
-from email_engine.reputation.gates import DEFERRALS, Judged, Mail, judge_gates
+from email_engine.reputation.gates import DEFERRALS, Basis, Judged, judge_gates
 from email_engine.reputation.score import Score
 from email_engine.warmup.choice import Action, Choice
 from email_engine.warmup.ladders import provider_mix, stage_volume
@@ -38,9 +38,9 @@ def cases_of(
                 ", ".join(policy.schedules),
                 "name a schedule of the policy",
             )
-    mail = [_mail(seen, policy, day) for seen in observations]
-    judged = judge_gates(mail, policy.gates, day)
-    counted = [one.days for one in mail]
+    bases = [_basis(seen, policy, day) for seen in observations]
+    judged = judge_gates(bases, policy.gates, day)
+    counted = [one.days for one in bases]
     scored = score_fleet(observations, counted, judged, policy, day)
     return [
         Case(seen, policy, day, effective, days, verdicts, one)
@@ -48,9 +48,9 @@ def cases_of(
     ]
 
 
-def _mail(seen: IpObservation, policy: Policy, day: date) -> Mail:
+def _basis(seen: IpObservation, policy: Policy, day: date) -> Basis:
     first, days = evidence_since(seen, day), seen.days
-    return Mail(
+    return Basis(
         first=first,
         days=days.between(first, day),
         complained=days.between(complaints_since(seen, day, policy.gates.complaint_days), day),

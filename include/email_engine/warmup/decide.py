@@ -17,7 +17,7 @@ from email_engine.warmup.policy import Policy
 from email_engine.warmup.stops import list_words, stop
 
 TOGETHER = 1_000
-"""So many IPs are judged at once: enough to be quick, few enough that memory does not grow with the fleet."""
+"""So many IPs are judged at once: enough to be quick, few enough that working on them takes little memory."""
 
 
 def decide_day(observation: IpObservation, policy: Policy, day: date, effective: date) -> Choice:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from math import ceil
 
+from email_engine.collector import collector_paused
 from email_engine.fleet.model import SENDING_STATES
 from email_engine.warmup.case import Case, cases_of
 from email_engine.warmup.choice import Action, Choice
@@ -15,6 +16,7 @@ from email_engine.warmup.policy import Policy
 from email_engine.warmup.stops import stop
 
 
+@collector_paused()
 def guard_tenant(
     observations: Sequence[IpObservation], policy: Policy, day: date
 ) -> tuple[tuple[Outcome, ...], dict[int, Case]]:

@@ -41,12 +41,12 @@ def _levels(
     parts = [(seen.domain, seen.peers, own) for seen, own in zip(observations, counted, strict=True)]
     columns: list[Column] = []
     lately: list[Column] = []
-    for levels in parts:
-        for days in levels:
+    for domain, stream, own in parts:
+        for days in (domain, stream, own):
             at = days.since(first)
             columns += days.bounced[at:], days.sent[at:], days.complained[at:], days.blocked[at:]
-        at = days.since(newest)
-        lately += days.pressed[at:], days.attempts[at:]
+        at = own.since(newest)
+        lately += own.pressed[at:], own.attempts[at:]
     bounced, sent, complained, blocked = np.moveaxis(sums(columns).reshape(len(parts), 3, 4), 2, 0)
     found = np.zeros((len(parts), len(GATES), 3, 2), np.int64)
     found[:, 0] = np.stack((bounced, sent), 2)

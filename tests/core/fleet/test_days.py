@@ -80,3 +80,16 @@ def test_no_days_are_no_days() -> None:
 def test_a_day_and_its_counts_belong_together() -> None:
     with pytest.raises(ValueError, match="argument 2"):
         Days.rows([(FIRST, *range(8)), (FIRST, 1)])
+
+
+@pytest.mark.parametrize("offsets", [(1, 0), (0, 0)], ids=["backwards", "twice"])
+def test_days_come_in_order(offsets: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="out of order"):
+        Days.of(DayCounts(FIRST + timedelta(days=n)) for n in offsets)
+
+
+def test_days_are_days_alone() -> None:
+    assert NO_DAYS != ""
+    assert NO_DAYS != []
+    days = (DayCounts(FIRST, 1), DayCounts(FIRST + timedelta(days=1), 2))
+    assert {Days.of(days), days} == {days}

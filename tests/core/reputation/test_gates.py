@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from email_engine.fleet.traffic import DayCounts, Days
-from email_engine.reputation.gates import Judged, Mail, judge_gates
+from email_engine.reputation.gates import Basis, Judged, judge_gates
 from email_engine.warmup.policy_file import load_policy
 
 LAST = date(2026, 11, 20)
@@ -23,8 +23,8 @@ def judged(
 ) -> Judged:
     mine = Days.of(own)
     by_provider = {name: Days.of(some) for name, some in (providers or {}).items()}
-    mail = Mail(LAST - timedelta(days=29), mine, mine, mine, by_provider, Days.of(peers))
-    (judged,) = judge_gates([mail], POLICY, LAST)
+    basis = Basis(LAST - timedelta(days=29), mine, mine, mine, by_provider, Days.of(peers))
+    (judged,) = judge_gates([basis], POLICY, LAST)
     return judged
 
 

@@ -217,5 +217,28 @@ def test_volumes_whose_chances_are_too_small_to_write_are_judged_too() -> None:
     assert below - 0.2 < above < below < 0
 
 
+def test_many_large_volumes_take_hardly_more_steps_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    messages = np.arange(500_000, 1_500_000, 1_000)
+    monkeypatch.setattr("email_engine.reputation.evidence._MOST_STEPS", 40)
+    bounded = log_evalue(messages // 10_000, messages, 0.001)
+    monkeypatch.undo()
+    assert log_evalue(messages // 10_000, messages, 0.001) == pytest.approx(bounded, rel=1e-12)
+    alone = [float(log_evalue(int(n) // 10_000, int(n), 0.001)) for n in messages[:20]]
+    assert bounded[:20] == pytest.approx(alone, rel=1e-9)
+
+
+def test_the_verdict_is_that_of_the_evidence_that_is_told() -> None:
+    for days in ([(88, 1_000)], [(100, 1_000)], [(40, 300)] * 3):
+        told = judged(days).evidence
+        bad, messages = column(bad for bad, _ in days), column(messages for _, messages in days)
+        (found,) = judge([bad], [messages], 0.05, told, 0.95)
+        assert (found.verdict, found.evidence) == (Verdict.REGRESS, told)
+
+
+def test_impossible_volumes_are_judged_by_their_rate() -> None:
+    assert judged([(3 * 10**9, 4 * 10**9), (5, 6)]).verdict is Verdict.REGRESS
+    assert judged([(10**9, 10**12), (1, 6)]).evidence < 2
+
+
 def test_nobody_asks_nothing() -> None:
     assert judge([], [], 0.05, 100, 0.95) == []
