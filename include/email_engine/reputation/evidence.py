@@ -160,6 +160,16 @@ def chance_of_so_few(bad: npt.ArrayLike, messages: npt.ArrayLike, limit: npt.Arr
     return np.where(bad >= messages, 1.0, some)
 
 
+def ever_above(bad: Sequence[Column], messages: Sequence[Column], limit: float) -> list[bool]:
+    """Was a day of the row above the limit?"""
+    found: list[bool] = _above(_table(bad), _table(messages), limit).tolist() if bad else []
+    return found
+
+
+def _above(bad: Integers, messages: Integers, limit: float) -> npt.NDArray[np.bool_]:
+    return np.asarray((bad > limit * messages).any(1))
+
+
 def judge(
     bad: Sequence[Column],
     messages: Sequence[Column],
@@ -185,7 +195,7 @@ def judge(
             limits[row, sent.shape[1] - len(borne) :] = borne
         fair = (limits <= limit) | (wrong < limit * sent)
         counted_bad, counted = (wrong * fair).sum(1), (sent * fair).sum(1)
-    above = np.flatnonzero((wrong > limit * sent).any(1))
+    above = np.flatnonzero(_above(wrong, sent, limit))
     evidence = np.zeros(len(bad))
     found = detector(wrong[above], sent[above], limits[above])
     evidence[above] = [float(f"{value:.{DIGITS}g}") for value in found.tolist()]

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from email_engine.fleet.traffic import Column, Days, column
-from email_engine.reputation.evidence import Judgement, Verdict, judge, proven_above
+from email_engine.reputation.evidence import Judgement, Verdict, ever_above, judge, proven_above
 
 BOUNCES, COMPLAINTS, BLOCKS, DEFERRALS = "bounces", "complaints", "blocks", "deferrals"
 GATES = (BOUNCES, COMPLAINTS, BLOCKS, DEFERRALS)
@@ -73,8 +74,7 @@ class Judged:
     list_days: tuple[date, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Basis:
+class Basis(NamedTuple):
     """What one IP is judged by. `first`: the UTC day from which its mail counts; `days`: its days from then on; `complained`: the
     days whose complaints count, which come late; `mailed`: those that may tell of a bad list; `providers`: its days by mailbox
     provider; `peers`: the other IPs of its stream, summed by day."""
@@ -99,7 +99,9 @@ def judge_gates(fleet: Sequence[Basis], policy: GatePolicy, last: date) -> list[
         return iter(judge(bad, messages, gate.limit, gate.stop, policy.confidence, bearable))
 
     limit = policy.bounces.limit
-    excuses = [_excuses(basis.peers, limit) for basis in fleet]
+    peers = [basis.peers for basis in fleet]
+    worse = ever_above([days.bounced for days in peers], [days.sent for days in peers], limit)
+    excuses = [_excuses(days, limit) if bad else {} for days, bad in zip(peers, worse, strict=True)]
     bearable = {
         place: [borne.get(day, limit) for day in basis.days.day]
         for place, (basis, borne) in enumerate(zip(fleet, excuses, strict=True))
@@ -159,7 +161,7 @@ def _judged(
 def _worst(deferrals: Mapping[str, Judgement]) -> str | None:
     part = sum([one.messages for one in deferrals.values()]) * SMALL_PART
     great = [name for name, one in deferrals.items() if one.messages >= part]
-    return min(great, key=lambda name: _badness(deferrals[name]), default=None)
+    return min(great, key=lambda name: _badness(*deferrals[name]), default=None)
 
 
 def _list_days(mailed: Days, excuses: Mapping[date, float], policy: GatePolicy) -> tuple[date, ...]:
@@ -167,14 +169,12 @@ def _list_days(mailed: Days, excuses: Mapping[date, float], policy: GatePolicy) 
     return tuple(c.day for c in newest if c.day in excuses and c.bounced >= policy.bounces.limit * c.sent)
 
 
-def _badness(judged: Judgement) -> tuple[int, float, int]:
-    return _RANK[judged.verdict], -judged.evidence, -judged.bad
+def _badness(verdict: Verdict, bad: int, _messages: int, evidence: float) -> tuple[int, float, int]:
+    return _RANK[verdict], -evidence, -bad
 
 
 def _excuses(peers: Days, limit: float) -> dict[date, float]:
     """Days that do not speak against an IP up to a higher rate than the limit: what the others are proven to bounce."""
-    if not peers or max(peers.bounced) <= limit * min(peers.sent):
-        return {}
     proven = {
         day: proven_above(bounced, sent, limit)
         for day, bounced, sent in zip(peers.day, peers.bounced, peers.sent, strict=True)

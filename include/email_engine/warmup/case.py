@@ -67,6 +67,26 @@ class Case:
     about the day, None if they can be trusted; `speeds`: those that are left from now on; `mix`: parts of its mail by provider,
     where that bounds something; `stage`: messages a UTC day of its phase; `sent_days`: those of it on which it was really sent."""
 
+    __slots__ = (
+        "counted",
+        "day",
+        "distrust",
+        "effective",
+        "ip",
+        "judged",
+        "judgements",
+        "mix",
+        "phase",
+        "policy",
+        "schedule",
+        "score",
+        "seen",
+        "sent_days",
+        "speeds",
+        "stage",
+        "warming",
+    )
+
     def __init__(
         self,
         observation: IpObservation,

@@ -16,7 +16,7 @@ from email_engine.warmup.parked import decide_parked, obstacle, unknown
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.stops import list_words, stop
 
-TOGETHER = 1_000
+TOGETHER = 500
 """So many IPs are judged at once: enough to be quick, few enough that working on them takes little memory."""
 
 

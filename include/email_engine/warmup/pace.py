@@ -41,7 +41,8 @@ def speeds_after(before: Speeds, evening: Evening, score: Score, judged: Judged,
     slowed: dict[str, date] = {}
     deferrals = judged.deferrals
     pressing = [name for name, one in deferrals.items() if one.verdict is Verdict.REGRESS]
-    for name in sorted({*before.paces, *pressing, WHOLE}):
+    falling = [WHOLE] if score.surely_below(policy.score.slow_below) else []
+    for name in sorted({*before.paces, *pressing, *falling}):
         old, last = before.paces.get(name, 1.0), before.slowed_on.get(name)
         if name == WHOLE:
             new = _whole(old, last, evening, score, judged, policy)

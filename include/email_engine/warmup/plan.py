@@ -156,7 +156,7 @@ def _outcome(
 ) -> Outcome:
     """What a slowed IP leaves of its share goes to nobody: shed load is not moved."""
     ip = observation.ip
-    allowance = slowed(share, choice.mix, choice.paces)
+    allowance = slowed(share, choice.mix, choice.paces) if choice.paces else share
     if choice.at_most is not None:
         allowance = min(allowance, choice.at_most)
     warms = ip.state is IpState.WARMING and choice.action is not Action.GRADUATE
