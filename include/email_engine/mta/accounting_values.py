@@ -155,11 +155,6 @@ class Summary:
     failures: int = 0
     unknown_failures: int = 0
 
-    @property
-    def coverage(self) -> float:
-        """Bounces and deferrals whose reply the lexicon knows, as a ratio of all; 1 where there are none."""
-        return 1 - self.unknown_failures / self.failures if self.failures else 1.0
-
     def unknown_texts(self) -> list[tuple[Wording, ReplyText]]:
         """Those that nobody knows, the most frequent first."""
         return most_frequent(self.texts)

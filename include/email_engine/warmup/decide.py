@@ -20,12 +20,6 @@ TOGETHER = 500
 """So many IPs are judged at once: enough to be quick, few enough that working on them takes little memory."""
 
 
-def decide_day(observation: IpObservation, policy: Policy, day: date, effective: date) -> Choice:
-    """Closes the UTC `day` for one IP; see `decide_days`."""
-    (choice,) = decide_days([observation], policy, day, effective)
-    return choice
-
-
 def decide_days(
     observations: Sequence[IpObservation], policy: Policy, day: date, effective: date
 ) -> list[Choice]:

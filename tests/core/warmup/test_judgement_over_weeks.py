@@ -10,12 +10,11 @@ import pytest
 
 from email_engine.fleet.model import IpState
 from email_engine.fleet.traffic import DayCounts, Days
-from email_engine.warmup.decide import decide_day
 from email_engine.warmup.guard import guard_ip
 from email_engine.warmup.observation import midnight
 from email_engine.warmup.plan import Outcome
 from email_engine.warmup.policy_file import load_policy
-from tests.core.warmup.worlds import DAY, NEXT, a_life, live_through, observation, sent
+from tests.core.warmup.worlds import DAY, NEXT, a_life, decide_day, live_through, observation, sent
 
 POLICY = load_policy()
 ACTIVE: dict[str, Any] = {"state": IpState.ACTIVE, "phase": 6}

@@ -11,10 +11,9 @@ from email_engine.fleet.traffic import DayCounts
 from email_engine.lifecycle.machine import TRANSITIONS, Event, next_state
 from email_engine.warmup import decide
 from email_engine.warmup.choice import Choice
-from email_engine.warmup.decide import decide_day
 from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
 from email_engine.warmup.policy_file import load_policy
-from tests.core.warmup.worlds import DAY, NEXT, observation, sent
+from tests.core.warmup.worlds import DAY, NEXT, decide_day, observation, sent
 
 POLICY = load_policy()
 ACTIVE = {"state": IpState.ACTIVE, "phase": 6}

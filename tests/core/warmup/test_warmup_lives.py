@@ -6,10 +6,9 @@ from datetime import date, timedelta
 import pytest
 
 from email_engine.fleet.traffic import DayCounts
-from email_engine.warmup.decide import decide_day
 from email_engine.warmup.observation import midnight
 from email_engine.warmup.policy_file import load_policy
-from tests.core.warmup.worlds import observation
+from tests.core.warmup.worlds import decide_day, observation
 
 POLICY = load_policy()
 BIRTH = date(2026, 9, 1)

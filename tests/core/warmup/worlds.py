@@ -9,6 +9,8 @@ from typing import Any
 from email_engine.fleet.model import IpRecord, IpState, Mode, RiskClass
 from email_engine.fleet.traffic import DayCounts, Days, total
 from email_engine.simulation.life import Life, after, observe, sent_on
+from email_engine.warmup.choice import Choice
+from email_engine.warmup.decide import decide_days
 from email_engine.warmup.neighbours import neighbours
 from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
 from email_engine.warmup.plan import Outcome, plan_pot
@@ -66,6 +68,12 @@ def observation(
     changes |= {name: Days.of(changes[name]) for name in {"peers", "domain"} & changes.keys()}
     providers = {name: Days.of(some) for name, some in changes.pop("providers", {}).items()}
     return IpObservation(record(number, **(ip or {})), Days.of(days), **fields | changes, providers=providers)
+
+
+def decide_day(seen: IpObservation, policy: Policy, day: date, effective: date) -> Choice:
+    """What is decided about one IP."""
+    (choice,) = decide_days([seen], policy, day, effective)
+    return choice
 
 
 Traffic = Callable[[int, int, int], Mapping[str, DayCounts]]
