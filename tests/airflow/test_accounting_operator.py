@@ -11,10 +11,10 @@ from typing import Any, Self
 
 import pytest
 from airflow.sdk import Asset
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from sqlalchemy import func, select, update
 
-from email_engine.errors import EngineError, InputError, Unreachable
+from email_engine.errors import EngineError, Unreachable
 from email_engine.store import schema as s
 from email_engine.store.engine import Store
 from email_engine_airflow.hooks.powermta import PowerMtaHook
@@ -273,7 +273,7 @@ def test_rows_from_the_future_refuse_their_file_with_an_alert(
 
 @pytest.mark.usefixtures("host")
 def test_a_host_outside_the_fleet_is_named_with_the_known_ones(fleet: Store) -> None:
-    with pytest.raises(InputError, match="MTA host mta-9: not in the fleet; expected mta-1, mta-2"):
+    with pytest.raises(AirflowFailException, match="MTA host mta-9: not in the fleet; expected mta-1, mta-2"):
         ingest("mta-9")
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import psycopg
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 from psycopg.rows import dict_row
 from sqlalchemy import URL, make_url, select, update
 
 from email_engine.adapters.mailwizz_db import MailwizzDb
-from email_engine.errors import EngineError, InputError, Refused, Unreachable
+from email_engine.errors import EngineError, Refused, Unreachable
 from email_engine.mailer.model import Setting
 from email_engine.store import alerts, brakes, ips, quota_syncs, schema, versions
 from email_engine.store.engine import Store
@@ -337,7 +338,7 @@ def test_instances_are_listed_or_picked(fleet: Any, wanted: str | None, names: l
     run = SimpleNamespace(dag_id="d", run_id="r", run_after=AS_OF, logical_date=None)
     listing = ListMailwizz(task_id="instances")
     assert listing.execute({"dag_run": run, "params": {"instance": wanted}}) == names
-    with pytest.raises(InputError, match="one of: mw-aurora"):
+    with pytest.raises(AirflowFailException, match="one of: mw-aurora"):
         listing.execute({"dag_run": run, "params": {"instance": "mw-other"}})
 
 

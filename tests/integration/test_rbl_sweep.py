@@ -6,10 +6,9 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from sqlalchemy import select
 
-from email_engine.errors import InputError
 from email_engine.fleet.model import IpState
 from email_engine.store import alerts, brakes, versions
 from email_engine.store import schema as s
@@ -304,7 +303,7 @@ def test_when_dns_is_silent_nothing_changes_and_people_are_told_once(lab: Runnin
 def test_lists_may_be_chosen_by_name(lab: RunningLab) -> None:
     health = ProbeLists(task_id="probe").execute(context("rbl_sweep", lists=["bl-lab"]))
     assert health == {"healthy": ["bl-lab"], "ipv6": [], "unhealthy": {}}
-    with pytest.raises(InputError, match="sorbs2"):
+    with pytest.raises(AirflowFailException, match="sorbs2"):
         ProbeLists(task_id="probe").execute(context("rbl_sweep", lists=["sorbs2"]))
 
 

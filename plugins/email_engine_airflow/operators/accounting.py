@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
-
+from email_engine_airflow.operators.base import EngineOperator
 from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
@@ -16,14 +15,14 @@ if TYPE_CHECKING:
 FILE_SUFFIX = ".csv"
 
 
-class ListMtaHosts(BaseOperator):
+class ListMtaHosts(EngineOperator):
     """The names of all MTA hosts in the engine's database, for mapping one task a host."""
 
     def __init__(self, *, engine_conn_id: str = "email_engine_db", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.engine_conn_id = engine_conn_id
 
-    def execute(self, context: Any) -> list[str]:
+    def work(self, context: Any) -> list[str]:
         from email_engine.store.inventory import load_fleet
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
@@ -35,7 +34,7 @@ class ListMtaHosts(BaseOperator):
             store.dispose()
 
 
-class IngestHost(BaseOperator):
+class IngestHost(EngineOperator):
     """Takes every closed accounting file of one host that was not dealt with before, oldest first.
 
     Each file is one transaction: after a kill or a clear nothing is counted twice. A file that cannot be read as
@@ -54,7 +53,7 @@ class IngestHost(BaseOperator):
         self.mta_host = mta_host
         self.engine_conn_id = engine_conn_id
 
-    def execute(self, context: Any) -> dict[str, Any]:
+    def work(self, context: Any) -> dict[str, Any]:
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
         run = current_run(context)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, DagRunTriggerException
+from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
 from email_engine_airflow.operators.deploy_step import GUARD, PLANNED, DeployStep
@@ -63,7 +63,7 @@ class StartAsking(DeployStep):
         super().__init__(**kwargs)
         self.plan = plan
 
-    def execute(self, context: Any) -> None:
+    def work(self, context: Any) -> None:
         from email_engine.store import approvals
 
         with self.store() as store, store.session(tenant="*") as conn:
@@ -98,6 +98,9 @@ class AskPerson(HITLOperator, DeployStep):
         self.poll_seconds = poll_seconds
 
     def execute(self, context: Any) -> Any:
+        return DeployStep.execute(self, context)
+
+    def work(self, context: Any) -> Any:
         from datetime import UTC, datetime
 
         from email_engine_airflow.triggers.approval import QuestionTrigger
@@ -154,14 +157,10 @@ class AskPerson(HITLOperator, DeployStep):
         return {"run_id": run_of(approval, "approved"), "conf": conf}
 
     def _find(self, store: "Store", run: Run) -> "Approval":
-        from email_engine.errors import InputError
         from email_engine.store import approvals
 
-        try:
-            with store.session(tenant="*") as conn:
-                return approvals.find(conn, int(run.params.get("approval") or 0))
-        except InputError as error:
-            raise AirflowFailException(str(error)) from error
+        with store.session(tenant="*") as conn:
+            return approvals.find(conn, int(run.params.get("approval") or 0))
 
     def _answered(
         self, store: "Store", run: Run, status: str, by: str | None, reason: str | None
@@ -211,5 +210,5 @@ class StartDeploying(DeployStep):
         super().__init__(**kwargs)
         self.answer = answer
 
-    def execute(self, context: Any) -> None:
+    def work(self, context: Any) -> None:
         raise start(DEPLOYING, self.answer["run_id"], self.answer["conf"])

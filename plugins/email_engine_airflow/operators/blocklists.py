@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
+from email_engine_airflow.operators.base import EngineOperator
 from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ UNKNOWN_ALERT_RATE = 0.5
 """A believed list that leaves this share of its questions unanswered is told about."""
 
 
-class BlocklistStep(BaseOperator):
+class BlocklistStep(EngineOperator):
     """Connection ids, and the store as long as a task needs it."""
 
     def __init__(
@@ -52,7 +52,7 @@ class ProbeLists(BlocklistStep):
 
     Returns `{"healthy": [names], "ipv6": [those of them whose IPv6 test points passed], "unhealthy": {name: reason}}`; tells people when a list's health changes."""
 
-    def execute(self, context: Any) -> dict[str, Any]:
+    def work(self, context: Any) -> dict[str, Any]:
         from secrets import token_hex
 
         from email_engine.blocklists.config import load_blocklists
@@ -96,7 +96,7 @@ class SweepLists(BlocklistStep):
         super().__init__(**kwargs)
         self.health = health
 
-    def execute(self, context: Any) -> list[dict[str, Any]]:
+    def work(self, context: Any) -> list[dict[str, Any]]:
         import time
 
         from email_engine.blocklists.config import load_blocklists
@@ -140,7 +140,7 @@ class HostsToBrake(BlocklistStep):
     Looking again costs two commands a host, and finds what a person, a restart or another program took off since the
     last sweep, and what earlier runs could not put on or take off."""
 
-    def execute(self, context: Any) -> list[str]:
+    def work(self, context: Any) -> list[str]:
         from email_engine.store.brakes import engaged
 
         if current_run(context).dry_run:
@@ -157,7 +157,7 @@ class PublishListings(BlocklistStep):
 
     It reads what the run wrote, not the tasks' results: after a crash a cleared task still publishes."""
 
-    def execute(self, context: Any) -> int:
+    def work(self, context: Any) -> int:
         from email_engine.store.listings import applied_in
         from email_engine.store.versions import made_by
 

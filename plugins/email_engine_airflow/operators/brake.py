@@ -3,9 +3,9 @@
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException
 
+from email_engine_airflow.operators.base import EngineOperator
 from email_engine_airflow.operators.brake_halves import (
     CALLED_OFF,
     Files,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 BRAKE, TAKEN_OFF = "brake", "brake-taken-off"
 
 
-class ApplyBrakes(BaseOperator):
+class ApplyBrakes(EngineOperator):
     """Makes one MTA host and the MailWizz servers of its IPs follow the brakes that stand in the database.
 
     Engaged brakes are put on, and put on again where a reload or a person took them off (then people are told);
@@ -59,7 +59,7 @@ class ApplyBrakes(BaseOperator):
         self.fails = fails
         self.engine_conn_id = engine_conn_id
 
-    def execute(self, context: Any) -> dict[str, Any]:
+    def work(self, context: Any) -> dict[str, Any]:
         from email_engine.store import brakes
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 

@@ -32,7 +32,7 @@ class ChooseHosts(DeployStep):
         self.plans = plans
         self.part = part
 
-    def execute(self, context: Any) -> list[dict[str, Any]]:
+    def work(self, context: Any) -> list[dict[str, Any]]:
         plans: Sequence[dict[str, Any]] = [plan for plan in self.plans or () if plan and not plan["dry_run"]]
         busy = sorted((plan for plan in plans if plan["changed"]), key=lambda plan: str(plan["host"]))
         of_kind = {kind: [p for p in busy if p["kind"] == kind] for kind in ("at_once", "canary", "approval")}
@@ -64,7 +64,7 @@ class DeployHost(DeployStep):
         self.plan = plan
         self.watched = watched
 
-    def execute(self, context: Any) -> dict[str, Any]:
+    def work(self, context: Any) -> dict[str, Any]:
         from email_engine.errors import EngineError
         from email_engine.store import deployments
         from email_engine_airflow.hooks.powermta import PowerMtaHook

@@ -26,7 +26,7 @@ class ListHosts(DeployStep):
     A run of the hourly schedule, or one with param `only_failed`, is skipped unless a deployment failed or was killed and
     nothing went well since. What the guard stopped waits for a person."""
 
-    def execute(self, context: Any) -> list[str]:
+    def work(self, context: Any) -> list[str]:
         from email_engine.errors import InputError
         from email_engine.store import deployments
 
@@ -101,7 +101,7 @@ class PlanDeploy(DeployStep):
         super().__init__(**kwargs)
         self.mta_host = mta_host
 
-    def execute(self, context: Any) -> dict[str, Any]:
+    def work(self, context: Any) -> dict[str, Any]:
         from email_engine_airflow.hooks.powermta import PowerMtaHook
         from email_engine_airflow.operators.deploy_view import breaches_of, look, read_wanted
 

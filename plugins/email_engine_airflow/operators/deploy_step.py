@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
 
+from email_engine_airflow.operators.base import EngineOperator
 from email_engine_airflow.run import Run
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ GUARD = "GuardBreach"
 """An alert's state begins with this where the guard stopped something: only a person helps."""
 
 
-class DeployStep(BaseOperator):
+class DeployStep(EngineOperator):
     """The engine's database, and one way to fail: told to people, tried again only where that can help."""
 
     def __init__(self, *, engine_conn_id: str = "email_engine_db", **kwargs: Any) -> None:

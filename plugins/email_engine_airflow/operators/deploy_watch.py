@@ -36,7 +36,7 @@ class WatchHost(DeployStep):
         super().__init__(**kwargs)
         self.deployed = deployed
 
-    def execute(self, context: Any) -> dict[str, Any]:
+    def work(self, context: Any) -> dict[str, Any]:
         from email_engine.mta.policy import shipped_policy
         from email_engine.mta.watch import Verdict
         from email_engine.store import deployments

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
-
+from email_engine_airflow.operators.base import EngineOperator
 from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
@@ -17,14 +16,14 @@ UNKNOWN_ALERT_RATE = 0.5
 SHOWN = 15
 
 
-class TenantsToCheck(BaseOperator):
+class TenantsToCheck(EngineOperator):
     """Returns the names of the tenants that have IPs."""
 
     def __init__(self, *, engine_conn_id: str = "email_engine_db", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.engine_conn_id = engine_conn_id
 
-    def execute(self, context: Any) -> list[str]:
+    def work(self, context: Any) -> list[str]:
         from email_engine.store.dns_checks import tenants_to_check
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
@@ -36,7 +35,7 @@ class TenantsToCheck(BaseOperator):
             store.dispose()
 
 
-class CheckDns(BaseOperator):
+class CheckDns(EngineOperator):
     """Checks SPF, DKIM, DMARC, PTR, HELO and MX of every IP of one tenant, and records what it found.
 
     It changes no state: `warmup_advance` reads the verdicts in `domains` and holds.
@@ -59,7 +58,7 @@ class CheckDns(BaseOperator):
         self.engine_conn_id = engine_conn_id
         self.dns_resolver_conn_id = dns_resolver_conn_id
 
-    def execute(self, context: Any) -> dict[str, Any]:
+    def work(self, context: Any) -> dict[str, Any]:
         from email_engine.dnsauth.validate import validate
         from email_engine.fleet.model import IpState
         from email_engine.store.ips import load_ips

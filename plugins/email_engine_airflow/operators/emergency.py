@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
-
 from email_engine.amounts import amount
+from email_engine_airflow.operators.base import EngineOperator
 from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ OWNER = "warmup_advance"
 """Who lets an IP go when its time is over."""
 
 
-class PullTheBrake(BaseOperator):
+class PullTheBrake(EngineOperator):
     """Writes what the form asks, in one transaction: a decision and a brake (or its release) for every IP meant, and a
     new fleet version. A brake of this pipeline is released by this pipeline alone; a release lets no IP go that is parked
     or paused: its brake is handed back to the pipelines. An IP that left the fleet file can be let go by its address: its
@@ -32,7 +31,7 @@ class PullTheBrake(BaseOperator):
         super().__init__(**kwargs)
         self.engine_conn_id = engine_conn_id
 
-    def execute(self, context: Any) -> list[str]:
+    def work(self, context: Any) -> list[str]:
         from airflow.sdk.exceptions import AirflowFailException
 
         from email_engine.errors import InputError

@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
-
+from email_engine_airflow.operators.base import EngineOperator
 from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
     from email_engine.store.brakes import Leaver
 
 
-class SyncFleet(BaseOperator):
+class SyncFleet(EngineOperator):
     """Parses the fleet file, plans, applies; a first task that also says over what to map.
 
     An IP that left the file while it was sending gets a brake in the same transaction: its virtual MTA stays on the host
@@ -36,7 +35,7 @@ class SyncFleet(BaseOperator):
         self.fleet_file = fleet_file
         self.engine_conn_id = engine_conn_id
 
-    def execute(self, context: Any) -> dict[str, Any]:
+    def work(self, context: Any) -> dict[str, Any]:
         from pathlib import Path
 
         from email_engine.fleet.inventory import plan_inventory, render_plan

@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
-
+from email_engine_airflow.operators.base import EngineOperator
 from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
@@ -17,14 +16,14 @@ if TYPE_CHECKING:
 PIPELINE = "reputation_guard"
 
 
-class TenantsToGuard(BaseOperator):
+class TenantsToGuard(EngineOperator):
     """The names of all tenants of the fleet, for mapping one task a tenant."""
 
     def __init__(self, *, engine_conn_id: str = "email_engine_db", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.engine_conn_id = engine_conn_id
 
-    def execute(self, context: Any) -> list[str]:
+    def work(self, context: Any) -> list[str]:
         from email_engine.store.inventory import load_fleet
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
@@ -36,7 +35,7 @@ class TenantsToGuard(BaseOperator):
             store.dispose()
 
 
-class GuardReputation(BaseOperator):
+class GuardReputation(EngineOperator):
     """Judges every sending IP of one tenant by its mail up to now, in one transaction.
 
     What the end of the day would stop is stopped now (pause or quarantine, with the brake); whose score or provider turned
@@ -54,7 +53,7 @@ class GuardReputation(BaseOperator):
         self.tenant = tenant
         self.engine_conn_id = engine_conn_id
 
-    def execute(self, context: Any) -> dict[str, Any]:
+    def work(self, context: Any) -> dict[str, Any]:
         from email_engine.store import decisions
         from email_engine.store.ips import lock_ips
         from email_engine.warmup.policy_file import load_policy

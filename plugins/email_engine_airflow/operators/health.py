@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
-
+from email_engine_airflow.operators.base import EngineOperator
 from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 EVENT = "mta_health"
 
 
-class FindBrakes(BaseOperator):
+class FindBrakes(EngineOperator):
     """The MTA hosts on which a brake stands, all of which are looked at again; `[]` in a dry run.
 
     IPs that left the fleet file by `email-engine fleet apply` while they were sending get theirs here."""
@@ -31,7 +30,7 @@ class FindBrakes(BaseOperator):
         super().__init__(**kwargs)
         self.engine_conn_id = engine_conn_id
 
-    def execute(self, context: Any) -> list[str]:
+    def work(self, context: Any) -> list[str]:
         from email_engine.store.brakes import engaged
         from email_engine_airflow.hooks.engine_db import EngineDbHook
         from email_engine_airflow.operators.fleet import stop_leavers
@@ -48,7 +47,7 @@ class FindBrakes(BaseOperator):
             store.dispose()
 
 
-class CheckHost(BaseOperator):
+class CheckHost(EngineOperator):
     """Looks at one host, holds again what must stand still there, judges, and tells people what changed.
 
     One alert a condition, cleared when it is well again; what could not be seen changes no alert. A host that is away
@@ -66,7 +65,7 @@ class CheckHost(BaseOperator):
         self.mta_host = mta_host
         self.engine_conn_id = engine_conn_id
 
-    def execute(self, context: Any) -> dict[str, Any]:
+    def work(self, context: Any) -> dict[str, Any]:
         from email_engine.fleet.model import Mode
         from email_engine.mta.health import judge, memory, report, seen_row
         from email_engine.mta.health_policy import shipped_health_policy

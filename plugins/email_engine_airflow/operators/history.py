@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
-
+from email_engine_airflow.operators.base import EngineOperator
 from email_engine_airflow.run import current_run
 
 if TYPE_CHECKING:
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
 EVENT = "config-history"
 
 
-class RecordHistory(BaseOperator):
+class RecordHistory(EngineOperator):
     """Writes every deployment that reached its host and is not in the history yet: one commit each, in order.
 
     The history follows table deployments: a run that was killed, a full disk or a folder that was deleted leave nothing
@@ -24,7 +23,7 @@ class RecordHistory(BaseOperator):
         super().__init__(**kwargs)
         self.engine_conn_id = engine_conn_id
 
-    def execute(self, context: Any) -> dict[str, int]:
+    def work(self, context: Any) -> dict[str, int]:
         from email_engine.adapters.config_history import ConfigHistory
         from email_engine.errors import EngineError
         from email_engine.home import config_history_path

@@ -30,7 +30,7 @@ class DecideListings(BlocklistStep):
         super().__init__(**kwargs)
         self.findings = findings
 
-    def execute(self, context: Any) -> dict[str, Any]:
+    def work(self, context: Any) -> dict[str, Any]:
         from email_engine.blocklists.config import load_blocklists
 
         run = current_run(context)

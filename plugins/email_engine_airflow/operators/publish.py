@@ -3,16 +3,16 @@
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
+from email_engine_airflow.operators.base import EngineOperator
 from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-class Publish(BaseOperator):
+class Publish(EngineOperator):
     """Starts what follows its `outlets` with what this run left in the database; skipped if that is nothing.
 
     It reads the database, not the tasks' results: after a crash a cleared task still publishes."""
@@ -28,7 +28,7 @@ class Publish(BaseOperator):
     def left_by(self, conn: "Connection", run: Run) -> int | None:
         """What the run left, as one number; None or 0 for nothing."""
 
-    def execute(self, context: Any) -> int:
+    def work(self, context: Any) -> int:
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
         run = current_run(context)

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
-
+from email_engine_airflow.operators.base import EngineOperator
 from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
@@ -13,14 +12,14 @@ if TYPE_CHECKING:
     from email_engine.store.engine import Store
 
 
-class ListMailwizz(BaseOperator):
+class ListMailwizz(EngineOperator):
     """Names of the MailWizz instances in the engine's database; param `instance` picks one of them."""
 
     def __init__(self, *, engine_conn_id: str = "email_engine_db", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.engine_conn_id = engine_conn_id
 
-    def execute(self, context: Any) -> list[str]:
+    def work(self, context: Any) -> list[str]:
         from email_engine.errors import InputError
         from email_engine.store.inventory import load_fleet
         from email_engine_airflow.hooks.engine_db import EngineDbHook
@@ -40,7 +39,7 @@ class ListMailwizz(BaseOperator):
         return [wanted] if wanted else known
 
 
-class SyncQuotas(BaseOperator):
+class SyncQuotas(EngineOperator):
     """Makes the delivery servers of one MailWizz instance follow the allowances of the run's UTC day, or of the newest day
     for which anything was decided: an old run that is cleared brings no old quotas back.
 
@@ -59,7 +58,7 @@ class SyncQuotas(BaseOperator):
         self.instance = instance
         self.engine_conn_id = engine_conn_id
 
-    def execute(self, context: Any) -> dict[str, Any]:
+    def work(self, context: Any) -> dict[str, Any]:
         from email_engine.errors import InputError
         from email_engine.store.inventory import load_fleet
         from email_engine_airflow.hooks.engine_db import EngineDbHook

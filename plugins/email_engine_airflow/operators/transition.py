@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
-
+from email_engine_airflow.operators.base import EngineOperator
 from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 PIPELINE = "ip_transition"
 
 
-class MoveIps(BaseOperator):
+class MoveIps(EngineOperator):
     """Does what the form asks, in one transaction: decision, event and state, plan, allowance, brake (or its release) of
     every IP meant, and a new fleet version. What one guard refuses, nobody gets: then nothing is written and the error
     names every refusal. Of a stream or a tenant, IPs whose state does not know the event are left as they are.
@@ -32,7 +31,7 @@ class MoveIps(BaseOperator):
         super().__init__(**kwargs)
         self.engine_conn_id = engine_conn_id
 
-    def execute(self, context: Any) -> list[str]:
+    def work(self, context: Any) -> list[str]:
         from airflow.sdk.exceptions import AirflowFailException
 
         from email_engine.errors import InputError

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
-
+from email_engine_airflow.operators.base import EngineOperator
 from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 MOST_DAYS = 60
 
 
-class TenantsToDecide(BaseOperator):
+class TenantsToDecide(EngineOperator):
     """The names of the tenants, as a list that the next task can be mapped over.
 
     Args:
@@ -30,11 +29,11 @@ class TenantsToDecide(BaseOperator):
         super().__init__(**kwargs)
         self.fleet = fleet
 
-    def execute(self, context: Any) -> list[str]:
+    def work(self, context: Any) -> list[str]:
         return list(self.fleet["tenants"])
 
 
-class DecideWarmup(BaseOperator):
+class DecideWarmup(EngineOperator):
     """Closes the UTC day of one tenant, and before it every day that was missed (60 at most), in one transaction.
 
     For each IP: a decision with its inputs, and in `act` the day's statistics, plan, state, allowance from the day after on,
@@ -55,7 +54,7 @@ class DecideWarmup(BaseOperator):
         self.tenant = tenant
         self.engine_conn_id = engine_conn_id
 
-    def execute(self, context: Any) -> dict[str, Any]:
+    def work(self, context: Any) -> dict[str, Any]:
         from email_engine.store.ips import lock_ips
         from email_engine.warmup.policy_file import load_policy
         from email_engine_airflow.hooks.engine_db import EngineDbHook
@@ -119,7 +118,7 @@ class DecideWarmup(BaseOperator):
         return all_outcomes, version
 
 
-class HostsToHold(BaseOperator):
+class HostsToHold(EngineOperator):
     """The MTA hosts whose queues do not yet stand as the brakes in the database say.
 
     A brake that was seen to hold is not among them; `rbl_sweep` looks at every one again."""
@@ -128,7 +127,7 @@ class HostsToHold(BaseOperator):
         super().__init__(**kwargs)
         self.engine_conn_id = engine_conn_id
 
-    def execute(self, context: Any) -> list[str]:
+    def work(self, context: Any) -> list[str]:
         from email_engine.store.brakes import engaged
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
