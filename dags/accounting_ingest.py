@@ -42,6 +42,7 @@ from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifie
 from email_engine_airflow.operators.accounting import IngestHost, ListMtaHosts
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.publish import PublishAccounting
+from email_engine_airflow.pools import HOST_WORK
 
 with DAG(
     dag_id="accounting_ingest",
@@ -66,9 +67,9 @@ with DAG(
     },
 ) as dag:
     hosts = ListMtaHosts(task_id="hosts")
-    ingest = IngestHost.partial(task_id="ingest", map_index_template="{{ task.mta_host }}").expand(
-        mta_host=hosts.output
-    )
+    ingest = IngestHost.partial(
+        task_id="ingest", map_index_template="{{ task.mta_host }}", **HOST_WORK
+    ).expand(mta_host=hosts.output)
     publish = PublishAccounting(task_id="publish", trigger_rule=TriggerRule.ALL_DONE, outlets=[ACCOUNTING])
     # `publish` and `tell` run after failures too: this leaf keeps them from making a failed run look fine.
     whole = EmptyOperator(task_id="whole", trigger_rule=TriggerRule.NONE_FAILED)

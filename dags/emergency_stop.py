@@ -11,15 +11,16 @@ and undone by the same form with `release`.
    all of it back. With `release` it lets PowerMTA go; the quota sync that follows sets the quotas and enables the servers.
    An IP that is parked or paused stays held; its brake goes back to the pipelines. An IP that left the fleet file is let go by
    its address: its queue drains, its server stays disabled.
-3. `publish` starts the deployment and the quota sync. `tell` sends the alert.
+3. `tell_at_once` says beside it who stopped whom and what waits in the queues; `publish` starts the deployment and the quota sync;
+   `tell` says that all stands still, or what does not.
 
 **What it changes** PowerMTA queues and sources, MailWizz server status; tables decisions, brakes, fleet_versions, alerts. No
 other pipeline releases a brake that was pulled here. Mail already queued stays in its queue, paused.
 
 **If it fails** `pull`: the form named nothing that exists, or a tenant in `observe`; the log lists what there is. Or the engine's
 database is away: then stop by hand, on the host with `pmta pause queue '*/VMTA'`, in MailWizz by disabling the delivery server.
-`brake`: the log says which half holds; it tries again four times, and `mta_health` tries again every 15 minutes after that. A
-second stop does not wait for the first.
+`brake`: the log says which half holds; it tries again with growing waits, and `brake_watch` every two minutes for as long as it
+takes. A second stop does not wait for the first.
 """
 
 from datetime import timedelta
@@ -33,6 +34,7 @@ from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.brake import ApplyBrakes
 from email_engine_airflow.operators.emergency import PullTheBrake
 from email_engine_airflow.operators.publish import PublishAllowances
+from email_engine_airflow.pools import FIRST
 
 with DAG(
     dag_id="emergency_stop",
@@ -55,16 +57,21 @@ with DAG(
         "dry_run": Param(False, type="boolean", title="Dry run", description="Only list the IPs that are meant."),
     },
 ) as dag:  # fmt: skip
-    pull = PullTheBrake(task_id="pull")
+    pull = PullTheBrake(task_id="pull", **FIRST)
     brake = ApplyBrakes.partial(
         task_id="brake",
         map_index_template="{{ task.mta_host }}",
-        retries=4,
+        retries=6,
         retry_delay=timedelta(seconds=10),
+        retry_exponential_backoff=2,
+        max_retry_delay=timedelta(minutes=5),
+        **FIRST,
     ).expand(mta_host=pull.output)
+    tell_at_once = SendAlerts(task_id="tell_at_once", also_quiet=True)
     publish = PublishAllowances(task_id="publish", trigger_rule=TriggerRule.ALL_DONE, outlets=[ALLOWANCES])
     whole = EmptyOperator(task_id="whole", trigger_rule=TriggerRule.NONE_FAILED)
-    tell = SendAlerts(task_id="tell")
+    tell = SendAlerts(task_id="tell", also_quiet=True)
 
+    pull >> tell_at_once
     brake >> publish >> tell
     [pull, brake] >> whole >> tell

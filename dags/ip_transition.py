@@ -23,7 +23,7 @@ Its dry run is on at first: it shows what would happen, and every refusal. For a
 brake PowerMTA queues and MailWizz servers. A dry run writes nothing.
 
 **If it fails** `move`: its log names every refusal with what was seen, what is needed and what to do; nothing was changed.
-`brake`: the IP may still send; the task tries again, and so does `mta_health` every 15 minutes. Clearing any task is safe. The table of all
+`brake`: the IP may still send; the task tries again, and so does `brake_watch` every two minutes. Clearing any task is safe. The table of all
 events: docs/lifecycle.md.
 """
 
@@ -38,6 +38,7 @@ from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.brake import ApplyBrakes
 from email_engine_airflow.operators.publish import PublishAllowances
 from email_engine_airflow.operators.transition import MoveIps
+from email_engine_airflow.pools import FIRST
 
 EVENTS = {
     "start": "start: a standby IP begins to warm",
@@ -59,6 +60,7 @@ with DAG(
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=30),
     default_args={"retries": 2, "retry_delay": timedelta(seconds=5), "execution_timeout": timedelta(minutes=5)},
+    on_failure_callback=TelegramAlertsNotifier(),
     tags=["email-engine", "lifecycle"],
     params={
         "scope": Param("ip", type="string", enum=["ip", "stream", "tenant"], title="Scope", description="What to move."),
@@ -77,17 +79,18 @@ with DAG(
     },
 ) as dag:  # fmt: skip
     # A refused form calls nobody: whoever sent it reads why in the log of `move`.
-    move = MoveIps(task_id="move")
+    move = MoveIps(task_id="move", **FIRST)
     brake = ApplyBrakes.partial(
         task_id="brake",
         map_index_template="{{ task.mta_host }}",
         retries=4,
         retry_delay=timedelta(seconds=10),
-        on_failure_callback=TelegramAlertsNotifier(),
+        retry_exponential_backoff=2,
+        **FIRST,
     ).expand(mta_host=move.output)
     publish = PublishAllowances(task_id="publish", trigger_rule=TriggerRule.ALL_DONE, outlets=[ALLOWANCES])
     whole = EmptyOperator(task_id="whole", trigger_rule=TriggerRule.NONE_FAILED)
-    tell = SendAlerts(task_id="tell")
+    tell = SendAlerts(task_id="tell", also_quiet=True)
 
     brake >> publish >> tell
     [move, brake] >> whole >> tell

@@ -1,17 +1,15 @@
 """
-### mta_health: is every MTA host well, and does everything stand still that must?
+### mta_health: is every MTA host well?
 
 **When** every 15 minutes, and by hand.
 
 **What it does**
-1. `stops` lists the hosts on which a brake stands; `brake` (one task a host) looks at each again and puts back what a restart, a
-   reload or a person took off, in PowerMTA and in MailWizz, and completes what could not be done while a host was away.
-2. `check` (one task a host) asks PowerMTA for status, queues and disabled sources, reads the engine's file, looks at disk space,
+1. `check` (one task a host) asks PowerMTA for status, queues and disabled sources, reads the engine's file, looks at disk space,
    clock and newest accounting file, and holds again every parked virtual MTA that was found running. Its log has one line a
    check: reachable, powermta, version, clock, disk, write, file, queues, age, backoff, accounting, senders, holds, by-hand. What
    could not be seen is `unknown` and changes no alert.
-3. `publish` starts the deployment if a release was completed; `history` adds deployments that are missing in the history of
-   configurations; `tell` sends the alerts.
+2. `pool` sees that the Airflow pool `powermta` lets tasks in; `history` adds deployments that are missing in the history of
+   configurations; `tell` sends the alerts. (What was stopped is looked at by `brake_watch`, every two minutes.)
 
 **What it tells** a disk over 80 % used; mail that waits for more than an hour in a queue that is not paused; a file that is not
 the deployed one; a host, or its accounting, that is silent; accounting of senders that are not in the fleet; a clock
@@ -22,15 +20,14 @@ time of a reload by hand. An age is therefore a lower bound: mail that an earlie
 have left since, by accounting, than waited then (where accounting is behind: while the listing has not gone down by as much).
 The last good reload is the newest deployment's or PowerMTA's start.
 
-**What it changes** PowerMTA queues and sources, and MailWizz server status, of what must stand still; tables brakes, decisions,
-mta_hosts (health), mta_health, mta_queues, alerts. On the host it writes and removes one small file beside the engine's (the
+**What it changes** PowerMTA queues and sources of what must stand still; tables mta_hosts (health), mta_health, mta_queues,
+incidents, alerts. On the host it writes and removes one small file beside the engine's (the
 clock). A file that somebody edited is shown in the log of `check` and left as it is. A dry run looks, writes nothing and leaves
 the clock out.
 
 **If it fails** a host that is away fails nothing, it is an alert. A failed task means that the engine's database is away, or a
-mistake in config/health.yaml, which holds the limits. Alerts: one a condition, and one when it is well again. `brake ... not
-completely held`: the text says which half holds; if the host stays away, stop PowerMTA there or block port 25. Clearing any
-task is safe.
+mistake in config/health.yaml, which holds the limits. Alerts: one a condition, and one when it is well again. `pool`: the pool is
+missing or full; its error has the command. Clearing any task is safe.
 """
 
 from datetime import datetime, timedelta
@@ -38,18 +35,17 @@ from datetime import datetime, timedelta
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, TriggerRule
 
-from email_engine_airflow.assets import ALLOWANCES
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.accounting import ListMtaHosts
 from email_engine_airflow.operators.alerts import SendAlerts
-from email_engine_airflow.operators.brake import ApplyBrakes
-from email_engine_airflow.operators.health import CheckHost, FindBrakes
+from email_engine_airflow.operators.health import CheckHost
 from email_engine_airflow.operators.history import RecordHistory
-from email_engine_airflow.operators.publish import PublishAllowances
+from email_engine_airflow.operators.pool import WatchPool
+from email_engine_airflow.pools import HOST_WORK
 
 with DAG(
     dag_id="mta_health",
-    description="Disk, queues and their ages, version, clock, drift and accounting of every MTA host; brakes looked at again",
+    description="Disk, queues and their ages, version, clock, drift and accounting of every MTA host",
     doc_md=__doc__,
     schedule="*/15 * * * *",
     start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow reads it as UTC
@@ -62,29 +58,27 @@ with DAG(
         "execution_timeout": timedelta(minutes=5),
     },
     on_failure_callback=TelegramAlertsNotifier(),
-    tags=["email-engine", "powermta", "brake"],
+    tags=["email-engine", "powermta"],
     params={
         "dry_run": Param(
             False, type="boolean", title="Dry run", description="Look and judge, write nothing."
         ),
     },
 ) as dag:
-    stops = FindBrakes(task_id="stops")
-    brake = ApplyBrakes.partial(
-        task_id="brake", map_index_template="{{ task.mta_host }}", fails=False
-    ).expand(mta_host=stops.output)
     hosts = ListMtaHosts(task_id="hosts")
     check = CheckHost.partial(
-        task_id="check", map_index_template="{{ task.mta_host }}", trigger_rule=TriggerRule.ALL_DONE
+        task_id="check",
+        map_index_template="{{ task.mta_host }}",
+        trigger_rule=TriggerRule.ALL_DONE,
+        **HOST_WORK,
     ).expand(mta_host=hosts.output)
-    publish = PublishAllowances(task_id="publish", trigger_rule=TriggerRule.ALL_DONE, outlets=[ALLOWANCES])
+    pool = WatchPool(task_id="pool", task="check")
     history = RecordHistory(task_id="history", trigger_rule=TriggerRule.ALL_DONE)
-    # `check`, `publish`, `history` and `tell` run after failures too: this leaf keeps them from making a failed run look fine.
+    # `check`, `history` and `tell` run after failures too: this leaf keeps them from making a failed run look fine.
     whole = EmptyOperator(task_id="whole", trigger_rule=TriggerRule.NONE_FAILED)
     tell = SendAlerts(task_id="tell")
 
-    brake >> check
-    brake >> publish
+    hosts >> pool
     check >> history
-    [stops, brake, hosts, check] >> whole
-    [publish, history, whole] >> tell
+    [hosts, check, pool] >> whole
+    [history, whole] >> tell

@@ -59,6 +59,6 @@ with DAG(
 ) as dag:
     ask = AskPerson(task_id="ask")
     deploy = StartDeploying(task_id="deploy", answer=ask.output)
-    tell = SendAlerts(task_id="tell")
+    tell = SendAlerts(task_id="tell", also_quiet=True)
 
     ask >> deploy >> tell

@@ -45,6 +45,7 @@ from email_engine_airflow.operators.deploy import ChooseHosts, DeployHost
 from email_engine_airflow.operators.deploy_plan import ListHosts, PlanDeploy
 from email_engine_airflow.operators.deploy_watch import WatchHost
 from email_engine_airflow.operators.history import RecordHistory
+from email_engine_airflow.pools import HOST_WORK, REDUCTIONS
 
 # What the lab on one machine shortens.
 WATCH = os.environ.get("EMAIL_ENGINE_WATCH_MINUTES")
@@ -118,9 +119,9 @@ with DAG(
     },
 ) as dag:
     hosts = ListHosts(task_id="hosts")
-    plan = PlanDeploy.partial(task_id="plan", map_index_template="{{ task.mta_host }}", retries=6).expand(
-        mta_host=hosts.output
-    )
+    plan = PlanDeploy.partial(
+        task_id="plan", map_index_template="{{ task.mta_host }}", retries=6, **HOST_WORK
+    ).expand(mta_host=hosts.output)
 
     def choose(part: str) -> ChooseHosts:
         # A host that cannot be planned for does not keep the others from following.
@@ -129,14 +130,15 @@ with DAG(
 
     def deploy(part: str, chosen: ChooseHosts, **settings: bool) -> MappedOperator:
         named = {"task_id": part, "map_index_template": "{{ task.plan.host }}", "retries": 6}
+        named |= REDUCTIONS if part == "reduce" else HOST_WORK
         return DeployHost.partial(**named, **settings).expand(plan=chosen.output)
 
     choose_reduce, choose_canary, choose_rest, choose_ask = map(choose, ("reduce", "canary", "rest", "ask"))
     reduce = deploy("reduce", choose_reduce)
     canary = deploy("canary", choose_canary, watched=True)
-    watch = WatchHost.partial(task_id="watch", map_index_template="{{ task.deployed.host }}").expand(
-        deployed=canary.output
-    )
+    watch = WatchHost.partial(
+        task_id="watch", map_index_template="{{ task.deployed.host }}", **HOST_WORK
+    ).expand(deployed=canary.output)
     rest = deploy("rest", choose_rest)
     ask = StartAsking.partial(task_id="ask", map_index_template="{{ task.plan.host }}").expand(
         plan=choose_ask.output

@@ -37,6 +37,7 @@ from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.blocklists import HostsToBrake, ProbeLists, PublishListings, SweepLists
 from email_engine_airflow.operators.brake import ApplyBrakes
 from email_engine_airflow.operators.listings import DecideListings
+from email_engine_airflow.pools import FIRST
 
 with DAG(
     dag_id="rbl_sweep",
@@ -86,7 +87,7 @@ with DAG(
     probe = ProbeLists(task_id="probe")
     sweep = SweepLists(task_id="sweep", health=probe.output)
     # What stands between a decision and the brake is quick to try again.
-    quick = {"retry_delay": timedelta(seconds=5), "execution_timeout": timedelta(minutes=2)}
+    quick = {"retry_delay": timedelta(seconds=5), "execution_timeout": timedelta(minutes=2), **FIRST}
     decide = DecideListings.partial(
         task_id="decide", map_index_template="{{ task.findings.tenant }}", **quick
     ).expand(findings=sweep.output)
@@ -96,6 +97,8 @@ with DAG(
         map_index_template="{{ task.mta_host }}",
         retries=4,
         retry_delay=timedelta(seconds=10),
+        retry_exponential_backoff=2,
+        **FIRST,
     ).expand(mta_host=hosts.output)
     publish = PublishListings(task_id="publish", trigger_rule=TriggerRule.ALL_DONE, outlets=[LISTINGS])
     # `publish` and `tell` run after failures too: this leaf keeps them from making a failed run look fine.

@@ -18,7 +18,7 @@ MailWizz servers. A tenant in `observe` gets decisions and nothing else. A dry r
 include/config/policy.yaml; `email-engine explain IP DATE` shows and re-makes each decision.
 
 **If it fails** clear the failed task: it judges by what is known then, so nothing is done twice. `guard`: nothing was written
-for that tenant, the other tenants go on. `brake`: an IP may still send; the task tries again, and so does `mta_health`.
+for that tenant, the other tenants go on. `brake`: an IP may still send; the task tries again, and so does `brake_watch`.
 """
 
 from datetime import timedelta
@@ -33,6 +33,7 @@ from email_engine_airflow.operators.brake import ApplyBrakes
 from email_engine_airflow.operators.guard import GuardReputation, TenantsToGuard
 from email_engine_airflow.operators.publish import PublishAllowances
 from email_engine_airflow.operators.warmup import HostsToHold
+from email_engine_airflow.pools import FIRST
 
 with DAG(
     dag_id="reputation_guard",
@@ -56,13 +57,17 @@ with DAG(
     },
 ) as dag:
     tenants = TenantsToGuard(task_id="tenants")
-    guard = GuardReputation.partial(task_id="guard", map_index_template="{{ task.tenant }}").expand(
+    guard = GuardReputation.partial(task_id="guard", map_index_template="{{ task.tenant }}", **FIRST).expand(
         tenant=tenants.output
     )
-    hosts = HostsToHold(task_id="hosts", trigger_rule=TriggerRule.ALL_DONE)
-    brake = ApplyBrakes.partial(task_id="brake", map_index_template="{{ task.mta_host }}", retries=4).expand(
-        mta_host=hosts.output
-    )
+    hosts = HostsToHold(task_id="hosts", trigger_rule=TriggerRule.ALL_DONE, **FIRST)
+    brake = ApplyBrakes.partial(
+        task_id="brake",
+        map_index_template="{{ task.mta_host }}",
+        retries=4,
+        retry_exponential_backoff=2,
+        **FIRST,
+    ).expand(mta_host=hosts.output)
     publish = PublishAllowances(task_id="publish", trigger_rule=TriggerRule.ALL_DONE, outlets=[ALLOWANCES])
     # `hosts`, `publish` and `tell` run after failures too: this leaf keeps them from making a failed run look fine.
     whole = EmptyOperator(task_id="whole", trigger_rule=TriggerRule.NONE_FAILED)

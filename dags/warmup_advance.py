@@ -40,6 +40,7 @@ from email_engine_airflow.operators.warmup import (
     HostsToHold,
     TenantsToDecide,
 )
+from email_engine_airflow.pools import FIRST
 
 with DAG(
     dag_id="warmup_advance",
@@ -74,14 +75,18 @@ with DAG(
     decide = DecideWarmup.partial(task_id="decide", map_index_template="{{ task.tenant }}").expand(
         tenant=tenants.output
     )
-    hosts = HostsToHold(task_id="hosts", trigger_rule=TriggerRule.ALL_DONE)
-    brake = ApplyBrakes.partial(task_id="brake", map_index_template="{{ task.mta_host }}", retries=4).expand(
-        mta_host=hosts.output
-    )
+    hosts = HostsToHold(task_id="hosts", trigger_rule=TriggerRule.ALL_DONE, **FIRST)
+    brake = ApplyBrakes.partial(
+        task_id="brake",
+        map_index_template="{{ task.mta_host }}",
+        retries=4,
+        retry_exponential_backoff=2,
+        **FIRST,
+    ).expand(mta_host=hosts.output)
     publish = PublishAllowances(task_id="publish", trigger_rule=TriggerRule.ALL_DONE, outlets=[ALLOWANCES])
     # `hosts`, `publish` and `tell` run after failures too: this leaf keeps them from making a failed run look fine.
     whole = EmptyOperator(task_id="whole", trigger_rule=TriggerRule.NONE_FAILED)
-    tell = SendAlerts(task_id="tell")
+    tell = SendAlerts(task_id="tell", also_quiet=True)
 
     decide >> hosts
     brake >> publish >> tell

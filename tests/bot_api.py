@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,12 +27,17 @@ class BotApi:
         self.texts: list[str] = []
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self._next: list[tuple[int, dict[str, Any]]] = []
+        self._refused: str | None = None
+        self.silent = False
         api = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 status, answer = api._answer(self.path, body)
+                if api.silent:
+                    time.sleep(1.0)
+                    return
                 raw = json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
@@ -66,12 +72,18 @@ class BotApi:
             extra = {"parameters": {"retry_after": retry_after}} if status == 429 else {}
             self._next.append((status, extra))
 
+    def refuse(self, word: str | None) -> None:
+        """Texts with this word are 400 for another reason than their tags; None: none are."""
+        self._refused = word
+
     def _answer(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         method = path.rsplit("/", 1)[-1]
         self.requests.append((method, body))
         status, extra = self._next.pop(0) if self._next else (200, {})
         if path != f"/bot{self.token}/{method}":
             status = 401
+        if self._refused and self._refused in str(body.get("text")):
+            return 400, {"ok": False, "error_code": 400, "description": "Bad Request: strange text"}
         if status != 200:
             return status, {"ok": False, "error_code": status, "description": DESCRIPTIONS[status], **extra}
         if method == "getMe":

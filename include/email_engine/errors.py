@@ -9,7 +9,13 @@ class EngineError(Exception):
         observed: what was seen; never a secret.
         allowed: what would have been right.
         next_step: what to do now.
+
+    `cause` names the one thing that is wrong where the error itself knows it (`database`, `fleet file`, `connection NAME`): many
+    tasks may meet it, people are told once. `told`: they were told of this very error already.
     """
+
+    cause: str | None = None
+    told: bool = False
 
     def __init__(self, subject: str, observed: str, allowed: str, next_step: str) -> None:
         super().__init__(subject, observed, allowed, next_step)

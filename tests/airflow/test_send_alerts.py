@@ -1,5 +1,6 @@
 """The last task of every pipeline, run by Airflow itself against a real database and a Bot API on loopback."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -8,9 +9,10 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG, BaseOperator, TriggerRule
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
-from email_engine.errors import AccessDenied
+from email_engine.adapters.telegram import TelegramEndpoint, Unanswered
+from email_engine.errors import AccessDenied, Refused
 from email_engine.store import alerts
 from email_engine.store.engine import Store
 from email_engine_airflow.operators.alerts import SendAlerts
@@ -55,12 +57,12 @@ def waiting(store: Store) -> int:
 @pytest.mark.usefixtures("connections")
 def test_all_pending_alerts_leave_as_one_message(store: Store, bot: BotApi) -> None:
     raise_alerts(store, 3)
-    assert send() == {"sent": 3, "messages": 1}
+    assert send() == {"sent": 3, "messages": 1, "waiting": 0}
     (message,) = bot.texts
-    assert "3 alerts" in message
+    assert "3 messages" in message
     assert message.count("listed on zen") == 3
-    assert 'href="http' in message
-    assert send() == {"sent": 0, "messages": 0}
+    assert "rbl_sweep" not in message, "the run that happens to send is not the cause"
+    assert send() == {"sent": 0, "messages": 0, "waiting": 0}
 
 
 @pytest.mark.usefixtures("connections")
@@ -75,7 +77,7 @@ def test_more_than_a_message_holds_is_cut_between_alerts(store: Store, bot: BotA
 @pytest.mark.usefixtures("connections")
 def test_a_dry_run_sends_nothing(store: Store, bot: BotApi) -> None:
     raise_alerts(store, 1)
-    assert send(dry_run=True) == {"sent": 0, "messages": 0}
+    assert send(dry_run=True) == {"sent": 0, "messages": 0, "waiting": 0}
     assert bot.texts == []
     assert waiting(store) == 1
 
@@ -90,6 +92,91 @@ def test_what_could_not_be_sent_stays_pending_and_leaves_with_the_next_run(store
     left = waiting(store)
     assert 0 < left < 40
     assert send()["sent"] == left
+
+
+@pytest.mark.usefixtures("connections")
+def test_a_pause_that_telegram_asks_for_is_nobodys_failure_and_the_alerts_wait(
+    store: Store, bot: BotApi
+) -> None:
+    raise_alerts(store, 2)
+    bot.answer_next(429, retry_after=70)
+    assert send() == {"sent": 0, "messages": 0, "waiting": 2}
+    assert send() == {"sent": 0, "messages": 0, "waiting": 0}, (
+        "nothing is asked before the time that Telegram named"
+    )
+    assert len(bot.requests) == 1
+    with store.session(tenant="*") as conn:
+        left = alerts.lease(conn, datetime.now(UTC) + timedelta(seconds=71), datetime.now(UTC))
+    assert len(left) == 2
+
+
+@pytest.mark.usefixtures("connections")
+def test_a_poison_alert_holds_up_no_other_and_is_replaced_by_one_that_passes(
+    store: Store, bot: BotApi
+) -> None:
+    raise_alerts(store, 3)
+    with store.session(tenant="*") as conn:
+        alerts.raise_alert(conn, "odd", "x", "y", "warning", "poison pill", dag_id="d", run_id="r")
+    bot.refuse("poison")
+    assert send() == {"sent": 4, "messages": 4, "waiting": 0}
+    assert sum("listed on zen" in text for text in bot.texts) == 3
+    (replaced,) = [text for text in bot.texts if "could not be shown" in text]
+    assert "/dags/d/runs/r" in replaced
+    assert sum("poison" in str(body) for _, body in bot.requests) <= 2
+
+
+@pytest.mark.usefixtures("connections")
+def test_a_chat_that_refuses_everything_loses_nothing(store: Store, bot: BotApi) -> None:
+    raise_alerts(store, 2)
+    bot.refuse("email-engine")
+    with pytest.raises(Refused):
+        send()
+    assert waiting(store) == 2
+    bot.refuse(None)
+    later(store)
+    assert send()["sent"] == 2
+
+
+@pytest.mark.usefixtures("connections")
+def test_a_giant_alert_is_one_short_message_with_a_link_to_the_rest(store: Store, bot: BotApi) -> None:
+    with store.session(tenant="*") as conn:
+        giant = "somebody stopped an IP\n" + "x" * 1_000_000
+        alerts.raise_alert(conn, "stop", "ip", "s", "critical", giant, dag_id="emergency_stop", run_id="r 1")
+    raise_alerts(store, 1)
+    assert send() == {"sent": 2, "messages": 1, "waiting": 0}
+    (message,) = bot.texts
+    assert len(message) < 1500
+    assert "cut; 1,000,023 characters in all" in message
+    assert "/dags/emergency_stop/runs/r%201" in message
+
+
+@pytest.mark.usefixtures("connections")
+def test_an_answer_that_never_comes_is_not_asked_for_again_and_again(
+    store: Store, bot: BotApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message may have arrived: at most two copies, then one an hour."""
+    monkeypatch.setattr("email_engine_airflow.hooks.telegram_alerts.TelegramEndpoint", impatient)
+    raise_alerts(store, 1)
+    bot.silent = True
+    for _ in range(4):
+        with contextlib.suppress(Unanswered):
+            send()
+    assert len(bot.requests) == 2
+    bot.silent = False
+    with store.session(tenant="*") as conn:
+        assert alerts.lease(conn, datetime.now(UTC) + timedelta(minutes=59), datetime.now(UTC)) == ()
+    later(store)
+    assert send()["sent"] == 1
+
+
+def impatient(**fields: Any) -> TelegramEndpoint:
+    return TelegramEndpoint(**fields, timeout=0.3)
+
+
+def later(store: Store) -> None:
+    """Every lease is over."""
+    with store.session(tenant="*") as conn:
+        conn.execute(text("UPDATE email_engine.alerts SET leased_until = NULL"))
 
 
 def test_it_runs_last_and_never_makes_a_failed_run_look_fine() -> None:

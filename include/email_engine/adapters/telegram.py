@@ -3,8 +3,8 @@
 The token is part of every URL. It never leaves this file: httpx's own errors and log lines, which carry the URL, are
 turned into errors and lines without it.
 
-One request waits at most `timeout` seconds, one message at most `deadline` seconds with all its retries. Telegram's
-429 names the seconds to wait (`parameters.retry_after`); the whole bot is blocked meanwhile, so nothing is sent before."""
+One request waits at most `timeout` seconds, one message at most `deadline` seconds for another try. Telegram's 429 names the
+seconds to wait (`parameters.retry_after`); the whole bot is blocked meanwhile, so nothing is sent before."""
 
 import asyncio
 import logging
@@ -23,6 +23,18 @@ from email_engine.errors import AccessDenied, EngineError, InputError, Refused, 
 BASE_URL = "https://api.telegram.org"
 TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]+")
 BACK_OFF = (1.0, 2.0, 4.0, 8.0)
+
+
+class Throttled(Unreachable):
+    """Telegram wants no message of this bot for `retry_after` seconds, which is longer than the deadline."""
+
+    def __init__(self, subject: str, observed: str, allowed: str, next_step: str, retry_after: float) -> None:
+        super().__init__(subject, observed, allowed, next_step)
+        self.retry_after = retry_after
+
+
+class Unanswered(Unreachable):
+    """A message went out and no answer came back: it may have been delivered or not, so it is not tried again here."""
 
 
 class _NoToken(logging.Filter):
@@ -49,8 +61,8 @@ class TelegramEndpoint:
     chat_id: str
     base_url: str = BASE_URL
     thread_id: int | None = None
-    timeout: float = 10.0
-    deadline: float = 90.0
+    timeout: float = 20.0
+    deadline: float = 20.0
 
     def __post_init__(self) -> None:
         if not TOKEN.fullmatch(self.token):
@@ -73,11 +85,19 @@ class _Call:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """`status` 0: nothing came back, `text` says why."""
+    """`status` 0: nothing came back, `text` says why; `left`: the request may have arrived."""
 
     status: int
     body: dict[str, Any]
     text: str = ""
+    left: bool = False
+
+    @property
+    def retry_after(self) -> float | None:
+        if self.status != 429:
+            return None
+        asked = (self.body.get("parameters") or {}).get("retry_after")
+        return float(asked) if isinstance(asked, int | float) and 0 <= asked < 1e6 else None
 
 
 _Conversation = Generator[_Call | float, _Answer | None, dict[str, Any]]
@@ -86,7 +106,7 @@ _Conversation = Generator[_Call | float, _Answer | None, dict[str, Any]]
 class Telegram:
     """Sends messages to one chat, from ordinary code (`send`) and from an event loop (`asend`).
 
-    Raises Unreachable (network, 5xx, waits beyond the deadline), AccessDenied (401, 403, 404: bad token or a bot
+    Raises Unreachable (network, 5xx), Throttled (429 beyond the deadline), Unanswered (sent, no answer), AccessDenied (401, 403, 404: bad token or a bot
     that may not write there) and Refused (400)."""
 
     def __init__(self, endpoint: TelegramEndpoint) -> None:
@@ -173,6 +193,10 @@ class Telegram:
                 result = answer.body.get("result")
                 return result if isinstance(result, dict) else {}
             failure = self._failure(answer)
+            if answer.left and method == "sendMessage":
+                raise Unanswered(
+                    failure.subject, failure.observed, failure.allowed, "it may have arrived; see the chat"
+                )
             wait = _wait(answer, attempt)
             if wait is None or wait > left or attempt == len(BACK_OFF):
                 raise failure
@@ -201,9 +225,10 @@ class Telegram:
                 "check chat_id and thread_id of the telegram_alerts connection",
             )  # fmt: skip
         if answer.status == 429:
-            return Unreachable(
+            return Throttled(
                 where, f"429 {seen}", f"an answer within {self.endpoint.deadline:.0f} s",
-                "alerts stay pending and go out with the next run; send less or wait",
+                "alerts stay pending and go out when Telegram allows it again",
+                answer.retry_after or BACK_OFF[-1],
             )  # fmt: skip
         return Unreachable(
             where, f"{answer.status or 'no answer'} {seen}", "200 from the Bot API",
@@ -221,15 +246,23 @@ def _read(response: httpx.Response) -> _Answer:
     return _Answer(response.status_code, body, str(body.get("description") or response.reason_phrase))
 
 
+NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
+
+
 def _silence(error: Exception) -> _Answer:
-    return _Answer(0, {}, f"{type(error).__name__}: {error}")
+    return _Answer(0, {}, f"{type(error).__name__}: {error}", left=not isinstance(error, NOT_SENT))
 
 
 def _wait(answer: _Answer, attempt: int) -> float | None:
     """Seconds before the next attempt; None if another attempt is pointless."""
-    if answer.status == 429:
-        asked = (answer.body.get("parameters") or {}).get("retry_after")
-        return float(asked) if asked is not None else BACK_OFF[min(attempt, len(BACK_OFF) - 1)]
-    if answer.status == 0 or answer.status >= 500:
+    if answer.retry_after is not None:
+        return answer.retry_after
+    if answer.status in (0, 429) or answer.status >= 500:
         return BACK_OFF[min(attempt, len(BACK_OFF) - 1)]
     return None

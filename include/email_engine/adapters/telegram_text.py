@@ -14,7 +14,11 @@ LIMIT = 4096
 ENTITIES = 100
 LONGEST_LINE = 2500
 """A cut line stays well below the limit, so that it fits under any header."""
-LONGEST_NAME = 200
+LONGEST_TITLE = 200
+LONGEST_SHOWN = 400
+LONGEST_ALERT = 1500
+MOST_LINES = 26
+"""Of one alert in a message: nobody reads more in a chat, and one giant alert must hold up no other."""
 SIGNS = {"critical": "🔴", "warning": "🟠", "info": "🔵"}
 
 
@@ -61,22 +65,37 @@ def escaped_lines(text: str, limit: int = LONGEST_LINE) -> tuple[str, ...]:
 
 def render_alert(
     key: int,
-    event: str,
-    object: str,
     severity: str,
     text: str,
     tenant: str | None,
     cleared_at: datetime | None,
     url: str | None = None,
 ) -> Block:
-    """An alert as a bold title line and its text; `url`: of the run that raised it."""
-    event, object = event[:LONGEST_NAME], object[:LONGEST_NAME]
-    owner = f" ({escape(tenant)})" if tenant else ""
+    """An alert as a bold title, which is the first line of its text, and the rest of it, cut to what people read in a chat.
+
+    `url`: where the rest of it is, or more about it."""
+    first, *rest = text.strip().splitlines() or ["(no text)"]
+    owner = f" ({escape(tenant)})" if tenant and tenant not in first else ""
     over = f" - over since {cleared_at:%Y-%m-%d %H:%M} UTC" if cleared_at else ""
-    title = f"{SIGNS.get(severity, SIGNS['info'])} <b>{escape(event)}</b> {escape(object)}{owner}{over}" + (
-        f" - {link(url, 'run')}" if url else ""
-    )
-    return Block(key, (title, *escaped_lines(text)))
+    title = f"{SIGNS.get(severity, SIGNS['info'])} <b>{escape(_cut(first, LONGEST_TITLE))}</b>{owner}{over}"
+    lines, size, whole = [title], units(title), len(first) <= LONGEST_TITLE
+    for line in rest:
+        shown = escape(_cut(line, LONGEST_SHOWN))
+        if size + units(shown) > LONGEST_ALERT or len(lines) > MOST_LINES:
+            whole = False
+            break
+        whole = whole and len(line) <= LONGEST_SHOWN
+        lines.append(shown)
+        size += units(shown) + 1
+    if not whole:
+        lines.append(f"... cut; {len(text):,} characters in all")
+    if url:
+        lines.append(link(url, "more"))
+    return Block(key, tuple(lines))
+
+
+def _cut(line: str, limit: int) -> str:
+    return line if len(line) <= limit else f"{line[: limit - 3]}..."
 
 
 def link(url: str, label: str) -> str:
@@ -84,23 +103,31 @@ def link(url: str, label: str) -> str:
 
 
 def pack(header: Sequence[str], blocks: Iterable[Block], limit: int = LIMIT) -> tuple[Message, ...]:
-    """As few messages as the limits of length and of 100 entities allow; each begins with the header lines."""
+    """As few messages as the limits of length and of 100 entities allow; each begins with the header lines.
+
+    A block that fits a message is never torn: it begins the next one."""
     messages: list[Message] = []
     lines, keys = list(header), list[int]()
 
-    def full(line: str) -> bool:
-        text = "\n".join([*lines, line])
-        return len(lines) > len(header) and (units(text) > limit or text.count("</") > ENTITIES)
+    def fits(more: Sequence[str]) -> bool:
+        text = "\n".join([*lines, *more])
+        return units(text) <= limit and text.count("</") <= ENTITIES
+
+    def turn_page() -> None:
+        nonlocal lines, keys
+        messages.append(Message("\n".join(lines), tuple(keys)))
+        lines, keys = list(header), []
 
     for block in blocks:
+        if len(lines) > len(header) and not fits(block.lines):
+            turn_page()
         for line in block.lines:
-            if full(line):
-                messages.append(Message("\n".join(lines), tuple(keys)))
-                lines, keys = list(header), []
+            if len(lines) > len(header) and not fits([line]):
+                turn_page()
             lines.append(line)
         keys.append(block.key)
     if keys or not messages:
-        messages.append(Message("\n".join(lines), tuple(keys)))
+        turn_page()
     return tuple(messages)
 
 

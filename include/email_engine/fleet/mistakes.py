@@ -53,6 +53,8 @@ class FileInvalid(InputError):
 class FleetInvalid(FileInvalid):
     """The fleet file has mistakes; nothing of it was used."""
 
+    cause = "fleet file"
+
 
 class Mistakes:
     """Collects mistakes while a file is read."""

@@ -1,16 +1,30 @@
-"""Table `alerts`: what people are told, once for each (event, object, state) as long as it stands.
+"""Table `alerts`: what people are told, once for each (event, object, state) as long as it stands; an outbox.
 
-An alert is pending until it is sent, also when it was cleared meanwhile: after an outage of the messenger nothing is
-lost. Run it under tenant `*`: alerts of the platform carry no tenant and are invisible to a tenant's session."""
+The first line of a text is its title: what happened, in words. An alert is pending until it is sent, also when it was cleared
+meanwhile: after an outage of the messenger nothing is lost. A sender leases alerts in one short transaction, sends outside of any,
+and marks them in another, so that a slow messenger holds no row. Run it under tenant `*`: alerts of the platform carry no
+tenant and are invisible to a tenant's session."""
 
-from collections.abc import Collection
+import logging
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, case, func, select, update
+from sqlalchemy import Connection, case, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import OperationalError
 
+from email_engine.errors import EngineError
+from email_engine.store.engine import ALL_TENANTS, Store
 from email_engine.store.schema import alerts
+
+QUIET_FOR = timedelta(hours=6)
+"""So long a quiet alert waits for another message to leave with."""
+LOCK_SECONDS = 2
+TRIES = 3
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +42,47 @@ class Alert:
     run_id: str | None
     raised_at: datetime
     cleared_at: datetime | None = None
+    task_id: str | None = None
+    map_index: int | None = None
+    sends: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """An alert that is not raised yet; as the arguments of `raise_alert`."""
+
+    event: str
+    object: str
+    state: str
+    severity: str
+    text: str
+    tenant: str | None = None
+    dag_id: str | None = None
+    run_id: str | None = None
+    quiet: bool | None = None
+
+
+def announce(store: Store, news: Iterable[News]) -> None:
+    """Raises alerts in a transaction of their own, after what they tell of is committed: telling never stands before
+    stopping. Waits at most two seconds for a row that somebody holds, three times; what could not be noted is logged."""
+    told = list(news)
+    for left in reversed(range(TRIES if told else 0)):
+        try:
+            with store.session(tenant=ALL_TENANTS) as conn:
+                set_lock_timeout(conn)
+                for each in told:
+                    raise_alert(conn, **{name: getattr(each, name) for name in News.__dataclass_fields__})
+            return
+        except (OperationalError, EngineError) as error:
+            seen = error.observed if isinstance(error, EngineError) else type(error.orig).__name__
+            log.warning("%d alerts could not be noted (%s); %d tries left", len(told), seen, left)
+    for each in told:
+        log.error("not told: %s", each.text[:2000])
+
+
+def set_lock_timeout(conn: Connection) -> None:
+    """Of this transaction: whoever tells waits two seconds for a row that somebody holds, no longer."""
+    conn.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
 
 
 def raise_alert(
@@ -40,10 +95,13 @@ def raise_alert(
     tenant: str | None = None,
     dag_id: str | None = None,
     run_id: str | None = None,
+    quiet: bool | None = None,
+    task_id: str | None = None,
+    map_index: int | None = None,
 ) -> int | None:
     """Opens an alert and returns its id; None when the same (event, object, state) is open already.
 
-    Another state of the same event and object is closed: a thing is in one state at a time, and going back to an
+    `quiet`: it makes no message of its own but leaves with the next one; unless said, what is only info does. Another state of the same event and object is closed: a thing is in one state at a time, and going back to an
     earlier one is news again."""
     conn.execute(
         update(alerts)
@@ -51,7 +109,18 @@ def raise_alert(
         .where(alerts.c.cleared_at.is_(None))
         .values(cleared_at=func.now())
     )
-    row = {"event": event, "object": object, "state": state, "severity": severity, "text": text}
+    row: dict[str, Any] = {
+        "event": event,
+        "object": object,
+        "state": state,
+        "severity": severity,
+        "text": text,
+    }
+    row |= {
+        "quiet": severity == "info" if quiet is None else quiet,
+        "task_id": task_id,
+        "map_index": map_index,
+    }
     return conn.execute(
         insert(alerts)
         .values(**row, tenant=tenant, dag_id=dag_id, run_id=run_id)
@@ -72,21 +141,35 @@ def clear(conn: Connection, event: str, object: str) -> int:
     return done.rowcount
 
 
-def pending(conn: Connection, *, limit: int = 500) -> tuple[Alert, ...]:
-    """Unsent alerts, gravest and oldest first.
-
-    The rows stay locked until the transaction ends and rows that another sender holds are left out, so that two DAG
-    runs never send the same alert."""
-    gravity = case({"critical": 0, "warning": 1}, value=alerts.c.severity, else_=2)
+def lease(
+    conn: Connection, now: datetime, until: datetime, *, also_quiet: bool = False, limit: int = 500
+) -> tuple[Alert, ...]:
+    """Unsent alerts, gravest and oldest first, which are this sender's alone until `until`; nothing while all of them are
+    quiet and young, unless `also_quiet`."""
     columns = [alerts.c[name] for name in Alert.__dataclass_fields__]
-    rows = conn.execute(
-        select(*columns)
-        .where(alerts.c.sent_at.is_(None))
-        .order_by(gravity, alerts.c.raised_at, alerts.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
+    free = or_(alerts.c.leased_until.is_(None), alerts.c.leased_until <= now)
+    waiting = select(alerts.c.id).where(alerts.c.sent_at.is_(None), free)
+    loud = or_(alerts.c.quiet.is_(False), alerts.c.raised_at <= now - QUIET_FOR)
+    if not also_quiet and conn.execute(waiting.where(loud).limit(1)).first() is None:
+        return ()
+    chosen = waiting.order_by(_gravity(), alerts.c.raised_at, alerts.c.id).limit(limit)
+    mine = chosen.with_for_update(skip_locked=True).cte("mine")
+    leased = update(alerts).where(alerts.c.id == mine.c.id).values(leased_until=until).returning(*columns)
+    rank = {"critical": 0, "warning": 1}
+    found = [Alert(**row) for row in conn.execute(leased).mappings()]
+    return tuple(sorted(found, key=lambda a: (rank.get(a.severity, 2), a.raised_at, a.id)))
+
+
+def pending(conn: Connection, *, limit: int = 500) -> tuple[Alert, ...]:
+    """Unsent alerts, gravest and oldest first, whoever has them."""
+    columns = [alerts.c[name] for name in Alert.__dataclass_fields__]
+    order = (_gravity(), alerts.c.raised_at, alerts.c.id)
+    rows = conn.execute(select(*columns).where(alerts.c.sent_at.is_(None)).order_by(*order).limit(limit))
     return tuple(Alert(**row) for row in rows.mappings())
+
+
+def _gravity() -> Any:
+    return case({"critical": 0, "warning": 1}, value=alerts.c.severity, else_=2)
 
 
 def standing(conn: Connection, *events: str) -> tuple[Alert, ...]:
@@ -100,11 +183,34 @@ def standing(conn: Connection, *events: str) -> tuple[Alert, ...]:
     return tuple(Alert(**row) for row in rows.mappings())
 
 
+def trying(conn: Connection, ids: Collection[int]) -> None:
+    """Counted before a message leaves: a sender that is killed on the way may have delivered it."""
+    conn.execute(update(alerts).where(alerts.c.id.in_(ids)).values(sends=alerts.c.sends + 1))
+
+
 def mark_sent(conn: Connection, ids: Collection[int], at: datetime) -> None:
     """`at`: when the messenger took them (aware)."""
-    conn.execute(update(alerts).where(alerts.c.id.in_(ids)).values(sent_at=at, failure=None))
+    values = {"sent_at": at, "failure": None, "leased_until": None}
+    conn.execute(update(alerts).where(alerts.c.id.in_(ids)).values(**values))
 
 
-def mark_failed(conn: Connection, ids: Collection[int], failure: str) -> None:
-    """Notes why sending failed; the alerts stay pending."""
-    conn.execute(update(alerts).where(alerts.c.id.in_(ids)).values(failure=failure))
+def give_back(
+    conn: Connection,
+    ids: Collection[int],
+    failure: str,
+    until: datetime | None = None,
+    *,
+    not_sent: Collection[int] = (),
+) -> None:
+    """Notes why sending failed; the alerts stay pending and are not tried before `until`. `not_sent`: those of them that
+    surely did not reach anybody though they were counted as tried."""
+    conn.execute(update(alerts).where(alerts.c.id.in_(ids)).values(failure=failure[:500], leased_until=until))
+    counted = alerts.c.id.in_(not_sent) & (alerts.c.sends > 0)
+    conn.execute(update(alerts).where(counted).values(sends=alerts.c.sends - 1))
+
+
+def was_sent(conn: Connection, event: str, object: str, state: str) -> bool:
+    """Did people hear of it, or may they have?"""
+    mine = (alerts.c.event == event, alerts.c.object == object, alerts.c.state == state)
+    told = or_(alerts.c.sent_at.is_not(None), alerts.c.sends > 0)
+    return conn.execute(select(alerts.c.id).where(*mine, told).limit(1)).first() is not None

@@ -111,14 +111,36 @@ def others_of_day(
     return tuple((row.pipeline, row.action, row.reason, row.as_of) for row in conn.execute(query))
 
 
-def spoken_after(conn: Connection, pipeline: str, as_of: datetime) -> frozenset[str]:
-    """Subjects about which the pipeline decided for a later time than `as_of`: a run of that time is outdated."""
-    rows = decisions.c
-    query = select(rows.subject).where(rows.pipeline == pipeline, rows.as_of > as_of).distinct()
+def overtaken(conn: Connection, pipeline: str, run_key: str) -> frozenset[str]:
+    """Subjects about which this run decided already and another run of the pipeline since: a clear of it is outdated there.
+
+    By order of recording, never by times: a clock may have been ahead, and a run that decided nothing yet is always new."""
+    rows, later = decisions.c, decisions.alias("later")
+    since = select(later.c.id).where(
+        later.c.pipeline == pipeline,
+        later.c.subject == rows.subject,
+        later.c.run_key != run_key,
+        later.c.id > rows.id,
+    )
+    query = select(rows.subject).where(rows.pipeline == pipeline, rows.run_key == run_key, since.exists())
     return frozenset(conn.execute(query).scalars())
 
 
+AHEAD = timedelta(minutes=5)
+"""A time so much later than the database's clock was written by a clock that was wrong."""
+
+
 def newest(conn: Connection) -> datetime | None:
-    """The latest time for which anything was decided: it cannot be earlier now, whatever a run that is cleared says."""
-    found: datetime | None = conn.execute(select(func.max(decisions.c.as_of))).scalar_one()
+    """The latest time for which anything was decided: it cannot be earlier now, whatever a run that is cleared says.
+
+    Times in the future are not believed: they come from a clock that was ahead."""
+    believed = decisions.c.as_of <= func.now() + AHEAD
+    found: datetime | None = conn.execute(select(func.max(decisions.c.as_of)).where(believed)).scalar_one()
     return found
+
+
+def in_future(conn: Connection) -> tuple[int, datetime | None]:
+    """How many decisions were made for a time that has not come yet, and the latest of these times."""
+    ahead = decisions.c.as_of > func.now() + AHEAD
+    row = conn.execute(select(func.count(), func.max(decisions.c.as_of)).where(ahead)).one()
+    return int(row[0]), row[1]

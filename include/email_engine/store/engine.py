@@ -10,6 +10,8 @@ from email_engine.errors import AccessDenied, EngineError, InputError, Unreachab
 
 ALL_TENANTS = "*"
 CONNECT_TIMEOUT_SECONDS = 10
+DATABASE = "database"
+"""The cause of every error that says that the engine's database is away."""
 
 
 def database_name(url: str | URL) -> str:
@@ -21,6 +23,12 @@ def database_name(url: str | URL) -> str:
 
 def unavailable(url: str | URL, error: DBAPIError) -> EngineError:
     """What a failed connection means for a person."""
+    meant = _meaning(url, error)
+    meant.cause = DATABASE
+    return meant
+
+
+def _meaning(url: str | URL, error: DBAPIError) -> EngineError:
     observed = " ".join(str(error.orig).split())
     if getattr(error.orig, "sqlstate", None) in {"28P01", "28000"} or "authentication failed" in observed:
         return AccessDenied(

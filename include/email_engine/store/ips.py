@@ -143,8 +143,10 @@ def load_ips(
 
 def lock_ips(conn: Connection, tenant: str) -> None:
     """Waits for, then holds, the tenant's IPs until the transaction ends: two pipelines never decide on the same IP
-    at once."""
-    conn.execute(select(ips.c.id).where(ips.c.tenant == tenant).order_by(ips.c.id).with_for_update()).all()
+    at once. A stop does not wait for it: brakes and decisions may still point at the rows (`FOR NO KEY UPDATE`)."""
+    conn.execute(
+        select(ips.c.id).where(ips.c.tenant == tenant).order_by(ips.c.id).with_for_update(key_share=True)
+    ).all()
 
 
 def transition(
@@ -164,7 +166,9 @@ def transition(
 
     An event that leaves it in its state is written down too, and the state goes on since when it stood. Raises `InputError` if the lifecycle does not know the event in the IP's present state, or leads elsewhere."""
     found = conn.execute(
-        select(ips.c.tenant, ips.c.address, ips.c.status).where(ips.c.id == ip_id).with_for_update()
+        select(ips.c.tenant, ips.c.address, ips.c.status)
+        .where(ips.c.id == ip_id)
+        .with_for_update(key_share=True)
     ).one_or_none()
     if found is None:
         raise InputError(
@@ -226,7 +230,7 @@ def update_plan(conn: Connection, ip_id: int, **columns: Any) -> None:
 def mark_swept(conn: Connection, ip_ids: Iterable[int], at: datetime) -> None:
     """Block lists answered about these IPs at `at`; an older sweep moves nothing back."""
     mine = ips.c.id.in_(sorted(ip_ids))
-    conn.execute(select(ips.c.id).where(mine).order_by(ips.c.id).with_for_update()).all()
+    conn.execute(select(ips.c.id).where(mine).order_by(ips.c.id).with_for_update(key_share=True)).all()
     older = ips.c.lists_checked_at.is_(None) | (ips.c.lists_checked_at < at)
     conn.execute(update(ips).where(mine, older).values(lists_checked_at=at))
 

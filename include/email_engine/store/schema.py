@@ -1,7 +1,14 @@
 """The engine's tables (PostgreSQL schema `email_engine`); migrations make exactly this."""
 
 from email_engine.store.tables.base import SCHEMA, metadata
-from email_engine.store.tables.changes import alerts, approvals, brakes, deployments, quota_syncs
+from email_engine.store.tables.changes import (
+    alerts,
+    approvals,
+    brakes,
+    deployments,
+    incidents,
+    quota_syncs,
+)
 from email_engine.store.tables.health import mta_health, mta_queues
 from email_engine.store.tables.inventory import domains, ips, mailwizz_instances, mta_hosts, streams, tenants
 from email_engine.store.tables.judgement import (
@@ -42,6 +49,7 @@ __all__ = [
     "dns_checks",
     "domains",
     "fleet_versions",
+    "incidents",
     "ip_state_history",
     "ips",
     "mailwizz_instances",

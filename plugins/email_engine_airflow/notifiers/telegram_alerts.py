@@ -1,47 +1,88 @@
-"""A failed DAG run reaches people: `on_failure_callback=TelegramAlertsNotifier()` at DAG level.
+"""The net under the pipelines: a DAG run that failed without a word reaches people all the same.
 
-Airflow runs DAG callbacks in the dag-processor, where only `dag`, `run_id`, `reason` and at most one task are sure to be
-known, and where an error would be seen by nobody. So everything is optional here, and a failure to notify becomes one
-log line. A killed task calls no task callback, but the DAG's is called: use it there."""
+`on_failure_callback=TelegramAlertsNotifier()` at DAG level. Airflow runs DAG callbacks in the dag-processor, where only `dag`,
+`run_id`, `reason` and at most one task are sure to be known, and where an error would be seen by nobody. So everything is optional
+here, and a failure to notify becomes one log line. A killed task writes no incident and calls no task callback, but the DAG's is
+called: then this writes the incident and sends it. Where a task told its cause itself, nothing is said twice."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseNotifier
 
+if TYPE_CHECKING:
+    from email_engine.adapters.telegram import Telegram
+    from email_engine.store.incidents import Trouble
+
 DEFAULT = "telegram_alerts_default"
+ENGINE = "email_engine_db"
+WHY = {
+    "timed_out": "it took longer than its time limit (`dagrun_timeout`); tasks that never began wait for their pool or a worker",
+    "task_failure": "a task ended without saying why: it was killed, ran out of time or of memory",
+}
 
 
 class TelegramAlertsNotifier(BaseNotifier):
-    """Sends one message that names DAG, run, failed task, reason, and links to the log.
+    """Notes an incident for a failed run of which no task told anything, and sends what is pending.
 
-    `text`: what to say instead of "DAG run failed". It is no template: rendering could fail in a callback."""
+    `text`: what to say instead of "did not finish". It is no template: rendering could fail in a callback."""
 
-    def __init__(self, telegram_alerts_conn_id: str = DEFAULT, text: str = "", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        telegram_alerts_conn_id: str = DEFAULT,
+        text: str = "",
+        engine_conn_id: str = ENGINE,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.telegram_alerts_conn_id = telegram_alerts_conn_id
         self.text = text
+        self.engine_conn_id = engine_conn_id
 
     def notify(self, context: Any) -> None:
         """For callbacks in the dag-processor and in tasks; never raises."""
         try:
-            from email_engine_airflow.hooks.telegram_alerts import TelegramAlertsHook
-
-            client = TelegramAlertsHook(self.telegram_alerts_conn_id).get_conn()
-            for message in failure_messages(context, self.text):
-                client.send(message)
+            self._notify(context)
         except Exception as error:  # noqa: BLE001 - a callback must not hide the failure that it tells of
             self._tell(error)
 
     async def async_notify(self, context: Any) -> None:
         """For deadlines and human-in-the-loop notifiers in the triggerer; never raises."""
-        try:
-            from email_engine_airflow.hooks.telegram_alerts import TelegramAlertsHook
+        import asyncio
 
-            client = await TelegramAlertsHook(self.telegram_alerts_conn_id).aget_conn()
-            for message in failure_messages(context, self.text):
-                await client.asend(message)
-        except Exception as error:  # noqa: BLE001 - as above
-            self._tell(error)
+        await asyncio.to_thread(self.notify, context)
+
+    def _notify(self, context: Any) -> None:
+        from datetime import UTC, datetime
+
+        from email_engine.errors import EngineError
+        from email_engine.store import incidents
+        from email_engine.store.engine import DATABASE
+        from email_engine_airflow.hooks.engine_db import EngineDbHook
+        from email_engine_airflow.incident import base_url, database_away
+        from email_engine_airflow.outbox import deliver
+
+        trouble = unexplained(context, self.text)
+        try:
+            store = EngineDbHook(self.engine_conn_id).get_conn()
+            try:
+                with store.session(tenant="*") as conn:
+                    if not incidents.met_by(conn, str(trouble.dag_id), str(trouble.run_id)):
+                        incidents.note(conn, trouble, datetime.now(UTC))
+                done = deliver(store, self._telegram, base_url())
+            finally:
+                store.dispose()
+        except EngineError as error:
+            if error.cause == DATABASE:
+                database_away(error, link_of(context), self._telegram, self.log)
+                return
+            raise
+        if done.failure is not None:
+            raise done.failure
+
+    def _telegram(self) -> "Telegram":
+        from email_engine_airflow.hooks.telegram_alerts import TelegramAlertsHook
+
+        return TelegramAlertsHook(self.telegram_alerts_conn_id).get_conn()
 
     def _tell(self, error: Exception) -> None:
         from email_engine.errors import EngineError
@@ -51,24 +92,29 @@ class TelegramAlertsNotifier(BaseNotifier):
         self.log.error("no Telegram message through connection %s: %s", self.telegram_alerts_conn_id, what)
 
 
-def failure_messages(context: Any, text: str = "") -> tuple[str, ...]:
-    """The messages about one failed run or task; HTML."""
-    from email_engine.adapters.telegram_text import Block, escape, escaped_lines, pack
+def unexplained(context: Any, text: str = "") -> "Trouble":
+    """What a callback can say of a run that failed without a word."""
+    from email_engine.store.incidents import Trouble
+    from email_engine_airflow.incident import origin
 
     dag_id, run_id, ti = _names(context)
-    title = text or ("task failed" if context.get("exception") else "DAG run failed")
-    lines = [f"<b>Run</b> {escape(run_id)}"]
-    if ti is not None:
-        index = getattr(ti, "map_index", -1)
-        mapped = f" [{index}]" if isinstance(index, int) and index >= 0 else ""
-        lines.append(f"<b>Task</b> {escape(str(ti.task_id))}{mapped}")
-    reason = context.get("exception") or context.get("reason")
-    if reason:
-        lines += [f"<b>Reason</b> {first}" for first in escaped_lines(str(reason))[:1]]
-        lines += escaped_lines(str(reason))[1:20]
-    lines.append(_link(dag_id, run_id, ti))
-    return tuple(
-        m.html for m in pack([f"🔴 <b>{escape(dag_id)}</b> {escape(title)}"], [Block(0, tuple(lines))])
+    task_id = str(ti.task_id) if ti is not None else None
+    index = getattr(ti, "map_index", None)
+    reason = str(context.get("reason") or "")
+    error = context.get("exception")
+    seen = f"{type(error).__name__}" if error else WHY.get(reason, reason or "no reason is known")
+    return Trouble(
+        cause=f"run of {dag_id}",
+        title=f"{dag_id} {text or 'did not finish'}",
+        severity="critical",
+        observed=f"run {run_id}: {seen}"[:1000],
+        allowed="a run that ends well, or a task that says why it cannot",
+        next_step="open the log, then clear the failed task: clearing any task is safe",
+        origin=origin(dag_id, task_id or "*", None),
+        dag_id=dag_id,
+        run_id=run_id,
+        task_id=task_id,
+        map_index=index if isinstance(index, int) else None,
     )
 
 
@@ -86,17 +132,16 @@ def _names(context: Any) -> tuple[str, str, Any]:
     return str(dag_id or "unknown DAG"), str(run_id or "unknown run"), ti
 
 
-def _link(dag_id: str, run_id: str, ti: Any) -> str:
-    from urllib.parse import quote
+def link_of(context: Any) -> str:
+    """The log of the task that the callback names, else the run."""
+    from email_engine_airflow.incident import base_url
+    from email_engine_airflow.outbox import log_url
 
-    from airflow.sdk.configuration import conf
-
-    from email_engine.adapters.telegram_text import link
-
-    base = conf.get("api", "base_url", fallback="") or "http://localhost:8080"
-    url = f"{base.rstrip('/')}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
-    if ti is None:
-        return link(url, "open the run")
-    index = getattr(ti, "map_index", -1)
-    mapped = f"/mapped/{index}" if isinstance(index, int) and index >= 0 else ""
-    return link(f"{url}/tasks/{quote(str(ti.task_id), safe='')}{mapped}", "open the log")
+    dag_id, run_id, ti = _names(context)
+    return log_url(
+        base_url(),
+        dag_id,
+        run_id,
+        str(ti.task_id) if ti is not None else None,
+        getattr(ti, "map_index", None),
+    )

@@ -7,9 +7,15 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowNotFoundException,
+    AirflowSkipException,
+)
 
 if TYPE_CHECKING:
+    from email_engine.errors import EngineError
     from email_engine.store.engine import Store
 
 
@@ -18,7 +24,9 @@ class EngineOperator(BaseOperator):
 
     A person's mistake (a wrong param, fleet file or connection) fails at once, for a second try would find the same. In a
     dry run it is skipped instead, with the refusal as the first line of its log. What may be gone in a minute (a host or a
-    database away) is left to Airflow's retries.
+    database away) is left to Airflow's retries. When no try is left, the cause becomes an incident, told once however many
+    tasks meet it; a task that met one and then goes well ends it. A form's mistake is answered in the run of who sent it and
+    nobody else is told.
 
     Args:
         engine_conn_id: Airflow connection of the engine's database."""
@@ -29,11 +37,21 @@ class EngineOperator(BaseOperator):
 
     def execute(self, context: Any) -> Any:
         with self.answered(context):
-            return self.work(context)
+            done = self.work(context)
+        self.went_well(context)
+        return done
 
     @abstractmethod
     def work(self, context: Any) -> Any:
         """The use case; returns small plain JSON."""
+
+    def about(self) -> tuple[str, str] | None:
+        """What the task works on, as kind and name; None where it is the whole fleet."""
+        for kind, attribute in (("host", "mta_host"), ("MailWizz", "instance"), ("tenant", "tenant")):
+            name = getattr(self, attribute, None)
+            if isinstance(name, str) and name:
+                return kind, name
+        return None
 
     @contextmanager
     def store(self) -> "Iterator[Store]":
@@ -48,7 +66,7 @@ class EngineOperator(BaseOperator):
 
     @contextmanager
     def answered(self, context: Mapping[str, Any]) -> Iterator[None]:
-        """Refuses a run with unknown keys, and decides what becomes of a mistake."""
+        """Refuses a run with unknown keys, and decides what becomes of an error."""
         from email_engine.errors import EngineError, GuardBreach, InputError
 
         dry_run = bool((context.get("params") or {}).get("dry_run", False))
@@ -59,27 +77,114 @@ class EngineOperator(BaseOperator):
             if dry_run:
                 self.log.warning("%s", error)
                 raise AirflowSkipException(f"refused: {error}") from None
+            self._note(error, context, last=True)
             raise AirflowFailException(str(error)) from error
         except AirflowNotFoundException as error:
             missing = missing_connection(str(error))
+            if not dry_run:
+                self._note(missing, context, last=True)
             raise AirflowFailException(str(missing)) from error
         except EngineError as error:
             if dry_run:
                 self.log.warning("%s", error)
+            else:
+                self._note(error, context, last=_no_try_left(context))
+            raise
+        except AirflowException as error:
+            # control flow, or a failure that a subclass found hopeless
+            if (
+                isinstance(error, AirflowFailException)
+                and isinstance(error.__cause__, EngineError)
+                and not dry_run
+            ):
+                self._note(error.__cause__, context, last=True)
+            raise
+        except Exception as error:
+            if not dry_run:
+                self._note(_unexpected(error, self.task_id), context, last=_no_try_left(context))
             raise
 
+    def _note(self, error: "EngineError", context: Mapping[str, Any], *, last: bool) -> None:
+        """One incident a cause; the one that cannot be written down goes to people directly. Never raises."""
+        from datetime import UTC, datetime
 
-def missing_connection(seen: str) -> "Exception":
+        from email_engine.errors import EngineError, InputError
+        from email_engine.store import incidents
+        from email_engine.store.engine import DATABASE
+        from email_engine_airflow.incident import trouble_of
+
+        by_hand = str(getattr(context.get("dag_run"), "run_type", "")) == "manual"
+        if not last or error.told or (by_hand and isinstance(error, InputError) and error.cause is None):
+            return
+        if error.cause == DATABASE:
+            self._database_away(error, context)
+            return
+        try:
+            trouble = trouble_of(error, context, self.about())
+            with self.store() as store, store.session(tenant="*") as conn:
+                incidents.note(conn, trouble, datetime.now(UTC))
+        except EngineError as second:
+            if second.cause == DATABASE:
+                self._database_away(second, context)
+            self.log.warning("no incident could be noted: %s", second)
+        except AirflowException as second:
+            self.log.warning("no incident could be noted: %s", second)
+
+    def _database_away(self, error: "EngineError", context: Mapping[str, Any]) -> None:
+        from email_engine_airflow.hooks.telegram_alerts import TelegramAlertsHook
+        from email_engine_airflow.incident import database_away, task_url
+
+        database_away(error, task_url(context), lambda: TelegramAlertsHook().get_conn(), self.log)
+
+    def went_well(self, context: Mapping[str, Any]) -> None:
+        """Ends what this task met in an earlier run. Never raises: the work is done."""
+        from datetime import UTC, datetime
+
+        from email_engine.errors import EngineError
+        from email_engine.store import incidents
+        from email_engine_airflow.incident import origin
+
+        if (context.get("params") or {}).get("dry_run", False):
+            return
+        about = self.about()
+        mine = origin(
+            getattr(context.get("dag_run"), "dag_id", ""), self.task_id, about[1] if about else None
+        )
+        try:
+            with self.store() as store, store.session(tenant="*") as conn:
+                incidents.proved_over(conn, mine, datetime.now(UTC))
+        except (EngineError, AirflowException) as error:
+            self.log.warning("whether an incident is over could not be noted: %s", error)
+
+
+def _no_try_left(context: Mapping[str, Any]) -> bool:
+    ti = context.get("ti")
+    return int(getattr(ti, "try_number", 1)) > int(getattr(ti, "max_tries", 0) or 0)
+
+
+def _unexpected(error: Exception, task_id: str) -> "EngineError":
+    """An error of the engine's own: its text may carry anything, so only its kind is told."""
+    from email_engine.errors import EngineError
+
+    return EngineError(
+        f"task {task_id}", f"{type(error).__name__}, which the engine did not expect", "no error of its own",
+        "open the log; clearing the task is safe; please report it with the log's last lines",
+    )  # fmt: skip
+
+
+def missing_connection(seen: str) -> "EngineError":
     """What a person reads instead of Airflow's "The conn_id `X` isn't defined"."""
     from email_engine.errors import InputError
 
     name = seen.split("`")[1] if seen.count("`") >= 2 else seen
-    return InputError(
+    error = InputError(
         f"Airflow connection {name}",
         "it does not exist",
         "a connection of this name",
         "make it under Admin > Connections, or correct its name in the fleet file",
     )
+    error.cause = f"connection {name}"
+    return error
 
 
 def refuse_unknown_keys(context: Mapping[str, Any]) -> None:

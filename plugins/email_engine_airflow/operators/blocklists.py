@@ -186,40 +186,44 @@ def _chosen(lists: "Sequence[BlockList]", names: Any) -> "list[BlockList]":
 
 
 def _tell_health(conn: "Connection", healths: "Sequence[Health]", run: Run) -> None:
+    """One alert for all lists that are not believed, news when these are others than before."""
+    from email_engine.amounts import amount
     from email_engine.store import alerts
 
-    ids = {"dag_id": run.dag_id, "run_id": run.run_id}
-    if healths and not any(health.healthy for health in healths):
-        reasons = "; ".join(f"{h.list_name}: {h.reason}" for h in healths)
-        text = f"No block list can be believed, so no IP is judged. Look at the resolver first. {reasons}"
-        alerts.raise_alert(conn, "block_lists", "all", "none healthy", "critical", text[:3000], **ids)
+    sick = sorted((h for h in healths if not h.healthy), key=lambda h: h.list_name)
+    if not sick:
+        alerts.clear(conn, "list_health", "all")
         return
-    alerts.clear(conn, "block_lists", "all")
-    for health in healths:
-        if health.healthy:
-            alerts.clear(conn, "list_health", health.list_name)
-            continue
-        text = f"Block list {health.list_name} is not believed: {health.reason}. Its answers change nothing."
-        alerts.raise_alert(conn, "list_health", health.list_name, "unhealthy", "warning", text, **ids)
+    whole = len(sick) == len(healths)
+    title = (
+        "No block list can be believed, so no IP is judged; look at the resolver first" if whole
+        else f"{amount(len(sick), 'block list')} of {len(healths)} not believed; what they say changes nothing"
+    )  # fmt: skip
+    text = "\n".join([title, *(f"{h.list_name}: {h.reason}" for h in sick)])
+    state = ("none: " if whole else "") + ",".join(h.list_name for h in sick)
+    severity = "critical" if whole else "warning"
+    alerts.raise_alert(
+        conn, "list_health", "all", state[:500], severity, text, dag_id=run.dag_id, run_id=run.run_id
+    )
 
 
 def _tell_sweep(conn: "Connection", result: "SweepResult", run: Run) -> None:
     from email_engine.store import alerts
 
-    ids = {"dag_id": run.dag_id, "run_id": run.run_id}
+    ids: dict[str, Any] = {"dag_id": run.dag_id, "run_id": run.run_id}
     unknown = result.unknown()
     for name, asked in result.asked.items():
         text, state = "", ""
         if name in result.held:
             state = "held"
             text = (
-                f"Block list {name} newly lists {result.held[name]} of {asked} IPs at once. Held: nothing is done. "
-                "If it is true, run rbl_sweep by hand with a larger blast radius."
+                f"Block list {name} newly lists {result.held[name]} of {asked} IPs at once and is held\n"
+                "Nothing is done. If it is true, run rbl_sweep by hand with a larger blast radius."
             )
         elif name in result.faults:
             state, text = (
                 "refuses",
-                f"Block list {name} stopped answering us during the sweep: {result.faults[name]}",
+                f"Block list {name} stopped answering us during the sweep\nSeen: {result.faults[name]}",
             )
         elif asked and unknown.get(name, 0) >= UNKNOWN_ALERT_RATE * asked:
             state = "unknown"

@@ -3,9 +3,9 @@
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowNotFoundException
 
-from email_engine_airflow.operators.base import EngineOperator
+from email_engine_airflow.operators.base import EngineOperator, missing_connection
 from email_engine_airflow.operators.brake_halves import (
     CALLED_OFF,
     Files,
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from email_engine.errors import NotVerified
     from email_engine.store.brakes import Brake
     from email_engine.store.engine import Store
-
-BRAKE, TAKEN_OFF = "brake", "brake-taken-off"
 
 
 class ApplyBrakes(EngineOperator):
@@ -58,6 +56,7 @@ class ApplyBrakes(EngineOperator):
         self.mta_host = mta_host
         self.fails = fails
         self.engine_conn_id = engine_conn_id
+        self.complete = True
 
     def work(self, context: Any) -> dict[str, Any]:
         from email_engine.store import brakes
@@ -100,8 +99,10 @@ class ApplyBrakes(EngineOperator):
                 before = look(mta, rest)
                 known = push(mta, before, rest)
                 return done | each(rest, "PowerMTA", partial(turn_powermta, mta, before, known, Files()))
-        except (EngineError, AirflowException) as error:
-            return done | all_of(rest, f"PowerMTA{left}: {error}")
+        except EngineError as error:
+            return done | all_of(rest, f"PowerMTA{left}", error)
+        except AirflowNotFoundException as error:
+            return done | all_of(rest, f"PowerMTA{left}", missing_connection(str(error)))
 
     def _mailwizz(self, standing: "tuple[Brake, ...]", store: "Store", run: Run) -> Halves:
         from email_engine.errors import EngineError
@@ -115,8 +116,10 @@ class ApplyBrakes(EngineOperator):
             try:
                 with MailwizzDbHook(mine[0].mailwizz_connection).get_conn() as database:
                     done |= each(mine, where, partial(turn_mailwizz, database, store, run))
-            except (EngineError, AirflowException) as error:
-                done |= all_of(mine, f"{where}: {error}")
+            except EngineError as error:
+                done |= all_of(mine, where, error)
+            except AirflowNotFoundException as error:
+                done |= all_of(mine, where, missing_connection(str(error)))
         return done
 
     def _record(
@@ -125,10 +128,11 @@ class ApplyBrakes(EngineOperator):
         from datetime import UTC, datetime
 
         from email_engine.store import brakes, versions
+        from email_engine_airflow.operators.brake_news import Outcome, tell
 
         now = datetime.now(UTC)
         ids, news = (run.dag_id, run.run_id), 0
-        counts = {"held": 0, "released": 0}
+        outcomes: list[Outcome] = []
         failed: dict[str, list[str]] = {}
         for brake in standing:
             releasing = brake.release_asked_at is not None
@@ -148,22 +152,30 @@ class ApplyBrakes(EngineOperator):
                         news = news or versions.bump(conn, f"brakes released on {self.mta_host}", ids)
                     else:
                         stands, halves = False, (CALLED_OFF, CALLED_OFF)
-                _tell(conn, brake, halves, over, run)
-            if stands:
-                counts["released" if releasing or over else "held"] += 1
+            outcomes.append(Outcome(brake, halves, stands, over))
             for half in halves:
                 if not half.done:
                     failed.setdefault(half.told, []).append(brake.vmta)
+        tell(store, self.mta_host, outcomes, run)
         missing = self._incomplete(failed, len(standing))
+        self.complete = missing is None
         if missing is not None and self.fails:
             raise missing
         if missing is not None:
             self.log.error("%s", missing)
+        done = [outcome for outcome in outcomes if outcome.stands]
+        let_go = sum(1 for outcome in done if outcome.ends)
         return {
             "host": self.mta_host,
-            **counts,
+            "held": len(done) - let_go,
+            "released": let_go,
             "failed": len({v for those in failed.values() for v in those}),
         }
+
+    def went_well(self, context: Any) -> None:
+        """What is not complete is an incident of its own, which this task ends itself."""
+        if self.complete:
+            super().went_well(context)
 
     def _incomplete(self, failed: dict[str, list[str]], standing: int) -> "NotVerified | None":
         """One error for all that failed; what many brakes have in common is said once."""
@@ -173,37 +185,11 @@ class ApplyBrakes(EngineOperator):
             return None
         vmtas = {vmta for those in failed.values() for vmta in those}
         causes = " | ".join(f"{', '.join(those)}: {told}" for told, those in failed.items())
-        return NotVerified(
+        missing = NotVerified(
             f"brake on {self.mta_host}",
             f"{len(vmtas)} of {standing} not complete: {causes}",
             "queue paused, source disabled and delivery server disabled (released: the opposite), all read back",
             "the task tries again by itself; if the host stays away, stop PowerMTA there or block port 25",
         )
-
-
-def _tell(conn: Any, brake: "Brake", halves: tuple[Half, Half], over: bool, run: Run) -> None:
-    """News of the brake when its state changes; and each time that it was found taken off."""
-    from email_engine.store import alerts
-
-    name = f"{brake.vmta} ({brake.address}) on {brake.mta_host}"
-    thing, ids = f"{brake.tenant}/{brake.vmta}", (brake.tenant, run.dag_id, run.run_id)
-    releasing = brake.release_asked_at is not None
-    if over:
-        state, severity = "ended", "info"
-        text = f"{name} is gone: {'; '.join(half.told for half in halves)}. Its brake ended"
-    elif all(half.done for half in halves):
-        state, severity = ("released", "info") if releasing else ("holds", "warning")
-        why = f"it stood still for: {brake.reason}" if releasing else brake.reason
-        text = f"{name} {'runs again; ' if releasing else 'stands still: '}{why}"
-        text += f". {halves[0].told}" if brake.removed and not releasing else ""
-    else:
-        state, severity = f"incomplete {halves[0].done:d}{halves[1].done:d}", "critical"
-        text = (
-            f"{name} is not completely {'released' if releasing else 'held'}; it is tried again. "
-            f"{'; '.join(half.told for half in halves)}"
-        )
-    alerts.raise_alert(conn, BRAKE, thing, state, severity, text, *ids)
-    loose = [half.told for half in halves if half.taken_off]
-    if loose:
-        text = f"{name}: a person or a restart had taken the brake off; it is on again. {'; '.join(loose)}"
-        alerts.raise_alert(conn, TAKEN_OFF, thing, run.run_id, "warning", text, *ids)
+        missing.told = True
+        return missing

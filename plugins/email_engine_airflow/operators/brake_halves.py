@@ -12,6 +12,7 @@ from email_engine_airflow.run import Run
 if TYPE_CHECKING:
     from email_engine.adapters.mailwizz_db import MailwizzDb
     from email_engine.adapters.powermta import Hold, PowerMta
+    from email_engine.errors import EngineError
     from email_engine.store.brakes import Brake
     from email_engine.store.engine import Store
 
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 class Half(NamedTuple):
     """One side of one brake: does it stand as wanted, what reading back showed, was it found taken off?
 
-    `gone`: of an IP that left the fleet: nothing is there any more that could send."""
+    `gone`: of an IP that left the fleet: nothing is there any more that could send. `error`: why it is not done."""
 
     done: bool
     told: str
     taken_off: bool = False
     gone: bool = False
+    error: "EngineError | None" = None
 
 
 CALLED_OFF = Half(False, "it was braked again while it was let go")
@@ -32,8 +34,8 @@ Halves = dict[int, Half]
 """By brake id."""
 
 
-def all_of(standing: "Iterable[Brake]", told: str) -> Halves:
-    return {brake.brake_id: Half(False, told) for brake in standing}
+def all_of(standing: "Iterable[Brake]", where: str, error: "EngineError") -> Halves:
+    return {brake.brake_id: Half(False, f"{where}: {error}", error=error) for brake in standing}
 
 
 def each(standing: "Iterable[Brake]", where: str, turn: "Callable[[Brake], Half]") -> Halves:
@@ -41,14 +43,14 @@ def each(standing: "Iterable[Brake]", where: str, turn: "Callable[[Brake], Half]
     from email_engine.errors import EngineError, Unreachable
 
     done: Halves = {}
-    gone: str | None = None
+    away: Half | None = None
     for brake in standing:
         try:
-            done[brake.brake_id] = turn(brake) if gone is None else Half(False, gone)
+            done[brake.brake_id] = turn(brake) if away is None else away
         except EngineError as error:
-            done[brake.brake_id] = Half(False, f"{where}: {error}")
+            done[brake.brake_id] = failed = Half(False, f"{where}: {error}", error=error)
             if isinstance(error, Unreachable):
-                gone = f"{where}: {error}"
+                away = failed
     return done
 
 

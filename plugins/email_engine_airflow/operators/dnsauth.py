@@ -159,9 +159,10 @@ def _public_key(path: str) -> str | None:
 
 
 def _tell(conn: "Connection", tenant: str, change: _Change, run: Run) -> None:
+    from email_engine.amounts import amount
     from email_engine.store import alerts
 
-    ids = {"tenant": tenant, "dag_id": run.dag_id, "run_id": run.run_id}
+    ids: dict[str, Any] = {"tenant": tenant, "dag_id": run.dag_id, "run_id": run.run_id}
     if change.new or change.mended:
         lines = [f"{f.check_id} {f.subject}: {f.observed}. Next: {f.remedy}" for f in change.new.values()]
         lines = lines[:SHOWN] + ([f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else [])
@@ -171,12 +172,13 @@ def _tell(conn: "Connection", tenant: str, change: _Change, run: Run) -> None:
             lines.append(f"{change.still} more were broken before.")
         state = f"checked {run.as_of.isoformat()}"
         severity = "warning" if change.new else "info"
-        alerts.raise_alert(conn, "dns", tenant, state, severity, "DNS: " + "\n".join(lines)[:3000], **ids)
+        title = f"{tenant}: {amount(len(change.new), 'DNS check')} newly broken, {len(change.mended)} mended"
+        alerts.raise_alert(conn, "dns", tenant, state, severity, "\n".join([title, *lines]), **ids)
     if not change.broken and not change.unsettled:
         alerts.clear(conn, "dns", tenant)
     if change.ips and change.unknown_ips >= UNKNOWN_ALERT_RATE * change.ips:
         text = (
-            f"DNS of {change.unknown_ips} of {change.ips} IPs could not be checked: no answers. Their warm-up holds. "
+            f"{tenant}: DNS of {change.unknown_ips} of {change.ips} IPs could not be checked\nNo answers; their warm-up holds. "
             "Look at the resolver (connection dns_resolver_default) and the zones' servers."
         )
         alerts.raise_alert(conn, "dns_unknown", tenant, "unknown", "warning", text, **ids)

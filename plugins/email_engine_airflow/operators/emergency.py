@@ -1,5 +1,7 @@
 """The brake in a person's hand: engaged or released for an IP, a stream, a tenant, or all."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from email_engine.amounts import amount
@@ -10,67 +12,65 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from email_engine.fleet.model import IpRecord
+    from email_engine.store.alerts import News
     from email_engine.store.brakes import Brake
+    from email_engine.store.engine import Store
 
 PIPELINE = "emergency_stop"
 OWNER = "warmup_advance"
 """Who lets an IP go when its time is over."""
+LONGEST_REASON = 500
 
 
 class PullTheBrake(EngineOperator):
     """Writes what the form asks, in one transaction: a decision and a brake (or its release) for every IP meant, and a
     new fleet version. A brake of this pipeline is released by this pipeline alone; a release lets no IP go that is parked
     or paused: its brake is handed back to the pipelines. An IP that left the fleet file can be let go by its address: its
-    queue drains, its MailWizz server stays off. A run that is cleared after a later one spoke changes nothing.
-    Returns the MTA hosts to act on.
+    queue drains, its MailWizz server stays off. A run that was cleared changes nothing where a later one decided, told by the
+    order in which they were recorded: clocks may have been wrong. Returns the MTA hosts to act on.
 
     Raises:
         InputError: the form names nothing that exists, or a tenant in `observe`; nothing was written."""
 
-    def __init__(self, *, engine_conn_id: str = "email_engine_db", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.engine_conn_id = engine_conn_id
-
     def work(self, context: Any) -> list[str]:
-        from airflow.sdk.exceptions import AirflowFailException
-
-        from email_engine.errors import InputError
         from email_engine.lifecycle.scope import choose, read_scope
+        from email_engine.store.alerts import announce
         from email_engine.store.ips import load_ips
-        from email_engine_airflow.hooks.engine_db import EngineDbHook
 
         run = current_run(context)
-        store = EngineDbHook(self.engine_conn_id).get_conn()
-        try:
+        with self.store() as store:
             with store.session(tenant="*") as conn:
                 leaving = _leaving(conn, run)
                 if leaving:
                     self.log.info("%s left the fleet file; its queue may drain", leaving[0].address)
-                    return [] if run.dry_run else _let_drain(conn, leaving, run)
-                records = load_ips(conn, day=run.as_of.date())
-                chosen = choose(records, read_scope(run.params.get("scope")), run.params.get("name"))
-                self.log.info("%d IPs: %s", len(chosen), ", ".join(str(ip.address) for ip in chosen))
-                if run.dry_run:
-                    return []
-                self._write(conn, chosen, run)
-        except InputError as error:
-            raise AirflowFailException(str(error)) from error
-        finally:
-            store.dispose()
-        return sorted({ip.mta_host for ip in chosen})
+                    news = None if run.dry_run else _let_drain(conn, leaving, run)
+                    hosts = [] if run.dry_run else [brake.mta_host for brake in leaving]
+                else:
+                    records = load_ips(conn, day=run.as_of.date())
+                    chosen = choose(records, read_scope(run.params.get("scope")), run.params.get("name"))
+                    self.log.info("%d IPs: %s", len(chosen), ", ".join(str(ip.address) for ip in chosen))
+                    news = None if run.dry_run else self._write(conn, chosen, run)
+                    hosts = [] if run.dry_run else [ip.mta_host for ip in chosen]
+            if news is not None:
+                announce(store, [_with_waiting(store, news, chosen if not leaving else ())])
+        return sorted(set(hosts))
 
-    def _write(self, conn: "Connection", chosen: "tuple[IpRecord, ...]", run: Run) -> None:
+    def _write(self, conn: "Connection", chosen: "tuple[IpRecord, ...]", run: Run) -> "News | None":
         from email_engine.decision import Decision
-        from email_engine.store import alerts, brakes, decisions, versions
+        from email_engine.store import brakes, decisions, versions
+        from email_engine.store.alerts import News
 
         release = bool(run.params.get("release"))
-        reason = str(run.params["reason"]).strip()
-        outdated = decisions.spoken_after(conn, PIPELINE, run.as_of)
+        reason = _reason(run)
+        outdated = decisions.overtaken(conn, PIPELINE, run.run_id)
         meant = [ip for ip in chosen if str(ip.address) not in outdated]
         if len(meant) < len(chosen):
-            self.log.warning("%d IPs are left alone: a later run spoke about them", len(chosen) - len(meant))
+            self.log.warning(
+                "%s left alone: this run was cleared, and a later one decided about them",
+                amount(len(chosen) - len(meant), "IP"),
+            )
         if not meant:
-            return
+            return None
         kept = 0
         for ip in meant:
             stays = _stays(ip) if release else None
@@ -96,12 +96,28 @@ class PullTheBrake(EngineOperator):
             conn, f"emergency {'release' if release else 'stop'}: {reason}", (run.dag_id, run.run_id)
         )
         verb = "released" if release else "stopped"
-        more = f" ({kept} more stay held: they are parked or paused)" if kept else ""
-        alerts.raise_alert(
-            conn, PIPELINE, f"{run.params['scope']} {run.params.get('name') or ''}".strip(), f"{verb} {run.run_id}",
-            "warning" if release else "critical", f"{run.actor} {verb} {amount(len(meant) - kept, 'IP')}: {reason}{more}",
-            dag_id=run.dag_id, run_id=run.run_id,
+        whom = str(run.params.get("name") or "") or "the whole fleet"
+        lines = [f"{run.actor} {verb} {amount(len(meant) - kept, 'IP')}: {whom}", f"Reason: {reason}"]
+        lines += [f"{kept} more stay held: they are parked or paused."] if kept else []
+        return News(
+            PIPELINE, f"{run.params['scope']} {run.params.get('name') or ''}".strip(), f"{verb} {run.run_id}",
+            "warning" if release else "critical", "\n".join(lines), dag_id=run.dag_id, run_id=run.run_id,
         )  # fmt: skip
+
+
+def _reason(run: Run) -> str:
+    return str(run.params.get("reason") or "").strip()[:LONGEST_REASON] or "no reason given"
+
+
+def _with_waiting(store: "Store", news: "News", stopped: "Sequence[IpRecord]") -> "News":
+    """What waits in their queues belongs to the news, but the brake does not wait for knowing it."""
+    from email_engine.store.stop_evidence import waiting_words
+
+    if not stopped or "stopped" not in news.state:
+        return news
+    with store.session(tenant="*") as conn:
+        waiting = waiting_words(conn, [ip.ip_id for ip in stopped])
+    return replace(news, text=f"{news.text}\n{waiting}") if waiting else news
 
 
 def _stays(ip: "IpRecord") -> str | None:
@@ -126,11 +142,12 @@ def _leaving(conn: "Connection", run: Run) -> "list[Brake]":
     return [b for b in engaged(conn) if b.removed and str(b.address) == wanted]
 
 
-def _let_drain(conn: "Connection", leaving: "list[Brake]", run: Run) -> list[str]:
+def _let_drain(conn: "Connection", leaving: "list[Brake]", run: Run) -> "News":
     from email_engine.decision import Decision
-    from email_engine.store import alerts, brakes, decisions
+    from email_engine.store import brakes, decisions
+    from email_engine.store.alerts import News
 
-    reason = str(run.params["reason"]).strip()
+    reason = _reason(run)
     for brake in leaving:
         decisions.record(
             conn,
@@ -142,9 +159,8 @@ def _let_drain(conn: "Connection", leaving: "list[Brake]", run: Run) -> list[str
             run.dag_id, run.run_id,
         )  # fmt: skip
         brakes.ask_release(conn, brake.ip_id, run.as_of, by_hand=True)
-    alerts.raise_alert(
-        conn, PIPELINE, f"ip {leaving[0].address}", f"released {run.run_id}", "warning",
-        f"{run.actor} lets {leaving[0].address} drain, which left the fleet file: {reason}",
+    return News(
+        PIPELINE, f"ip {leaving[0].address}", f"released {run.run_id}", "warning",
+        f"{run.actor} lets {leaving[0].address} drain, which left the fleet file\nReason: {reason}",
         dag_id=run.dag_id, run_id=run.run_id,
     )  # fmt: skip
-    return sorted({brake.mta_host for brake in leaving})

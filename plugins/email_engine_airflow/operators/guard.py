@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from email_engine.store.alerts import News
     from email_engine.warmup.plan import Outcome
     from email_engine.warmup.policy import Policy
 
@@ -55,6 +56,7 @@ class GuardReputation(EngineOperator):
 
     def work(self, context: Any) -> dict[str, Any]:
         from email_engine.store import decisions
+        from email_engine.store.alerts import announce
         from email_engine.store.ips import lock_ips
         from email_engine.warmup.policy_file import load_policy
         from email_engine_airflow.hooks.engine_db import EngineDbHook
@@ -69,6 +71,10 @@ class GuardReputation(EngineOperator):
                 if run.dry_run:
                     self.log.info("dry run: everything is rolled back")
                     conn.rollback()
+            if outcomes and not run.dry_run:
+                with store.session(tenant="*") as conn:
+                    news = [_news(conn, outcome, run) for outcome in outcomes]
+                announce(store, news)
         finally:
             store.dispose()
         for outcome in outcomes:
@@ -108,8 +114,6 @@ def _guard(
     version = warmup.record(conn, outcomes, writing)
     found = profiles(seen, policy, today)
     reputation.replace_all(conn, tenant, found, cases, run.as_of, (run.dag_id, run.run_id))
-    for outcome in outcomes:
-        _tell(conn, outcome, run)
     return outcomes, len(cases), version
 
 
@@ -127,15 +131,22 @@ def _new(conn: "Connection", outcomes: "Sequence[Outcome]", run: Run) -> "Sequen
     return [one for one in outcomes if (str(one.observation.ip.address), str(one.choice.action)) not in known]
 
 
-def _tell(conn: "Connection", outcome: "Outcome", run: Run) -> None:
+DONE = {"quarantine": "is quarantined", "pause": "is paused"}
+
+
+def _news(conn: "Connection", outcome: "Outcome", run: Run) -> "News":
     """One alert for each IP and day and what was done."""
     from email_engine.fleet.model import Mode
-    from email_engine.store.alerts import raise_alert
+    from email_engine.store.alerts import News
+    from email_engine.store.stop_evidence import waiting_words, worst_words
 
     ip, action = outcome.observation.ip, str(outcome.choice.action)
-    severity = "critical" if action == "quarantine" else "warning"
-    observed = " (observe: nothing was applied)" if ip.mode is Mode.OBSERVE else ""
-    text = f"{ip.address} of {ip.tenant}/{ip.stream}, {action}: {outcome.reason}{observed}"
-    raise_alert(
-        conn, PIPELINE, str(ip.address), f"{action} {run.as_of:%Y-%m-%d}", severity, text, ip.tenant, run.dag_id, run.run_id
+    done = DONE.get(action, "is slowed")
+    observed = " (tenant in observe: nothing was applied)" if ip.mode is Mode.OBSERVE else ""
+    lines = [f"{ip.address} of {ip.tenant}/{ip.stream} {done}{observed}", outcome.reason]
+    lines += worst_words(conn, ip.ip_id, run.as_of.date())
+    lines += [waiting for waiting in [waiting_words(conn, [ip.ip_id])] if waiting and outcome.stops]
+    return News(
+        PIPELINE, str(ip.address), f"{action} {run.as_of:%Y-%m-%d}", "critical" if action == "quarantine" else "warning",
+        "\n".join(lines), ip.tenant, run.dag_id, run.run_id,
     )  # fmt: skip

@@ -42,9 +42,34 @@ class FindBrakes(EngineOperator):
         try:
             with store.session(tenant="*") as conn:
                 stop_leavers(conn, run)
-                return sorted({brake.mta_host for brake in engaged(conn)})
+                found = sorted({brake.mta_host for brake in engaged(conn)})
+            self._look_at_the_clock(store, run)
+            return found
         finally:
             store.dispose()
+
+    def _look_at_the_clock(self, store: "Store", run: Run) -> None:
+        """Decisions in the future come from a clock that was ahead: said once, over when the last of them is past."""
+        from datetime import UTC, datetime
+
+        from email_engine.store import decisions, incidents
+        from email_engine_airflow.incident import origin
+
+        now = datetime.now(UTC)
+        with store.session(tenant="*") as conn:
+            count, latest = decisions.in_future(conn)
+            if not count or latest is None:
+                incidents.over(conn, "clock", now, "No decision lies in the future any more")
+                return
+            trouble = incidents.Trouble(
+                "clock", "Decisions lie in the future: a clock was ahead", "warning",
+                f"{count} decisions, the latest for {latest:%Y-%m-%d %H:%M} UTC; it is {now:%Y-%m-%d %H:%M} UTC",
+                "decisions for the past and today",
+                "compare the clocks of workers, database and hosts (`email-engine doctor`); stops work meanwhile, days that "
+                "were closed too early stay closed until their time has come",
+                origin(run.dag_id, self.task_id, "clock"), run.dag_id, run.run_id, self.task_id,
+            )  # fmt: skip
+            incidents.note(conn, trouble, now)
 
 
 class CheckHost(EngineOperator):
@@ -165,7 +190,8 @@ def _allowance(conn: "Connection", mta_host: str, run: Run) -> int:
 
 
 def tell(conn: "Connection", mta_host: str, findings: "Sequence[Finding]", run: Run) -> None:
-    """One alert a condition; one more when it is well again after a warning."""
+    """One alert a condition; one more when it is well again after a warning. A host that is away is the incident that other
+    pipelines may have met too."""
     from email_engine.mta.host_facts import Check, Level
     from email_engine.store import alerts
 
@@ -174,6 +200,9 @@ def tell(conn: "Connection", mta_host: str, findings: "Sequence[Finding]", run: 
     for found in findings:
         thing = f"{mta_host} {found.check}"
         if found.level is Level.UNKNOWN:
+            continue
+        if found.check is Check.REACHABLE:
+            _tell_reachable(conn, mta_host, found, run)
             continue
         if found.level is not Level.GOOD:
             state = f"{found.level} {found.state}"
@@ -186,6 +215,24 @@ def tell(conn: "Connection", mta_host: str, findings: "Sequence[Finding]", run: 
         if old.severity == "info" or found.check is Check.HOLDS:
             alerts.clear(conn, EVENT, thing)
         else:
-            alerts.raise_alert(
-                conn, EVENT, thing, "well", "info", f"{mta_host}: well again: {found.told}", *ids
-            )
+            told = f"{mta_host}: {found.check} is well again: {found.told}"
+            alerts.raise_alert(conn, EVENT, thing, "well", "info", told, *ids, quiet=False)
+
+
+def _tell_reachable(conn: "Connection", mta_host: str, found: "Finding", run: Run) -> None:
+    from datetime import UTC, datetime
+
+    from email_engine.mta.host_facts import Level
+    from email_engine.store import incidents
+    from email_engine_airflow.incident import origin
+
+    cause, now = f"host {mta_host}", datetime.now(UTC)
+    if found.level is Level.GOOD:
+        incidents.over(conn, cause, now, f"{mta_host} can be reached again")
+        return
+    trouble = incidents.Trouble(
+        cause, f"{mta_host} cannot be reached", "critical", found.told, "a host that lets the engine in",
+        "what stands still there stays so; see its network and the connection's test button under Admin > Connections",
+        origin(run.dag_id, "check", f"{mta_host} reachable"), run.dag_id, run.run_id, "check",
+    )  # fmt: skip
+    incidents.note(conn, trouble, now)

@@ -52,7 +52,8 @@ class RecordHistory(EngineOperator):
                     if failure is None:
                         alerts.clear(conn, EVENT, str(path))
                     else:
-                        text = f"{failure}. The deployments themselves are not touched by this."
+                        text = "The history of configurations is behind\n"
+                        text += f"{failure}\nThe deployments themselves are not touched by this."
                         alerts.raise_alert(
                             conn, EVENT, str(path), "behind", "warning", text, None, run.dag_id, run.run_id
                         )

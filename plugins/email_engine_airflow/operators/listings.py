@@ -1,6 +1,6 @@
 """The decision of `rbl_sweep`: what a sweep means for one tenant, written in one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from email_engine.blocklists.decide import Breaker, ListingDecision, SeenListing
     from email_engine.fleet.model import IpRecord
+    from email_engine.store.alerts import News
+
+    Told = tuple[Sequence[IpRecord], Mapping[int, ListingDecision], Sequence[Breaker]]
 
 
 class DecideListings(BlocklistStep):
@@ -32,15 +35,23 @@ class DecideListings(BlocklistStep):
 
     def work(self, context: Any) -> dict[str, Any]:
         from email_engine.blocklists.config import load_blocklists
+        from email_engine.store.alerts import announce
 
         run = current_run(context)
         digest = load_blocklists()[1]
         tenant = self.findings["tenant"]
-        summary = self.in_session(tenant, lambda conn: self._decide(conn, tenant, digest, run))
+        summary, told = self.in_session(tenant, lambda conn: self._decide(conn, tenant, digest, run))
+        if told is not None:
+            with self.store() as store:
+                with store.session(tenant="*") as conn:
+                    news = _listing_news(conn, tenant, *told, run)
+                announce(store, news)
         self.log.info("%s%s", "dry run, nothing written: " if run.dry_run else "", summary)
         return summary
 
-    def _decide(self, conn: "Connection", tenant: str, digest: str, run: Run) -> dict[str, Any]:
+    def _decide(
+        self, conn: "Connection", tenant: str, digest: str, run: Run
+    ) -> "tuple[dict[str, Any], Told | None]":
         from email_engine.blocklists.decide import decide_listing, open_breakers
         from email_engine.store.decisions import newest
         from email_engine.store.ips import load_ips, lock_ips
@@ -66,8 +77,8 @@ class DecideListings(BlocklistStep):
         breakers = open_breakers(records, decisions, standing, now)
         if not run.dry_run:
             _write(conn, [ip for ip in records if ip.ip_id in decisions], decisions, digest, run, now)
-            _tell_listings(conn, tenant, records, decisions, breakers, run)
-        return _summary(tenant, records, decisions, breakers)
+        told = None if run.dry_run else (records, decisions, breakers)
+        return _summary(tenant, records, decisions, breakers), told
 
 
 def _read_findings(
@@ -172,51 +183,83 @@ def _note_parked(
         )
 
 
-def _tell_listings(
+def _listing_news(
     conn: "Connection",
     tenant: str,
     records: "Sequence[IpRecord]",
     decisions: "Mapping[int, ListingDecision]",
     breakers: "Sequence[Breaker]",
     run: Run,
-) -> None:
+) -> "list[News]":
+    from email_engine.amounts import amount
+    from email_engine.blocklists.decide import QUARANTINE
     from email_engine.fleet.model import Mode
     from email_engine.store import alerts
+    from email_engine.store.alerts import News
     from email_engine.store.listings import open_listings
+    from email_engine.store.stop_evidence import waiting_words
 
-    ids = {"tenant": tenant, "dag_id": run.dag_id, "run_id": run.run_id}
-    lines, grave = [], False
+    ids: dict[str, Any] = {"tenant": tenant, "dag_id": run.dag_id, "run_id": run.run_id}
+    lines, stopped, moved = [], [], 0
     for ip in records:
         decision = decisions.get(ip.ip_id)
         parked = decision is not None and decision.quarantine and ip.mode is Mode.ACT
         if decision is None or not (parked or decision.moves_listings):
             continue
-        grave = grave or decision.quarantine
+        moved += 1
         if decision.quarantine:
+            stopped.append(ip)
             done = "quarantined" if parked else "would be quarantined (tenant in observe)"
             lines.append(f"{ip.address} {done}: {decision.reason}")
         else:
             lines.append(f"{ip.address}: {decision.reason}")
     standing = open_listings(conn, tenant=tenant)
+    news = []
     if lines:
-        text = (
-            "Block lists: " + "\n".join(lines[:20]) + (f"\nand {len(lines) - 20} more" if lines[20:] else "")
-        )
+        names = ", ".join(str(ip.address) for ip in stopped[:3]) + (" ..." if len(stopped) > 3 else "")
+        title = (
+            f"{tenant}: {names} on a block list and stopped" if stopped
+            else f"{tenant}: listings of {amount(moved, 'IP')} changed"
+        )  # fmt: skip
+        more = [f"and {len(lines) - 20} more"] if lines[20:] else []
+        text = [title, *lines[:20], *more]
+        if stopped:
+            text.append(
+                f"Quarantine lasts {QUARANTINE.days} days at least, and until no list holds the IP and its cause is named."
+            )
+            text += _where_to_ask(decisions[ip.ip_id].listed_on for ip in stopped)
+            text += [waiting for waiting in [waiting_words(conn, [ip.ip_id for ip in stopped])] if waiting]
         state = f"sweep {run.as_of.isoformat()}"
-        alerts.raise_alert(conn, "listings", tenant, state, "critical" if grave else "info", text, **ids)
+        news.append(
+            News("listings", tenant, state, "critical" if stopped else "info", "\n".join(text), **ids)
+        )
     if not standing:
         alerts.clear(conn, "listings", tenant)
     for breaker in breakers:
-        text = (
-            f"Breaker open: a person decides. Pool {breaker.pool} (stream {breaker.stream}): {breaker.reason}: "
-            f"{', '.join(breaker.addresses[:20])}. Nothing takes over their volume. Find the cause first."
-        )
+        text = [
+            f"{tenant}: the breaker of pool {breaker.pool} is open, a person decides",
+            f"Stream {breaker.stream}: {breaker.reason}: {', '.join(breaker.addresses[:20])}.",
+            "Nothing takes over their volume. Find the cause first.",
+        ]
         state = f"open {','.join(breaker.addresses)}"[:500]
-        alerts.raise_alert(conn, "breaker", f"{tenant}/{breaker.pool}", state, "critical", text, **ids)
+        news.append(News("breaker", f"{tenant}/{breaker.pool}", state, "critical", "\n".join(text), **ids))
     with_listing = {x.ip_id for x in standing if x.parks}
     for pool in sorted({ip.pool for ip in records}):
         if not any(ip.ip_id in with_listing for ip in records if ip.pool == pool):
             alerts.clear(conn, "breaker", f"{tenant}/{pool}")
+    return news
+
+
+def _where_to_ask(zones: "Iterable[Iterable[str]]") -> list[str]:
+    """A line for each block list: where a person asks, and what the list says about it."""
+    from email_engine.blocklists.config import load_blocklists
+
+    named = {zone for of_ip in zones for zone in of_ip}
+    return [
+        f"{x.title}: {x.delisting_url} {x.delisting}".strip()
+        for x in load_blocklists()[0]
+        if x.zone in named and (x.delisting_url or x.delisting)
+    ]
 
 
 def _summary(

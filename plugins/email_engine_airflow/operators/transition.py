@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from email_engine.fleet.model import IpRecord
+    from email_engine.store.alerts import News
     from email_engine.store.transitions import Asking
     from email_engine.warmup.by_hand import Answer
     from email_engine.warmup.form import Request
@@ -35,6 +36,7 @@ class MoveIps(EngineOperator):
         from airflow.sdk.exceptions import AirflowFailException
 
         from email_engine.errors import InputError
+        from email_engine.store.alerts import announce
         from email_engine.warmup.policy_file import load_policy
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
@@ -42,14 +44,15 @@ class MoveIps(EngineOperator):
         store = EngineDbHook(self.engine_conn_id).get_conn()
         try:
             with store.session(tenant="*") as conn:
-                hosts = self._move(conn, run, policy)
+                hosts, news = self._move(conn, run, policy)
+            announce(store, news)
         except InputError as error:
             raise AirflowFailException(str(error)) from error
         finally:
             store.dispose()
         return [] if run.dry_run else hosts
 
-    def _move(self, conn: "Connection", run: Run, policy: "Policy") -> list[str]:
+    def _move(self, conn: "Connection", run: Run, policy: "Policy") -> "tuple[list[str], list[News]]":
         from email_engine.lifecycle.scope import choose, read_scope
         from email_engine.store import decisions, transitions
         from email_engine.store.ips import load_ips, lock_ips
@@ -62,7 +65,7 @@ class MoveIps(EngineOperator):
         now = run.no_earlier_than(decisions.newest(conn))
         request = read_request(run.params, now.as_of.date())
         chosen = choose(load_ips(conn, day=now.as_of.date()), scope, name)
-        spoken = decisions.spoken_after(conn, PIPELINE, run.as_of)
+        spoken = decisions.overtaken(conn, PIPELINE, run.run_id)
         before = [ip for ip in chosen if transitions.done(conn, run.run_id, ip)]
         open_ = [ip for ip in chosen if ip not in before and str(ip.address) not in spoken]
         if len(open_) < len(chosen):
@@ -72,10 +75,12 @@ class MoveIps(EngineOperator):
         for line in _lines(answers):
             self.log.info("%s%s", "dry run, nothing is written: " if run.dry_run else "", line)
         moves = [move for answer in answers for move in answer.moves]
+        news: list[News] = []
         if moves and not run.dry_run:
             asking = transitions.Asking(request, now.as_of, policy.digest, run.actor, run.dag_id, run.run_id)
-            _write(conn, answers, asking, policy, f"{scope} {name or ''}".strip())
-        return sorted({move.observation.ip.mta_host for move in moves} | {ip.mta_host for ip in before})
+            news = [_write(conn, answers, asking, policy, f"{scope} {name or ''}".strip())]
+        hosts = {move.observation.ip.mta_host for move in moves} | {ip.mta_host for ip in before}
+        return sorted(hosts), news
 
 
 def _answer(
@@ -130,9 +135,10 @@ def _lines(answers: "list[Answer]") -> list[str]:
 
 def _write(
     conn: "Connection", answers: "list[Answer]", asking: "Asking", policy: "Policy", whom: str
-) -> None:
+) -> "News":
     from email_engine.amounts import amount
-    from email_engine.store import alerts, policies, transitions
+    from email_engine.store import policies, transitions
+    from email_engine.store.alerts import News
     from email_engine.warmup.snapshot import policy_document
 
     moves = [move for answer in answers for move in answer.moves]
@@ -142,7 +148,8 @@ def _write(
     more = [f"... and {len(lines) - 20} more"] if len(lines) > 20 else []
     said = f"{asking.actor}: {asking.request.event} of {amount(len(moves), 'IP')} ({whom})"
     tenants = {move.observation.ip.tenant for move in moves}
-    alerts.raise_alert(
-        conn, PIPELINE, whom, asking.run_id, "warning" if any(move.stops for move in moves) else "info",
+    return News(
+        PIPELINE, whom, asking.run_id, "warning" if any(move.stops for move in moves) else "info",
         "\n".join([said, *lines[:20], *more]), tenants.pop() if len(tenants) == 1 else None, asking.dag_id, asking.run_id,
+        quiet=False,
     )  # fmt: skip

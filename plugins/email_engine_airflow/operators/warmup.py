@@ -55,10 +55,12 @@ class DecideWarmup(EngineOperator):
         self.engine_conn_id = engine_conn_id
 
     def work(self, context: Any) -> dict[str, Any]:
+        from email_engine.store.alerts import announce
         from email_engine.store.ips import lock_ips
         from email_engine.warmup.policy_file import load_policy
+        from email_engine.warmup.seats import capacity_words
         from email_engine_airflow.hooks.engine_db import EngineDbHook
-        from email_engine_airflow.operators.warmup_alerts import tell_capacity, tell_day
+        from email_engine_airflow.operators.warmup_alerts import capacity_news, capacity_of, day_news
 
         run, policy = current_run(context), load_policy()
         _require_over(run)
@@ -68,16 +70,22 @@ class DecideWarmup(EngineOperator):
                 lock_ips(conn, self.tenant)
                 days = _open_days(conn, self.tenant, run.day)
                 outcomes, version = self._close(conn, days, policy, run)
-                tell_day(conn, self.tenant, days, outcomes, run)
-                capacity = tell_capacity(conn, outcomes, policy, days, run)
+                plan = capacity_of(conn, outcomes, policy, days, run)
                 if run.dry_run:
                     self.log.info("dry run: everything is rolled back")
                     conn.rollback()
+            if not run.dry_run:
+                with store.session(tenant="*") as conn:
+                    news = [
+                        *day_news(conn, self.tenant, days, outcomes, run),
+                        *capacity_news(conn, plan, run),
+                    ]
+                announce(store, news)
         finally:
             store.dispose()
         for outcome in outcomes:
             self.log.info("%s %s: %s", outcome.observation.ip.address, outcome.choice.action, outcome.reason)
-        for line in capacity:
+        for line in capacity_words(plan) if plan is not None else ():
             self.log.info(line)
         return {
             "tenant": self.tenant,

@@ -1,7 +1,19 @@
 """What was changed outside, or is to be told: deployments, quotas, brakes, alerts."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, ForeignKey, Index, Integer, Table, Text, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from email_engine.store.tables.base import (
     SCHEMA,
@@ -123,8 +135,42 @@ alerts = Table(
     moment("sent_at"),
     moment("cleared_at"),
     Column("failure", Text),
+    moment("leased_until"),
+    Column("sends", Integer, nullable=False, server_default="0"),
+    Column("quiet", Boolean, nullable=False, server_default="false"),
+    Column("task_id", Text),
+    Column("map_index", Integer),
     one_of("severity", "critical", "warning", "info"),
     Index(
         "uq_alerts_open", "event", "object", "state", unique=True, postgresql_where=text("cleared_at IS NULL")
     ),
+    Index("ix_alerts_unsent", "id", postgresql_where=text("sent_at IS NULL")),
 )
+"""`leased_until`: a sender has it, or it must wait so long. `sends`: how often it may have reached people without their messenger
+saying so. `quiet`: news that can wait for the next message. `task_id`, `map_index`: whose log tells more."""
+
+incidents = Table(
+    "incidents",
+    metadata,
+    row_id(),
+    Column("cause", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("observed", Text, nullable=False),
+    Column("allowed", Text, nullable=False),
+    Column("next_step", Text, nullable=False),
+    moment("opened_at", nullable=False),
+    moment("last_seen_at", nullable=False),
+    Column("times", Integer, nullable=False, server_default="1"),
+    moment("closed_at"),
+    *of_run(),
+    Column("task_id", Text),
+    Column("map_index", Integer),
+    Column("origins", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("runs", ARRAY(Text), nullable=False, server_default="{}"),
+    one_of("severity", "critical", "warning", "info"),
+    CheckConstraint("times > 0", name="times_positive"),
+    Index("uq_incidents_open", "cause", unique=True, postgresql_where=text("closed_at IS NULL")),
+)
+"""One row a cause of trouble while it lasts. `origins`: tasks that met it, any of which proves by its success that it is over;
+`runs`: DAG runs that met it (the newest 50 of each)."""

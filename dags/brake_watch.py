@@ -1,0 +1,66 @@
+"""
+### brake_watch: does everything stand still that was stopped?
+
+**When** every two minutes, and by hand.
+
+**What it does**
+1. `stops` lists the hosts on which a brake stands; IPs that left the fleet file while they were sending get theirs here.
+2. `brake` (one task a host) looks at each of them again and puts back what a restart, a reload or a person took off, in PowerMTA
+   and in MailWizz; it completes what could not be done while a host or a MailWizz was away, and releases that were asked for.
+3. `publish` starts the deployment and the quota sync if a release was completed. `tell` sends the alerts, also those that other
+   pipelines could not send.
+
+**What it changes** PowerMTA queues and sources, and MailWizz server status, of what must stand still or may run again; tables
+brakes, decisions, incidents, alerts. Where all holds already it costs two commands a host and two queries a MailWizz; without any
+brake nothing is asked. A dry run looks at nothing.
+
+**If it fails** a host or a MailWizz that is away fails nothing: that is one incident, with the stops that wait for it, and it is
+tried again in two minutes. If the host stays away, stop PowerMTA there or block port 25. A failed task means that the engine's
+database is away. Clearing any task is safe. Decisions that lie in the future mean that the clock of a worker was wrong: they are
+told, and no stop waits for them.
+"""
+
+from datetime import datetime, timedelta
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, Param, TriggerRule
+
+from email_engine_airflow.assets import ALLOWANCES
+from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
+from email_engine_airflow.operators.alerts import SendAlerts
+from email_engine_airflow.operators.brake import ApplyBrakes
+from email_engine_airflow.operators.health import FindBrakes
+from email_engine_airflow.operators.publish import PublishAllowances
+from email_engine_airflow.pools import FIRST
+
+with DAG(
+    dag_id="brake_watch",
+    description="Looks every two minutes at everything that was stopped, and stops it again",
+    doc_md=__doc__,
+    schedule="*/2 * * * *",
+    start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow reads it as UTC
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(minutes=10),
+    default_args={
+        "retries": 1,
+        "retry_delay": timedelta(seconds=10),
+        "execution_timeout": timedelta(minutes=5),
+    },
+    on_failure_callback=TelegramAlertsNotifier(),
+    tags=["email-engine", "powermta", "brake"],
+    params={
+        "dry_run": Param(False, type="boolean", title="Dry run", description="Look at nothing."),
+    },
+) as dag:
+    stops = FindBrakes(task_id="stops", **FIRST)
+    brake = ApplyBrakes.partial(
+        task_id="brake", map_index_template="{{ task.mta_host }}", fails=False, **FIRST
+    ).expand(mta_host=stops.output)
+    publish = PublishAllowances(task_id="publish", trigger_rule=TriggerRule.ALL_DONE, outlets=[ALLOWANCES])
+    # `publish` and `tell` run after failures too: this leaf keeps them from making a failed run look fine.
+    whole = EmptyOperator(task_id="whole", trigger_rule=TriggerRule.NONE_FAILED)
+    tell = SendAlerts(task_id="tell")
+
+    brake >> publish >> tell
+    [stops, brake] >> whole >> tell

@@ -1,0 +1,137 @@
+"""From an error in a task to one incident per cause; and the one cause that cannot be written down: the database is away."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from airflow.sdk import Variable
+from airflow.sdk.configuration import conf
+
+from email_engine.errors import AccessDenied, EngineError, HostKeyChanged, InputError, Unreachable
+from email_engine_airflow.outbox import log_url
+
+if TYPE_CHECKING:
+    from email_engine.adapters.telegram import Telegram
+    from email_engine.store.incidents import Trouble
+
+DATABASE_AWAY = "email_engine_database_away"
+"""Airflow variable that remembers, while the engine's database cannot, that people were told."""
+LONGEST = 1000
+
+
+def base_url() -> str:
+    return conf.get("api", "base_url", fallback="") or "http://localhost:8080"
+
+
+def task_url(context: Mapping[str, Any]) -> str:
+    """The page of the task's log."""
+    ti, run = context.get("ti"), context.get("dag_run")
+    dag_id, run_id = getattr(run, "dag_id", ""), getattr(run, "run_id", "")
+    task_id, index = getattr(ti, "task_id", ""), getattr(ti, "map_index", None)
+    return log_url(base_url(), dag_id, run_id, task_id or None, index)
+
+
+def origin(dag_id: str, task_id: str, about: str | None) -> str:
+    """Names a task beyond its runs: a mapped one by what it is about, for its index may be another's tomorrow."""
+    return f"{dag_id}.{task_id}" + (f" {about}" if about else "")
+
+
+def trouble_of(error: EngineError, context: Mapping[str, Any], about: tuple[str, str] | None) -> "Trouble":
+    """`about`: what the task works on, as kind and name: ("host", "mta-1"), ("MailWizz", "mw-aurora"), ("tenant", "aurora")."""
+    from email_engine.store.incidents import Trouble
+
+    ti, run = context.get("ti"), context["dag_run"]
+    task_id = str(getattr(ti, "task_id", "") or getattr(context.get("task"), "task_id", "") or "unknown")
+    kind, name = about or ("", "")
+    met_at = origin(run.dag_id, task_id, name)
+    cause, title = cause_and_title(error, kind, name) or (f"task {met_at}", _failed(run.dag_id, name))
+    observed = error.observed
+    if not cause.endswith(error.subject):
+        observed = f"{error.subject}: {observed}"
+    if isinstance(error, InputError) and "\n" in str(error):
+        observed = str(error)
+    return Trouble(
+        cause=cause,
+        title=title,
+        severity="critical" if isinstance(error, Unreachable | HostKeyChanged | AccessDenied) else "warning",
+        observed=observed[:LONGEST],
+        allowed=error.allowed[:LONGEST],
+        next_step=error.next_step[:LONGEST],
+        origin=met_at,
+        dag_id=run.dag_id,
+        run_id=run.run_id,
+        task_id=task_id,
+        map_index=getattr(ti, "map_index", None),
+    )
+
+
+def cause_and_title(error: EngineError, kind: str, name: str) -> tuple[str, str] | None:
+    """The thing that is wrong and what happened to it in words; None where it is the task's own."""
+    if error.cause == "fleet file":
+        return error.cause, "The fleet file has mistakes; the fleet stays as it was"
+    if error.cause:
+        return error.cause, f"{error.cause[:1].upper()}{error.cause[1:]} does not work"
+    if kind not in ("host", "MailWizz"):
+        return None
+    shown = name if kind == "host" else f"MailWizz {name}"
+    cause = f"{kind} {name}"
+    if isinstance(error, HostKeyChanged):
+        return cause, f"{shown} shows another host key than the pinned one"
+    if isinstance(error, AccessDenied):
+        return cause, f"{shown} refuses the engine's login"
+    if isinstance(error, Unreachable):
+        return cause, f"{shown} cannot be reached"
+    return None
+
+
+def _failed(dag_id: str, name: str) -> str:
+    return f"{dag_id} failed" + (f" for {name}" if name else "")
+
+
+def database_away(error: EngineError, link: str, open_telegram: "Callable[[], Telegram]", log: Any) -> None:
+    """Tells people once, directly, that the engine's database is away; never raises.
+
+    Several pipelines meet it within the same second: each leaves its mark, and the one whose mark still stands a moment later
+    speaks."""
+    from email_engine.adapters import telegram_text
+
+    try:
+        if Variable.get(DATABASE_AWAY, default=None):
+            return
+        mark = uuid4().hex
+        Variable.set(DATABASE_AWAY, json.dumps({"mark": mark, "since": datetime.now(UTC).isoformat()}))
+        time.sleep(1.0)
+        if json.loads(Variable.get(DATABASE_AWAY, default="{}")).get("mark") != mark:
+            return
+        title = "The engine's database is away; every pipeline waits for it"
+        text = [title, f"Seen: {error.subject}: {error.observed}", f"Next: {error.next_step}",
+                "Until it is back nothing is decided and nothing new is stopped; what stands still stays so. Told once."]  # fmt: skip
+        block = telegram_text.render_alert(0, "critical", "\n".join(text), None, None, link)
+        (message,) = telegram_text.pack(["<b>email-engine</b>"], [block])
+        try:
+            open_telegram().send(message.html)
+        except EngineError:
+            Variable.delete(DATABASE_AWAY)
+            raise
+    except Exception as second:  # noqa: BLE001 - it must not hide the error that it tells of
+        said = second if isinstance(second, EngineError) else type(second).__name__
+        log.error("nobody could be told that the database is away: %s", said)
+
+
+def database_is_back(open_telegram: "Callable[[], Telegram]", log: Any) -> None:
+    """To be called where the database answered: closes what `database_away` told; never raises."""
+    try:
+        told = Variable.get(DATABASE_AWAY, default=None)
+        if not told:
+            return
+        Variable.delete(DATABASE_AWAY)
+        since = datetime.fromisoformat(json.loads(told)["since"])
+        open_telegram().send(
+            f"🔵 <b>The engine's database answers again</b>\nIt was away since {since:%Y-%m-%d %H:%M} UTC."
+        )
+    except Exception as second:  # noqa: BLE001 - telling this is worth no failed task
+        said = second if isinstance(second, EngineError) else type(second).__name__
+        log.warning("nobody could be told that the database is back: %s", said)
