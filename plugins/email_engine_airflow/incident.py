@@ -39,12 +39,13 @@ def origin(dag_id: str, task_id: str, about: str | None) -> str:
     return f"{dag_id}.{task_id}" + (f" {about}" if about else "")
 
 
-def trouble_of(error: EngineError, context: Mapping[str, Any], about: tuple[str, str] | None) -> "Trouble":
+def trouble_of(
+    error: EngineError, context: Mapping[str, Any], task_id: str, about: tuple[str, str] | None
+) -> "Trouble":
     """`about`: what the task works on, as kind and name: ("host", "mta-1"), ("MailWizz", "mw-aurora"), ("tenant", "aurora")."""
     from email_engine.store.incidents import Trouble
 
     ti, run = context.get("ti"), context["dag_run"]
-    task_id = str(getattr(ti, "task_id", "") or getattr(context.get("task"), "task_id", "") or "unknown")
     kind, name = about or ("", "")
     met_at = origin(run.dag_id, task_id, name)
     cause, title = cause_and_title(error, kind, name) or (f"task {met_at}", _failed(run.dag_id, name))

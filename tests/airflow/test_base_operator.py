@@ -1,5 +1,6 @@
 """What every operator does before and after its own work."""
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,9 +8,14 @@ import pytest
 from airflow.sdk import DAG, Param
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
 
-from email_engine.errors import GuardBreach, InputError, Unreachable
+from email_engine.errors import AccessDenied, GuardBreach, HostKeyChanged, InputError, Refused, Unreachable
+from email_engine.fleet.mistakes import FleetInvalid
+from email_engine.store import alerts, incidents
+from email_engine.store.engine import Store
 from email_engine_airflow.operators.base import EngineOperator
+from tests.airflow_connections import engine_connection
 
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 MISTAKE = ("param name", "198.51.100.300", "an IP of the fleet", "trigger again")
 
 
@@ -26,10 +32,18 @@ class Step(EngineOperator):
         return "worked"
 
 
-def context(conf: Any = None, **params: Any) -> dict[str, Any]:
+def context(conf: Any = None, run_type: str = "scheduled", ti: Any = None, **params: Any) -> dict[str, Any]:
     with DAG("pmta_config_deploy", params={"dry_run": Param(False), "host": Param(None)}) as dag:
         pass
-    return {"dag": dag, "dag_run": SimpleNamespace(conf=conf), "params": params}
+    run = SimpleNamespace(
+        conf=conf,
+        dag_id="pmta_config_deploy",
+        run_id="r",
+        run_type=run_type,
+        run_after=NOON,
+        logical_date=None,
+    )
+    return {"dag": dag, "dag_run": run, "params": params, "ti": ti}
 
 
 @pytest.mark.parametrize(
@@ -74,3 +88,77 @@ def test_a_connection_that_is_missing_fails_at_once_with_the_next_step() -> None
 def test_what_may_be_gone_in_a_minute_is_left_to_the_retries() -> None:
     with pytest.raises(Unreachable):
         Step(error=Unreachable(*MISTAKE)).execute(context())
+
+
+@pytest.fixture
+def engine(store: Store, engine_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.setenv("AIRFLOW_CONN_EMAIL_ENGINE_DB", engine_connection(engine_database_url))
+    return store
+
+
+def open_incidents(store: Store) -> list[tuple[str, str]]:
+    with store.session(tenant="*") as conn:
+        return [(incident.cause, incident.title) for incident in incidents.standing(conn)]
+
+
+class HostStep(Step):
+    """Works on a host."""
+
+    mta_host = "mta-1"
+
+
+AWAY = ("PowerMTA host pmta@192.0.2.1:22", "connection refused", "an SSH server", "see that sshd runs")
+
+
+@pytest.mark.parametrize(
+    ("step", "error", "cause", "title"),
+    [
+        (HostStep, Unreachable(*AWAY), "host mta-1", "mta-1 cannot be reached"),
+        (HostStep, AccessDenied(*AWAY), "host mta-1", "mta-1 refuses the engine's login"),
+        (HostStep, HostKeyChanged(*AWAY), "host mta-1", "mta-1 shows another host key than the pinned one"),
+        (HostStep, Refused(*AWAY), "task pmta_config_deploy.step mta-1", "pmta_config_deploy failed for mta-1"),
+        (Step, FleetInvalid("fleet.yaml", []), "fleet file", "The fleet file has mistakes; the fleet stays as it was"),
+        (Step, AirflowNotFoundException("The conn_id `powermta_mta-9` isn't defined"), "connection powermta_mta-9",
+         "Connection powermta_mta-9 does not work"),
+        (Step, ZeroDivisionError("secret"), "task pmta_config_deploy.step", "pmta_config_deploy failed"),
+    ],
+    ids=["away", "login", "host key", "refused", "fleet file", "connection", "a defect"],
+)  # fmt: skip
+def test_each_cause_is_an_incident_in_words(
+    engine: Store, step: type[Step], error: Exception, cause: str, title: str
+) -> None:
+    for _ in range(2):
+        with pytest.raises(Exception):  # noqa: B017, PT011 - what is raised is another test's
+            step(error=error).execute(context())
+    assert open_incidents(engine) == [(cause, title)]
+    with engine.session(tenant="*") as conn:
+        (alert,) = alerts.pending(conn)
+    assert "secret" not in alert.text
+    assert alert.text.startswith(f"{title}\nSeen: ")
+    assert step().execute(context()) == "worked"
+    assert open_incidents(engine) == []
+
+
+def test_what_is_tried_again_is_no_incident_before_the_last_try(engine: Store) -> None:
+    for number, known in ((1, []), (2, []), (3, [("host mta-1", "mta-1 cannot be reached")])):
+        ti = SimpleNamespace(task_id="step", map_index=0, try_number=number, max_tries=2)
+        with pytest.raises(Unreachable):
+            HostStep(error=Unreachable(*AWAY)).execute(context(ti=ti))
+        assert open_incidents(engine) == known
+
+
+def test_a_mistyped_form_is_answered_in_the_run_and_nobody_else_is_told(engine: Store) -> None:
+    with pytest.raises(AirflowFailException, match="expected an IP of the fleet"):
+        Step(error=InputError(*MISTAKE)).execute(context(run_type="manual"))
+    with pytest.raises(AirflowFailException, match="unknown key dryrun"):
+        Step().execute(context({"dryrun": True}, run_type="manual"))
+    assert open_incidents(engine) == []
+    with pytest.raises(AirflowFailException):
+        Step(error=FleetInvalid("fleet.yaml", [])).execute(context(run_type="manual"))
+    assert open_incidents(engine), "the fleet file is everybody's"
+
+
+def test_a_dry_run_tells_nobody_whatever_it_meets(engine: Store) -> None:
+    with pytest.raises(Unreachable):
+        HostStep(error=Unreachable(*AWAY)).execute(context(dry_run=True))
+    assert open_incidents(engine) == []

@@ -1,15 +1,18 @@
 """`PullTheBrake` against a real PostgreSQL: what a person's stop and release mean, now and when a run is cleared later."""
 
+import time
 from datetime import UTC, datetime, timedelta
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
-from email_engine.store import brakes, schema
+from email_engine.decision import Decision
+from email_engine.store import alerts, brakes, decisions, schema
 from email_engine.store.engine import Store
-from email_engine.store.ips import load_ips
+from email_engine.store.ips import load_ips, lock_ips
 from email_engine_airflow.operators.emergency import PullTheBrake
 from tests.airflow_connections import engine_connection
 from tests.fleet_rows import add_host, add_ip, add_tenant
@@ -34,11 +37,13 @@ def fleet(store: Store, engine_database_url: str, monkeypatch: pytest.MonkeyPatc
     return ids
 
 
-def pull(run_id: str, hours: int = 0, *, release: bool = False, **params: Any) -> list[str]:
+def pull(
+    run_id: str, hours: int = 0, *, release: bool = False, run_after: datetime | None = None, **params: Any
+) -> list[str]:
     run = SimpleNamespace(
         dag_id="emergency_stop",
         run_id=run_id,
-        run_after=NOON + timedelta(hours=hours),
+        run_after=run_after or NOON + timedelta(hours=hours),
         logical_date=None,
         triggering_user_name="ops",
     )
@@ -71,7 +76,9 @@ def test_a_release_lets_no_ip_go_that_is_parked_or_paused(store: Store) -> None:
             .order_by(schema.decisions.c.subject)
         )
         assert list(actions.scalars()) == ["release", "hand-back", "hand-back"]
-    assert told == "ops released 1 IP: by hand (2 more stay held: they are parked or paused)"
+    assert told == (
+        "ops released 1 IP: aurora\nReason: by hand\n2 more stay held: they are parked or paused."
+    )
 
 
 def test_the_pipelines_release_what_was_handed_back(store: Store, fleet: list[int]) -> None:
@@ -97,6 +104,81 @@ def test_a_run_that_is_cleared_after_a_later_one_spoke_changes_nothing(store: St
     before = standing(store)
     pull(cleared, int(cleared == "release"), release=cleared == "release")
     assert standing(store) == before
+
+
+@pytest.mark.parametrize("minutes", [1, 60 * 24 * 30], ids=["a minute back", "a clock a month ahead"])
+@pytest.mark.parametrize("by", ["emergency_stop", "warmup_advance"])
+def test_a_stop_always_stops_whatever_was_decided_for_a_later_time(
+    store: Store, minutes: int, by: str
+) -> None:
+    """Decisions bear a time that has not come: a clock was ahead, or this run is triggered with a `run_after` in the past."""
+    if by == "emergency_stop":
+        pull("ahead", 0, run_after=NOON + timedelta(minutes=minutes))
+        pull("ahead too", 0, release=True, run_after=NOON + timedelta(minutes=minutes + 1))
+    else:
+        with store.session("*") as conn:
+            for ip in load_ips(conn, day=NOON.date()):
+                later = NOON + timedelta(minutes=minutes)
+                decisions.record(
+                    conn,
+                    Decision("aurora", by, str(ip.address), str(later.date()), "stay", "", later, "digest"),
+                    by, "run",
+                )  # fmt: skip
+    assert pull("now") == ["mta-1"]
+    assert standing(store) == dict.fromkeys(("aurora-1", "aurora-2", "aurora-3"), ("emergency_stop", False))
+
+
+def test_a_stop_waits_for_no_tenant_that_is_being_decided_about(store: Store) -> None:
+    """The daily plan holds all IPs of the tenant for as long as it computes."""
+    with store.session("aurora") as conn:
+        lock_ips(conn, "aurora")
+        stop = Thread(target=pull, args=("stop",))
+        stop.start()
+        stop.join(20)
+        assert not stop.is_alive()
+        assert standing(store)["aurora-1"] == ("emergency_stop", False)
+
+
+def test_a_stop_waits_for_nobody_who_holds_alerts(store: Store) -> None:
+    """What it has to tell comes after its brake, and gives up after a while."""
+    with store.session("*") as conn:
+        alerts.raise_alert(conn, "emergency_stop", "tenant aurora", "old", "warning", "old")
+    with store.session("*") as conn:
+        conn.execute(text("SELECT * FROM email_engine.alerts FOR UPDATE"))
+        stop = Thread(target=pull, args=("stop",))
+        stop.start()
+        deadline = time.monotonic() + 20
+        while standing(store).get("aurora-1") is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert stop.is_alive(), "the brake stands although nobody could be told yet"
+    stop.join(20)
+    with store.session("*") as conn:
+        assert [a.state for a in alerts.standing(conn, "emergency_stop")] == ["stopped stop"]
+
+
+def test_a_reason_of_a_megabyte_is_cut_and_stops_all_the_same(store: Store) -> None:
+    assert pull("stop", reason="x" * 1_000_000) == ["mta-1"]
+    with store.session("*") as conn:
+        (alert,) = alerts.standing(conn, "emergency_stop")
+    assert len(alert.text) < 1000
+
+
+def test_the_news_of_a_stop_says_how_much_mail_waits(store: Store) -> None:
+    with store.session("*") as conn:
+        for provider, recipients in (("gmail", 900), ("yahoo", 100)):
+            conn.execute(
+                schema.mta_queues.insert().values(
+                    mta_host="mta-1", vmta="aurora-1", provider=provider, checked_at=NOON, queues=1,
+                    recipients=recipients, paused=0, backoff=0, looks=[],
+                )
+            )  # fmt: skip
+    pull("stop")
+    with store.session("*") as conn:
+        (alert,) = alerts.standing(conn, "emergency_stop")
+    assert alert.text.splitlines() == [
+        "ops stopped 3 IPs: aurora", "Reason: by hand",
+        "Waiting in its queues at 12:00 UTC: 1000 messages (gmail 900, yahoo 100).",
+    ]  # fmt: skip
 
 
 def test_running_the_same_stop_again_changes_nothing(store: Store) -> None:

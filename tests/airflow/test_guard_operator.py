@@ -181,7 +181,7 @@ def test_a_tenant_in_observe_gets_decisions_and_nothing_else(store: Store, fleet
     done = guard()
     assert (done["stopped"], done["version"], allowed(store)[0]) == (["198.51.100.1"], None, 1000)
     assert [row["applied"] for row in rows(store, schema.decisions)] == [False]
-    assert "(observe: nothing was applied)" in rows(store, schema.alerts)[0]["text"]
+    assert "(tenant in observe: nothing was applied)" in rows(store, schema.alerts)[0]["text"]
     assert rows(store, schema.brakes) == []
 
 

@@ -191,9 +191,18 @@ def test_a_cleared_run_moves_nothing_twice_and_names_its_hosts_again(store: Stor
     ]
 
 
-def test_a_run_that_is_cleared_after_a_later_one_spoke_changes_nothing(store: Store) -> None:
-    move("pause", until="2026-11-20", hours=1, run_id="later")
+def test_a_run_that_is_cleared_after_a_later_one_decided_changes_nothing(store: Store) -> None:
+    move("pause", until="2026-11-20", run_id="earlier")
     move("resume", hours=2, run_id="latest")
-    assert move("pause", until="2026-11-20", run_id="earlier") == []
+    move("pause", until="2026-11-20", run_id="earlier")
     with store.session("*") as conn:
         assert load_ips(conn, day=NOON.date())[0].paused_until is None
+
+
+def test_a_run_that_decided_nothing_yet_acts_whatever_time_it_bears(store: Store) -> None:
+    """A clock that was ahead made the last decision; the pause that comes now bears an earlier time."""
+    move("pause", until="2026-11-20", hours=1, run_id="ahead")
+    move("resume", hours=2, run_id="ahead too")
+    assert move("pause", until="2026-11-21", run_id="now") == ["mta-1"]
+    with store.session("*") as conn:
+        assert load_ips(conn, day=NOON.date())[0].paused_until is not None

@@ -45,9 +45,9 @@ def test_both_halves_hold_and_are_read_back(whole: Whole) -> None:
     assert (brake.powermta_holds, brake.mailwizz_holds, brake.released_at) == (True, True, None)
     assert "1 of 1 queue paused (10 recipients), source 198.51.100.1 disabled" in brake.message
     assert "server 101 is disabled" in brake.message
-    ((severity, state, text),) = told(whole)
-    assert (severity, state) == ("warning", "holds")
-    assert text == "aurora-1 (198.51.100.1) on mta-1 stands still: listed on zen"
+    ((severity, _, text),) = told(whole)
+    assert severity == "info", "who decided it tells why"
+    assert text == "1 IP stands still on mta-1, read back in PowerMTA and MailWizz\n198.51.100.1 (aurora-1)"
 
 
 def test_mail_in_the_queue_stays_and_no_accounting_record_leaves_later(whole: Whole) -> None:
@@ -78,7 +78,7 @@ def test_a_queue_that_appears_later_is_held_too(whole: Whole, covered: bool) -> 
     whole.brake()
     assert all(paused for _, paused in whole.queues(1).values())
     assert row(whole).powermta_holds
-    assert told(whole, "brake-taken-off") == [], "the source held all the time"
+    assert told(whole, "brake taken off") == [], "the source held all the time"
 
 
 @pytest.mark.parametrize("again", ["deploy", "brake"])
@@ -111,11 +111,10 @@ def test_a_brake_that_a_person_took_off_is_put_on_again_and_told_each_time(whole
         assert whole.queues(1) == {"gmail.rollup": (50, True)}
         assert whole.disabled_sources() == ["198.51.100.1"]
         assert whole.server(1)[2] == "disabled"
-        news = told(whole, "brake-taken-off")
+        news = told(whole, "brake taken off")
         assert len(news) == times
-        assert (
-            "aurora-1 (198.51.100.1) on mta-1: a person or a restart had taken the brake off" in news[-1][2]
-        )
+        assert news[-1][2].startswith("A person or a restart had let 1 stopped IP of mta-1 go")
+        assert "198.51.100.1 (aurora-1)" in news[-1][2]
     assert len(told(whole)) == 1, "the brake itself is no news"
 
 
@@ -132,20 +131,18 @@ def test_powermta_away_mailwizz_holds_and_the_next_run_completes_it(whole: Whole
         brake = row(whole)
         assert (brake.powermta_holds, brake.mailwizz_holds) == (False, True)
         assert "connection was refused" in brake.message
-        ((severity, state, text),) = told(whole)
-        assert (severity, state) == ("critical", "incomplete 01")
-        assert "not completely held" in text
+        ((severity, _, text),) = told(whole, "incident")
+        assert severity == "critical"
+        assert text.startswith("mta-1 cannot be reached\nSeen: PowerMTA host pmta@127.0.0.1")
+        assert "1 stop on mta-1 not complete: 198.51.100.1 (aurora-1)" in text
     assert whole.server(1)[2] == "disabled"
     whole.lab.knob("up")
     assert whole.brake()["held"] == 1
     brake = row(whole)
     assert (brake.powermta_holds, brake.mailwizz_holds) == (True, True)
     assert whole.queues(1) == {"gmail.rollup": (5, True)}
-    assert [(severity, state) for severity, state, _ in told(whole)] == [
-        ("critical", "incomplete 01"),
-        ("warning", "holds"),
-    ]
-    assert [a.state for a in whole.rows(s.alerts) if a.event == "brake" and a.cleared_at is None] == ["holds"]
+    assert [severity for severity, _, _ in told(whole)] == ["info"]
+    assert [a.event for a in whole.rows(s.alerts) if a.cleared_at is None] == ["brake"]
 
 
 @pytest.mark.parametrize("fault", ["database away", "no such connection"])
@@ -168,11 +165,19 @@ def test_mailwizz_away_powermta_holds_and_the_next_run_completes_it(
     assert whole.queues(1) == {"gmail.rollup": (5, True)}
     assert whole.server(1) == UNTOUCHED
     assert whole.rows(s.quota_syncs) == []
-    assert [(severity, state) for severity, state, _ in told(whole)] == [("critical", "incomplete 10")]
+    ((severity, _, text),) = told(whole, "incident")
+    cause = (
+        "MailWizz mw-aurora cannot be reached"
+        if fault == "database away"
+        else "Connection mailwizz_db_mw-aurora"
+    )
+    assert severity == "critical"
+    assert text.startswith(cause)
     monkeypatch.setenv(name, good)
     assert whole.brake()["held"] == 1
     assert whole.server(1)[2] == "disabled"
-    assert [state for _, state, _ in told(whole)] == ["incomplete 10", "holds"]
+    assert len(told(whole)) == 1
+    assert [a.event for a in whole.rows(s.alerts) if a.cleared_at is None] == ["brake"]
 
 
 def test_a_host_that_hangs_is_waited_for_once_and_named_once(
@@ -221,7 +226,7 @@ def test_release_lets_powermta_go_and_leaves_the_server_to_the_quota_sync(whole:
     brake = row(whole)
     assert brake.released_at is not None
     assert (brake.powermta_holds, brake.mailwizz_holds) == (False, False)
-    assert [(severity, state) for severity, state, _ in told(whole)][-1] == ("info", "released")
+    assert told(whole)[-1][2].startswith("1 IP of mta-1 may send again")
     at = whole.now
     whole.later()
     assert whole.last_sent(1) > at
@@ -236,7 +241,8 @@ def test_a_release_while_powermta_is_away_is_completed_by_the_next_run(whole: Wh
     whole.brake()
     whole.ask_release(1)
     whole.lab.knob("down")
-    assert "not completely released" in str([fails(whole), told(whole)[-1]])
+    fails(whole)
+    assert "1 release on mta-1 not complete: 198.51.100.1 (aurora-1)" in told(whole, "incident")[-1][2]
     brake = row(whole)
     assert (brake.powermta_holds, brake.released_at) == (True, None)
     whole.sync()

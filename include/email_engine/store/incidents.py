@@ -2,7 +2,7 @@
 
 Opening one is told, repeats only count, and its end is told once. Run it under tenant `*`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -113,9 +113,10 @@ def over(conn: Connection, cause: str, at: datetime, said: str) -> bool:
     return _close(conn, incidents.c.cause == cause, at, said) > 0
 
 
-def proved_over(conn: Connection, origin: str, at: datetime) -> int:
-    """A task went well: what it had met is over. Returns how many incidents that closed."""
-    return _close(conn, cast(origin, Text) == any_(incidents.c.origins), at, None)
+def proved_over(conn: Connection, origin: str, at: datetime, but: Collection[str] = ()) -> int:
+    """A task went well: what it had met is over, except the causes `but`. Returns how many incidents that closed."""
+    mine = cast(origin, Text) == any_(incidents.c.origins)
+    return _close(conn, mine & incidents.c.cause.not_in(but), at, None)
 
 
 def _close(conn: Connection, which: ColumnElement[bool], at: datetime, said: str | None) -> int:

@@ -120,15 +120,14 @@ class EngineOperator(BaseOperator):
             self._database_away(error, context)
             return
         try:
-            trouble = trouble_of(error, context, self.about())
+            trouble = trouble_of(error, context, self.task_id, self.about())
             with self.store() as store, store.session(tenant="*") as conn:
                 incidents.note(conn, trouble, datetime.now(UTC))
-        except EngineError as second:
-            if second.cause == DATABASE:
+        except Exception as second:  # noqa: BLE001 - it must not hide the error that it tells of
+            if isinstance(second, EngineError) and second.cause == DATABASE:
                 self._database_away(second, context)
-            self.log.warning("no incident could be noted: %s", second)
-        except AirflowException as second:
-            self.log.warning("no incident could be noted: %s", second)
+            said = second if isinstance(second, EngineError | AirflowException) else type(second).__name__
+            self.log.warning("no incident could be noted: %s", said)
 
     def _database_away(self, error: "EngineError", context: Mapping[str, Any]) -> None:
         from email_engine_airflow.hooks.telegram_alerts import TelegramAlertsHook

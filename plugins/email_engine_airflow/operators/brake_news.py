@@ -15,7 +15,7 @@ from email_engine.store.alerts import News
 from email_engine.store.brakes import BY_HAND, Brake
 from email_engine.store.engine import Store
 from email_engine.store.incidents import Trouble
-from email_engine_airflow.incident import LONGEST, cause_and_title, origin
+from email_engine_airflow.incident import LONGEST, cause_and_title
 from email_engine_airflow.operators.brake_halves import Half
 from email_engine_airflow.run import Run
 
@@ -127,15 +127,20 @@ def _tell_failures(conn: "Connection", host: str, outcomes: Sequence[Outcome], r
             why.setdefault(known[0], (known[1], error))
     for cause, those in waiting.items():
         _note(conn, host, cause, *why[cause], those, run)
+    now = datetime.now(UTC)
     for kind, name in answered:
         cause = f"{kind} {name}"
         if cause not in waiting:
-            shown = name if kind == "host" else cause
-            incidents.over(conn, cause, datetime.now(UTC), f"{shown} can be reached again")
-            alerts.clear(conn, WAIT, f"{host}: {cause}")
-    if f"brake on {host}" not in waiting:
-        incidents.over(conn, f"brake on {host}", datetime.now(UTC), f"The stops on {host} are complete")
-        alerts.clear(conn, WAIT, f"{host}: brake on {host}")
+            incidents.over(conn, cause, now, f"{name if kind == 'host' else cause} can be reached again")
+    incidents.proved_over(conn, _origin(host), now, but=tuple(waiting))
+    for alert in alerts.standing(conn, WAIT):
+        if alert.object.startswith(f"{host}: ") and alert.object.removeprefix(f"{host}: ") not in waiting:
+            alerts.clear(conn, WAIT, alert.object)
+
+
+def _origin(host: str) -> str:
+    """Whichever pipeline looks at the brakes of a host: the next look proves."""
+    return f"brakes of {host}"
 
 
 def _note(
@@ -156,7 +161,7 @@ def _note(
     lines.append("It is tried again every two minutes.")
     trouble = Trouble(
         cause, title, "critical", f"{error.subject}: {error.observed}"[:LONGEST], error.allowed[:LONGEST],
-        error.next_step[:LONGEST], origin(run.dag_id, "brake", f"{host} stops"), run.dag_id, run.run_id, "brake",
+        error.next_step[:LONGEST], _origin(host), run.dag_id, run.run_id, "brake",
         details=tuple(lines),
     )  # fmt: skip
     opened = incidents.note(conn, trouble, datetime.now(UTC))
