@@ -20,6 +20,7 @@ from email_engine.fleet.parse import parse_fleet
 from email_engine.home import CONFIG, ROOT
 from email_engine.store import inventory, migrate
 from email_engine.store.engine import Store
+from email_engine_airflow.pools import DESCRIPTION, POOL, SLOTS
 from stack import airflow, connections, databases, ports, world
 from stack.postgres import Cluster
 from stack.progress import Progress
@@ -100,6 +101,8 @@ def prepare(settings: Settings, cluster: Cluster, fleet: Fleet, progress: Progre
         airflow.command(env, "db", "migrate")
     with progress.step("migrating the engine's database and loading the fleet"):
         load_engine(settings, cluster, fleet, datetime.now(UTC))
+    with progress.step("making the pool of work on PowerMTA hosts"):
+        airflow.command(env, "pools", "set", POOL, str(SLOTS), DESCRIPTION)
     with progress.step("making keys and the lab's world"):
         clock = {"mode": "real"}
         world.write_world(settings, world.make_world(settings, cluster, fleet, clock))
@@ -160,7 +163,10 @@ def _bring_up(settings: Settings, fleet: Fleet, progress: Progress) -> None:
     with progress.step("waiting for the lab"):
         _wait("the lab", lambda: _lab_answers(settings), 120)
     with progress.step("waiting for Airflow"):
-        airflow.Api(settings).wait_until_healthy(dag_count(), 120)
+        api = airflow.Api(settings)
+        api.wait_until_healthy(dag_count(), 120)
+        # a restart may have lost pauses; the next quarter of an hour is far
+        api.trigger("mta_health")
 
 
 def down(settings: Settings, progress: Progress | None = None) -> int:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,18 +89,14 @@ class Everything:
         )
 
 
-@pytest.fixture(scope="session")
-def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]:
-    state = tmp_path_factory.mktemp("up")
+@contextmanager
+def running(state: Path, fleet: str) -> Iterator[Everything]:
+    """`make up` with this fleet file in this folder, and its end."""
     offset = free_offset()
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "EMAIL_ENGINE"))}
     env = inherited | {"EMAIL_ENGINE_STATE": str(state), "EMAIL_ENGINE_PORT_OFFSET": str(offset)}
     here = Settings(state=state, ports={name: port + offset for name, port in PORTS.items()})
-    fleet = (CONFIG / "fleet.yaml").read_text()
-    before, borealis = fleet.split("name: borealis", 1)
-    (state / "fleet.yaml").write_text(
-        before + "name: borealis" + borealis.replace("mode: act", "mode: observe", 1)
-    )
+    (state / "fleet.yaml").write_text(fleet)
     store: Store | None = None
     try:
         stack(env, "up")
@@ -115,6 +111,15 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]
             store.dispose()
         stack(env, "down")
         up.cluster_of(here).remove()
+
+
+@pytest.fixture(scope="session")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]:
+    """The example fleet; aurora acts and borealis only observes."""
+    before, borealis = (CONFIG / "fleet.yaml").read_text().split("name: borealis", 1)
+    fleet = before + "name: borealis" + borealis.replace("mode: act", "mode: observe", 1)
+    with running(tmp_path_factory.mktemp("up"), fleet) as found:
+        yield found
 
 
 def stack(env: dict[str, str], command: str) -> str:

@@ -200,6 +200,19 @@ def last_sent(everything: Everything, address: str) -> datetime | None:
     return datetime.fromisoformat(told) if told else None
 
 
+def test_the_readmes_steps_so_far_are_few_messages_in_words(everything: Everything) -> None:
+    """Steps 1 to 4; the fifth adds the guard's question."""
+    messages = [str(message["text"]) for message in telegram(everything)]
+    assert 3 <= len(messages) <= 4, messages
+    whole = "\n".join(messages)
+    for word in ("task_failure", "mta_health", "list_health", "quota-drift", "warmup_hold", "DAG run failed"):
+        assert word not in whole, "an event's name is no title"
+    for line in {line for line in whole.splitlines() if len(line) > 60 and "href" not in line}:
+        assert whole.count(line) == 1, "no sentence twice"
+    assert "198.51.100.7" in whole
+    assert "check" in whole.lower(), "a listing says where to ask"
+
+
 def test_a_broken_fleet_file_is_one_clear_error_and_the_next_run_heals(everything: Everything) -> None:
     path = everything.settings.fleet_file
     good = path.read_text()

@@ -179,7 +179,7 @@ def test_a_warm_up_decision_killed_before_its_last_row_leaves_nothing_and_is_mad
     wanted = essence(unharmed)
     whole = killing.fleet()
     before = everything(whole.db)
-    with killing.gate("alerts") as reached:
+    with killing.gate("decisions", when="NEW.subject = '198.51.100.3'") as reached:
         run.kill_when(reached)
         assert everything(whole.db) == before
     assert run.again()["version"]
