@@ -87,7 +87,7 @@ def _line_begins(data: bytes, line: int) -> int:
 
 
 def _plain_text(data: bytes) -> bytes:
-    return data.removeprefix(BOM).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    return data.removeprefix(BOM).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n").removesuffix(b"\r")
 
 
 def test_random_bytes_agree_with_the_short_definition(tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
 """The session under `PowerMta`: opened once, closed once, and the files of the host."""
 
 import contextlib
-import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from io import FileIO
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Self, TypeVar
@@ -13,21 +13,17 @@ from typing import Self, TypeVar
 import paramiko
 from paramiko.sftp import CMD_EXTENDED, CMD_EXTENDED_REPLY
 
+from email_engine.adapters.powermta_listing import RemoteFile, as_remote, read_directory
 from email_engine.adapters.powermta_ssh import PowerMtaEndpoint, connect, file_error
-from email_engine.errors import InputError
+from email_engine.errors import EngineError, InputError
+from email_engine.mta.accounting_names import EntryKind
 
 NEW_SUFFIX = ".email-engine.new"
 PROBE_SUFFIX = ".email-engine.clock"
+PREFETCHED = 64
+"""Requests under way at once while a file is read."""
+CHUNK = 32768
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
-    """One directory entry; `modified` in seconds since the epoch."""
-
-    name: str
-    size: int
-    modified: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +91,25 @@ class Session:
 
         return self._file("read", path, fetch)
 
-    def fetch(self, path: str, target: Path) -> bool:
-        """Copies a file of any size to `target` in flat memory; False if it is not there."""
+    def fetch(self, path: str, target: Path) -> RemoteFile | None:
+        """Copies a file of any size to `target` in flat memory; None if it is not there.
 
-        def copy(sftp: paramiko.SFTPClient) -> bool:
+        Not more than what the file had when it was opened, so that one that grows has an end. Gives the file as it was when the
+        last byte was read: another size than that of `target` says that it was written to meanwhile."""
+
+        def copy(sftp: paramiko.SFTPClient) -> RemoteFile | None:
             try:
-                size = sftp.stat(path).st_size
-                with target.open("wb") as handle:
-                    sftp.getfo(path, handle, max_concurrent_prefetch_requests=64)
+                source = sftp.open(path, "rb")
             except FileNotFoundError:
-                return False
-            if size is not None and target.stat().st_size < size:
-                raise OSError(f"{target.stat().st_size} of {size} bytes arrived")
-            return True
+                return None
+            with source, target.open("wb", buffering=0) as handle:
+                size = source.stat().st_size or 0
+                source.prefetch(size, PREFETCHED)
+                arrived = _copy(source, handle, size)
+                after = as_remote(PurePosixPath(path).name, source.stat())
+            if arrived < size == after.size:
+                raise OSError(f"{arrived} of {size} bytes arrived")
+            return after
 
         return self._file("read", path, copy)
 
@@ -135,23 +137,13 @@ class Session:
         self.write(beside, data, like=path, mode=mode)
         self.rename(beside, path)
 
+    def entries(self, path: str) -> tuple[RemoteFile, ...]:
+        """All that stands in a directory, by name, whatever the names are made of; empty if the directory is not there."""
+        return self._file("list", path, lambda sftp: read_directory(sftp, path))
+
     def listdir(self, path: str) -> tuple[RemoteFile, ...]:
         """Regular files in a directory, by name; empty if the directory is not there."""
-
-        def entries(sftp: paramiko.SFTPClient) -> tuple[RemoteFile, ...]:
-            try:
-                found = sftp.listdir_attr(path)
-            except FileNotFoundError:
-                return ()
-            files = (e for e in found if e.st_mode is not None and stat.S_ISREG(e.st_mode))
-            return tuple(
-                sorted(
-                    (RemoteFile(e.filename, e.st_size or 0, int(e.st_mtime or 0)) for e in files),
-                    key=lambda f: f.name,
-                )
-            )
-
-        return self._file("list", path, entries)
+        return tuple(entry for entry in self.entries(path) if entry.kind is EntryKind.FILE)
 
     def remove(self, path: str) -> None:
         """Deletes a file; one that is not there is fine."""
@@ -210,7 +202,7 @@ class Session:
         self._file("rename to", target, lambda sftp: sftp.posix_rename(source, target))
 
     def _file(self, what: str, path: str, work: Callable[[paramiko.SFTPClient], T]) -> T:
-        if not path.startswith("/") or "\0" in path or "\n" in path or ".." in PurePosixPath(path).parts:
+        if not path.startswith("/") or not path.isprintable() or ".." in PurePosixPath(path).parts:
             raise InputError(
                 self.endpoint.subject, f"path {path!r}", "an absolute path", "correct it in fleet.yaml"
             )
@@ -225,3 +217,26 @@ def _stat(sftp: paramiko.SFTPClient, path: str) -> paramiko.SFTPAttributes | Non
         return sftp.stat(path)
     except FileNotFoundError:
         return None
+
+
+def _copy(source: paramiko.SFTPFile, target: FileIO, size: int) -> int:
+    """Up to `size` bytes; how many there were, less where the file was cut meanwhile."""
+    arrived = 0
+    while arrived < size:
+        try:
+            part = source.read(min(size - arrived, CHUNK))
+        except EOFError:
+            break
+        if not part:
+            break
+        try:
+            target.write(part)
+        except OSError as error:
+            raise EngineError(
+                f"{target.name!s} on this worker",
+                error.strerror or type(error).__name__,
+                "room for a copy of the file",
+                "free space in the worker's temporary folder (TMPDIR)",
+            ) from error
+        arrived += len(part)
+    return arrived

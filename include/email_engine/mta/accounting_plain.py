@@ -13,7 +13,8 @@ END = b"\r\n"
 
 
 def plain_blocks(path: Path) -> Iterator[bytes]:
-    """The plain form piece by piece; no piece ends between a CR and its LF."""
+    """The plain form piece by piece; no piece ends between a CR and its LF, and neither does the whole: a CR at the very end was cut
+    off there."""
     held, begun = b"", False
     with path.open("rb", buffering=0) as file:
         while block := file.read(BLOCK):
@@ -26,8 +27,6 @@ def plain_blocks(path: Path) -> Iterator[bytes]:
                 block = block.replace(END, b"\n").replace(b"\n", END)
             if block:
                 yield block
-    if held:
-        yield held
 
 
 def plain_offset(path: Path, offset: int) -> int:
