@@ -157,9 +157,9 @@ class HostKnobs:
         """Closes the open accounting files now; gives how many."""
         return self._host.rotate_accounting()
 
-    def put_accounting(self, name: str, text: str = "", kind: str = "file") -> str:
+    def put_accounting(self, file: str, text: str = "", kind: str = "file") -> str:
         """Puts a file, directory, link or nothing (kind) beside the closed accounting files; %FF in its name is a byte."""
-        return put_beside(self._host.root, name, text, kind, self._host.clock.now().timestamp())
+        return put_beside(self._host.root, file, text, kind, self._host.clock.now().timestamp())
 
     def daily_window(self, kind: DailyWindow, utc_offset_hours: float = 0) -> str:
         """How `/d` is counted; `utc_offset_hours` is for fixed-local midnight."""

@@ -19,7 +19,7 @@ ODD = ("acct-%FF%FE.csv", "acct-%0A1.csv", "-rf.csv", "a" * 251 + ".csv", "a..b.
 def whole(whole: Whole) -> Iterator[Whole]:
     yield whole
     for name in (*ODD, "folder.csv", "link.csv"):
-        whole.lab.knob("put_accounting", name=name, kind="nothing")
+        whole.lab.knob("put_accounting", file=name, kind="nothing")
 
 
 def ingest(whole: Whole) -> dict[str, Any]:
@@ -37,9 +37,9 @@ def test_odd_names_stop_neither_the_other_files_nor_the_health_of_their_host(who
     whole.later()
     whole.lab.knob("rotate_accounting")
     for name in ODD:
-        whole.lab.knob("put_accounting", name=name, text="type,timeLogged\r\n")
-    whole.lab.knob("put_accounting", name="folder.csv", kind="directory")
-    whole.lab.knob("put_accounting", name="link.csv", kind="link", text="/etc/passwd")
+        whole.lab.knob("put_accounting", file=name, text="type,timeLogged\r\n")
+    whole.lab.knob("put_accounting", file="folder.csv", kind="directory")
+    whole.lab.knob("put_accounting", file="link.csv", kind="link", text="/etc/passwd")
     done = ingest(whole)
     assert (done["odd"], done["refused"], done["records"] >= 30) == (8, 0, True)
     (alert,) = (a for a in whole.rows(s.alerts) if a.event == "accounting_folder")
@@ -52,7 +52,7 @@ def test_odd_names_stop_neither_the_other_files_nor_the_health_of_their_host(who
     assert seen["clock"]["level"] == "good"
 
     for name in (*ODD, "folder.csv", "link.csv"):
-        whole.lab.knob("put_accounting", name=name, kind="nothing")
+        whole.lab.knob("put_accounting", file=name, kind="nothing")
     assert ingest(whole)["odd"] == 0
     (alert,) = (a for a in whole.rows(s.alerts) if a.event == "accounting_folder")
     assert alert.cleared_at is not None
@@ -62,4 +62,4 @@ def test_odd_names_stop_neither_the_other_files_nor_the_health_of_their_host(who
 @pytest.mark.parametrize("name", ["", "a/b.csv", "..", "%00.csv", "x" * 256])
 def test_the_lab_puts_nothing_outside_that_folder(whole: Whole, name: str) -> None:
     with pytest.raises(LabRefused, match="is no name that a file can have"):
-        whole.lab.knob("put_accounting", name=name)
+        whole.lab.knob("put_accounting", file=name)

@@ -45,7 +45,7 @@ def forget(store: Store) -> None:
 @pytest.mark.parametrize("data", [ONE, MANY], ids=["one row", "many"])
 def test_each_form_of_a_file_after_each_other_counts_nothing_twice(fleet: Store, data: bytes) -> None:
     wanted = data.count(b"gmail.com")
-    for first in FORMS.values():
+    for first in GROWING.values():
         forget(fleet)
         for number, (name, form) in enumerate([("first", first), *FORMS.items()]):
             taken = take(fleet, form(data), f"{name}.csv", modified=number)
