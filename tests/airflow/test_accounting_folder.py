@@ -18,6 +18,7 @@ from sqlalchemy import func, insert, select
 
 from email_engine.adapters.powermta import PowerMta
 from email_engine.adapters.powermta_health import newest_file
+from email_engine.errors import EngineError
 from email_engine.store import delivery
 from email_engine.store import schema as s
 from email_engine.store.engine import Store
@@ -225,17 +226,22 @@ def test_a_file_waits_until_nobody_wrote_to_it_for_a_while_by_the_clock_of_its_h
 
 
 class Writer(threading.Thread):
-    """Copies a file into the folder bit by bit, cutting rows anywhere; `pause` seconds between two bits."""
+    """Copies a file into the folder bit by bit, cutting rows anywhere, until it is told to end with a whole row."""
 
-    def __init__(self, path: bytes, data: bytes, bit: int, pause: float) -> None:
+    def __init__(self, path: bytes) -> None:
         super().__init__(daemon=True)
-        self.path, self.data, self.bit, self.pause = path, data, bit, pause
+        self.path, self.enough = path, threading.Event()
 
     def run(self) -> None:
+        data = rows(0, 60_000)
         with open(self.path, "ab", buffering=0) as file:
-            for at in range(0, len(self.data), self.bit):
-                file.write(self.data[at : at + self.bit])
-                time.sleep(self.pause)
+            for at in range(0, len(data), 1_979):
+                file.write(data[at : at + 1_979])
+                time.sleep(0.003)
+                if self.enough.is_set():
+                    end = data.index(b"\n", at + 1_979) + 1
+                    file.write(data[at + 1_979 : end])
+                    return
 
 
 def truth(path: bytes) -> dict[str, int]:
@@ -256,16 +262,18 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("hasty")
 def test_a_file_that_grows_while_runs_fetch_it_is_counted_once(ssh: SshHost, store: Store) -> None:
     path = put(ssh, "acct-1.csv", HEADER)
-    writer = Writer(path, rows(0, 40_000), 7_919, 0.005)
+    writer = Writer(path)
     writer.start()
     runs = []
     while writer.is_alive():
         runs.append(ingest())
-    writer.join()
+        if len(runs) >= 4 and any(run["waiting"] for run in runs):
+            writer.enough.set()
+            writer.join()
     runs += [ingest(), ingest()]
-    assert sum(run["waiting"] for run in runs) > 0, "it never changed under a run: the test shows nothing"
+    assert any(run["waiting"] for run in runs), "it never changed under a run: the test shows nothing"
     assert attempts(store) == truth(path)
-    assert sum(truth(path).values()) == 40_000
+    assert sum(truth(path).values()) > 100
     assert (runs[-1]["taken"], runs[-1]["waiting"]) == (0, 0)
 
 
@@ -310,7 +318,7 @@ def append(path: bytes, data: bytes) -> None:
 
 def during_read(mta_class: type[PowerMta], patch: pytest.MonkeyPatch, change: Callable[[], object]) -> None:
     """Changes the file when it was copied and before its state is asked for."""
-    import email_engine.adapters.powermta_session as module
+    import email_engine.adapters.powermta_download as module
 
     real = module._copy
 
@@ -345,18 +353,40 @@ def test_a_file_that_changes_under_the_reading_waits_and_stops_no_other(
 def test_a_file_that_is_cut_while_it_is_read_is_no_broken_connection(
     ssh: SshHost, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    import email_engine.adapters.powermta_session as module
+    import email_engine.adapters.powermta_download as module
 
-    path = put(ssh, "acct-1.csv", HEADER + rows(0, 9000))
+    path = put(ssh, "acct-1.csv", HEADER + rows(0, 60_000))
     real = module._copy
 
     def cut_first(*args: Any) -> int:
         os.truncate(path, 40)
         return real(*args)
 
-    monkeypatch.setattr(module, "PREFETCHED", 1)
     monkeypatch.setattr(module, "_copy", cut_first)
     with session() as mta:
         after = mta.fetch(f"{FOLDER}/acct-1.csv", tmp_path / "copy")
     assert after is not None
-    assert after.size == 40
+    assert after.size == 40 == (tmp_path / "copy").stat().st_size
+
+
+def test_a_large_file_arrives_byte_for_byte_whatever_the_windows_are(
+    ssh: SshHost, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    data = os.urandom(3 * (1 << 20) + 17)
+    put(ssh, "acct-1.csv", data)
+    for window in (10_000, 1 << 20, len(data), 1 << 24):
+        monkeypatch.setattr("email_engine.adapters.powermta_download.WINDOW", window)
+        with session() as mta:
+            after = mta.fetch(f"{FOLDER}/acct-1.csv", tmp_path / "copy")
+        assert (tmp_path / "copy").read_bytes() == data
+        assert after is not None
+        assert after.size == len(data)
+
+
+def test_no_room_for_a_copy_is_told_as_this_worker_s_and_not_the_host_s(ssh: SshHost) -> None:
+    put(ssh, "acct-1.csv", HEADER)
+    with (
+        session() as mta,
+        pytest.raises(EngineError, match="/dev/full on this worker: No space left on device"),
+    ):
+        mta.fetch(f"{FOLDER}/acct-1.csv", Path("/dev/full"))

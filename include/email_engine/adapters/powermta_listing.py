@@ -25,9 +25,14 @@ def read_directory(sftp: paramiko.SFTPClient, path: str) -> tuple[RemoteFile, ..
 
     paramiko's own listing fails as a whole at the first name that is no UTF-8."""
     try:
-        kind, told = sftp._request(CMD_OPENDIR, path)  # type: ignore[attr-defined]
+        found = _entries(sftp, path)
     except FileNotFoundError:
         return ()
+    return tuple(sorted((e for e in found if e.name not in (".", "..")), key=lambda entry: entry.name))
+
+
+def _entries(sftp: paramiko.SFTPClient, path: str) -> list[RemoteFile]:
+    kind, told = sftp._request(CMD_OPENDIR, path)  # type: ignore[attr-defined]
     if kind != CMD_HANDLE:
         raise paramiko.SFTPError("a handle of a directory was expected")
     handle = told.get_binary()
@@ -37,13 +42,12 @@ def read_directory(sftp: paramiko.SFTPClient, path: str) -> tuple[RemoteFile, ..
             try:
                 kind, told = sftp._request(CMD_READDIR, handle)  # type: ignore[attr-defined]
             except EOFError:
-                break
+                return found
             if kind != CMD_NAME:
                 raise paramiko.SFTPError("names of a directory were expected")
             found += (_entry(told) for _ in range(told.get_int()))
     finally:
         sftp._request(CMD_CLOSE, handle)  # type: ignore[attr-defined]
-    return tuple(sorted((e for e in found if e.name not in (".", "..")), key=lambda entry: entry.name))
 
 
 def _entry(told: paramiko.Message) -> RemoteFile:

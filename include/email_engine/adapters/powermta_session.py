@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from io import FileIO
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Self, TypeVar
@@ -13,16 +12,14 @@ from typing import Self, TypeVar
 import paramiko
 from paramiko.sftp import CMD_EXTENDED, CMD_EXTENDED_REPLY
 
-from email_engine.adapters.powermta_listing import RemoteFile, as_remote, read_directory
+from email_engine.adapters.powermta_download import download
+from email_engine.adapters.powermta_listing import RemoteFile, read_directory
 from email_engine.adapters.powermta_ssh import PowerMtaEndpoint, connect, file_error
-from email_engine.errors import EngineError, InputError
+from email_engine.errors import InputError
 from email_engine.mta.accounting_names import EntryKind
 
 NEW_SUFFIX = ".email-engine.new"
 PROBE_SUFFIX = ".email-engine.clock"
-PREFETCHED = 64
-"""Requests under way at once while a file is read."""
-CHUNK = 32768
 T = TypeVar("T")
 
 
@@ -92,26 +89,8 @@ class Session:
         return self._file("read", path, fetch)
 
     def fetch(self, path: str, target: Path) -> RemoteFile | None:
-        """Copies a file of any size to `target` in flat memory; None if it is not there.
-
-        Not more than what the file had when it was opened, so that one that grows has an end. Gives the file as it was when the
-        last byte was read: another size than that of `target` says that it was written to meanwhile."""
-
-        def copy(sftp: paramiko.SFTPClient) -> RemoteFile | None:
-            try:
-                source = sftp.open(path, "rb")
-            except FileNotFoundError:
-                return None
-            with source, target.open("wb", buffering=0) as handle:
-                size = source.stat().st_size or 0
-                source.prefetch(size, PREFETCHED)
-                arrived = _copy(source, handle, size)
-                after = as_remote(PurePosixPath(path).name, source.stat())
-            if arrived < size == after.size:
-                raise OSError(f"{arrived} of {size} bytes arrived")
-            return after
-
-        return self._file("read", path, copy)
+        """Copies a file of any size to `target`; None if it is not there. What it gives says whether it changed: see `download`."""
+        return self._file("read", path, lambda sftp: download(sftp, path, target))
 
     def write(self, path: str, data: bytes, *, like: str | None = None, mode: int = 0o640) -> None:
         """Writes a file with `mode` and the group of `like` (else of its directory), and checks its size."""
@@ -217,26 +196,3 @@ def _stat(sftp: paramiko.SFTPClient, path: str) -> paramiko.SFTPAttributes | Non
         return sftp.stat(path)
     except FileNotFoundError:
         return None
-
-
-def _copy(source: paramiko.SFTPFile, target: FileIO, size: int) -> int:
-    """Up to `size` bytes; how many there were, less where the file was cut meanwhile."""
-    arrived = 0
-    while arrived < size:
-        try:
-            part = source.read(min(size - arrived, CHUNK))
-        except EOFError:
-            break
-        if not part:
-            break
-        try:
-            target.write(part)
-        except OSError as error:
-            raise EngineError(
-                f"{target.name!s} on this worker",
-                error.strerror or type(error).__name__,
-                "room for a copy of the file",
-                "free space in the worker's temporary folder (TMPDIR)",
-            ) from error
-        arrived += len(part)
-    return arrived

@@ -97,9 +97,9 @@ def take_file(
 ) -> Taken:
     """Adds a file's counts, once.
 
-    `path`: the file as it came from the host; its size is what counts, not what the host had listed before. The same content again, or the beginning of it, is a `duplicate`; a
-    file with too many unreadable rows, or without a header, is `refused` with an alert. Of a file that was taken shorter
-    before, the rest is added. Two takers of one host's files wait for each other."""
+    `path`: the file as it came from the host; its size is what counts, not what the host had listed before. The same content
+    again, or the beginning of it, is a `duplicate`; a file with too many unreadable rows, or without a header, is `refused` with
+    an alert. Of a file that was taken shorter before, the rest is added. Two takers of one host's files wait for each other."""
     conn.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"accounting {file.mta_host}", 0))))
     file = replace(file, size=path.stat().st_size)
     content = content_of(path)
