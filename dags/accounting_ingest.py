@@ -13,10 +13,23 @@ every worker; without it they are kept without recipient). A complaint counts fo
 where it tells that (`counted_by` header or message), else for that of the report. What receivers mean by their
 replies (`include/config/lexicon.yaml`) counts in `bounce_meanings`, `deferral_meanings` and `named_lists`; each
 wording stands once in `reply_texts`, and more than 5 % of unknown ones raise an alert. A file is known by its content
-and taken whole or not at all, so nothing counts twice, whatever is killed, cleared or copied; of a file whose
-beginning was taken before, the rest counts.
+and taken whole or not at all, so nothing counts twice, whatever is killed, cleared or copied, or whose line ends, byte-order
+mark or last line break were changed; of a file whose beginning was taken before, the rest counts. A file that was written to
+within the last seconds (`quiet_seconds` in `include/config/accounting.yaml`, by the host's clock as `mta_health` last saw it), or
+changes while it is read, waits for the next run.
 
 When a file was taken, `publish` starts what looks at new counts (asset `email-engine-accounting`).
+
+**What it leaves aside** Odd names (no UTF-8, line breaks, control characters, a leading dash, `..`, more than 200 bytes),
+directories and links named like files, and files that our SSH user may not read: they are named in the log and in one alert a
+host, and the next file is taken. Move them away; the alert closes by itself. As long as one lies there, or a file waits, the
+host's silence is not taken for no mail.
+
+**A refused file holds its host.** What the IPs did is unknown from the file before it on, so the warm-up holds, whether the file
+still lies on the host or not. There are two ways out, and the alert tells both. Mend the file and put it back under the same name: it is
+taken, and the hold ends. Or accept the loss: trigger this DAG with `accept_refused` (one file a line, as the alert has it,
+`mta-1:acct-2026-11-01-0000.csv`; `mta-1:*` for all of a host; or the file's digest) and `reason`. Who, when and why stand in
+accounting_files (`accepted_by`, `accepted_at`, `accepted_because`).
 
 **What it changes** tables accounting_files, accounting_quarantine, delivery_stats, delivery_days, delivery_events,
 reply_texts and alerts. Nothing on the hosts; old files are PowerMTA's to delete. Rows of IPs outside the fleet are
@@ -27,8 +40,8 @@ with an alert, and the next one is taken. A dry run reads and reports, and write
 **If it fails** the failed task's log names the host and the next step; the other hosts go on, and the next run
 catches up. `Unreachable`: is the host up, is its SSH open to this worker? `AccessDenied` or a changed host key: see
 the connection `powermta_<host>` (its test button says more). A refused file: the alert names its first bad lines;
-mend the `record-fields` of the acct-file; what was refused stays out of the counts, and the warm-up holds from the
-file before it on.
+mend the `record-fields` of the acct-file. `hosts` fails where `accept_refused` names no refused file or `reason` is empty: its
+log lists what stands; nothing was accepted.
 Clearing any task is safe.
 """
 
@@ -63,6 +76,21 @@ with DAG(
     params={
         "dry_run": Param(
             False, type="boolean", title="Dry run", description="Read and report the files, write nothing."
+        ),
+        "accept_refused": Param(
+            None,
+            type=["null", "string"],
+            format="multiline",
+            title="Accept refused files",
+            description="Give these refused files up for lost: one a line, as the alert says, like mta-1:acct-2026-11-01-0000.csv; "
+            "mta-1:* means all of a host. Empty: none.",
+        ),
+        "reason": Param(
+            None,
+            type=["null", "string"],
+            maxLength=500,
+            title="Reason",
+            description="Why the counts of these files may be missing. Others will read it.",
         ),
     },
 ) as dag:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lab.mail import Message
+from lab.powermta.closed_files import put_beside
 from lab.powermta.config_model import DEFAULT_VMTA
 from lab.powermta.mailbox_providers import PROVIDERS
 from lab.powermta.rate_windows import DailyWindow
@@ -155,6 +156,10 @@ class HostKnobs:
     def rotate_accounting(self) -> int:
         """Closes the open accounting files now; gives how many."""
         return self._host.rotate_accounting()
+
+    def put_accounting(self, file: str, text: str = "", kind: str = "file") -> str:
+        """Puts a file, directory, link or nothing (kind) beside the closed accounting files; %FF in its name is a byte."""
+        return put_beside(self._host.root, file, text, kind, self._host.clock.now().timestamp())
 
     def daily_window(self, kind: DailyWindow, utc_offset_hours: float = 0) -> str:
         """How `/d` is counted; `utc_offset_hours` is for fixed-local midnight."""

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from airflow.sdk import Asset
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from sqlalchemy import func, select, update
 
+from email_engine.adapters.powermta import RemoteFile
 from email_engine.errors import EngineError, Unreachable
 from email_engine.store import schema as s
 from email_engine.store.engine import Store
@@ -44,19 +46,20 @@ class FakeHost:
     def __exit__(self, *_: object) -> None:
         return None
 
-    def listdir(self, path: str) -> tuple[Any, ...]:
+    def entries(self, path: str) -> tuple[RemoteFile, ...]:
         assert path == FOLDER
-        return tuple(SimpleNamespace(name=n, size=len(d), modified=m) for n, (d, m) in self.files.items())
+        return tuple(RemoteFile(n, len(d), m) for n, (d, m) in self.files.items())
 
-    def fetch(self, path: str, target: Path) -> bool:
+    def fetch(self, path: str, target: Path) -> RemoteFile | None:
         name = path.rpartition("/")[2]
         self.reads.append(name)
         if name == self.breaks_at:
             raise Unreachable("mta-1", "connection lost", "an answer", "is the host up?")
         if name in self.gone:
-            return False
-        target.write_bytes(self.files[name][0])
-        return True
+            return None
+        data, modified = self.files[name]
+        target.write_bytes(data)
+        return RemoteFile(name, len(data), modified)
 
 
 @pytest.fixture
@@ -120,6 +123,8 @@ def test_closed_files_are_taken_oldest_first_and_only_once(fleet: Store, host: F
         "taken": 2,
         "duplicate": 0,
         "refused": 0,
+        "waiting": 0,
+        "odd": 0,
         "records": 3,
         "rejected": 0,
     }
@@ -302,6 +307,7 @@ def test_files_come_over_real_sftp(fleet: Store, ssh: SshHost, monkeypatch: pyte
     done = ssh.root / FOLDER.lstrip("/")
     done.mkdir(parents=True)
     (done / "acct-2026-11-01-0000.csv").write_bytes(content(5))
+    os.utime(done / "acct-2026-11-01-0000.csv", (1_000_000, 1_000_000))
     assert ingest()["taken"] == 1
     assert ingest()["taken"] == 0
     assert attempts(fleet) == 5

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, select, text
 
+from email_engine.mta.accounting_policy import shipped_accounting_policy
 from email_engine.store.schema import alerts, allowances, blacklist_events, brakes, decisions, ips, reputation
 from stack import databases, up
 from tests.e2e.conftest import Everything, now
@@ -169,6 +170,7 @@ def test_mail_that_turns_bad_is_stopped_as_soon_as_accounting_tells(everything: 
         time.sleep(1)
     time.sleep(5)
     everything.lab.knob("rotate_accounting", host="mta-1")
+    time.sleep(shipped_accounting_policy().quiet_seconds + 1)  # until then the file may still grow
     started = now()
 
     taken = everything.run("accounting_ingest")

@@ -255,7 +255,10 @@ def test_of_a_shorter_copy_and_then_the_whole_file_each_record_counts_once_where
         first, rest = take(fleet, WHOLE[:cut], name), take(fleet, WHOLE, modified=2)
         if first.status == "refused":
             assert rest.message == "", cut
-        assert (rest.status, stats(fleet)) == ("taken", wanted), cut
+        said = (
+            "duplicate" if cut >= len(WHOLE) - 2 else "taken"
+        )  # but for its line break all of it came first
+        assert (rest.status, stats(fleet)) == (said, wanted), cut
         assert len(events(fleet)) == 10, cut
         assert take(fleet, WHOLE[: len(WHOLE) - 40], modified=3).status == "duplicate", (
             "and a shorter one again"

@@ -16,7 +16,15 @@ from sqlalchemy import Connection, create_engine, insert, make_url, select, text
 from email_engine.errors import AccessDenied, Unreachable
 from email_engine.store.engine import Store
 from email_engine.store.migrate import alembic_config, prepare_role, upgrade
-from email_engine.store.schema import SCHEMA, TENANT_TABLES, delivery_days, delivery_stats, metadata
+from email_engine.store.refusals import refusals
+from email_engine.store.schema import (
+    SCHEMA,
+    TENANT_TABLES,
+    accounting_files,
+    delivery_days,
+    delivery_stats,
+    metadata,
+)
 from tests.fleet_rows import add_host, add_ip, add_tenant
 
 _numbers = count(1)
@@ -137,6 +145,34 @@ def test_the_days_of_accounting_that_was_there_before_are_summed(empty_url: str)
         ("aurora", "gmail", date(2026, 11, 2), 9, 9, {}, {}),
         ("aurora", "yahoo", date(2026, 11, 1), 1, 1, {}, {}),
     ]
+
+
+def test_files_that_were_refused_long_before_hold_nobody_all_at_once(empty_url: str) -> None:
+    upgrade(empty_url, "0016")
+    store = Store(empty_url)
+    with store.session("*") as conn:
+        add_host(conn)
+        for name, status, age in (
+            ("old", "refused", "3 days"),
+            ("new", "refused", "1 hour"),
+            ("good", "taken", "9 days"),
+        ):
+            conn.execute(
+                text(
+                    "INSERT INTO email_engine.accounting_files"
+                    " (mta_host, name, size, modified, digest, records, rejected, status, recorded_at)"
+                    " VALUES ('mta-1', :name, 1, 1, :name, 1, 0, :status, now() - CAST(:age AS interval))"
+                ),
+                {"name": name, "status": status, "age": age},
+            )
+    upgrade(empty_url)
+    with store.session("*") as conn:
+        f = accounting_files.c
+        rows = conn.execute(select(f.name, f.accepted_by).where(f.accepted_at.is_not(None))).all()
+        standing = [one.name for one in refusals(conn)]
+    store.dispose()
+    assert [tuple(row) for row in rows] == [("old", "upgrade")]
+    assert standing == ["new"]
 
 
 def test_a_failed_upgrade_leaves_nothing_behind(empty_url: str) -> None:

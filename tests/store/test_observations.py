@@ -89,7 +89,8 @@ A_DAY_AFTER = 24 + 5 * MINUTES
         ([("taken", 5 * MINUTES), ("refused", A_DAY_AFTER), ("taken", 25)], 5 * MINUTES),
         ([("refused", A_DAY_AFTER), ("taken", 25)], 0),
         ([("refused", 10), ("taken", 25)], -24),
-        ([("taken", -4), ("refused", -3), ("taken", 25)], 25),
+        ([("taken", -4), ("refused", -3), ("taken", 25)], -4),
+        ([("taken", -400), ("refused", -399), ("taken", 25)], -400),
         ([("taken", -4), ("refused", 5 * MINUTES), ("taken", 25)], -4),
         ([("taken", 49), ("refused", 50), ("taken", 51)], 49),
         ([("refused", 98), ("taken", 99)], 72),
@@ -98,7 +99,7 @@ A_DAY_AFTER = 24 + 5 * MINUTES
     ],
     ids=[
         "in the morning", "after a copy", "twice in a row", "twice", "of the whole day, closed after it",
-        "of the whole day, the first of its host", "the first of its host", "the day before",
+        "of the whole day, the first of its host", "the first of its host", "the day before", "weeks ago",
         "of the evening before, closed after midnight", "days later", "days later, the first of its host",
         "another host's", "after another host's",
     ],

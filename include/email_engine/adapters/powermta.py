@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any
 
+from email_engine.adapters.powermta_listing import RemoteFile
 from email_engine.adapters.powermta_reply import (
     DisabledSource,
     Queue,
@@ -15,7 +16,7 @@ from email_engine.adapters.powermta_reply import (
     parse_settings,
     parse_version,
 )
-from email_engine.adapters.powermta_session import RemoteFile, Session
+from email_engine.adapters.powermta_session import Session
 from email_engine.adapters.powermta_ssh import CommandResult, PowerMtaEndpoint, command_line, run
 from email_engine.amounts import amount
 from email_engine.errors import InputError, NotVerified, Refused

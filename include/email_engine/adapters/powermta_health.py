@@ -9,6 +9,7 @@ from typing import Any
 from email_engine.adapters.powermta import PowerMta, Queue
 from email_engine.adapters.powermta_reply import flag, parse_version, walk
 from email_engine.fleet.providers import Providers, shipped_providers
+from email_engine.mta.accounting_names import EntryKind, oddness
 from email_engine.mta.host_facts import Disk, NewestFile, Queues, Status
 from email_engine.mta.queue_ages import QueueGroup
 
@@ -104,7 +105,11 @@ def _spools(mta: PowerMta) -> tuple[str, ...]:
 
 
 def newest_file(mta: PowerMta, folder: str) -> NewestFile:
-    """The newest accounting file in a folder."""
-    files = mta.listdir(folder)
+    """The newest accounting file in a folder, of those that can be taken, and what cannot be."""
+    entries = [(entry, oddness(entry.name, entry.kind)) for entry in mta.entries(folder)]
+    odd = tuple((entry.name, why) for entry, why in entries if why is not None)
+    files = (entry for entry, why in entries if why is None and entry.kind is EntryKind.FILE)
     newest = max(files, key=lambda f: (f.modified, f.name), default=None)
-    return NewestFile(newest.name, datetime.fromtimestamp(newest.modified, UTC)) if newest else NewestFile()
+    if newest is None:
+        return NewestFile(unusable=odd)
+    return NewestFile(newest.name, datetime.fromtimestamp(newest.modified, UTC), odd)

@@ -1,7 +1,6 @@
 """The session under `PowerMta`: opened once, closed once, and the files of the host."""
 
 import contextlib
-import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,21 +12,15 @@ from typing import Self, TypeVar
 import paramiko
 from paramiko.sftp import CMD_EXTENDED, CMD_EXTENDED_REPLY
 
+from email_engine.adapters.powermta_download import download
+from email_engine.adapters.powermta_listing import RemoteFile, read_directory
 from email_engine.adapters.powermta_ssh import PowerMtaEndpoint, connect, file_error
 from email_engine.errors import InputError
+from email_engine.mta.accounting_names import EntryKind
 
 NEW_SUFFIX = ".email-engine.new"
 PROBE_SUFFIX = ".email-engine.clock"
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
-    """One directory entry; `modified` in seconds since the epoch."""
-
-    name: str
-    size: int
-    modified: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +88,9 @@ class Session:
 
         return self._file("read", path, fetch)
 
-    def fetch(self, path: str, target: Path) -> bool:
-        """Copies a file of any size to `target` in flat memory; False if it is not there."""
-
-        def copy(sftp: paramiko.SFTPClient) -> bool:
-            try:
-                size = sftp.stat(path).st_size
-                with target.open("wb") as handle:
-                    sftp.getfo(path, handle, max_concurrent_prefetch_requests=64)
-            except FileNotFoundError:
-                return False
-            if size is not None and target.stat().st_size < size:
-                raise OSError(f"{target.stat().st_size} of {size} bytes arrived")
-            return True
-
-        return self._file("read", path, copy)
+    def fetch(self, path: str, target: Path) -> RemoteFile | None:
+        """Copies a file of any size to `target`; None if it is not there. What it gives says whether it changed: see `download`."""
+        return self._file("read", path, lambda sftp: download(sftp, path, target))
 
     def write(self, path: str, data: bytes, *, like: str | None = None, mode: int = 0o640) -> None:
         """Writes a file with `mode` and the group of `like` (else of its directory), and checks its size."""
@@ -135,23 +116,13 @@ class Session:
         self.write(beside, data, like=path, mode=mode)
         self.rename(beside, path)
 
+    def entries(self, path: str) -> tuple[RemoteFile, ...]:
+        """All that stands in a directory, by name, whatever the names are made of; empty if the directory is not there."""
+        return self._file("list", path, lambda sftp: read_directory(sftp, path))
+
     def listdir(self, path: str) -> tuple[RemoteFile, ...]:
         """Regular files in a directory, by name; empty if the directory is not there."""
-
-        def entries(sftp: paramiko.SFTPClient) -> tuple[RemoteFile, ...]:
-            try:
-                found = sftp.listdir_attr(path)
-            except FileNotFoundError:
-                return ()
-            files = (e for e in found if e.st_mode is not None and stat.S_ISREG(e.st_mode))
-            return tuple(
-                sorted(
-                    (RemoteFile(e.filename, e.st_size or 0, int(e.st_mtime or 0)) for e in files),
-                    key=lambda f: f.name,
-                )
-            )
-
-        return self._file("list", path, entries)
+        return tuple(entry for entry in self.entries(path) if entry.kind is EntryKind.FILE)
 
     def remove(self, path: str) -> None:
         """Deletes a file; one that is not there is fine."""
@@ -210,7 +181,7 @@ class Session:
         self._file("rename to", target, lambda sftp: sftp.posix_rename(source, target))
 
     def _file(self, what: str, path: str, work: Callable[[paramiko.SFTPClient], T]) -> T:
-        if not path.startswith("/") or "\0" in path or "\n" in path or ".." in PurePosixPath(path).parts:
+        if not path.startswith("/") or not path.isprintable() or ".." in PurePosixPath(path).parts:
             raise InputError(
                 self.endpoint.subject, f"path {path!r}", "an absolute path", "correct it in fleet.yaml"
             )

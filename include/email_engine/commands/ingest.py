@@ -53,13 +53,17 @@ def run(args: argparse.Namespace) -> int:
 
 def read_all(paths: list[Path]) -> list[Read]:
     """Every record once: a copy of another file, or the beginning of one, is not read again."""
-    sizes = {path: _size(path) for path in paths}
+    for path in paths:
+        _readable(path)
     if len(paths) == 1:
         return [_read(paths[0])]
+    contents = {path: content_of(path) for path in paths}
     known: list[tuple[Known, Content]] = []
     found: dict[Path, Read] = {}
-    for path in sorted(paths, key=lambda path: -sizes[path]):
-        content = content_of(path, set(sizes.values()))
+    for path, content in sorted(contents.items(), key=lambda item: -item[1].size):
+        beginnings = {c.size for c in contents.values() if c.size < content.size and c.opens(content.heads)}
+        if beginnings:
+            content = content_of(path, beginnings)
         whole = _whole_of(content, known)
         if whole is not None:
             found[path] = Read(path, copy_of=whole)
@@ -88,10 +92,10 @@ def _whole_of(content: Content, known: list[tuple[Known, Content]]) -> str | Non
     )
 
 
-def _size(path: Path) -> int:
+def _readable(path: Path) -> None:
     try:
         with path.open("rb"):
-            return path.stat().st_size
+            return
     except OSError as error:
         observed = error.strerror or type(error).__name__
         raise InputError(str(path), observed, "a readable accounting file", "check the path") from None

@@ -11,7 +11,8 @@ from email_engine.fleet.mistakes import FileInvalid, Mistakes
 @dataclass(frozen=True, slots=True)
 class AccountingPolicy:
     """`largest_rejected_rate` 0..1 of a file's rows; `kept_of_refused` rows; `origin_days` days; `largest_unknown_rate` 0..1 of
-    a file's bounces and deferrals, if it has `unknown_from` of them; `clock_skew_minutes` that a row may lie ahead."""
+    a file's bounces and deferrals, if it has `unknown_from` of them; `clock_skew_minutes` that a row may lie ahead; a file waits until nobody
+    has written to it for `quiet_seconds`."""
 
     largest_rejected_rate: float
     kept_of_refused: int
@@ -19,6 +20,7 @@ class AccountingPolicy:
     largest_unknown_rate: float
     unknown_from: int
     clock_skew_minutes: int
+    quiet_seconds: int
 
 
 def _rate(text: str) -> str | None:
@@ -43,6 +45,7 @@ def parse_accounting_policy(text: str, source: str = "accounting.yaml") -> Accou
         largest_unknown_rate=float(top.text("largest_unknown_rate", _rate) or 0),
         unknown_from=top.number("unknown_from", 1, 1_000_000),
         clock_skew_minutes=top.number("clock_skew_minutes", 0, 1_440),
+        quiet_seconds=top.number("quiet_seconds", 0, 600),
     )
     if mistakes.found:
         raise FileInvalid(source, mistakes.found)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from email_engine.amounts import amount
+from email_engine.mta.accounting_names import listed
 from email_engine.mta.health_policy import HealthPolicy
 from email_engine.mta.host_facts import Check, Expected, Facts, Finding, Level, loaded_at
 from email_engine.mta.queue_ages import QueueGroup
@@ -178,13 +179,15 @@ def _accounting(facts: Facts, before: Mapping[str, Any], policy: HealthPolicy, a
         return Finding(Check.ACCOUNTING, Level.UNKNOWN, "accounting files or counters were not seen")
     since = memory(facts, before, as_of).get("silent_since")
     quiet = as_of - datetime.fromisoformat(since) if since else timedelta(0)
+    unusable = f"; not used: {listed(facts.newest.unusable)}" if facts.newest.unusable else ""
     if quiet > policy.silence:
         told = (
             f"mail leaves for {quiet.total_seconds() / 60:.0f} min and PowerMTA closes no accounting file: its counts are "
-            "missing here. See the <acct-file> of its configuration and the disk"
+            f"missing here. See the <acct-file> of its configuration and the disk{unusable}"
         )
         return Finding(Check.ACCOUNTING, Level.WARNING, told, "silent")
-    return Finding(Check.ACCOUNTING, Level.GOOD, f"newest file {facts.newest.told or 'none, and no mail'}")
+    told = f"newest file {facts.newest.told or 'none, and no mail'}{unusable}"
+    return Finding(Check.ACCOUNTING, Level.GOOD, told)
 
 
 def memory(facts: Facts, before: Mapping[str, Any], as_of: datetime) -> dict[str, Any]:

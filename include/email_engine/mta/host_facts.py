@@ -82,10 +82,12 @@ class Queues:
 
 @dataclass(frozen=True, slots=True)
 class NewestFile:
-    """The newest closed accounting file; no name: there is none. `at`: when it was last written, by the host's clock."""
+    """The newest closed accounting file; no name: there is none. `at`: when it was last written, by the host's clock. `unusable`:
+    what lies beside it and cannot be taken, name and why."""
 
     name: str = ""
     at: datetime | None = None
+    unusable: tuple[tuple[str, str], ...] = ()
 
     @property
     def told(self) -> str:

@@ -5,38 +5,39 @@ and its unreadable rows. A copy counts nothing, whatever it is called; of a file
 counts. Session of tenant `*`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Connection, false, func, or_, select, text, true, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, func, select, update
 
 from email_engine.errors import InputError
 from email_engine.fleet.providers import Providers
 from email_engine.mta.accounting import Counts, Resume, Summary, summarize
 from email_engine.mta.accounting_copies import Content, Copy, Known, begun_with, content_of, copy_of
+from email_engine.mta.accounting_plain import plain_offset, raw_offset
 from email_engine.mta.accounting_policy import AccountingPolicy
 from email_engine.mta.recipients import Hash
-from email_engine.store import alerts
+from email_engine.store import refusals
 from email_engine.store.delivery_complaints import place_complaints
 from email_engine.store.delivery_counts import KnownIps, Rows, add_counts, known_ips
 from email_engine.store.delivery_events import EventWriter, quarantine
+from email_engine.store.delivery_files import (
+    DUPLICATE,
+    REFUSED,
+    TAKEN,
+    AccountingFile,
+    alike,
+    note,
+    note_duplicate,
+    seen_files,
+)
 from email_engine.store.reply_texts import add_texts, watch_unknown
 from email_engine.store.schema import accounting_files, mta_hosts
 
-EVENT = "accounting_file"
-TAKEN, REFUSED, DUPLICATE = "taken", "refused", "duplicate"
-
-
-@dataclass(frozen=True, slots=True)
-class AccountingFile:
-    """A closed file on a host; `size` in bytes, `modified` in Unix seconds."""
-
-    mta_host: str
-    name: str
-    size: int
-    modified: int
+__all__ = [
+    "DUPLICATE", "REFUSED", "TAKEN", "AccountingFile", "Reading", "Taken", "mark_checked", "seen_files", "take_file", "taken_by",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +67,6 @@ class Taken:
     message: str = ""
 
 
-def seen_files(conn: Connection, mta_host: str) -> frozenset[tuple[str, int, int]]:
-    """(name, size, modified) of every file of the host that was dealt with, whatever became of it."""
-    rows = conn.execute(
-        select(accounting_files.c.name, accounting_files.c.size, accounting_files.c.modified).where(
-            accounting_files.c.mta_host == mta_host
-        )
-    )
-    return frozenset((r.name, r.size, r.modified) for r in rows)
-
-
 def taken_by(conn: Connection, dag_id: str, run_id: str) -> int:
     """How many files a run took."""
     c = accounting_files.c
@@ -84,7 +75,10 @@ def taken_by(conn: Connection, dag_id: str, run_id: str) -> int:
 
 
 def mark_checked(conn: Connection, mta_host: str, at: datetime) -> None:
-    """Every closed accounting file that the host had at `at` is known: from here on silence means no mail."""
+    """Every closed accounting file that the host had at `at` is known: from here on silence means no mail. Not as long as a refused
+    file stands, whether it still lies there or not: it may be all that tells of the mail."""
+    if refusals.refusals(conn, mta_host):
+        return
     checked = mta_hosts.c.accounting_checked_at
     later = checked.is_(None) | (checked < at)
     conn.execute(
@@ -103,22 +97,24 @@ def take_file(
 ) -> Taken:
     """Adds a file's counts, once.
 
-    `path`: the file as it came from the host. The same content again, or the beginning of it, is a `duplicate`; a
-    file with too many unreadable rows, or without a header, is `refused` with an alert. Of a file that was taken shorter
-    before, the rest is added. Two takers of one host's files wait for each other."""
+    `path`: the file as it came from the host; its size is what counts, not what the host had listed before. The same content
+    again, or the beginning of it, is a `duplicate`; a file with too many unreadable rows, or without a header, is `refused` with
+    an alert. Of a file that was taken shorter before, the rest is added. Two takers of one host's files wait for each other."""
     conn.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"accounting {file.mta_host}", 0))))
+    file = replace(file, size=path.stat().st_size)
     content = content_of(path)
-    known = _alike(conn, file, content)
+    known = alike(conn, file, content)
     begun = {one.size for one in known if one.status == TAKEN and one.size < content.size}
     if begun:
         content = content_of(path, begun)
     copy, of = copy_of(content, known)
     run = {"dag_id": dag_id, "run_id": run_id}
-    if of is not None and copy is Copy.SAME:
-        return _duplicate(conn, file, content, f"same content as {of.name}, {of.status} before", run)
-    if of is not None and copy is Copy.SHORTER:
-        message = f"the beginning of {of.name}, which was taken with {of.size} bytes"
-        return _duplicate(conn, file, content, message, run)
+    if of is not None and copy in (Copy.SAME, Copy.SHORTER):
+        message = f"same content as {of.name}, {of.status} before"
+        if copy is Copy.SHORTER:
+            message = f"the beginning of {of.name}, which was taken with {of.size} bytes"
+        note_duplicate(conn, file, content, message, run)
+        return Taken(DUPLICATE, 0, 0, message)
     return _take(conn, file, path, content, reading, begun_with(content, known), run)
 
 
@@ -134,10 +130,11 @@ def _take(
     before = max(begun, key=lambda one: one.size, default=None)
     resume = None
     if before is not None:
-        resume = Resume(before.size if before.whole_bytes is None else before.whole_bytes, before.cut)
+        known = before.size if before.whole_bytes is None else before.whole_bytes
+        resume = Resume(raw_offset(path, known), before.cut)
     fleet = known_ips(conn)
     aside = conn.begin_nested()
-    file_id = _note(conn, file, content, TAKEN, run)
+    file_id = note(conn, file, content, TAKEN, run)
     writer = EventWriter(conn, file_id, fleet, reading.hash_of)
     try:
         summary = summarize(
@@ -175,8 +172,9 @@ def _take(
         "failures": summary.failures,
         "unknown_failures": summary.unknown_failures,
     }
-    whole = {"whole_bytes": summary.whole_bytes, "cut": summary.cut}
+    whole = {"whole_bytes": plain_offset(path, summary.whole_bytes), "cut": summary.cut}
     conn.execute(update(accounting_files).where(accounting_files.c.id == file_id).values(done | whole))
+    refusals.clear_settled(conn, file.mta_host, file.name)
     aside.commit()
     return Taken(TAKEN, summary.records, rejected, message)
 
@@ -191,76 +189,10 @@ def _refuse(
     run: Mapping[str, str | None],
 ) -> Taken:
     """Notes that a file was not taken, and tells people; nothing of it is counted."""
-    file_id = _note(conn, file, content, REFUSED, run, summary.records, summary.rejected_rows, message)
+    file_id = note(conn, file, content, REFUSED, run, summary.records, summary.rejected_rows, message)
     quarantine(conn, file_id, summary.rejected[: reading.policy.kept_of_refused], reading.hash_of)
-    alerts.raise_alert(
-        conn,
-        event=EVENT,
-        object=f"{file.mta_host}:{file.name}",
-        state=REFUSED,
-        severity="warning",
-        text=f"{file.mta_host}: accounting file {file.name} refused, nothing of it is counted: {message}",
-        dag_id=run["dag_id"],
-        run_id=run["run_id"],
-    )
+    refusals.tell(conn, file.mta_host, file.name, message, run["dag_id"], run["run_id"])
     return Taken(REFUSED, summary.records, summary.rejected_rows, message)
-
-
-def _alike(conn: Connection, file: AccountingFile, content: Content) -> list[Known]:
-    """Files of the host that may be a copy of this one, shorter or longer: as far as both go, they begin alike."""
-    c = accounting_files.c
-    columns = (c.id, c.name, c.size, c.digest, c.status, c.heads, c.whole_bytes, c.cut, c.records)
-    begins_alike = text(
-        "heads[least(cardinality(heads), :depth)] = (CAST(:mine AS text[]))[least(cardinality(heads), :depth)]"
-    ).bindparams(depth=len(content.heads), mine=list(content.heads))
-    tiny = func.cardinality(c.heads) == 0
-    candidate = or_(c.digest == content.digest, begins_alike, tiny, true() if not content.heads else false())
-    query = (
-        select(*columns).where(c.mta_host == file.mta_host, c.status != DUPLICATE, candidate).order_by(c.id)
-    )
-    return [Known(**row) for row in conn.execute(query).mappings()]
-
-
-def _duplicate(
-    conn: Connection, file: AccountingFile, content: Content, message: str, run: Mapping[str, str | None]
-) -> Taken:
-    digest = f"{content.digest} as {file.name} {file.size} {file.modified}"
-    row = _file_row(file, DUPLICATE, 0, 0, message) | dict(run) | {"digest": digest}
-    conn.execute(
-        insert(accounting_files).values(row).on_conflict_do_nothing(index_elements=["mta_host", "digest"])
-    )
-    return Taken(DUPLICATE, 0, 0, message)
-
-
-def _note(
-    conn: Connection,
-    file: AccountingFile,
-    content: Content,
-    status: str,
-    run: Mapping[str, str | None],
-    records: int = 0,
-    rejected: int = 0,
-    message: str = "",
-) -> int:
-    row = _file_row(file, status, records, rejected, message) | dict(run)
-    known = {"digest": content.digest, "heads": list(content.heads)}
-    statement = insert(accounting_files).values(row | known).returning(accounting_files.c.id)
-    return int(conn.execute(statement).scalar_one())
-
-
-def _file_row(
-    file: AccountingFile, status: str, records: int, rejected: int, message: str
-) -> dict[str, str | int | None]:
-    return {
-        "mta_host": file.mta_host,
-        "name": file.name,
-        "size": file.size,
-        "modified": file.modified,
-        "status": status,
-        "records": records,
-        "rejected": rejected,
-        "message": message or None,
-    }
 
 
 def _rows(summary: Summary, known: KnownIps) -> tuple[Rows, dict[str, int]]:

@@ -20,6 +20,8 @@ from email_engine.store.schema import (
     mta_queues,
 )
 
+CLOCK_KNOWN_FOR = timedelta(days=1)
+
 
 def deployed_at(conn: Connection, mta_host: str) -> datetime | None:
     """When a deployment last left PowerMTA with a configuration that it had loaded well."""
@@ -29,6 +31,19 @@ def deployed_at(conn: Connection, mta_host: str) -> datetime | None:
         select(func.max(rows.finished_at)).where(rows.mta_host == mta_host, reloaded)
     ).scalar_one()
     return found
+
+
+def clock_offset(conn: Connection, mta_host: str, as_of: datetime) -> timedelta:
+    """How far the host's clock was ahead of ours when that was last seen, within a day; none where nobody saw it."""
+    looks = mta_health.c
+    query = (
+        select(looks.clock_offset_seconds)
+        .where(looks.mta_host == mta_host, looks.clock_offset_seconds.is_not(None))
+        .where(looks.checked_at > as_of - CLOCK_KNOWN_FOR)
+        .order_by(looks.checked_at.desc())
+        .limit(1)
+    )
+    return timedelta(seconds=conn.execute(query).scalar() or 0)
 
 
 def earlier_looks(conn: Connection, mta_host: str) -> Mapping[Key, tuple[Look, ...]]:

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from email_engine.fleet.model import SENDING_STATES, IpRecord
 from email_engine.fleet.traffic import NO_DAYS
-from email_engine.store import quarantines
+from email_engine.store import quarantines, refusals
 from email_engine.store import schema as s
 from email_engine.store.brakes import BY_HAND, Brake, engaged
 from email_engine.store.day_counts import days_by_provider, days_of_ips
@@ -54,7 +54,7 @@ def observe(
     providers = days_by_provider(conn, tenant, day)
     around = neighbours(records, days)
     given, standing = _allowances(conn, tenant, day), _allowances(conn, tenant, effective)
-    fresh, listed, plans = _fresh_through(conn, day), _last_listed(conn, tenant), _plans(conn, tenant)
+    fresh, listed, plans = _fresh_through(conn), _last_listed(conn, tenant), _plans(conn, tenant)
     dns = _dns(conn, tenant, end - timedelta(hours=policy.dns_max_age_hours), known_until or end)
     swept = _swept(conn, tenant, end - timedelta(hours=policy.lists_max_age_hours))
     brakes = {brake.ip_id: brake for brake in engaged(conn, tenant=tenant)}
@@ -113,9 +113,9 @@ def _allowances(conn: Connection, tenant: str, day: date) -> dict[int, dict[str,
     return found
 
 
-def _fresh_through(conn: Connection, day: date) -> dict[str, datetime]:
-    """Up to when each host's accounting of the UTC `day` is known: its newest file that was taken, or the last good look at
-    its folder; but only up to the first gap."""
+def _fresh_through(conn: Connection) -> dict[str, datetime]:
+    """Up to when each host's accounting is known: its newest file that was taken, or the last good look at
+    its folder; but only up to where a refused file that stands begins, however long ago that was."""
     files, hosts = s.accounting_files.c, s.mta_hosts.c
     query = (
         select(files.mta_host, func.max(files.modified))
@@ -126,35 +126,8 @@ def _fresh_through(conn: Connection, day: date) -> dict[str, datetime]:
     looked = select(hosts.name, hosts.accounting_checked_at).where(hosts.accounting_checked_at.is_not(None))
     for row in conn.execute(looked):
         newest[row[0]] = max(row[1], newest.get(row[0], row[1]))
-    gaps = _gaps(conn, day)
-    return {name: min(at, gaps.get(name, at)) for name, at in newest.items()}
-
-
-def _gaps(conn: Connection, day: date) -> dict[str, datetime]:
-    """From when on accounting is missing, by host, as far as it matters to the UTC `day`.
-
-    What a refused file says is unknown, and it tells of the time since the file before it; without one, it may tell of all of
-    the day before it was closed."""
-    files, before = s.accounting_files.c, s.accounting_files.alias("before").c
-    earlier = (
-        select(func.max(before.modified))
-        .where(
-            before.mta_host == files.mta_host, before.status != "refused", before.modified < files.modified
-        )
-        .scalar_subquery()
-    )
-    refused = select(files.mta_host, files.modified, earlier.label("known")).where(
-        files.status == "refused", files.modified >= int(midnight(day).timestamp())
-    )
-    gaps: dict[str, datetime] = {}
-    for row in conn.execute(refused):
-        if row.known is None:
-            closed = datetime.fromtimestamp(row.modified, UTC)
-            since = midnight(closed.date() - timedelta(days=1))
-        else:
-            since = datetime.fromtimestamp(row.known, UTC)
-        gaps[row.mta_host] = min(since, gaps.get(row.mta_host, since))
-    return gaps
+    held = refusals.holds(conn)
+    return {name: min(at, held.get(name, at)) for name, at in newest.items()}
 
 
 def _last_listed(conn: Connection, tenant: str) -> dict[int, datetime]:

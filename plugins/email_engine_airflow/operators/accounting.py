@@ -1,4 +1,4 @@
-"""Accounting: which hosts there are, and what one host's closed files say."""
+"""Accounting: which hosts there are, what was accepted for lost, and what one host's closed files say."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,11 +12,14 @@ if TYPE_CHECKING:
     from email_engine.store.delivery import AccountingFile, Reading, Taken
     from email_engine.store.engine import Store
 
-FILE_SUFFIX = ".csv"
-
 
 class ListMtaHosts(EngineOperator):
-    """The names of all MTA hosts in the engine's database, for mapping one task a host."""
+    """The names of all MTA hosts in the engine's database, for mapping one task a host.
+
+    Before that, it gives up the refused files that param `accept_refused` names, with param `reason`.
+
+    Raises:
+        InputError: no such refused file stands, or no reason was given; nothing is accepted then."""
 
     def __init__(self, *, engine_conn_id: str = "email_engine_db", **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -28,20 +31,40 @@ class ListMtaHosts(EngineOperator):
 
         store = EngineDbHook(self.engine_conn_id).get_conn()
         try:
+            self._accept(store, context)
             with store.session(tenant="*") as conn:
                 return [host.name for host in load_fleet(conn).mta_hosts]
         finally:
             store.dispose()
+
+    def _accept(self, store: "Store", context: Any) -> None:
+        from email_engine.store import refusals
+
+        asked = (context.get("params") or {}).get(refusals.PARAM)
+        if not asked:
+            return
+        run = current_run(context)
+        with store.session(tenant="*") as conn:
+            reason = str(run.params.get("reason") or "")
+            chosen = refusals.choose(conn, asked, reason, run.run_id)
+            if not run.dry_run:
+                refusals.accept(conn, chosen, reason, run.actor, run.run_id, run.as_of)
+        done = "would be accepted" if run.dry_run else "accepted"
+        for one in chosen:
+            self.log.info("%s: %s for lost by %s: %s", one.told, done, run.actor, reason)
+        if not chosen:
+            self.log.info("everything that %s names was accepted before", refusals.PARAM)
 
 
 class IngestHost(EngineOperator):
     """Takes every closed accounting file of one host that was not dealt with before, oldest first.
 
     Each file is one transaction: after a kill or a clear nothing is counted twice. A file that cannot be read as
-    accounting is refused with an alert and the next one is taken. When none was refused, the host counts as seen up to the
-    run's time: an idle host writes no file, and silence after a good look is no mail (an empty or missing folder is no
-    look). A dry run reads and counts, and writes nothing.
-    Returns counts: `{"host", "taken", "duplicate", "refused", "records", "rejected"}`.
+    accounting is refused with an alert and the next one is taken; so is the next one where a name is odd or a file may not be
+    read. A file that is written to while it is read, or was just before, waits for the next run. When none was refused, odd or
+    waiting, the host counts as seen up to the run's time: an idle host writes no file, and silence after a good look is no mail
+    (an empty or missing folder is no look). A dry run reads and counts, and writes nothing.
+    Returns counts: `{"host", "taken", "duplicate", "refused", "waiting", "odd", "records", "rejected"}`.
 
     Raises:
         EngineError: the host or the database is away or refuses us; what was taken before stays taken."""
@@ -69,33 +92,35 @@ class IngestHost(EngineOperator):
         import tempfile
         from pathlib import Path
 
-        from email_engine.store.delivery import AccountingFile, mark_checked, seen_files
+        from email_engine.mta.accounting_policy import shipped_accounting_policy
+        from email_engine.store.delivery import mark_checked, seen_files
+        from email_engine.store.health import clock_offset
+        from email_engine.store.odd_files import tell_odd
         from email_engine_airflow.hooks.powermta import PowerMtaHook
+        from email_engine_airflow.operators.accounting_folder import FolderLook
 
         with store.session(tenant="*") as conn:
             connection, folder = _host(conn, self.mta_host)
             seen = seen_files(conn, self.mta_host)
-        counts = {"taken": 0, "duplicate": 0, "refused": 0, "records": 0, "rejected": 0}
+            offset = clock_offset(conn, self.mta_host, run.as_of)
+        counts = dict.fromkeys(("taken", "duplicate", "refused", "waiting", "odd", "records", "rejected"), 0)
         reading = self._reading(run)
+        quiet = shipped_accounting_policy().quiet_seconds
         with PowerMtaHook(connection).get_conn() as mta, tempfile.TemporaryDirectory() as here:
             copy = Path(here) / "accounting.csv"
-            entries = mta.listdir(folder)
-            files = [
-                AccountingFile(self.mta_host, entry.name, entry.size, entry.modified)
-                for entry in entries
-                if entry.name.endswith(FILE_SUFFIX) and (entry.name, entry.size, entry.modified) not in seen
-            ]
-            for file in sorted(files, key=lambda f: (f.modified, f.name)):
-                if not mta.fetch(f"{folder}/{file.name}", copy):
-                    self.log.info("%s: %s is gone already", file.mta_host, file.name)
-                    continue
-                taken = self._take(store, file, copy, reading, run)
-                counts[taken.status] += 1
-                counts["records"] += taken.records
-                counts["rejected"] += taken.rejected
-        if entries and not counts["refused"] and not run.dry_run:
+            look = FolderLook(mta, self.mta_host, folder, offset, quiet, self.log)
+            for file in look.files(seen):
+                if look.fetch(file, copy):
+                    taken = self._take(store, file, copy, reading, run)
+                    counts[taken.status] += 1
+                    counts["records"] += taken.records
+                    counts["rejected"] += taken.rejected
+        counts |= {"waiting": look.waiting, "odd": len(look.odd)}
+        if not run.dry_run:
             with store.session(tenant="*") as conn:
-                mark_checked(conn, self.mta_host, run.as_of)
+                tell_odd(conn, self.mta_host, folder, look.odd, run.dag_id, run.run_id)
+                if look.whole and not counts["refused"]:
+                    mark_checked(conn, self.mta_host, run.as_of)
         return counts
 
     def _reading(self, run: Run) -> "Reading":

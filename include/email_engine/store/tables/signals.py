@@ -51,8 +51,19 @@ accounting_files = Table(
     Column("strangers", Integer, nullable=False, server_default="0"),
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("unknown_failures", Integer, nullable=False, server_default="0"),
+    Column("plain_size", BigInteger),
+    moment("accepted_at"),
+    Column("accepted_by", Text),
+    Column("accepted_because", Text),
+    Column("accepted_run_id", Text),
     UniqueConstraint("mta_host", "digest"),
     one_of("status", "taken", "refused", "duplicate"),
+    CheckConstraint(
+        "(accepted_at IS NULL) = (accepted_by IS NULL) AND (accepted_at IS NULL) = (accepted_because IS NULL)"
+        " AND (accepted_at IS NULL OR status = 'refused')",
+        name="accepted_whole",
+    ),
+    Index("ix_accounting_files_mta_host_name", "mta_host", "name"),
 )
 
 accounting_quarantine = Table(
