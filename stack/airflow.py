@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,26 @@ import httpx
 from email_engine.home import ROOT
 from stack.databases import database_url
 from stack.postgres import Cluster
+from stack.processes import die_with_parent
 from stack.settings import Settings
 
 COMPONENTS = {
     "api-server": ["api-server"],
-    "scheduler": ["scheduler"],
+    # their log servers would listen on all interfaces; here everybody reads the same files
+    "scheduler": ["scheduler", "--skip-serve-logs"],
     "dag-processor": ["dag-processor"],
-    "triggerer": ["triggerer"],
+    "triggerer": ["triggerer", "--skip-serve-logs"],
 }
+NOBODY_LISTENS = "1"
+QUIET = {
+    "http.access": "WARNING",
+    "airflow.api_fastapi.execution_api": "WARNING",
+    "airflow.serialization.definitions.dag": "WARNING",
+    "airflow.models.dag": "WARNING",
+    "airflow.dag_processing.manager": "WARNING",
+    "airflow.utils.log.file_task_handler": "CRITICAL",  # asks a log server about every running task
+}
+"""Logger -> level: what would be written for every request and every parse."""
 
 
 def environment(settings: Settings, cluster: Cluster, parallelism: int = 16) -> dict[str, str]:
@@ -67,8 +79,10 @@ def environment(settings: Settings, cluster: Cluster, parallelism: int = 16) -> 
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "15",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
-        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(ports["airflow task logs"]),
-        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(ports["airflow trigger logs"]),
+        "AIRFLOW__DAG_PROCESSOR__PRINT_STATS_INTERVAL": "3600",
+        "AIRFLOW__LOGGING__NAMESPACE_LEVELS": " ".join(f"{name}={level}" for name, level in QUIET.items()),
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": NOBODY_LISTENS,
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": NOBODY_LISTENS,
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     }
 
@@ -84,8 +98,9 @@ def write_login(settings: Settings) -> None:
 def command(env: Mapping[str, str], *words: str) -> str:
     """Runs `airflow WORDS` and returns its output; a failure carries the end of it."""
     done = subprocess.run(
-        [sys.executable, "-m", "airflow", *words], env=dict(env), capture_output=True, text=True, check=False
-    )
+        [sys.executable, "-m", "airflow", *words], env=dict(env), capture_output=True, text=True, check=False,
+        preexec_fn=die_with_parent,
+    )  # fmt: skip
     if done.returncode:
         raise RuntimeError(f"airflow {' '.join(words[:2])} failed:\n{(done.stdout + done.stderr)[-3000:]}")
     return done.stdout
@@ -96,7 +111,7 @@ class Api:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.client = httpx.Client(base_url=settings.address, timeout=10.0)
+        self.client = httpx.Client(base_url=settings.address, timeout=10.0, trust_env=False)
 
     def login(self) -> None:
         answer = self.client.post(
@@ -127,20 +142,27 @@ class Api:
         """Starts a run by hand; returns its id."""
         return self.post(f"/dags/{dag}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
 
-    def wait_until_healthy(self, dags: int, seconds: float) -> None:
-        """All components healthy and `dags` DAGs parsed, or TimeoutError with what was missing."""
+    def wait_until_healthy(self, dags: int, seconds: float, beat: Callable[[], None] = lambda: None) -> None:
+        """All components healthy and `dags` DAGs parsed, or TimeoutError with what was missing.
+
+        `beat` is called before each look; it may raise when waiting makes no sense."""
         deadline = time.monotonic() + seconds
         missing = "nothing asked yet"
         while time.monotonic() < deadline:
-            status = self.health()
-            sick = {name: state for name, state in status.items() if state != "healthy"}
-            if not sick:
-                self.login()
-                found = self.get("/dags", limit=100)["total_entries"]
-                if found >= dags:
-                    return
-                missing = f"{found} of {dags} DAGs parsed"
-            else:
-                missing = ", ".join(f"{name} {state}" for name, state in sick.items())
+            beat()
+            missing = self._missing(dags)
+            if not missing:
+                return
             time.sleep(0.3)
         raise TimeoutError(f"Airflow is not ready after {seconds:.0f} s: {missing}")
+
+    def _missing(self, dags: int) -> str:
+        sick = {name: state for name, state in self.health().items() if state != "healthy"}
+        if sick:
+            return ", ".join(f"{name} {state}" for name, state in sick.items())
+        try:
+            self.login()
+            found = self.get("/dags", limit=100)["total_entries"]
+        except httpx.HTTPError as error:  # it started or ended between two questions
+            return f"the API: {error}"
+        return "" if found >= dags else f"{found} of {dags} DAGs parsed"

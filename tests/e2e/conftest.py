@@ -18,8 +18,9 @@ from email_engine.home import CONFIG, ROOT
 from email_engine.store.engine import Store
 from stack import databases, up
 from stack.airflow import Api
+from stack.chosen_ports import PORTS
 from stack.lab_client import LabClient
-from stack.settings import PORTS, Settings
+from stack.settings import Settings
 
 DONE = ("success", "failed")
 
