@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ COMPONENTS = {
     "triggerer": ["triggerer", "--skip-serve-logs"],
 }
 NOBODY_LISTENS = "1"
+Since = Callable[[], Mapping[str, float]]
+"""Airflow's name of a component -> the time (seconds since 1970) that its heartbeat must be younger than."""
 QUIET = {
     "http.access": "WARNING",
     "airflow.api_fastapi.execution_api": "WARNING",
@@ -106,6 +109,14 @@ def command(env: Mapping[str, str], *words: str) -> str:
     return done.stdout
 
 
+def _state_of(name: str, part: Mapping[str, Any], since: float | None) -> str:
+    state = str(part["status"] or "absent")
+    if state != "healthy" or since is None:
+        return state
+    beat = part.get(f"latest_{name}_heartbeat")
+    return state if beat and datetime.fromisoformat(beat).timestamp() >= since else "starting"
+
+
 class Api:
     """The REST API with the login of this machine."""
 
@@ -120,12 +131,15 @@ class Api:
         answer.raise_for_status()
         self.client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
-    def health(self) -> dict[str, str]:
-        """Component -> status; `unreachable` where nothing answers."""
+    def health(self, since: Mapping[str, float] | None = None) -> dict[str, str]:
+        """Component -> status; `unreachable` where nothing answers.
+
+        For half a minute Airflow calls healthy what has died: with `since` (component -> seconds since 1970) one whose
+        last heartbeat is older is `starting`."""
         try:
-            answer = self.client.get("/api/v2/monitor/health")
-            return {name: part["status"] or "absent" for name, part in answer.json().items()}
-        except (httpx.HTTPError, ValueError):
+            parts = self.client.get("/api/v2/monitor/health").json()
+            return {name: _state_of(name, part, (since or {}).get(name)) for name, part in parts.items()}
+        except (httpx.HTTPError, ValueError, AttributeError, KeyError):
             return {"api-server": "unreachable"}
 
     def get(self, path: str, **params: Any) -> Any:
@@ -142,22 +156,28 @@ class Api:
         """Starts a run by hand; returns its id."""
         return self.post(f"/dags/{dag}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
 
-    def wait_until_healthy(self, dags: int, seconds: float, beat: Callable[[], None] = lambda: None) -> None:
+    def wait_until_healthy(
+        self,
+        dags: int,
+        seconds: float,
+        beat: Callable[[], None] = lambda: None,
+        since: Since = dict,
+    ) -> None:
         """All components healthy and `dags` DAGs parsed, or TimeoutError with what was missing.
 
-        `beat` is called before each look; it may raise when waiting makes no sense."""
+        `beat` is called before each look; it may raise when waiting makes no sense. `since`: see `health`."""
         deadline = time.monotonic() + seconds
         missing = "nothing asked yet"
         while time.monotonic() < deadline:
             beat()
-            missing = self._missing(dags)
+            missing = self._missing(dags, since())
             if not missing:
                 return
             time.sleep(0.3)
         raise TimeoutError(f"Airflow is not ready after {seconds:.0f} s: {missing}")
 
-    def _missing(self, dags: int) -> str:
-        sick = {name: state for name, state in self.health().items() if state != "healthy"}
+    def _missing(self, dags: int, since: Mapping[str, float]) -> str:
+        sick = {name: state for name, state in self.health(since).items() if state != "healthy"}
         if sick:
             return ", ".join(f"{name} {state}" for name, state in sick.items())
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stack import locks
-from stack.processes import end_of_file
+from stack.processes import alive, end_of_file
 from stack.settings import Settings
 
 DEATHS = 2
@@ -98,3 +98,26 @@ def silent_for(settings: Settings) -> float:
     """Seconds since the supervisor last wrote its report; 0 where there is none yet."""
     found = report(settings)
     return max(0.0, time.time() - found["at"]) if found else 0.0
+
+
+CHILD_OF = {"scheduler": "scheduler", "triggerer": "triggerer", "dag_processor": "dag-processor"}
+"""Airflow's name for a part in its health page: the child that it is."""
+
+
+def since(settings: Settings, at_least: float = 0.0) -> dict[str, float]:
+    """Airflow's name of a part -> the time that a heartbeat must be younger than to say that it is well.
+
+    That is when its process was started, or the database that it lives by."""
+    found = report(settings) or {}
+    base = max([at_least, *(row.get("started_at", 0.0) for row in found.get("watched", {}).values())])
+    children = found.get("children", {})
+    return {
+        part: max(base, float(children.get(child, {}).get("started_at", 0.0)))
+        for part, child in CHILD_OF.items()
+    }
+
+
+def dead(settings: Settings) -> list[str]:
+    """Children that are not there at this moment."""
+    found = report(settings) or {}
+    return [name for name, row in found.get("children", {}).items() if not alive(row["pid"])]

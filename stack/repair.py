@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from contextlib import suppress
 
 import httpx
@@ -11,11 +12,9 @@ from stack.postgres import Cluster
 from stack.progress import Progress
 from stack.settings import Settings
 
-LISTENS = 45.0
+LISTENS = 60.0
 """Seconds within which a healthy part answers; a scheduler's heartbeat may be 30 s old."""
 STARTS = 120.0
-CHILD_OF = {"scheduler": "scheduler", "triggerer": "triggerer", "dag_processor": "dag-processor"}
-"""Airflow's name for a part in its health page: the child that it is."""
 
 
 def lab_answers(settings: Settings) -> bool:
@@ -25,13 +24,17 @@ def lab_answers(settings: Settings) -> bool:
         return False
 
 
-def sick_children(settings: Settings) -> list[str]:
-    """Children that do not answer or that Airflow calls unhealthy."""
-    sick = [] if lab_answers(settings) else ["lab"]
-    health = airflow.Api(settings).health()
+def sick_children(settings: Settings, at_least: float = 0.0) -> list[str]:
+    """Children that are dead, do not answer, or have shown no sign of life since they (or, `at_least`, the database) started."""
+    sick = set(condition.dead(settings))
+    if not lab_answers(settings):
+        sick.add("lab")
+    health = airflow.Api(settings).health(condition.since(settings, at_least))
     if health.get("api-server") == "unreachable":
-        return [*sick, "api-server"]
-    return [*sick, *(child for part, child in CHILD_OF.items() if health.get(part) != "healthy")]
+        sick.add("api-server")
+    else:
+        sick |= {child for part, child in condition.CHILD_OF.items() if health.get(part) != "healthy"}
+    return sorted(sick)
 
 
 def repair(settings: Settings, cluster: Cluster, dags: int, progress: Progress) -> None:
@@ -41,19 +44,25 @@ def repair(settings: Settings, cluster: Cluster, dags: int, progress: Progress) 
             f"the supervisor (process {condition.supervisor_pid(settings)}) runs, but has not looked at anything for "
             f"{silent:.0f} s; it looks every second. Next: make down && make up"
         )
+    repaired = 0.0
     if not cluster.reachable() or not cluster.answers():
         with progress.step("PostgreSQL does not answer; starting it again"):
             cluster.start()
+        repaired = time.time()
     _hurry(settings)
     before = condition.deaths(settings)
     with progress.step("looking at every part"), suppress(condition.NotReady):
-        condition.wait("everything", lambda: not sick_children(settings), LISTENS, settings, before)
-    if sick := sick_children(settings):
+        condition.wait("everything", lambda: not sick_children(settings, repaired), LISTENS, settings, before)
+    if sick := sick_children(settings, repaired):
         with progress.step(f"starting again: {', '.join(sick)}"):
             _start_again(settings, sick)
             before = condition.deaths(settings)
-            condition.wait(", ".join(sick), lambda: not sick_children(settings), STARTS, settings, before)
-    airflow.Api(settings).wait_until_healthy(dags, STARTS, lambda: condition.look(settings, before))
+            condition.wait(
+                ", ".join(sick), lambda: not sick_children(settings, repaired), STARTS, settings, before
+            )
+    airflow.Api(settings).wait_until_healthy(
+        dags, STARTS, lambda: condition.look(settings, before), lambda: condition.since(settings, repaired)
+    )
 
 
 def _hurry(settings: Settings) -> None:

@@ -16,9 +16,18 @@ from stack.settings import Settings
 from stack.space import low_space
 
 DOWN = "PostgreSQL is down. Next: make up"
-DECISIONS = """SELECT to_char(recorded_at, 'HH24:MI') AS at, dag_id, subject, action,
- left(regexp_replace(reason, '\\s+', ' ', 'g'), 60) AS reason
- FROM decisions WHERE dag_id = '{dag}' ORDER BY id DESC LIMIT 12"""
+DECISIONS = """WITH newest AS (
+ SELECT d.* FROM decisions d WHERE dag_id = '{dag}' AND run_id = (
+  SELECT run_id FROM decisions WHERE dag_id = '{dag}' ORDER BY id DESC LIMIT 1))
+"""
+IN_SHORT = """SELECT left(run_id, 60) AS "newest run of {dag}", count(*) AS decisions
+ FROM newest GROUP BY run_id;
+"""
+ALIKE = """SELECT count(*) AS n, left(min(subject), 15) AS "e.g.", left(action, 10) AS action,
+ left(regexp_replace((array_agg(reason ORDER BY subject))[1], '\\s+', ' ', 'g'), 200) AS reason
+ FROM newest GROUP BY action, regexp_replace(reason, '[0-9]+', '0', 'g') ORDER BY n, action LIMIT 12;
+"""
+"""Decisions that differ in their numbers alone are one line; the rarest stand first."""
 
 
 def status(here: Settings) -> int:
@@ -77,13 +86,13 @@ def logs(here: Settings, what: str | None, lines: int = 40) -> int:
     return 0
 
 
-def sql(here: Settings, query: str | None) -> int:
+def sql(here: Settings, query: str | None, *look: str) -> int:
     """psql as the engine's own role, with every tenant in sight; one query or a prompt. Its own exit status, 1 if down."""
     cluster = up.cluster_of(here)
     if not cluster.reachable():
         print(DOWN, file=sys.stderr)
         return 1
-    one = ["-X", "-P", "pager=off", "-c", query] if query else ["-X"]
+    one = ["-X", "-P", "pager=off", *look, "-c", query] if query else ["-X"]
     own = {
         "PGHOST": str(cluster.socket_folder),
         "PGUSER": "email_engine",
@@ -98,11 +107,12 @@ def sql(here: Settings, query: str | None) -> int:
 
 
 def decisions(here: Settings, dag: str | None) -> int:
-    """The newest decisions of one pipeline, narrow enough for a terminal."""
+    """What the newest run of one pipeline decided, in at most 80 columns."""
     dag = dag or "warmup_advance"
     if not re.fullmatch(r"[a-z0-9_]{1,60}", dag):
         raise InputError("DAG", repr(dag[:60]), "the id of a pipeline", "make decisions DAG=warmup_advance")
-    return sql(here, DECISIONS.format(dag=dag))
+    query = "".join(text.format(dag=dag) for text in (DECISIONS, IN_SHORT, DECISIONS, ALIKE))
+    return sql(here, query, "-P", "format=wrapped", "-P", "columns=80")
 
 
 def url(here: Settings) -> int:

@@ -39,13 +39,14 @@ class Child:
     last_exit: int | None = None
     not_before: float = 0.0
     started: float = 0.0
+    started_at: float = 0.0  # by the clock of the wall, for others
 
     def start(self, out: int) -> None:
         self.process = subprocess.Popen(
             self.command, env=dict(self.environment), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
             start_new_session=True, preexec_fn=die_with_parent,
         )  # fmt: skip
-        self.started = time.monotonic()
+        self.started, self.started_at = time.monotonic(), time.time()
 
     def died(self) -> bool:
         return self.process is not None and self.process.poll() is not None
@@ -69,6 +70,7 @@ class Child:
             "restarts": self.restarts,
             "deaths": self.deaths,
             "last_exit": self.last_exit,
+            "started_at": self.started_at,
             "log": str(self.log),
         }
 

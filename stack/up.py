@@ -174,7 +174,9 @@ def _bring_up(settings: Settings, fleet: Fleet, progress: Progress) -> None:
     with progress.step("waiting for the lab"):
         condition.wait("the lab", lambda: repair.lab_answers(settings), 120, settings, {})
     with progress.step("waiting for Airflow"):
-        airflow.Api(settings).wait_until_healthy(dag_count(), 120, lambda: condition.look(settings, {}))
+        airflow.Api(settings).wait_until_healthy(
+            dag_count(), 120, lambda: condition.look(settings, {}), lambda: condition.since(settings)
+        )
 
 
 def down(settings: Settings) -> int:

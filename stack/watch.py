@@ -25,6 +25,7 @@ class ServerWatch:
     ) -> None:
         self.name = name
         self.restarts = 0
+        self.started_at = 0.0
         self.error: str | None = None
         self._server, self._tell, self._after = server, tell, after
         self._stopping = threading.Event()
@@ -45,7 +46,12 @@ class ServerWatch:
         self._hurry.set()
 
     def row(self) -> dict[str, object]:
-        return {"pid": self._server.pid(), "restarts": self.restarts, "error": self.error}
+        return {
+            "pid": self._server.pid(),
+            "restarts": self.restarts,
+            "error": self.error,
+            "started_at": self.started_at,
+        }
 
     def _run(self) -> None:
         failures = 0
@@ -67,6 +73,7 @@ class ServerWatch:
             self.error = str(error)
             return False
         self.restarts += 1
+        self.started_at = time.time()
         self.error = None
         self._tell(f"{self.name} runs again (pid {self._server.pid()})")
         self._after()
