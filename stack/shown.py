@@ -24,10 +24,11 @@ IN_SHORT = """SELECT left(run_id, 60) AS "newest run of {dag}", count(*) AS deci
  FROM newest GROUP BY run_id;
 """
 ALIKE = """SELECT count(*) AS n, left(min(subject), 15) AS "e.g.", left(action, 10) AS action,
- left(regexp_replace((array_agg(reason ORDER BY subject))[1], '\\s+', ' ', 'g'), 200) AS reason
+ rtrim(regexp_replace(left(regexp_replace((array_agg(reason ORDER BY subject))[1], '\\s+', ' ', 'g'), 160),
+  '(.{{1,40}})( |$)', E'\\\\1\\n', 'g'), E'\\n') AS reason
  FROM newest GROUP BY action, regexp_replace(reason, '[0-9]+', '0', 'g') ORDER BY n, action LIMIT 12;
 """
-"""Decisions that differ in their numbers alone are one line; the rarest stand first."""
+"""Decisions that differ in their numbers alone are one line; the rarest stand first; a reason is broken between words."""
 
 
 def status(here: Settings) -> int:
@@ -86,13 +87,13 @@ def logs(here: Settings, what: str | None, lines: int = 40) -> int:
     return 0
 
 
-def sql(here: Settings, query: str | None, *look: str) -> int:
+def sql(here: Settings, query: str | None) -> int:
     """psql as the engine's own role, with every tenant in sight; one query or a prompt. Its own exit status, 1 if down."""
     cluster = up.cluster_of(here)
     if not cluster.reachable():
         print(DOWN, file=sys.stderr)
         return 1
-    one = ["-X", "-P", "pager=off", *look, "-c", query] if query else ["-X"]
+    one = ["-X", "-P", "pager=off", "-c", query] if query else ["-X"]
     own = {
         "PGHOST": str(cluster.socket_folder),
         "PGUSER": "email_engine",
@@ -112,7 +113,7 @@ def decisions(here: Settings, dag: str | None) -> int:
     if not re.fullmatch(r"[a-z0-9_]{1,60}", dag):
         raise InputError("DAG", repr(dag[:60]), "the id of a pipeline", "make decisions DAG=warmup_advance")
     query = "".join(text.format(dag=dag) for text in (DECISIONS, IN_SHORT, DECISIONS, ALIKE))
-    return sql(here, query, "-P", "format=wrapped", "-P", "columns=80")
+    return sql(here, query)
 
 
 def url(here: Settings) -> int:
