@@ -24,7 +24,8 @@ IN_SHORT = """SELECT left(run_id, 60) AS "newest run of {dag}", count(*) AS deci
  FROM newest GROUP BY run_id;
 """
 ALIKE = """SELECT count(*) AS n, left(min(subject), 15) AS "e.g.", left(action, 10) AS action,
- rtrim(regexp_replace(left(regexp_replace((array_agg(reason ORDER BY subject))[1], '\\s+', ' ', 'g'), 160),
+ rtrim(regexp_replace(regexp_replace(left(regexp_replace((array_agg(reason ORDER BY subject))[1], '\\s+', ' ', 'g'), 160),
+   '([^ ]{{40}})', E'\\\\1 ', 'g'),
   '(.{{1,40}})( |$)', E'\\\\1\\n', 'g'), E'\\n') AS reason
  FROM newest GROUP BY action, regexp_replace(reason, '[0-9]+', '0', 'g') ORDER BY n, action LIMIT 12;
 """

@@ -175,7 +175,7 @@ def _bring_up(settings: Settings, fleet: Fleet, progress: Progress) -> None:
         condition.wait("the lab", lambda: repair.lab_answers(settings), 120, settings, {})
     with progress.step("waiting for Airflow"):
         airflow.Api(settings).wait_until_healthy(
-            dag_count(), 120, lambda: condition.look(settings, {}), lambda: condition.since(settings)
+            dag_count(), 240, lambda: condition.look(settings, {}), lambda: condition.since(settings)
         )
 
 

@@ -27,7 +27,9 @@ def test_too_little_room_is_told_with_folder_and_numbers(
     with pytest.raises(DiskFull) as caught:
         check_space([tmp_path / "not" / "made" / "yet"])
     told = str(caught.value)
-    assert told.startswith(f"{tmp_path / 'not' / 'made' / 'yet'}: 123 MB are free; at least 500 MB are needed.")
+    assert told.startswith(
+        f"{tmp_path / 'not' / 'made' / 'yet'}: 123 MB are free; at least 500 MB are needed."
+    )
     assert "Nothing was started" in told
     assert f"du -xh {tmp_path} " in told
     assert low_space([tmp_path]) == [f"{tmp_path}: only 123 MB are free. Next: make room there"]
