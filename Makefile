@@ -26,7 +26,7 @@ setup: $(STAMP) ## the virtual environment alone
 	@:
 
 up: ## everything on this machine, with the lab
-	@$(MAKE) --no-print-directory setup
+	@$$(command -v flock >/dev/null && echo flock Makefile) $(MAKE) --no-print-directory setup
 	@exec $(RUN) -m stack up
 
 down: $(STAMP) ## stop everything that `make up` started

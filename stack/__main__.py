@@ -14,7 +14,7 @@ from email_engine.errors import EngineError
 from email_engine.home import ROOT
 from stack import airflow, condition, locks, shown, task_logs, up
 from stack.ports import PortTaken
-from stack.postgres import PostgresError
+from stack.postgres_programs import PostgresError
 from stack.settings import Settings, settings
 from stack.space import DiskFull, low_space
 from stack.supervisor import Child, Supervisor, tell

@@ -122,7 +122,7 @@ class Api:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.client = httpx.Client(base_url=settings.address, timeout=10.0, trust_env=False)
+        self.client = httpx.Client(base_url=settings.address, timeout=30.0, trust_env=False)
 
     def login(self) -> None:
         answer = self.client.post(

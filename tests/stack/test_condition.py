@@ -9,15 +9,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from email_engine.home import ROOT
-from stack import condition, locks
+from stack import condition, locks, repair
 from stack.airflow import _state_of
 from stack.chosen_ports import PORTS
 from stack.leftovers import end_leftovers
 from stack.processes import alive
+from stack.progress import Progress
 from stack.settings import Settings
 from stack.supervisor import Child, Supervisor
 from stack.watch import Chore, ServerWatch
@@ -25,7 +27,8 @@ from stack.watch import Chore, ServerWatch
 SCRIPT = """
 import os, sys
 from pathlib import Path
-from stack import condition, locks
+from types import SimpleNamespace
+from stack import condition, locks, repair
 from stack.supervisor import Child, Supervisor
 state = Path(sys.argv[1])
 locks.take(state / "supervisor.lock", condition.SUPERVISOR)
@@ -262,3 +265,23 @@ def test_a_lock_in_the_hands_of_no_supervisor_is_told(
             condition.supervisor_pid(here)
     finally:
         os.close(descriptor)
+
+
+@pytest.mark.parametrize(("age", "ends"), [(500.0, True), (5.0, False)])
+def test_what_hangs_is_started_again_and_what_has_just_started_is_waited_for(
+    here: Settings, monkeypatch: pytest.MonkeyPatch, age: float, ends: bool
+) -> None:
+    monkeypatch.setattr(repair, "LISTENS", 0.3)
+    answers = iter([["lab"], ["lab"], ["lab"]])
+    monkeypatch.setattr(repair, "sick_children", lambda *_: next(answers, []))
+    monkeypatch.setattr(repair.airflow.Api, "wait_until_healthy", lambda *_: None)
+    cluster = FakeServer()
+    cluster.answers = lambda: True  # type: ignore[attr-defined]
+    with supervised(here, lab=STAYS):
+        first = pid_of(here, "lab")
+        later = time.time() + age
+        monkeypatch.setattr(repair, "time", SimpleNamespace(time=lambda: later))
+        repair.repair(here, cluster, 1, Progress())  # type: ignore[arg-type]
+        if ends:
+            until(lambda: pid_of(here, "lab") not in (first, None))
+        assert alive(first) is not ends

@@ -10,7 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from stack.postgres import Cluster, PostgresError
+from stack.postgres import Cluster
+from stack.postgres_programs import PostgresError
 from stack.processes import alive
 
 
