@@ -271,8 +271,8 @@ def test_a_lock_in_the_hands_of_no_supervisor_is_told(
 def test_what_hangs_is_started_again_and_what_has_just_started_is_waited_for(
     here: Settings, monkeypatch: pytest.MonkeyPatch, age: float, ends: bool
 ) -> None:
-    monkeypatch.setattr(repair, "LISTENS", 0.3)
-    answers = iter([["lab"], ["lab"], ["lab"]])
+    monkeypatch.setattr(repair, "LISTENS", -1.0)  # one look
+    answers = iter([["lab"], ["lab"]])
     monkeypatch.setattr(repair, "sick_children", lambda *_: next(answers, []))
     monkeypatch.setattr(repair.airflow.Api, "wait_until_healthy", lambda *_: None)
     cluster = FakeServer()
