@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs reset lab demo test bench check docs lock sql url
+.PHONY: help setup up down status logs reset lab demo test bench check docs lock sql url decisions
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -26,7 +26,7 @@ setup: $(STAMP) ## the virtual environment alone
 	@:
 
 up: ## everything on this machine, with the lab
-	@$(MAKE) --no-print-directory setup
+	@$$(command -v flock >/dev/null && echo flock Makefile) $(MAKE) --no-print-directory setup
 	@exec $(RUN) -m stack up
 
 down: $(STAMP) ## stop everything that `make up` started
@@ -40,6 +40,9 @@ logs: $(STAMP) ## the end of every log (WHAT=scheduler for one)
 
 sql: $(STAMP) ## the engine's tables in psql (Q="SELECT ..." for one query)
 	@$(RUN) -m stack sql $(if $(Q),"$(Q)")
+
+decisions: $(STAMP) ## the newest decisions of the warm-up (DAG=... for another pipeline)
+	@$(RUN) -m stack decisions $(DAG)
 
 url: $(STAMP) ## the address of the engine's database, with its password, for email-engine
 	@$(RUN) -m stack url

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from lab.ports import fill_ports
+from lab.shown import render_messages, render_queues
 from lab.world import WorldError, parse_world, read_world
 
 WHERE_STACK_WRITES = Path(".engine/lab.json")
@@ -29,7 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "run":
             return _run(options.world, os.getppid() if options.with_parent else None)
-        return _ask(options)
+        status = _ask(options)
+        sys.stdout.flush()
+        return status
     except WorldError as error:
         print(error, file=sys.stderr)
         return 2
@@ -60,7 +63,14 @@ def _parser() -> argparse.ArgumentParser:
     turn = commands.add_parser("turn", parents=[asking], help="turn a knob")
     turn.add_argument("name")
     turn.add_argument("arguments", nargs="*", metavar="key=value")
-    commands.add_parser("state", parents=[asking], help="what is in force now")
+    commands.add_parser("state", parents=[asking], help="all that is in force now, as JSON")
+    telegram = commands.add_parser(
+        "telegram", parents=[asking], help="the messages that arrived, as people read them, newest last"
+    )
+    telegram.add_argument("--last", type=_count, default=10, metavar="N", help="how many (default 10)")
+    queues = commands.add_parser("queues", parents=[asking], help="PowerMTA's queues, exceptions first")
+    queues.add_argument("host", nargs="?", metavar="HOST", help="one host (default: all)")
+    queues.add_argument("--all", action="store_true", help="every queue")
     clock = commands.add_parser("clock", parents=[asking], help="show or move the lab's time")
     clock.add_argument(
         "--advance-to", metavar="TIME", help="ISO 8601 with an offset; only with a manual clock"
@@ -95,6 +105,16 @@ def _ask(options: argparse.Namespace) -> int:
             print(json.dumps(turned) if options.json else _as_text(turned["result"]))
         case "state":
             print(json.dumps(_request(control, "GET", "/state"), indent=2))
+        case "telegram":
+            messages = _request(control, "GET", "/telegram/messages")
+            print(
+                json.dumps(messages[-options.last :])
+                if options.json
+                else render_messages(messages, options.last)
+            )
+        case "queues":
+            hosts = _of_host(_request(control, "GET", "/powermta/queues"), options.host)
+            print(json.dumps(hosts) if options.json else render_queues(hosts, options.all))
         case "clock":
             order = {"advance_to": options.advance_to} if options.advance_to else {"release": True}
             moved = options.advance_to or options.release
@@ -103,6 +123,20 @@ def _ask(options: argparse.Namespace) -> int:
             )
             print(json.dumps(clock) if options.json else f"{clock['now']} ({clock['mode']})")
     return 0
+
+
+def _count(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text[:9]) > 0:
+        return int(text[:9])
+    raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number of messages; allowed: 1 or more")
+
+
+def _of_host(hosts: dict[str, Any], wanted: str | None) -> dict[str, Any]:
+    if wanted is None:
+        return hosts
+    if wanted not in hosts:
+        raise CommandError(f"no PowerMTA host {wanted}; there are: {', '.join(hosts) or 'none'}")
+    return {wanted: hosts[wanted]}
 
 
 def parse_arguments(words: list[str]) -> dict[str, Any]:
@@ -122,7 +156,9 @@ def parse_arguments(words: list[str]) -> dict[str, Any]:
 def render_knobs(knobs: list[dict[str, Any]], control: str) -> str:
     """Text for a terminal, grouped by part of the lab."""
     lines = [f"The lab at {control}. Turn one: .venv/bin/python -m lab turn NAME key=value ..."]
-    lines += ["What the stand-ins know (messages, servers, queues): .venv/bin/python -m lab state"]
+    lines += ["Telegram's messages: .venv/bin/python -m lab telegram [--last N]"]
+    lines += ["PowerMTA's queues, paused ones first: .venv/bin/python -m lab queues [HOST]"]
+    lines += ["All that the stand-ins know, as JSON: .venv/bin/python -m lab state"]
     group = ""
     for knob in knobs:
         if knob["group"] != group:

@@ -1,6 +1,6 @@
 """The lab's control: HTTP JSON on loopback. Knobs to turn, state to look at, the clock to move.
 
-Bad input is answered by 400 and {"error": what is allowed}.
+Bad input is answered by 400 and {"error": what is allowed}, a request that is not of this machine by 403 (`lab.same_origin`).
 """
 
 import csv
@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from lab.knobs import KnobError
+from lab.same_origin import SameOrigin
 
 if TYPE_CHECKING:
     from lab.run import Lab
@@ -87,6 +89,11 @@ def control_app(lab: "Lab") -> Starlette:
             raise BadInput("this lab has no Telegram")
         return lab.telegram.messages()
 
+    async def queues(request: Request) -> Any:
+        wanted = ("queues", "pauses", "disabled_sources")
+        states = {name: host.state() for name, host in lab.hosts.items()}
+        return {name: {key: state[key] for key in wanted if key in state} for name, state in states.items()}
+
     async def running(request: Request) -> Any:
         state = _host(lab, request).state()
         return {key: state[key] for key in RUNNING if key in state}
@@ -106,9 +113,11 @@ def control_app(lab: "Lab") -> Starlette:
             Route("/clock", _json(clock)),
             Route("/clock", _json(move_clock), methods=["POST"]),
             Route("/telegram/messages", _json(messages)),
+            Route("/powermta/queues", _json(queues)),
             Route("/powermta/{host}/running", _json(running)),
             Route("/powermta/{host}/accounting", _json(accounting)),
         ],
+        middleware=[Middleware(SameOrigin)],
         exception_handlers={HTTPException: _http_error},
     )
 
@@ -155,7 +164,8 @@ def render_page(knobs: list[dict[str, Any]], address: str) -> str:
         rows.append(
             f"<section><h2>{escape(knob['name'])}</h2><p>{escape(knob['help'])}</p><ul>{parameters}</ul>"
             f"<pre>python -m lab turn {escape(knob['name'])} {escape(words)}\n"
-            f"curl -X POST {escape(address)}/knobs/{escape(knob['name'])} -d '{escape(json.dumps(example))}'</pre></section>"
+            f"curl -X POST {escape(address)}/knobs/{escape(knob['name'])} -H 'Content-Type: application/json' "
+            f"-d '{escape(json.dumps(example))}'</pre></section>"
         )
     links = "".join(
         f'<a href="{path}">{path}</a> ' for path in ("/state", "/knobs", "/clock", "/telegram/messages")

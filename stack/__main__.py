@@ -1,23 +1,38 @@
-"""The command line behind the Makefile: up, down, status, logs, sql, url, reset; `supervise` is what `up` leaves running."""
+"""The command line behind the Makefile: up, down, status, logs, sql, decisions, url, reset; `up` leaves `supervise` running.
+
+Exit status: 0 done, or all is healthy; 1 not so (status: something is stopped or unhealthy; logs: there is no such log;
+sql, decisions, url: the database is down; reset: not confirmed); 2 refused or failed, with what is wrong and the next step
+on stderr; 130 stopped by Ctrl-C. `sql` otherwise ends as psql does. A reader that goes away (`| head`) changes nothing.
+"""
 
 import argparse
-import json
+import errno
 import os
-import subprocess
 import sys
 
 from email_engine.errors import EngineError
 from email_engine.home import ROOT
-from stack import airflow, up
-from stack.databases import database_url
+from stack import airflow, condition, locks, shown, task_logs, up
 from stack.ports import PortTaken
-from stack.postgres import PostgresError
+from stack.postgres_programs import PostgresError
 from stack.settings import Settings, settings
-from stack.supervisor import Child, Supervisor, alive
+from stack.space import DiskFull, low_space
+from stack.supervisor import Child, Supervisor, tell
+from stack.watch import Chore, ServerWatch
+
+HOUR = 3600.0
+OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+COMMANDS = ["up", "down", "status", "logs", "sql", "decisions", "url", "reset", "supervise"]
 
 
-def supervise(here: Settings) -> int:
-    """Runs the lab and Airflow's components until told to stop."""
+def supervise(here: Settings, lock: str | None) -> int:
+    """Runs the lab and Airflow's components until told to stop. `lock`: the descriptor of a lock that is held already."""
+    path = condition.supervisor_lock(here)
+    if lock is None:
+        locks.take(path, condition.SUPERVISOR)
+    else:
+        os.set_inheritable(int(lock), False)
+        locks.sign(int(lock), condition.SUPERVISOR)
     cluster = up.cluster_of(here)
     env = airflow.environment(here, cluster)
     lab = [sys.executable, "-m", "lab", "run", str(here.lab / "world.json")]
@@ -32,77 +47,26 @@ def supervise(here: Settings) -> int:
         )
         for name, words in airflow.COMPONENTS.items()
     ]
-    Supervisor(children, here.state / "supervisor.json").run()
-    return 0
 
+    def trim_task_logs() -> None:
+        task_logs.trim(here.airflow_home / "logs")
 
-def status(here: Settings) -> int:
-    """Exit 0 when all is healthy, 1 otherwise."""
-    pid = up.supervisor_pid(here)
-    if pid is None:
-        print("down. Next: make up")
-        return 1
-    report = json.loads((here.state / "supervisor.json").read_text())
-    running = up.cluster_of(here).running()
-    print(f"{'postgresql':<16}{'running' if running else 'STOPPED'}")
-    fine = running
-    for name, child in report["children"].items():
-        lives = alive(child["pid"])
-        fine = fine and lives
-        restarts = f", restarted {child['restarts']} times" if child["restarts"] else ""
-        print(f"{name:<16}{'running' if lives else 'STOPPED'} (pid {child['pid']}{restarts})")
-    for name, state in airflow.Api(here).health().items():
-        fine = fine and state == "healthy"
-        print(f"{'health of ' + name:<32}{state}")
-    print(f"\n{here.address}   login: admin   password: {here.secrets()['admin']}")
-    print(f"state: {here.state}   fleet: {here.fleet_file}   lab: {here.control}")
-    return 0 if fine else 1
+    def watch_disk() -> None:
+        for line in low_space(up.folders_of(here)):
+            tell(line)
 
-
-def logs(here: Settings, what: str | None, lines: int = 40) -> int:
-    found = up.log_files(here, what)
-    if not found:
-        print(f"no log{' named ' + what if what else ''} in {here.logs}; there are: "
-              f"{', '.join(p.stem for p in up.log_files(here, None)) or 'none yet'}")  # fmt: skip
-        return 1
-    for path in found:
-        print(f"==> {path} <==")
-        print("\n".join(path.read_text(errors="replace").splitlines()[-lines:]))
-    return 0
-
-
-def sql(here: Settings, query: str | None) -> int:
-    """psql as the engine's own role, with every tenant in sight; one query or a prompt."""
-    cluster = up.cluster_of(here)
-    if not cluster.running():
-        print("PostgreSQL is down. Next: make up")
-        return 1
-    one = ["-X", "-P", "pager=off", "-c", query] if query else ["-X"]
-    own = {
-        "PGHOST": str(cluster.socket_folder),
-        "PGUSER": "email_engine",
-        "PGDATABASE": "email_engine",
-        "PGPASSWORD": here.secrets()["engine_db"],
-        "PGOPTIONS": "-c email_engine.tenant=* -c search_path=email_engine",
-    }
-    return subprocess.run([str(cluster.program("psql")), *one], env=os.environ | own, check=False).returncode
-
-
-def url(here: Settings) -> int:
-    """The address of the engine's database, with its password, for `email-engine` in a terminal."""
-    cluster = up.cluster_of(here)
-    if not cluster.running():
-        print("PostgreSQL is down. Next: make up", file=sys.stderr)
-        return 1
-    print(database_url(cluster, "email_engine", here.secrets()["engine_db"]))
+    chores = [Chore(trim_task_logs, HOUR, tell), Chore(watch_disk, HOUR / 12, tell)]
+    watch = ServerWatch("postgresql", cluster, tell, lambda: supervisor.revive_now())
+    supervisor = Supervisor(children, here.state / "supervisor.json", [watch], chores)
+    supervisor.run()
     return 0
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="stack")
-    parser.add_argument(
-        "command", choices=["up", "down", "status", "logs", "sql", "url", "reset", "supervise"]
+    parser = argparse.ArgumentParser(
+        prog="stack", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("what", nargs="?")
     arguments = parser.parse_args()
     here = settings()
@@ -111,26 +75,43 @@ def main() -> int:
             return up.up(here)
         case "down":
             return up.down(here)
-        case "status":
-            return status(here)
-        case "logs":
-            return logs(here, arguments.what)
-        case "sql":
-            return sql(here, arguments.what)
-        case "url":
-            return url(here)
         case "reset":
             return up.reset(here)
+        case "url":
+            return shown.url(here)
+        case "status":
+            return shown.status(here)
+        case "logs":
+            return shown.logs(here, arguments.what)
+        case "sql":
+            return shown.sql(here, arguments.what)
+        case "decisions":
+            return shown.decisions(here, arguments.what)
         case _:
-            return supervise(here)
+            return supervise(here, arguments.what)
+
+
+def run() -> int:
+    """`main` with its errors as text and its exit status; a closed stdout is no error."""
+    try:
+        status = main()
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # `| head`: what was asked is known, only nobody reads it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (PortTaken, PostgresError, EngineError, DiskFull, TimeoutError, RuntimeError) as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in OF_THE_DISK:
+            raise
+        print(f"\n{error}. Next: make room there, or give this user the right to write", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except (PortTaken, PostgresError, EngineError, TimeoutError, RuntimeError) as error:
-        print(f"\n{error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("\nstopped; nothing was left running", file=sys.stderr)
-        sys.exit(130)
+    sys.exit(run())

@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,28 @@ import httpx
 from email_engine.home import ROOT
 from stack.databases import database_url
 from stack.postgres import Cluster
+from stack.processes import die_with_parent
 from stack.settings import Settings
 
 COMPONENTS = {
     "api-server": ["api-server"],
-    "scheduler": ["scheduler"],
+    # their log servers would listen on all interfaces; here everybody reads the same files
+    "scheduler": ["scheduler", "--skip-serve-logs"],
     "dag-processor": ["dag-processor"],
-    "triggerer": ["triggerer"],
+    "triggerer": ["triggerer", "--skip-serve-logs"],
 }
+NOBODY_LISTENS = "1"
+Since = Callable[[], Mapping[str, float]]
+"""Airflow's name of a component -> the time (seconds since 1970) that its heartbeat must be younger than."""
+QUIET = {
+    "http.access": "WARNING",
+    "airflow.api_fastapi.execution_api": "WARNING",
+    "airflow.serialization.definitions.dag": "WARNING",
+    "airflow.models.dag": "WARNING",
+    "airflow.dag_processing.manager": "WARNING",
+    "airflow.utils.log.file_task_handler": "CRITICAL",  # asks a log server about every running task
+}
+"""Logger -> level: what would be written for every request and every parse."""
 
 
 def environment(settings: Settings, cluster: Cluster, parallelism: int = 16) -> dict[str, str]:
@@ -67,8 +82,10 @@ def environment(settings: Settings, cluster: Cluster, parallelism: int = 16) -> 
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "15",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
-        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(ports["airflow task logs"]),
-        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(ports["airflow trigger logs"]),
+        "AIRFLOW__DAG_PROCESSOR__PRINT_STATS_INTERVAL": "3600",
+        "AIRFLOW__LOGGING__NAMESPACE_LEVELS": " ".join(f"{name}={level}" for name, level in QUIET.items()),
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": NOBODY_LISTENS,
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": NOBODY_LISTENS,
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     }
 
@@ -84,11 +101,20 @@ def write_login(settings: Settings) -> None:
 def command(env: Mapping[str, str], *words: str) -> str:
     """Runs `airflow WORDS` and returns its output; a failure carries the end of it."""
     done = subprocess.run(
-        [sys.executable, "-m", "airflow", *words], env=dict(env), capture_output=True, text=True, check=False
-    )
+        [sys.executable, "-m", "airflow", *words], env=dict(env), capture_output=True, text=True, check=False,
+        preexec_fn=die_with_parent,
+    )  # fmt: skip
     if done.returncode:
         raise RuntimeError(f"airflow {' '.join(words[:2])} failed:\n{(done.stdout + done.stderr)[-3000:]}")
     return done.stdout
+
+
+def _state_of(name: str, part: Mapping[str, Any], since: float | None) -> str:
+    state = str(part["status"] or "absent")
+    if state != "healthy" or since is None:
+        return state
+    beat = part.get(f"latest_{name}_heartbeat")
+    return state if beat and datetime.fromisoformat(beat).timestamp() >= since else "starting"
 
 
 class Api:
@@ -96,7 +122,7 @@ class Api:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.client = httpx.Client(base_url=settings.address, timeout=10.0)
+        self.client = httpx.Client(base_url=settings.address, timeout=30.0, trust_env=False)
 
     def login(self) -> None:
         answer = self.client.post(
@@ -105,12 +131,15 @@ class Api:
         answer.raise_for_status()
         self.client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
-    def health(self) -> dict[str, str]:
-        """Component -> status; `unreachable` where nothing answers."""
+    def health(self, since: Mapping[str, float] | None = None) -> dict[str, str]:
+        """Component -> status; `unreachable` where nothing answers.
+
+        For half a minute Airflow calls healthy what has died: with `since` (component -> seconds since 1970) one whose
+        last heartbeat is older is `starting`."""
         try:
-            answer = self.client.get("/api/v2/monitor/health")
-            return {name: part["status"] or "absent" for name, part in answer.json().items()}
-        except (httpx.HTTPError, ValueError):
+            parts = self.client.get("/api/v2/monitor/health").json()
+            return {name: _state_of(name, part, (since or {}).get(name)) for name, part in parts.items()}
+        except (httpx.HTTPError, ValueError, AttributeError, KeyError):
             return {"api-server": "unreachable"}
 
     def get(self, path: str, **params: Any) -> Any:
@@ -127,20 +156,33 @@ class Api:
         """Starts a run by hand; returns its id."""
         return self.post(f"/dags/{dag}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
 
-    def wait_until_healthy(self, dags: int, seconds: float) -> None:
-        """All components healthy and `dags` DAGs parsed, or TimeoutError with what was missing."""
+    def wait_until_healthy(
+        self,
+        dags: int,
+        seconds: float,
+        beat: Callable[[], None] = lambda: None,
+        since: Since = dict,
+    ) -> None:
+        """All components healthy and `dags` DAGs parsed, or TimeoutError with what was missing.
+
+        `beat` is called before each look; it may raise when waiting makes no sense. `since`: see `health`."""
         deadline = time.monotonic() + seconds
         missing = "nothing asked yet"
         while time.monotonic() < deadline:
-            status = self.health()
-            sick = {name: state for name, state in status.items() if state != "healthy"}
-            if not sick:
-                self.login()
-                found = self.get("/dags", limit=100)["total_entries"]
-                if found >= dags:
-                    return
-                missing = f"{found} of {dags} DAGs parsed"
-            else:
-                missing = ", ".join(f"{name} {state}" for name, state in sick.items())
+            beat()
+            missing = self._missing(dags, since())
+            if not missing:
+                return
             time.sleep(0.3)
         raise TimeoutError(f"Airflow is not ready after {seconds:.0f} s: {missing}")
+
+    def _missing(self, dags: int, since: Mapping[str, float]) -> str:
+        sick = {name: state for name, state in self.health(since).items() if state != "healthy"}
+        if sick:
+            return ", ".join(f"{name} {state}" for name, state in sick.items())
+        try:
+            self.login()
+            found = self.get("/dags", limit=100)["total_entries"]
+        except httpx.HTTPError as error:  # it started or ended between two questions
+            return f"the API: {error}"
+        return "" if found >= dags else f"{found} of {dags} DAGs parsed"

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 class Progress:
@@ -15,16 +15,19 @@ class Progress:
     @contextmanager
     def step(self, what: str) -> Iterator[None]:
         started = time.monotonic()
-        sys.stdout.write(f"[{started - self.began:6.1f} s] {what} ... ")
-        sys.stdout.flush()
+        _write(f"[{started - self.began:6.1f} s] {what} ... ")
         try:
             yield
         except BaseException:
-            sys.stdout.write("failed\n")
+            _write("failed\n")
             raise
-        sys.stdout.write(f"{time.monotonic() - started:.1f} s\n")
-        sys.stdout.flush()
+        _write(f"{time.monotonic() - started:.1f} s\n")
 
     def note(self, text: str) -> None:
-        sys.stdout.write(f"[{time.monotonic() - self.began:6.1f} s] {text}\n")
+        _write(f"[{time.monotonic() - self.began:6.1f} s] {text}\n")
+
+
+def _write(text: str) -> None:
+    with suppress(BrokenPipeError):  # `make up | head`: nobody reads on, and the work goes on
+        sys.stdout.write(text)
         sys.stdout.flush()

@@ -11,33 +11,7 @@ from pathlib import Path
 from cryptography.fernet import Fernet
 
 from email_engine.home import CONFIG, ROOT
-
-PORTS = {
-    "airflow": 8080,
-    "airflow task logs": 8793,
-    "airflow trigger logs": 8794,
-    "lab control": 8090,
-    "lab telegram": 8099,
-    "lab dns": 8053,
-    "lab mta-1 ssh": 2201,
-    "lab mta-2 ssh": 2202,
-    "lab mw-aurora": 8101,
-    "lab mw-borealis": 8102,
-}
-
-
-def _ports() -> dict[str, int]:
-    """The default ports, each moved by `EMAIL_ENGINE_PORT_OFFSET`; `EMAIL_ENGINE_PORT` sets Airflow's alone."""
-    try:
-        offset = int(os.environ.get("EMAIL_ENGINE_PORT_OFFSET") or 0)
-    except ValueError:
-        raise RuntimeError(
-            "EMAIL_ENGINE_PORT_OFFSET is no number. Next: EMAIL_ENGINE_PORT_OFFSET=2000 make up"
-        ) from None
-    ports = {name: port + offset for name, port in PORTS.items()}
-    if own := os.environ.get("EMAIL_ENGINE_PORT"):
-        ports["airflow"] = int(own)
-    return ports
+from stack.chosen_ports import PORTS, choose, remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +67,11 @@ class Settings:
 
     def for_fleet(self, hosts: Sequence[str], instances: Sequence[str]) -> "Settings":
         """The same copy with a port and secrets for every PowerMTA host and MailWizz of a fleet, whatever their names."""
-        known, ports = self.secrets(), dict(self.ports)
-        moved = ports["lab control"] - PORTS["lab control"]
+        known = self.secrets()
         wanted = [(f"lab {name} ssh", 2201) for name in hosts] + [(f"lab {name}", 8101) for name in instances]
+        kept = PORTS.keys() | {key for key, _ in wanted}  # those of a fleet of before are given back
+        ports = {name: port for name, port in self.ports.items() if name in kept}
+        moved = ports["lab control"] - PORTS["lab control"]
         for key, first in wanted:
             if key not in ports:
                 ports[key] = next(p for p in itertools.count(first + moved) if p not in ports.values())
@@ -116,28 +92,6 @@ def _write_secrets(path: Path, values: dict[str, str]) -> None:
 def settings() -> Settings:
     """The copy that belongs to this checkout: `.engine`, or `EMAIL_ENGINE_STATE`.
 
-    What `make up` took counts until it is stopped, so that no other command has to be told the ports again."""
+    What `make up` took last counts until another choice is made, so that no other command has to be told the ports again."""
     state = Path(os.environ.get("EMAIL_ENGINE_STATE") or ROOT / ".engine").absolute()
-    return Settings(state=state, ports=_remembered(state) or _ports())
-
-
-def _ports_file(state: Path) -> Path:
-    return state / "ports.json"
-
-
-def _remembered(state: Path) -> dict[str, int] | None:
-    try:
-        return {str(name): int(port) for name, port in json.loads(_ports_file(state).read_text()).items()}
-    except (FileNotFoundError, ValueError):
-        return None
-
-
-def remember_ports(here: Settings) -> None:
-    here.state.mkdir(parents=True, exist_ok=True)
-    _ports_file(here.state).write_text(json.dumps(here.ports))
-
-
-def forget_ports(here: Settings) -> Settings:
-    """The same copy with the ports that the environment asks for."""
-    _ports_file(here.state).unlink(missing_ok=True)
-    return replace(here, ports=_ports())
+    return Settings(state=state, ports=remembered(state) or choose())

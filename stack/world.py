@@ -40,11 +40,15 @@ def ensure_ssh_key(path: Path) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         key = ed25519.Ed25519PrivateKey.generate()
         encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH
-        _write_private(path, key.private_bytes(encoding, form, serialization.NoEncryption()))
         line = key.public_key().public_bytes(
             serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
         )
         public.write_bytes(line + b"\n")
+        draft = path.with_name(
+            path.name + ".new"
+        )  # the private half comes last: where it is, the pair is whole
+        _write_private(draft, key.private_bytes(encoding, form, serialization.NoEncryption()))
+        draft.rename(path)
     return public.read_text().strip()
 
 
@@ -58,9 +62,9 @@ def ensure_dkim_key(folder: Path, tenant: str) -> Path:
         _write_private(
             private, key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         )
-        public.write_bytes(
-            key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
-        )
+        draft = public.with_name(public.name + ".new")  # where the public half is, the pair is whole
+        draft.write_bytes(key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo))
+        draft.rename(public)
     return public
 
 

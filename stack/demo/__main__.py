@@ -17,7 +17,8 @@ from pathlib import Path
 
 from email_engine.home import CONFIG, ROOT
 from email_engine.store.engine import Store
-from stack import airflow, connections, databases, up, world
+from stack import airflow, condition, connections, databases, repair, up, world
+from stack.chosen_ports import PORTS
 from stack.dagruns import DagRunner
 from stack.demo import scenario
 from stack.demo.chronicle import Chronicle
@@ -27,7 +28,7 @@ from stack.demo.story import Story
 from stack.lab_client import LabClient
 from stack.postgres import Cluster
 from stack.progress import Progress
-from stack.settings import PORTS, Settings, settings
+from stack.settings import Settings, settings
 
 START = datetime(2026, 9, 7, tzinfo=UTC)
 DAILY_QUOTA = 16_000
@@ -54,7 +55,7 @@ def running_lab(here: Settings, world_file: Path) -> Iterator[LabClient]:
             stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     try:
-        up._wait("the lab", lambda: process.poll() is not None or up._lab_answers(here), 60)
+        condition.wait("the lab", lambda: process.poll() is not None or repair.lab_answers(here), 60, here)
         if process.poll() is not None:
             raise RuntimeError(f"the lab ended at once:\n{(here.logs / 'lab.log').read_text()[-2000:]}")
         yield LabClient(here.control)

@@ -18,15 +18,17 @@ from email_engine.home import CONFIG, ROOT
 from email_engine.store.engine import Store
 from stack import databases, up
 from stack.airflow import Api
+from stack.chosen_ports import PORTS
 from stack.lab_client import LabClient
-from stack.settings import PORTS, Settings
+from stack.settings import Settings
 
 DONE = ("success", "failed")
 
 
 def free_offset() -> int:
-    """A distance at which every default port is free."""
-    for offset in range(20_000, 50_000, 500):
+    """A distance at which every default port is free; two runs on one machine begin to look at different places."""
+    first = 20_000 + os.getpid() % 50 * 500
+    for offset in [*range(first, 50_000, 500), *range(20_000, first, 500)]:
         try:
             for port in PORTS.values():
                 with socket.socket() as probe:

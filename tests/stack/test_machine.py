@@ -9,10 +9,11 @@ import psycopg
 import pytest
 
 from stack import databases
-from stack.__main__ import url
+from stack.chosen_ports import PORTS
 from stack.ports import PortTaken, check_free
 from stack.postgres import Cluster, temporary_postgres
-from stack.settings import PORTS, Settings, forget_ports, remember_ports, settings
+from stack.settings import Settings
+from stack.shown import url
 
 
 def test_every_taken_port_is_named_before_anything_starts() -> None:
@@ -42,18 +43,6 @@ def test_secrets_are_made_once_and_only_their_owner_reads_them(tmp_path: Path) -
     assert here.secrets() == first
     assert stat.S_IMODE((tmp_path / "state" / "secrets.json").stat().st_mode) == 0o600
     assert len(set(first.values())) == len(first)
-
-
-def test_the_ports_that_up_took_count_until_it_is_stopped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("EMAIL_ENGINE_PORT", raising=False)
-    monkeypatch.setenv("EMAIL_ENGINE_STATE", str(tmp_path / "state"))
-    monkeypatch.setenv("EMAIL_ENGINE_PORT_OFFSET", "2000")
-    remember_ports(settings())
-    monkeypatch.delenv("EMAIL_ENGINE_PORT_OFFSET")
-    assert settings().ports["airflow"] == PORTS["airflow"] + 2000
-    assert forget_ports(settings()).ports == settings().ports == PORTS
 
 
 def test_a_fleet_of_other_names_gets_ports_and_secrets(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from email_engine.home import ROOT
-from stack.supervisor import alive
+from stack.processes import alive
 
 SCRIPT = """
 import os, sys

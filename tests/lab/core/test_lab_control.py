@@ -58,8 +58,9 @@ def fail() -> None:
 def ask(lab: Lab, method: str, path: str, **options: Any) -> httpx.Response:
     async def request() -> httpx.Response:
         transport = httpx.ASGITransport(control_app(lab))
-        async with httpx.AsyncClient(transport=transport, base_url="http://lab") as client:
-            return await client.request(method, path, **options)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8090") as client:
+            headers = {"Content-Type": "application/json"}
+            return await client.request(method, path, headers=headers, **options)
 
     return asyncio.run(request())
 
@@ -75,7 +76,7 @@ def test_the_page_shows_each_knob_with_an_example(lab: Lab) -> None:
     page = ask(lab, "GET", "/")
     assert page.headers["content-type"].startswith("text/html")
     assert "python -m lab turn echo" in page.text
-    assert "curl -X POST http://lab/knobs/echo" in page.text
+    assert "curl -X POST http://127.0.0.1:8090/knobs/echo -H 'Content-Type: application/json'" in page.text
 
 
 def test_the_page_escapes_what_it_shows() -> None:
