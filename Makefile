@@ -73,3 +73,4 @@ docs: $(STAMP) ## refresh the generated pages
 lock: $(STAMP) ## compile requirements again
 	@$(VENV)/bin/uv pip compile -q --upgrade --no-emit-index-url --no-header --universal --python-version 3.11 requirements.in -o requirements.txt
 	@$(VENV)/bin/uv pip compile -q --upgrade --no-emit-index-url --no-header --universal --python-version 3.11 -c requirements.txt requirements-dev.in -o requirements-dev.txt
+	@$(VENV)/bin/uv pip compile -q --upgrade --no-emit-index-url --no-header --python-platform linux --python-version 3.11 -c requirements.txt requirements-compose.in -o requirements-compose.txt
