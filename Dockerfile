@@ -3,7 +3,7 @@
 FROM apache/airflow:3.3.2-python3.11
 
 USER root
-RUN install --directory --owner=airflow --group=root --mode=0775 /opt/venv /opt/airflow/run /var/lib/email-engine
+RUN install --directory --owner=airflow --group=root --mode=0775 /opt/venv /var/lib/email-engine
 
 USER airflow
 ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:${PATH} PIP_USER=false PYTHONDONTWRITEBYTECODE=1

@@ -17,7 +17,9 @@ def make(root: Path) -> None:
     made = make_secrets(folder)
     hand_over(folder, user)
     (root / "fleet").mkdir(exist_ok=True)
-    print(f"{folder}: {len(made)} made, {len(list(folder.iterdir())) - len(made)} were there; for user {user}")
+    print(
+        f"{folder}: {len(made)} made, {len(list(folder.iterdir())) - len(made)} were there; for user {user}"
+    )
     if not (root / "fleet" / "fleet.yaml").exists():
         print("Next: put your fleet.yaml into fleet/ (the example: include/config/fleet.yaml)")
 

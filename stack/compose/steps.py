@@ -37,7 +37,9 @@ def database_address(folder: Path, name: str) -> URL:
     except (ArgumentError, ValueError):
         raise InputError(f"secret {name}", "no URL", allowed, "correct the file") from None
     if not (url.username and url.password and url.database):
-        raise InputError(f"secret {name}", "user, password or database is missing", allowed, "correct the file")
+        raise InputError(
+            f"secret {name}", "user, password or database is missing", allowed, "correct the file"
+        )
     return url
 
 

@@ -43,7 +43,8 @@ def test_files_of_one_login_hold_the_same_password_and_no_two_logins_do(tmp_path
     assert text["celery_broker_url"] == f"redis://:{text['redis_password']}@redis:6379/0"
     assert text["celery_result_backend"] == f"db+{text['airflow_database_url']}"
     words = {
-        name: re.sub(r".*:([^:@]+)@.*", r"\1", value.strip()).removeprefix("requirepass ") for name, value in text.items()
+        name: re.sub(r".*:([^:@]+)@.*", r"\1", value.strip()).removeprefix("requirepass ")
+        for name, value in text.items()
     }
     assert len(set(words.values())) == len(words) - 3
     assert all(len(word) >= 16 for word in words.values())
@@ -69,7 +70,9 @@ def test_half_a_login_is_not_made_whole_with_another_password(tmp_path: Path, lo
     text = str(caught.value)
     assert f"{lost} is missing" in text
     assert "Next: put it back from your backup" in text
-    assert sorted(path.name for path in tmp_path.iterdir()) == before, "nothing is written when anything is refused"
+    assert sorted(path.name for path in tmp_path.iterdir()) == before, (
+        "nothing is written when anything is refused"
+    )
 
 
 def test_a_login_that_is_gone_as_a_whole_is_made_anew_beside_what_stays(tmp_path: Path) -> None:
@@ -81,7 +84,9 @@ def test_a_login_that_is_gone_as_a_whole_is_made_anew_beside_what_stays(tmp_path
     assert (tmp_path / "fernet_key").read_text() == kept
 
 
-def test_the_containers_run_as_the_caller_and_never_as_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_containers_run_as_the_caller_and_never_as_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for caller, expected in ((1234, 1234), (0, 50000)):
         monkeypatch.setattr(os, "geteuid", lambda caller=caller: caller)
         file = tmp_path / f"{caller}.env"
@@ -93,7 +98,9 @@ def test_the_containers_run_as_the_caller_and_never_as_root(tmp_path: Path, monk
 
 
 @pytest.mark.parametrize("value", ["0", "root", "", "-1", "1000:0", "٣"])
-def test_another_user_in_the_environment_file_must_be_a_number_and_not_root(tmp_path: Path, value: str) -> None:
+def test_another_user_in_the_environment_file_must_be_a_number_and_not_root(
+    tmp_path: Path, value: str
+) -> None:
     file = tmp_path / ".env"
     file.write_text(f"EMAIL_ENGINE_UID={value}\n")
     with pytest.raises(SecretsRefused, match="a user who is not root"):

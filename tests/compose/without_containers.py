@@ -122,7 +122,9 @@ class Host:
         (secrets / "postgres_password").write_text(str(make_url(self.postgres.url()).password))
         for name in ("airflow_database_url", "celery_result_backend", "engine_database_url"):
             text, moved = re.subn(
-                r"@postgres:5432/(\w+)$", rf"@/\1?host={self.postgres.socket_folder}", (secrets / name).read_text()
+                r"@postgres:5432/(\w+)$",
+                rf"@/\1?host={self.postgres.socket_folder}",
+                (secrets / name).read_text(),
             )
             assert moved == 1, f"{name} does not lead to the service postgres"
             (secrets / name).write_text(text)
@@ -136,7 +138,9 @@ class Host:
         how, *words = self.file["services"][name]["healthcheck"]["test"]
         words = [self.here(word) for word in words]
         if name == "postgres":  # the embedded server has no TCP port
-            words = [word.replace("--host=127.0.0.1", f"--host={self.postgres.socket_folder}") for word in words]
+            words = [
+                word.replace("--host=127.0.0.1", f"--host={self.postgres.socket_folder}") for word in words
+            ]
         return subprocess.run(
             words if how == "CMD" else ["sh", "-c", *words], env=self.environment(name), capture_output=True,
             text=True, check=False, timeout=120,
@@ -146,9 +150,11 @@ class Host:
         deadline = time.monotonic() + seconds
         while (done := self.healthy(name)).returncode:
             dead = name in self.running and self.running[name].poll() is not None
-            assert not dead and time.monotonic() < deadline, (
-                f"{name} {'ended' if dead else 'is not healthy'}: {done.stdout[-500:]}{done.stderr[-500:]}\n{self.log(name)}"
-            )
+            if dead or time.monotonic() > deadline:
+                how = "ended" if dead else "is not healthy"
+                raise AssertionError(
+                    f"{name} {how}: {done.stdout[-500:]}{done.stderr[-500:]}\n{self.log(name)}"
+                )
             time.sleep(0.5)
 
     def log(self, name: str) -> str:
@@ -168,7 +174,7 @@ class Host:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def rules_of(service: Mapping[str, Any]) -> list[str]:
+def writable_by(service: Mapping[str, Any]) -> list[str]:
     """The folders that a service may write to."""
     mounts = [mount.split(":")[1] for mount in service.get("volumes", []) if isinstance(mount, str)]
     return [*mounts, *service.get("tmpfs", [])]
