@@ -16,11 +16,13 @@ def make(root: Path) -> None:
     user = container_user(root / ".env")
     made = make_secrets(folder)
     hand_over(folder, user)
-    (root / "fleet").mkdir(exist_ok=True)
+    if not (fleet := root / "fleet").is_dir():
+        fleet.mkdir()
+        fleet.chmod(0o755)  # whatever the umask: the containers' user must see into it
     print(
         f"{folder}: {len(made)} made, {len(list(folder.iterdir())) - len(made)} were there; for user {user}"
     )
-    if not (root / "fleet" / "fleet.yaml").exists():
+    if not (fleet / "fleet.yaml").exists():
         print("Next: put your fleet.yaml into fleet/ (the example: include/config/fleet.yaml)")
 
 

@@ -131,7 +131,7 @@ def test_it_needs_nothing_but_python(tmp_path: Path) -> None:
     done = subprocess.run(bare, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "secrets" / "fernet_key").exists()
-    assert (tmp_path / "fleet").is_dir()
+    assert stat.S_IMODE((tmp_path / "fleet").stat().st_mode) == 0o755
     assert "put your fleet.yaml into fleet/" in done.stdout
     for path in (tmp_path / "secrets").iterdir():
         assert path.read_text().strip() not in done.stdout + done.stderr
