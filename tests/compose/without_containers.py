@@ -99,14 +99,19 @@ class Host:
             words = ["airflow", *words]
         return [self.here(word) for word in words]
 
-    def run(self, name: str, *instead: str, seconds: float = 300) -> str:
+    def run(self, name: str, *instead: str, seconds: float = 400) -> str:
         """A one-shot to its end; its output, or an AssertionError with it."""
-        done = subprocess.run(
-            self.words(name, *instead), env=self.environment(name), cwd=ROOT, capture_output=True, text=True,
-            check=False, timeout=seconds, stdin=subprocess.DEVNULL,
+        process = subprocess.Popen(
+            self.words(name, *instead), env=self.environment(name), cwd=ROOT, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
-        assert done.returncode == 0, f"{name}: {(done.stdout + done.stderr)[-4000:]}"
-        return done.stdout
+        try:
+            output, _ = process.communicate(timeout=seconds)
+        finally:
+            with suppress(ProcessLookupError):  # what a script started ends with it
+                os.killpg(process.pid, signal.SIGKILL)
+        assert process.returncode == 0, f"{name}: {output[-4000:]}"
+        return output
 
     def start(self, name: str) -> None:
         with (self.folder / f"{name}.log").open("wb") as log:
