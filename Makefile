@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs reset lab demo test bench check docs lock sql url decisions
+.PHONY: help secrets setup up down status logs reset lab demo test bench check docs lock sql url decisions
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -73,6 +73,10 @@ check: $(STAMP) ## lint, types, import contracts, generated docs current
 docs: $(STAMP) ## refresh the generated pages
 	@$(RUN) -m stack.documents
 
+secrets: ## the secrets of docker-compose.yaml, where they are missing (docs/compose.md)
+	@$(PYTHON) -m stack.compose secrets
+
 lock: $(STAMP) ## compile requirements again
 	@$(VENV)/bin/uv pip compile -q --upgrade --no-emit-index-url --no-header --universal --python-version 3.11 requirements.in -o requirements.txt
 	@$(VENV)/bin/uv pip compile -q --upgrade --no-emit-index-url --no-header --universal --python-version 3.11 -c requirements.txt requirements-dev.in -o requirements-dev.txt
+	@$(VENV)/bin/uv pip compile -q --upgrade --no-emit-index-url --no-header --python-platform linux --python-version 3.11 -c requirements.txt requirements-compose.in -o requirements-compose.txt

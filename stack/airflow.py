@@ -86,7 +86,6 @@ def environment(settings: Settings, cluster: Cluster, parallelism: int = 16) -> 
         "AIRFLOW__LOGGING__NAMESPACE_LEVELS": " ".join(f"{name}={level}" for name, level in QUIET.items()),
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": NOBODY_LISTENS,
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": NOBODY_LISTENS,
-        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     }
 
 

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from email_engine.errors import InputError
@@ -31,16 +32,17 @@ def add_database(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--database-url",
         metavar="URL",
-        help=f"the engine's database; default: environment {DATABASE}, which keeps the password out of `ps`",
+        help=f"the engine's database; default: environment {DATABASE}, or the file that {DATABASE}_FILE names; both keep "
+        "the password out of `ps`",
     )
 
 
 def database_url(args: argparse.Namespace) -> str:
-    """From the option or the environment; InputError when neither is there or it is no URL."""
+    """From the option, the environment or the file that it names; InputError when none is there or it is no URL."""
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
-    url = args.database_url or os.environ.get(DATABASE)
+    url = args.database_url or os.environ.get(DATABASE) or _from_file(os.environ.get(f"{DATABASE}_FILE"))
     example = "postgresql://USER:PASSWORD@HOST/DATABASE"
     if not url:
         raise InputError("engine database", "no address", example, _HOW)
@@ -49,3 +51,19 @@ def database_url(args: argparse.Namespace) -> str:
     except (ArgumentError, ValueError):
         raise InputError("engine database", "the address is no URL", example, f"correct {DATABASE}") from None
     return str(url)
+
+
+def _from_file(name: str | None) -> str | None:
+    """A secret that a container engine mounts; the line break at its end is none of the address."""
+    if not name:
+        return None
+    try:
+        return Path(name).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "no text"
+        raise InputError(
+            "engine database",
+            f"{name}: {why}",
+            "a readable file that holds the address",
+            f"mount it there, or correct {DATABASE}_FILE",
+        ) from None
