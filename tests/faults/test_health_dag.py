@@ -1,4 +1,5 @@
-"""The whole of `mta_health` through a host that is away: told once, no failed run, and braked by the run after it is back."""
+"""The whole of `mta_health` and `brake_watch` through a host that is away: told once, no failed run, and braked by the run after it
+is back."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,11 +15,11 @@ from lab.testing import RunningLab
 from tests.whole_lab import prepare
 
 
-def health(at: datetime) -> dict[str, str]:
+def live(dag_id: str, at: datetime) -> dict[str, str]:
     """States of the run and its tasks."""
-    bag = DagBag(ROOT / "dags" / "mta_health.py", bundle_path=ROOT / "dags", bundle_name="dags-folder")
+    bag = DagBag(ROOT / "dags" / f"{dag_id}.py", bundle_path=ROOT / "dags", bundle_name="dags-folder")
     assert bag.import_errors == {}
-    run = bag.dags["mta_health"].test(run_after=at)
+    run = bag.dags[dag_id].test(run_after=at)
     return {"run": run.state} | {ti.task_id: ti.state for ti in run.get_task_instances()}
 
 
@@ -42,20 +43,25 @@ def test_a_host_that_is_away_is_told_once_and_braked_when_it_is_back(
     try:
         at = whole.now
         for quarter in (0, 1):
-            states = health(at + timedelta(minutes=15 * quarter))
-            assert (states["run"], states["brake"], states["check"]) == ("success", "success", "success")
+            states = live("mta_health", at + timedelta(minutes=15 * quarter))
+            assert (states["run"], states["check"]) == ("success", "success")
+            for minutes in (2, 4):
+                states = live("brake_watch", at + timedelta(minutes=15 * quarter + minutes))
+                assert (states["run"], states["brake"]) == ("success", "success")
         said = telegram(lab)
-        assert said.count("mta-1: it does not let us in") == 1
-        assert said.count("aurora-1 (198.51.100.1) on mta-1 is not completely held") == 1
+        assert said.count("<b>mta-1 cannot be reached</b>") == 1
+        assert said.count("1 stop on mta-1 not complete: 198.51.100.1 (aurora-1)") == 1
         assert whole.server(1)[2] == "disabled"
     finally:
         lab.knob("up")
-    states = health(at + timedelta(minutes=30))
-    assert (states["run"], states["publish"], states["history"]) == ("success", "skipped", "success")
+    states = live("brake_watch", at + timedelta(minutes=32))
+    assert (states["run"], states["publish"]) == ("success", "skipped")
+    states = live("mta_health", at + timedelta(minutes=45))
+    assert (states["run"], states["history"]) == ("success", "success")
     (brake,) = whole.rows(s.brakes)
     assert (brake.powermta_holds, brake.mailwizz_holds) == (True, True)
     assert [paused for _, paused in whole.queues(1).values()] == [True]
     said = telegram(lab)
-    assert "well again: it answers" in said
-    assert "stands still: listed on zen" in said
+    assert said.count("<b>mta-1 can be reached again</b>") == 1
+    assert "1 IP stands still on mta-1" in said
     assert (tmp_path / "history" / "refs" / "tags" / "deployment-1").exists()

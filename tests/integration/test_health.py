@@ -95,19 +95,30 @@ def test_a_dry_run_writes_nothing_and_leaves_the_clock_out(whole: Whole) -> None
     assert whole.snapshot(s.alerts, s.mta_hosts, s.brakes) == before
 
 
+def sent(whole: Whole) -> None:
+    with whole.db.session(tenant="*") as conn:
+        conn.execute(s.alerts.update().values(sent_at=whole.now))
+
+
 def test_a_host_that_is_away_is_told_once_and_once_when_it_is_back(whole: Whole) -> None:
     whole.lab.knob("down")
     for _ in range(2):
         found = check(whole)
         assert found["worst"] == "critical"
         assert {level for name, level in found["checks"].items() if name != "reachable"} == {"unknown"}
-    ((severity, text),) = told(whole)
+    ((severity, text),) = told(whole, "incident")
     assert severity == "critical"
-    assert text.startswith("mta-1: it does not let us in: no connection") or "refused" in text
+    assert text.startswith("mta-1 cannot be reached\nSeen: it does not let us in: ")
+    assert "refused" in text
+    sent(whole)
     whole.lab.knob("up")
     for _ in range(2):
         check(whole)
-    assert told(whole)[1:] == [("info", "mta-1: well again: it answers")]
+    ((severity, text),) = told(whole, "incident")[1:]
+    assert severity == "info"
+    assert text.startswith("mta-1 can be reached again\nIt lasted ")
+    assert text.endswith("seen 2 times.")
+    assert told(whole) == []
     assert standing(whole) == []
 
 
@@ -116,7 +127,8 @@ def test_while_it_is_away_what_was_wrong_stays_told(whole: Whole) -> None:
     check(whole)
     whole.lab.knob("down")
     check(whole)
-    assert standing(whole) == ["mta-1 file", "mta-1 reachable"]
+    assert standing(whole) == ["mta-1 file"]
+    assert len(told(whole, "incident")) == 1
 
 
 def test_powermta_that_is_stopped_is_seen_beside_what_the_files_say(whole: Whole) -> None:
@@ -252,7 +264,9 @@ def test_a_queue_older_than_an_hour_is_told_once_with_its_provider(whole: Whole)
     assert whole.rows(s.mta_health)[-1].oldest_since == row.waiting_since
     whole.lab.knob("unreachable", provider="gmail", on=False)
     assert quarters(whole, 8)[-1] == "good"
-    assert [text for _, text in told(whole)][-1].startswith("mta-1: well again: no running queue is known")
+    assert [text for _, text in told(whole)][-1].startswith(
+        "mta-1: age is well again: no running queue is known"
+    )
 
 
 def test_a_queue_that_is_never_empty_and_goes_on_is_not_old(whole: Whole) -> None:
