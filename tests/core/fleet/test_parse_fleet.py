@@ -126,7 +126,7 @@ def test_every_mistake_is_reported_at_once_in_the_order_of_the_file() -> None:
     text = changed("mode: act", "mode: on")
     text = changed("hosts: [mta-1, mta-2] # dealt", "hosts: [mta-1, mta-9] # dealt", text=text)
     text = changed("consent: double opt-in", "consnet: double opt-in", 2, text)
-    text = changed("daily_quota: 30000\n", "daily_quota: many\n", text=text)
+    text = changed("daily_quota: 600000\n", "daily_quota: many\n", text=text)
     found = mistakes(text)
     assert len(found) >= 6
     lines = [int(m.split(":")[1]) for m in found]
@@ -220,7 +220,7 @@ def test_a_deeply_nested_file_is_refused_and_no_crash() -> None:
         ("version: 5.0r5", "version: newest", "a PowerMTA version"),
         ("brand_domains: [aurora.example]", "brand_domains: aurora", "a full host name"),
         ("risk_class: standard", "risk_class: standart", "did you mean 'standard'"),
-        ("daily_quota: 30000", "daily_quota: -1", "from 1 to"),
+        ("daily_quota: 600000", "daily_quota: -1", "from 1 to"),
         ("daily_target: 10000", "daily_target: 1e4", "a whole number"),
         ("count: 50", "count: 0", "from 1 to"),
         ("count: 50", "count: 5000", "from 1 to 4096"),
