@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import UTC, date, datetime, time, timedelta
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, ScalarResult, case, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from email_engine.decision import Decision
@@ -109,6 +109,18 @@ def others_of_day(
         .order_by(rows.id)
     )
     return tuple((row.pipeline, row.action, row.reason, row.as_of) for row in conn.execute(query))
+
+
+def days_of(conn: Connection, pipelines: Collection[str], subject: str) -> tuple[date, ...]:
+    """The UTC days about which anything was decided about a subject, oldest first: those that `pipelines` closed or looked at, and
+    those on which others decided."""
+    rows = decisions.c
+    day = case(
+        (rows.pipeline.in_(pipelines), func.substr(rows.run_key, 1, 10)),
+        else_=func.to_char(func.timezone("UTC", rows.as_of), "YYYY-MM-DD"),
+    )
+    found: ScalarResult[str] = conn.execute(select(day).where(rows.subject == subject).distinct()).scalars()
+    return tuple(sorted(date.fromisoformat(text) for text in found))
 
 
 def spoken_after(conn: Connection, pipeline: str, as_of: datetime) -> frozenset[str]:
