@@ -41,7 +41,7 @@ def choice(seen: IpObservation) -> Choice:
         (observation(sent(7), dns=DnsHealth.UNKNOWN), "hold", 1, 50, "its DNS was not checked lately"),
         (observation(sent(7), lists_known=False), "hold", 1, 50, "no block list answered about it lately"),
         (observation(sent(30, 10_000), ip=ACTIVE, standing=700), "stay", 6, 10_000, "Its rates hold"),
-        (observation(ip=ACTIVE, standing=700), "stay", 6, 10_000, "It sent nothing that could be judged, so it keeps"),
+        (observation(ip=ACTIVE | {"state_since": midnight(DAY)}, standing=700), "stay", 6, 10_000, "It sent nothing that could be judged, so it keeps"),
     ],
     ids=[
         "the first allowance needs no signals", "not enough sent days", "advances", "90 % of the stage is a sent day",
