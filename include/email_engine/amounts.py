@@ -26,5 +26,7 @@ def brief(text: str, longest: int = LONGEST_SHOWN) -> str:
 
 def cut(sentence: str, longest: int) -> str:
     """A sentence whose values nobody bounded, on one line: at most `longest` characters and its length."""
+    if len(sentence) <= longest and sentence.isprintable():
+        return sentence
     line = "".join(c if c.isprintable() else " " for c in sentence[:longest])
     return line if len(sentence) <= longest else f"{line}... ({len(sentence):,} characters)"

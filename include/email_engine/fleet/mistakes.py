@@ -84,6 +84,6 @@ def key_words(key: str) -> str:
 def one_of(known: Iterable[str], given: str) -> str:
     """`a, b or c`, led by the nearest of them when one is near."""
     names = sorted(str(name) for name in known)
-    near = get_close_matches(given, names, n=1) if len(given) <= LONGEST_SHOWN else []
+    near = get_close_matches(given, names, n=1) if 0 < len(given) <= LONGEST_SHOWN else []
     listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     return f"did you mean {near[0]!r}? One of {listed}" if near else f"one of {listed or 'none yet'}"

@@ -39,17 +39,11 @@ class _Trouble:
     began: int | None
     last: yaml.Token | None
     opened: tuple[tuple[int, str], ...]
+    above: int
+    """The nearest line above the problem that says anything; 0 if there is none."""
 
     def at(self, line: int) -> str:
         return self.lines[line - 1] if 0 < line <= len(self.lines) else ""
-
-    @property
-    def above(self) -> int:
-        """The nearest line above the problem that says anything; 0 if there is none."""
-        line = self.line - 1
-        while line > 0 and not _content(self.at(line)):
-            line -= 1
-        return line
 
 
 def explain_yaml(text: str, error: yaml.MarkedYAMLError, loader: type[yaml.SafeLoader]) -> Explained:
@@ -57,9 +51,13 @@ def explain_yaml(text: str, error: yaml.MarkedYAMLError, loader: type[yaml.SafeL
     mark, began = error.problem_mark or error.context_mark, error.context_mark
     line, column = (mark.line + 1, mark.column) if mark else (1, 0)
     last, opened = _tokens(text, loader, (line - 1, column))
+    lines = tuple(text.splitlines())
+    above = min(line - 1, len(lines))
+    while above > 0 and (not lines[above - 1].strip() or not _content(lines[above - 1])):
+        above -= 1
     trouble = _Trouble(
-        tuple(text.splitlines()), error.problem or "", error.context or "", line, column,
-        began.line + 1 if began else None, last, opened,
+        lines, error.problem or "", error.context or "", line, column,
+        began.line + 1 if began else None, last, opened, above,
     )  # fmt: skip
     for explain in _EXPLANATIONS:
         found = explain(trouble)

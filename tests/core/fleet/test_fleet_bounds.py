@@ -22,6 +22,7 @@ RANGE = """          - &r
             mailwizz_first_server_id: {server}
             dkim: {{ selector: s1, key_path: "/etc/pmta/dkim/x.pem" }}
 """
+LONG = "x" * 1_048_576
 SECONDS = 1.0
 """Far above what it takes, far below what expanding takes."""
 
@@ -85,6 +86,23 @@ def test_counting_takes_no_time() -> None:
     assert time.process_time() - begin < SECONDS
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a b\n" + "\n" * 500_000 + "c: d: e\n",
+        "a: " + "b: " * 300_000,
+        "\t" * 1_000_000,
+        "- " * 300_000,
+        'a: "' + LONG,
+    ],
+    ids=["blank lines", "colons", "tabs", "dashes", "a quote"],
+)
+def test_a_mistake_is_found_fast_in_a_long_file(text: str) -> None:
+    begin = time.process_time()
+    assert len(mistakes(text)) == 1
+    assert time.process_time() - begin < 3 * SECONDS
+
+
 def test_the_entry_that_makes_them_too_many_is_named() -> None:
     text = _ranges(3)
     found = next(m for m in mistakes(text) if "the file means" in m)
@@ -100,9 +118,6 @@ def test_other_mistakes_are_told_beside_too_many_ips() -> None:
 def test_eight_thousand_ips_are_not_too_many() -> None:
     text = _ranges(2).replace("count: 4096", "count: 4000")
     assert len(read(text).ips) == 8100
-
-
-LONG = "x" * 1_048_576
 
 
 @pytest.mark.parametrize(
