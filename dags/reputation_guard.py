@@ -15,7 +15,7 @@
 **What it changes** tables reputation (rates with their interval for each IP and provider, score with its band), decisions,
 warmup_plans, allowances, ips, ip_state_history, brakes, fleet_versions, alerts; through the brake PowerMTA queues and
 MailWizz servers. A tenant in `observe` gets decisions and nothing else. A dry run writes nothing. Policy:
-include/config/policy.yaml; `email-engine explain IP DATE` shows and re-makes each decision.
+include/config/policy.yaml; `email-engine explain IP [DATE]` shows and re-makes each decision.
 
 **If it fails** clear the failed task: it judges by what is known then, so nothing is done twice. `guard`: nothing was written
 for that tenant, the other tenants go on. `brake`: an IP may still send; the task tries again, and so does `brake_watch`.

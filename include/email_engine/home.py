@@ -1,10 +1,16 @@
-"""Where the project's data files live, and which fleet file is in force."""
+"""Where the project's data files live (in a clone, in `EMAIL_ENGINE_HOME`, or in the installed package), and which fleet
+file is in force."""
 
 import os
 from pathlib import Path
 
-ROOT = Path(os.environ.get("EMAIL_ENGINE_HOME") or Path(__file__).resolve().parents[2])
-CONFIG = ROOT / "include" / "config"
+_PACKAGED = Path(__file__).resolve().parent / "data"
+"""What a wheel carries; a clone has the same in two folders of its own."""
+_HOME = os.environ.get("EMAIL_ENGINE_HOME")
+_CLONE = Path(_HOME) if _HOME else Path(__file__).resolve().parents[2]
+INSTALLED = not _HOME and _PACKAGED.is_dir()
+ROOT = _PACKAGED if INSTALLED else _CLONE
+CONFIG = ROOT / "config" if INSTALLED else ROOT / "include" / "config"
 TEMPLATES = ROOT / "templates"
 
 
@@ -16,8 +22,13 @@ def fleet_path() -> Path:
 def config_history_path() -> Path:
     """The git repository of deployed configurations: `EMAIL_ENGINE_CONFIG_HISTORY`, or in the folder of this copy's state."""
     given = os.environ.get("EMAIL_ENGINE_CONFIG_HISTORY")
-    return (
-        Path(given)
-        if given
-        else Path(os.environ.get("EMAIL_ENGINE_STATE") or ROOT / ".engine") / "config-history"
-    )
+    return Path(given) if given else _state() / "config-history"
+
+
+def _state() -> Path:
+    given = os.environ.get("EMAIL_ENGINE_STATE")
+    if given:
+        return Path(given)
+    if not INSTALLED:
+        return ROOT / ".engine"
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "email-engine"

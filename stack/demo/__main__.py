@@ -3,6 +3,7 @@
 import fcntl
 import gc
 import os
+import re
 import shutil
 import signal
 import socket
@@ -120,7 +121,7 @@ def _from_nothing(state: Path, began: float) -> int:
     here = Settings(state=state, ports=free_ports(iter(PORTS)))
     here.logs.mkdir(parents=True)
     example = (CONFIG / "fleet.yaml").read_text()
-    here.fleet_file.write_text(example.replace("daily_quota: 30000", f"daily_quota: {DAILY_QUOTA}"))
+    here.fleet_file.write_text(re.sub(r"daily_quota: \d+", f"daily_quota: {DAILY_QUOTA}", example))
     cluster = Cluster(state / "postgres", durable=False)
     progress = Progress()
     try:

@@ -149,7 +149,11 @@ def test_every_refusal_is_told_at_once_and_nothing_is_changed(store: Store) -> N
             id="too early",
         ),
         pytest.param(
-            "pause", "198.51.100.77", {"until": "2026-11-20"}, "expected one of 198.51.100.1", id="nobody"
+            "pause",
+            "198.51.100.77",
+            {"until": "2026-11-20"},
+            "expected an IP of the fleet: 198.51.100.",
+            id="nobody",
         ),
         pytest.param("quarantine", "borealis", {}, "its tenant is in mode observe", id="observed"),
         pytest.param(

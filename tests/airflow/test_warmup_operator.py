@@ -419,8 +419,85 @@ class TestExplain:
     def test_no_decision_is_a_clear_error(
         self, store: Store, engine_database_url: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
+        with store.session("*") as conn:
+            add_tenant(conn)
+            add_host(conn)
+            add_ip(conn, 1)
         assert self.explained(store, engine_database_url, DAY, capsys) == 2
-        assert "there is none" in capsys.readouterr().err
+        assert "nothing was decided about it yet" in capsys.readouterr().err
+
+    @pytest.fixture
+    def three_days(self, store: Store) -> list[date]:
+        """Decided days with a gap."""
+        with store.session("*") as conn:
+            add_tenant(conn)
+            add_host(conn)
+            add_ip(conn, 1)
+            add_ip(conn, 12)
+        days = [DAY, DAY + timedelta(days=1), DAY + timedelta(days=5)]
+        for day in days:
+            accounted(store, day)
+            decide(day)
+        with store.session(
+            "*"
+        ) as conn:  # decided late, since a run closes every day that is open: as if it never was
+            conn.execute(text("ALTER TABLE email_engine.decisions DISABLE TRIGGER USER"))
+            rows = schema.decisions
+            conn.execute(rows.delete().where(rows.c.run_key.not_in([day.isoformat() for day in days])))
+        return days
+
+    @staticmethod
+    def run(url: str, *words: str) -> int:
+        from email_engine.cli import main
+
+        return main(["explain", *words, "--database-url", url])
+
+    def test_without_a_day_the_newest_decision_is_explained(
+        self, three_days: list[date], engine_database_url: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert self.run(engine_database_url, "198.51.100.1") == 0
+        assert f"198.51.100.1, {three_days[-1]}: " in capsys.readouterr().out
+
+    def test_a_day_without_a_decision_names_those_around_it(
+        self, three_days: list[date], engine_database_url: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        first, before, after = three_days
+        assert self.run(engine_database_url, "198.51.100.1", str(DAY + timedelta(days=3))) == 2
+        assert f"a UTC day such as {before} or {after}" in capsys.readouterr().err
+        assert self.run(engine_database_url, "198.51.100.1", "2020-01-01") == 2
+        said = capsys.readouterr().err
+        assert f"a UTC day such as {first}. Next: " in said
+        assert f"none for the newest, {after}" in said
+
+    @pytest.mark.parametrize(
+        ("ip", "told"),
+        [
+            ("198.51.100.13", "198.51.100.12"),
+            ("198.51.100.1x", "198.51.100.1"),
+            ("9", "one of 198.51.100.1, 198.51.100.12"),
+            ("x" * 5000, "... (5,000 characters)"),
+        ],
+    )
+    def test_an_ip_that_nobody_knows_names_near_ones(
+        self,
+        three_days: list[date],
+        engine_database_url: str,
+        capsys: pytest.CaptureFixture[str],
+        ip: str,
+        told: str,
+    ) -> None:
+        assert self.run(engine_database_url, ip) == 2
+        said = capsys.readouterr().err
+        assert "not in the fleet" in said
+        assert told in said
+        assert len(said) < 500
+
+    @pytest.mark.parametrize("day", ["yesterday", "2026-13-01", "2026-11-1"])
+    def test_what_is_no_day_is_told(
+        self, three_days: list[date], engine_database_url: str, capsys: pytest.CaptureFixture[str], day: str
+    ) -> None:
+        assert self.run(engine_database_url, "198.51.100.1", day) == 2
+        assert "a day such as" in capsys.readouterr().err
 
 
 class TestAlerts:

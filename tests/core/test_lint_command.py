@@ -57,6 +57,41 @@ def test_the_exit_code_says_what_was_found(
     assert run(capsys, "a.conf", *words)[0] == code
 
 
+@pytest.fixture
+def many(folder: Path) -> str:
+    """A pattern list that is missing, named by 53 domains; another mistake between them."""
+    domains = [f"<domain d{n}.example>\n  smtp-pattern-list gone\n</domain>\n" for n in range(53)]
+    (folder / "a.conf").write_text("".join(domains[:20]) + ERROR + "".join(domains[20:]))
+    return "a.conf"
+
+
+def test_one_cause_on_many_lines_is_told_once_with_their_number(
+    capsys: pytest.CaptureFixture[str], many: str
+) -> None:
+    code, out, _ = run(capsys, many)
+    told = [line for line in out.splitlines() if "`gone`" in line]
+    (first,) = [line for line in told if line.startswith("a.conf:")]
+    assert first.startswith("a.conf:2: ")
+    assert "    and 52 more lines: 5, 8, 11, 14, 17, 20, 23, 26, ..." in out.splitlines()
+    assert "a.conf:62: error" in out, "what is something else stays by itself"
+    assert out.splitlines()[-1] == "1 error, 1 warning on 53 lines, 0 infos"
+    assert code == 1
+
+
+def test_json_keeps_each_line_of_one_cause(capsys: pytest.CaptureFixture[str], many: str) -> None:
+    _, out, _ = run(capsys, many, "--json")
+    value = json.loads(out)
+    lines = [one["line"] for one in value["findings"] if "gone" in one["message"]]
+    assert len(lines) == len(set(lines)) == 53
+
+
+def test_lines_of_another_file_are_named_with_it(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    for name in ("a.conf", "b.conf"):
+        (folder / name).write_text("<domain x.example>\n  smtp-pattern-list gone\n</domain>\n")
+    _, out, _ = run(capsys, "a.conf", "b.conf")
+    assert "    and 1 more line: b.conf:2" in out.splitlines()
+
+
 def test_text_has_place_severity_code_message_and_remedy_and_ends_with_counts(
     capsys: pytest.CaptureFixture[str], folder: Path
 ) -> None:

@@ -48,24 +48,40 @@ def test_the_closed_day_leaves_a_forecast_beside_every_ip(store: Store, closed: 
     assert third.blocked_by
 
 
+def test_on_the_first_day_the_schedule_says_when_they_graduate(
+    store: Store, two_tenants: SimpleNamespace, engine_database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fleet", "status", "--database-url", engine_database_url]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    day = TODAY + timedelta(days=42)
+    assert (
+        f"2 warming, phase 1; 0 a day; score unknown; 2 graduate on {day} by the schedule, since no day was decided"
+        in printed
+    )
+    assert main(["fleet", "status", "--json", "--database-url", engine_database_url]) == 0
+    one = json.loads(capsys.readouterr().out)["ips"][0]
+    assert (one["graduates_on"], one["graduates_by"]) == (day.isoformat(), "schedule")
+
+
 def test_status_prints_a_line_for_each_ip(
     store: Store, closed: SimpleNamespace, engine_database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with store.session("*") as conn:
         version = versions.bump(conn, "test")
         ips.set_allowance(conn, closed.aurora[0], "aurora", TODAY, 20, version, None, "microsoft")
-    assert main(["fleet", "status", "--database-url", engine_database_url]) == 0
+    assert main(["fleet", "status", "--all", "--database-url", engine_database_url]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split()[:3] == ["ip", "tenant", "state"]
-    assert len(lines) == 6
-    assert "50 (microsoft 20)" in lines[1]
+    assert lines[0] == "5 IPs of 2 tenants: 1 held"
+    assert sum(line.split()[1:2] in (["warming"], ["standby"]) for line in lines) == 5 + 1
+    assert "      at most 20 to microsoft" in lines
+    assert "      the quota leaves it 10 of 50 a day" in lines
     assert (
         main(["fleet", "status", "--tenant", "borealis", "--json", "--database-url", engine_database_url])
         == 0
     )
     found = json.loads(capsys.readouterr().out)["ips"]
     assert [one["ip"] for one in found] == ["203.0.113.1", "203.0.113.2"]
-    assert found[0]["graduates_on"] is None
+    assert {one["graduates_by"] for one in found} == {"schedule"}, "its first day is not closed yet"
 
 
 def test_capacity_from_the_database_names_who_cannot_progress(

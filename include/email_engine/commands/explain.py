@@ -1,24 +1,32 @@
-"""`email-engine explain IP DATE`: why the warm-up decided what it did, and whether it would again."""
+"""`email-engine explain IP [DATE]`: why the warm-up decided what it did, and whether it would again."""
 
 import argparse
 from datetime import date
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
+from email_engine.amounts import excerpt
 from email_engine.commands.output import add_database, add_json, database_url, emit
 from email_engine.errors import InputError
+from email_engine.lifecycle.scope import nearest
 
 PIPELINES = ("warmup_advance", "reputation_guard")
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from email_engine.warmup.explain import Again, Recorded
     from email_engine.warmup.policy import Policy
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds IP and DATE."""
+    """Adds IP and DATE, the database and `--json`."""
     parser.add_argument("ip", metavar="IP", help="a sending IP of the fleet")
     parser.add_argument(
-        "date", metavar="DATE", help="the UTC day that the decision closed, such as 2026-11-21"
+        "date",
+        metavar="DATE",
+        nargs="?",
+        help="the UTC day that the decision closed, such as 2026-11-21; default: the newest one about this IP",
     )
     add_database(parser)
     add_json(parser)
@@ -30,23 +38,18 @@ def run(args: argparse.Namespace) -> int:
     from email_engine.store.engine import connect
     from email_engine.warmup.explain import decide_again
 
-    day = _day(args.date)
+    wanted = None if args.date is None else _day(args.date)
+    args.ip = _address(args.ip)
     store = connect(database_url(args))
     try:
         with store.session(tenant="*") as conn:
+            day = _decided(conn, args.ip, wanted)
             parties = [decisions.of_day(conn, pipeline, args.ip, day) for pipeline in PIPELINES]
             mine = [(row, party) for party in parties for row in party if row.subject == args.ip]
             others = decisions.others_of_day(conn, PIPELINES, args.ip, day)
             documents = {row.policy_digest: policies.find(conn, row.policy_digest) for row, _ in mine}
     finally:
         store.dispose()
-    if not mine and not others:
-        raise InputError(
-            f"decision about {args.ip} on {day}",
-            "there is none",
-            "an IP of the fleet and a UTC day on which anything was decided about it",
-            "look at table decisions (`run_key` is the day)",
-        )
     found = []
     for row, party in mine:
         policy = _policy(args.ip, day, row.policy_digest, documents[row.policy_digest])
@@ -67,6 +70,42 @@ def run(args: argparse.Namespace) -> int:
         "\n\n".join(texts),
     )
     return 0 if all(again.agrees for _, again in found) else 1
+
+
+def _address(text: str) -> str:
+    """As the decisions name it: `2001:DB8:0::1` is `2001:db8::1`. What is no address is left as it is: it is not found."""
+    try:
+        return str(ip_address(text.strip()))
+    except ValueError:
+        return text
+
+
+def _decided(conn: "Connection", ip: str, wanted: date | None) -> date:
+    """The day to explain; InputError names what there is instead, if nothing was decided about the IP (on that day)."""
+    from email_engine.store import decisions, ips
+
+    days = decisions.days_of(conn, PIPELINES, ip)
+    if wanted in days:
+        return wanted
+    if not days:
+        known = [str(address) for address in ips.addresses(conn)]
+        if ip not in known:
+            raise InputError(f"IP {excerpt(ip)}", "not in the fleet", nearest(known, ip), "name one of these")
+        raise InputError(
+            f"decision about {ip}", "nothing was decided about it yet", "an IP that a closed day was decided for",
+            "wait for the next run of warmup_advance, or trigger it",
+        )  # fmt: skip
+    if wanted is None:
+        return days[-1]
+    around = [
+        max((day for day in days if day < wanted), default=None),
+        min((day for day in days if day > wanted), default=None),
+    ]
+    near = " or ".join(str(day) for day in around if day)
+    raise InputError(
+        f"decision about {ip} on {wanted}", "there is none", f"a UTC day such as {near}",
+        f"name one of them, or none for the newest, {days[-1]}",
+    )  # fmt: skip
 
 
 def _policy(ip: str, day: date, digest: str, document: "dict[str, Any] | None") -> "Policy":
@@ -90,7 +129,7 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise InputError("DATE", repr(text), "a day such as 2026-11-21", "correct it") from None
+        raise InputError("DATE", excerpt(text), "a day such as 2026-11-21", "correct it") from None
 
 
 def _value(recorded: "Recorded", again: "Again") -> dict[str, Any]:

@@ -43,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
             action.add_argument("--force", action="store_true", help="also if many IPs disappear at once")
         action.set_defaults(work=work)
     for name, text, configure_it, work in (
-        ("status", "every IP: state, allowance, score, graduates on, blocked by", configure_status, status),
+        ("status", "who needs a look, and the rest summed up; --all: every IP with state, allowance, score, graduation", configure_status, status),
         ("capacity", "what each tenant's quota can carry: who warms, who waits, why, until when; exit 1 if an IP warms "
          "without enough mail", configure_capacity, capacity),
     ):  # fmt: skip

@@ -14,14 +14,18 @@ from email_engine.home import fleet_path
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from email_engine.store.forecasts import Standing
     from email_engine.warmup.seats import CapacityPlan
-
-_TITLES = ("ip", "tenant", "state", "phase", "allowance", "score", "graduates on", "blocked by")
 
 
 def configure_status(parser: argparse.ArgumentParser) -> None:
-    """Adds `--tenant`, the database and `--json`."""
+    """Adds `--tenant`, `--all`, the database and `--json`."""
+    parser.add_argument(
+        "--all", action="store_true", help="a row for each IP, not only for those that need a look"
+    )
+    _configure_tenant(parser)
+
+
+def _configure_tenant(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tenant", metavar="NAME", help="of this tenant alone")
     add_database(parser)
     add_json(parser)
@@ -38,23 +42,25 @@ def configure_capacity(parser: argparse.ArgumentParser) -> None:
         help="states, quotas and mail of the last 7 days from the engine's database; without it every IP is as the fleet "
         "file starts it",
     )
-    configure_status(parser)
+    _configure_tenant(parser)
 
 
 def status(args: argparse.Namespace) -> int:
-    """Prints a line for each IP."""
+    """Prints who needs a look, and the rest summed up."""
+    from email_engine.commands.fleet_words import status_words
     from email_engine.store.engine import connect
     from email_engine.store.forecasts import standings
+    from email_engine.warmup.policy_file import load_policy
 
     store = connect(database_url(args))
     try:
         with store.session(tenant="*") as conn:
             _require_tenant(args, _tenants(conn))
-            found = standings(conn, day=datetime.now(UTC).date(), tenant=args.tenant)
+            found = standings(conn, day=datetime.now(UTC).date(), tenant=args.tenant, policy=load_policy())
     finally:
         store.dispose()
     found = tuple(sorted(found, key=lambda s: (s.ip.tenant, s.ip.address.version, int(s.ip.address))))
-    emit(args, {"ips": [standing.as_json() for standing in found]}, _table(found))
+    emit(args, {"ips": [standing.as_json() for standing in found]}, status_words(found, args.all))
     return 0
 
 
@@ -66,27 +72,6 @@ def capacity(args: argparse.Namespace) -> int:
     text = "\n\n".join("\n".join(capacity_words(plan, "would be dealt")) for plan in plans)
     emit(args, {"tenants": [plan.as_json() for plan in plans]}, text)
     return 1 if any(plan.at(Place.SHORT) for plan in plans) else 0
-
-
-def _table(found: "Sequence[Standing]") -> str:
-    rows = [_TITLES, *(_row(standing) for standing in found)]
-    widths = [max(len(row[n]) for row in rows) for n in range(len(_TITLES))]
-    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
-
-
-def _row(standing: "Standing") -> tuple[str, ...]:
-    ip = standing.ip
-    bounds = ", ".join(f"{name} {messages}" for name, messages in sorted(ip.bounds.items()))
-    return (
-        str(ip.address),
-        ip.tenant,
-        str(ip.state),
-        str(ip.phase) if ip.state == "warming" else "-",
-        f"{ip.allowance}{f' ({bounds})' if bounds else ''}",
-        "unknown" if standing.score is None else str(standing.score),
-        standing.graduates_on.isoformat() if standing.graduates_on else "-",
-        standing.blocked_by or "-",
-    )
 
 
 def _require_tenant(args: argparse.Namespace, known: Sequence[str]) -> None:

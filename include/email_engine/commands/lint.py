@@ -4,15 +4,21 @@ import argparse
 import ipaddress
 import os
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from email_engine.amounts import amount
 from email_engine.commands.configurations import read_text, reader
 from email_engine.commands.output import add_json, emit
 from email_engine.errors import InputError
 from email_engine.mta.language.assembly import Assembly, assemble
 from email_engine.mta.language.grammar import release
 from email_engine.mta.language.lint import Finding, Severity, lint
+from email_engine.mta.language.lint.finding import grouped
+
+PLACES = 8
+"""Lines that are named beside the first of many alike."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -137,15 +143,28 @@ def _value(findings: list[Finding], counts: Counter[Severity]) -> dict[str, obje
 
 
 def _text(findings: list[Finding], counts: Counter[Severity], names: list[str]) -> str:
+    """One cause is told once, where it shows first; JSON has each line."""
     lines = []
-    for one in findings:
-        lines.append(f"{one.file}:{one.line}: {one.severity} {one.code} {one.message}")
-        lines.append(f"    {one.remedy}")
-    said = ", ".join(_count(counts[severity], severity) for severity in Severity)
+    groups = grouped(findings)
+    for alike in groups:
+        first = alike[0]
+        lines.append(f"{first.file}:{first.line}: {first.severity} {first.code} {first.message}")
+        lines.append(f"    {first.remedy}")
+        if len(alike) > 1:
+            lines.append(f"    and {amount(len(alike) - 1, 'more line')}: {_places(first.file, alike[1:])}")
+    causes = Counter(alike[0].severity for alike in groups)
+    said = ", ".join(_count(causes[severity], counts[severity], severity) for severity in Severity)
     if not findings:
         said = f"{', '.join(names)}: nothing found"
     return "\n".join([*lines, said])
 
 
-def _count(number: int, severity: Severity) -> str:
-    return f"{number} {severity}{'s' if number != 1 else ''}"
+def _places(file: str, findings: Sequence[Finding]) -> str:
+    """Line numbers, those of another file with its name."""
+    shown = [str(one.line) if one.file == file else f"{one.file}:{one.line}" for one in findings[:PLACES]]
+    return ", ".join([*shown, "..."] if len(findings) > PLACES else shown)
+
+
+def _count(causes: int, number: int, severity: Severity) -> str:
+    on = f" on {number} lines" if number > causes else ""
+    return amount(causes, severity) + on

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import TypeVar
 
 import yaml
 
-from email_engine.fleet.mistakes import Mistakes, Place, one_of
+from email_engine.amounts import excerpt
+from email_engine.fleet.mistakes import Mistakes, Place, key_words, one_of
 from email_engine.fleet.names import Check
+from email_engine.fleet.yaml_bounds import too_much, too_much_by_aliases
+from email_engine.fleet.yaml_mistakes import explain_yaml
 
 Choice = TypeVar("Choice", bound=StrEnum)
-DEEPEST = 100
-"""Levels of lists and mappings in a file: the C loader dies of very many."""
+MOST_GUESSES = 50
+"""Unknown keys for which a near one is looked up."""
 LONGEST_NUMBER = 40
 """Characters."""
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+FORM = "lines such as `version: 1`"
+_FIRST_WORD = re.compile(r"\s*([A-Za-z0-9_-]+)\s")
 _KIND = {
     "bool": "a truth value (put the word in quotes if it is meant as text)",
     "null": "nothing",
@@ -34,21 +40,12 @@ def _kind(node: yaml.Node) -> str:
 def _seen(node: yaml.Node) -> str:
     kind = _kind(node)
     if kind == "bool" and isinstance(node, yaml.ScalarNode):
-        return f"{node.value!r}, which YAML reads as {_KIND['bool']}"
-    return _KIND.get(kind, kind)
+        return f"{excerpt(node.value)}, which YAML reads as {_KIND['bool']}"
+    return _KIND.get(kind) or excerpt(kind)
 
 
-def _too_deep(text: str) -> int | None:
-    """The line on which the file goes deeper than it may; None if it never does."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > DEEPEST:
-                return event.start_mark.line + 1 if event.start_mark else 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-    return None
+def _quoted(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and node.style in ("'", '"')
 
 
 def plain_number(text: str) -> bool:
@@ -59,34 +56,42 @@ def plain_number(text: str) -> bool:
 def read_document(text: str, source: str, mistakes: Mistakes) -> Section | None:
     """The file's top mapping; None (and a mistake) when it is not YAML or no mapping."""
     try:
-        line = _too_deep(text)
-        if line is not None:
-            mistakes.add(
-                Place(source, line, ""), f"more than {DEEPEST} levels deep", f"at most {DEEPEST} levels"
-            )
-            return None
-        node = yaml.compose(text, Loader=_LOADER)
+        refused = too_much(text, _LOADER)
+        node = None if refused else yaml.compose(text, Loader=_LOADER)
+        refused = refused or too_much_by_aliases(node)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = Place(source, mark.line + 1 if mark else 1, "")
-        mistakes.add(place, f"not YAML: {error.problem or error.context}", "YAML 1.1, indented with blanks")
+        found = explain_yaml(text, error, _LOADER)
+        mistakes.add(Place(source, found.line, ""), found.observed, found.allowed)
+        return None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        seen = f"not YAML: the character {excerpt(text[error.position : error.position + 1])}"
+        mistakes.add(Place(source, line, ""), seen, "printable text in UTF-8")
         return None
     except (yaml.YAMLError, RecursionError) as error:
         mistakes.add(Place(source, 1, ""), f"not YAML: {error}".splitlines()[0], "YAML 1.1 in UTF-8")
         return None
+    if refused:
+        mistakes.add(Place(source, refused.line, ""), refused.observed, refused.allowed)
+        return None
     place = Place(source, 1, "")
     if not isinstance(node, yaml.MappingNode):
-        mistakes.add(place, "the file is empty" if node is None else f"found {_seen(node)}", "a mapping")
+        mistakes.add(
+            place, "the file is empty" if node is None else f"found {_seen(node)}", f"a mapping: {FORM}"
+        )
         return None
-    return Section(node, place, mistakes)
+    return Section(node, place, mistakes, tuple(text.splitlines()))
 
 
 class Section:
     """One mapping of the file. Readers return an empty value after noting a mistake, so that reading goes on."""
 
-    def __init__(self, node: yaml.MappingNode, place: Place, mistakes: Mistakes) -> None:
+    def __init__(
+        self, node: yaml.MappingNode, place: Place, mistakes: Mistakes, lines: tuple[str, ...] = ()
+    ) -> None:
         self.place = place
         self.mistakes = mistakes
+        self._text_lines = lines
         self._values: dict[str, yaml.Node] = {}
         self._lines: dict[str, int] = {}
         for key, value in node.value:
@@ -101,11 +106,17 @@ class Section:
             self._lines[key.value] = line
 
     def _at(self, key: str, line: int) -> Place:
-        return Place(self.place.source, line, f"{self.place.path}.{key}" if self.place.path else key)
+        word = key_words(key)
+        return Place(self.place.source, line, f"{self.place.path}.{word}" if self.place.path else word)
 
     def at(self, key: str) -> Place:
         """Where a key stands; the section itself when it is missing."""
         return self._at(key, self._lines.get(key, self.place.line))
+
+    def raw(self, key: str) -> str:
+        """What stands there, unchecked; '' for nothing or for what is no text."""
+        node = self._values.get(key)
+        return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
 
     def has(self, key: str) -> bool:
         return key in self._values
@@ -114,10 +125,22 @@ class Section:
         self.mistakes.add(self.at(key), observed, allowed)
 
     def only(self, *known: str) -> None:
-        """Notes every key that is not known."""
-        for key in self._values:
+        """Notes every key that is not known, and every known one that lost its colon."""
+        for key, node in self._values.items():
             if key not in known:
-                self.add(key, "unknown key", one_of(known, key))
+                near = key if len(self.mistakes.found) < MOST_GUESSES else ""
+                self.add(key, _unknown(key, known), one_of(known, near))
+            for line in range(node.start_mark.line + 1, self._last_line(node)):
+                word = _FIRST_WORD.match(self._text_lines[line])
+                if word and word[1] in known and word[1] not in self._values:
+                    self.mistakes.add(
+                        self._at(word[1], line + 1), f"a colon is missing behind {word[1]!r}", "key: value"
+                    )
+
+    def _last_line(self, node: yaml.Node) -> int:
+        """Of a text without quotes: the line behind its last one, counted from 0; 0 for everything else."""
+        plain = isinstance(node, yaml.ScalarNode) and not node.style
+        return min(node.end_mark.line + 1, len(self._text_lines)) if plain else 0
 
     def text(self, key: str, check: Check, default: str | None = None) -> str:
         """A text that passes `check`; '' after a mistake."""
@@ -134,7 +157,7 @@ class Section:
             return ""
         allowed = check(node.value)
         if allowed:
-            self.mistakes.add(place, repr(node.value), allowed)
+            self.mistakes.add(place, excerpt(node.value), allowed)
             return ""
         return str(node.value)
 
@@ -160,13 +183,18 @@ class Section:
             if default is None:
                 self.add(key, "missing", allowed)
             return default or 0
-        if not isinstance(node, yaml.ScalarNode) or _kind(node) != "int":
+        if not isinstance(node, yaml.ScalarNode) or _kind(node) in ("bool", "null"):
             self.add(key, f"found {_seen(node)}", allowed)
+            return 0
+        if _kind(node) != "int":
+            such = _such_as(node.value, lowest, highest)
+            seen = f"found text {excerpt(node.value)}" if _quoted(node) else excerpt(node.value)
+            self.add(key, seen, f"a whole number such as {such}, from {lowest} to {highest}")
             return 0
         digits = node.value.replace("_", "")
         good = plain_number(digits) and digits.isdecimal() and lowest <= int(digits) <= highest
         if not good:
-            self.add(key, node.value[:LONGEST_NUMBER], allowed)
+            self.add(key, excerpt(node.value, LONGEST_NUMBER).replace("'", ""), allowed)
             return 0
         return int(digits)
 
@@ -178,7 +206,8 @@ class Section:
                 self.add(key, "missing", "true or false")
             return bool(default)
         if not isinstance(node, yaml.ScalarNode) or _kind(node) != "bool":
-            self.add(key, f"found {_seen(node)}", "true or false")
+            seen = node.value if isinstance(node, yaml.ScalarNode) and _kind(node) != "null" else None
+            self.add(key, f"found {_seen(node)}" if seen is None else excerpt(seen), "true or false")
             return False
         return node.value.lower() in ("true", "yes", "on")
 
@@ -194,7 +223,7 @@ class Section:
         if node is None:
             return None
         if isinstance(node, yaml.MappingNode):
-            return Section(node, self.at(key), self.mistakes)
+            return Section(node, self.at(key), self.mistakes, self._text_lines)
         self.add(key, f"found {_seen(node)}", "a mapping")
         return None
 
@@ -210,7 +239,7 @@ class Section:
         for index, item in enumerate(node.value):
             place = _item(self.at(key), index, item)
             if isinstance(item, yaml.MappingNode):
-                read.append(Section(item, place, self.mistakes))
+                read.append(Section(item, place, self.mistakes, self._text_lines))
             else:
                 self.mistakes.add(place, f"found {_seen(item)}", "a mapping")
         return tuple(read)
@@ -222,3 +251,21 @@ class Section:
 
 def _item(place: Place, index: int, node: yaml.Node) -> Place:
     return Place(place.source, node.start_mark.line + 1, f"{place.path}[{index}]")
+
+
+def _unknown(key: str, known: tuple[str, ...]) -> str:
+    """`{ active 1-40 }`: a known word and something behind it."""
+    first, _, rest = key.partition(" ")
+    return f"unknown key; a colon is missing behind {first!r}" if rest and first in known else "unknown key"
+
+
+def _such_as(text: str, lowest: int, highest: int) -> int:
+    """A number to show beside one that is none: what `30k`, `30,000` and `1e4` mean, if that is allowed."""
+    match = re.fullmatch(r"([0-9]{1,12})((?:[ ,._'][0-9]{3})*)\s*([km]?)", text.strip().lower())
+    means = 0
+    if match:
+        digits = match[1] + re.sub(r"[^0-9]", "", match[2])
+        means = int(digits[:15]) * {"": 1, "k": 1_000, "m": 1_000_000}[match[3]]
+    elif re.fullmatch(r"[0-9]{1,9}(\.[0-9]{0,3})?e[0-9]{1,2}|[0-9]{1,12}\.0*", text.strip().lower()):
+        means = int(float(text))
+    return means if lowest <= means <= highest else min(max(lowest, 100), highest)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 from ipaddress import IPv4Address
 
+from email_engine.amounts import excerpt
 from email_engine.fleet import names
-from email_engine.fleet.document import Section
+from email_engine.fleet.document import Section, plain_number
 from email_engine.fleet.mistakes import Place, one_of
 from email_engine.fleet.model import IpAddress, IpState, SendingIp, Stream
 from email_engine.fleet.ranges import (
@@ -14,6 +15,7 @@ from email_engine.fleet.ranges import (
     LARGEST_RANGE,
     RANGE_FORMS,
     count_from,
+    count_range,
     deal_in_blocks,
     parse_address,
     parse_numbers,
@@ -55,6 +57,18 @@ def read_ramp(section: Section, known: frozenset[str], schedule: str | None, tar
         section.number("daily_target", 1, HIGHEST_TARGET, target),
         known,
     )
+
+
+def size_of(entry: Section) -> int:
+    """The IPs that an entry means, counted and not expanded; 0 for one that will be refused."""
+    if entry.has("address"):
+        return 1
+    if entry.has("range"):
+        text = entry.raw("range")
+        return count_range(text) if len(text) <= names.LONGEST_TEXT else 0
+    digits = entry.raw("count")
+    count = int(digits) if plain_number(digits) and digits.isdecimal() else 0
+    return count if count <= LARGEST_RANGE else 0
 
 
 def read_entry(entry: Section, stream: Stream, defaults: Defaults) -> tuple[Sender, ...]:
@@ -230,4 +244,4 @@ def _check_filled(entry: Section, senders: list[Sender]) -> None:
     ):
         bad = next((value for value in values if value and check(value)), None)
         if bad:
-            entry.add(key, f"gives {bad!r}", check(bad) or "")
+            entry.add(key, f"gives {excerpt(bad)}", check(bad) or "")

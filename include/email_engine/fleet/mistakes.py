@@ -1,10 +1,18 @@
 """Mistakes in a file that a person wrote: collected, each with its place, and raised together."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from email_engine.amounts import LONGEST_SHOWN, cut, excerpt
 from email_engine.errors import InputError
+
+MOST_SHOWN = 100
+"""Mistakes of one file that its text lists; the rest are counted."""
+_LONGEST_SENTENCE = 400
+_LONGEST_PATH = 300
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,9 @@ class FileInvalid(InputError):
         super().__init__(source, count, "none", "correct every line above and check the file again")
 
     def __str__(self) -> str:
-        lines = "\n".join(f"  {mistake}" for mistake in self.mistakes)
+        lines = "\n".join(f"  {mistake}" for mistake in self.mistakes[:MOST_SHOWN])
+        if len(self.mistakes) > MOST_SHOWN:
+            lines += f"\n  ... and {len(self.mistakes) - MOST_SHOWN:,} more"
         return f"{self.subject} has {self.observed}:\n{lines}\nNext: {self.next_step}"
 
 
@@ -63,12 +73,19 @@ class Mistakes:
         self.found: list[Mistake] = []
 
     def add(self, place: Place, observed: str, allowed: str) -> None:
-        self.found.append(Mistake(place, observed, allowed))
+        """Values in the sentences are cut by who writes them (`excerpt`); whatever slips through is cut here."""
+        where = Place(place.source, place.line, cut(place.path, _LONGEST_PATH))
+        self.found.append(Mistake(where, cut(observed, _LONGEST_SENTENCE), cut(allowed, _LONGEST_SENTENCE)))
+
+
+def key_words(key: str) -> str:
+    """A key of the file as a message shows it: an odd or long one in quotes and cut."""
+    return key if _PLAIN_KEY.fullmatch(key) else excerpt(key)
 
 
 def one_of(known: Iterable[str], given: str) -> str:
     """`a, b or c`, led by the nearest of them when one is near."""
     names = sorted(str(name) for name in known)
-    near = get_close_matches(given, names, n=1)
+    near = get_close_matches(given, names, n=1) if 0 < len(given) <= LONGEST_SHOWN else []
     listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     return f"did you mean {near[0]!r}? One of {listed}" if near else f"one of {listed or 'none yet'}"

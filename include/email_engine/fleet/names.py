@@ -20,6 +20,36 @@ LOCAL_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 PORT = re.compile(r"[1-9][0-9]{0,4}")
 VERSION = re.compile(r"[0-9]{1,2}(\.[0-9]{1,2}){0,2}(r[0-9]{1,3})?")
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+LONGEST_PATH = 255
+ENGINE_FOLDER = "/etc/pmta/"
+SYSTEM_FOLDERS = frozenset(
+    f"/{name}"
+    for name in (
+        "bin",
+        "boot",
+        "dev",
+        "etc",
+        "lib",
+        "lib32",
+        "lib64",
+        "libx32",
+        "proc",
+        "root",
+        "run",
+        "sbin",
+        "sys",
+        "usr",
+    )
+)
+"""Nothing of PowerMTA's mail belongs below them (but below /usr/local)."""
+SHARED_FOLDERS = frozenset(
+    f"/{name}"
+    for name in (
+        "home", "media", "mnt", "opt", "srv", "tmp", "usr", "usr/local", "var", "var/lib", "var/lock", "var/log", "var/mail",
+        "var/run", "var/spool", "var/tmp",
+    )
+)  # fmt: skip
+"""Others have their files there too: PowerMTA's are in a folder below."""
 FORBIDDEN = "'\"#\\`$<>"
 LONGEST_TEXT = 200
 
@@ -33,8 +63,40 @@ def _matches(pattern: re.Pattern[str], allowed: str) -> Check:
 name = _matches(NAME, "1-63 of a-z 0-9 . _ -, starting with a letter or digit")
 selector = _matches(SELECTOR, "a DNS label in lower case, such as s1")
 connection = _matches(CONNECTION, "an Airflow connection id of letters, digits, _ . -")
-file_path = _matches(FILE_PATH, "an absolute path of letters, digits, . _ - without '..' and hidden files")
 version = _matches(VERSION, "a PowerMTA version such as 5.0 or 5.0r5")
+
+
+def file_path(text: str) -> str | None:
+    """An absolute path in its normal form: no `..`, no `//`, no slash at its end."""
+    good = len(text) <= LONGEST_PATH and FILE_PATH.fullmatch(text)
+    return None if good else "an absolute path of letters, digits, . _ - without '..' and hidden files"
+
+
+def engine_file(text: str) -> str | None:
+    """A configuration file that the engine may overwrite."""
+    good = file_path(text) is None and text.startswith(ENGINE_FOLDER) and text.endswith(".conf")
+    return (
+        None
+        if good
+        else f"a file of the engine's own below {ENGINE_FOLDER}, such as {ENGINE_FOLDER}email-engine.conf"
+    )
+
+
+def _of_the_system(path: str) -> bool:
+    below = any(path == folder or path.startswith(f"{folder}/") for folder in SYSTEM_FOLDERS)
+    return path in SHARED_FOLDERS or (below and not path.startswith("/usr/local/"))
+
+
+def data_folder(text: str) -> str | None:
+    """A folder of PowerMTA's own: neither the system's nor one where others have their files."""
+    allowed = "a folder of PowerMTA's own, such as /var/log/pmta/done, and none of the system"
+    return file_path(text) or (allowed if _of_the_system(text) else None)
+
+
+def data_file(text: str) -> str | None:
+    """A file that PowerMTA may write: in no folder of the system."""
+    allowed = "a file of PowerMTA's own, such as /var/log/pmta/pmta.log, and none of the system"
+    return file_path(text) or (allowed if _of_the_system(text) or text.count("/") < 2 else None)
 
 
 def hostname(text: str) -> str | None:

@@ -2,10 +2,12 @@
 
 import re
 from datetime import date
+from itertools import accumulate
 
+from email_engine.amounts import excerpt
 from email_engine.fleet import names
 from email_engine.fleet.document import Section, read_document
-from email_engine.fleet.entries import Sender, read_entry, read_ramp
+from email_engine.fleet.entries import Defaults, read_entry, read_ramp, size_of
 from email_engine.fleet.mistakes import FleetInvalid, Mistakes
 from email_engine.fleet.model import (
     Fleet,
@@ -18,7 +20,7 @@ from email_engine.fleet.model import (
     Stream,
     Tenant,
 )
-from email_engine.fleet.ranges import parse_submitter
+from email_engine.fleet.ranges import LARGEST_FLEET, parse_submitter
 from email_engine.fleet.rules import Draft, Placed, check_all
 
 SCHEDULES = frozenset({"six_week", "classic", "double"})
@@ -66,21 +68,33 @@ def _read(top: Section, schedules: frozenset[str]) -> Draft:
     mailwizz = tuple(Placed(_mailwizz(section), section.place) for section in top.sections("mailwizz"))
     tenants: list[Placed[Tenant]] = []
     streams: list[Placed[Stream]] = []
-    senders: list[Sender] = []
+    entries: list[tuple[Section, Stream, Defaults]] = []
     for section in top.sections("tenants"):
         tenant = _tenant(section)
         tenants.append(Placed(tenant, section.place))
         for part in section.sections("streams"):
-            stream, its_senders = _stream(part, tenant.name, schedules)
+            stream, defaults = _stream(part, tenant.name, schedules)
             streams.append(Placed(stream, part.place))
-            senders.extend(its_senders)
+            entries.extend((entry, stream, defaults) for entry in part.sections("ips"))
+    few = _few_enough([entry for entry, _, _ in entries])
+    senders = [sender for parts in entries for sender in read_entry(*parts)] if few else []
     return Draft(tuple(tenants), tuple(streams), hosts, mailwizz, tuple(senders))
+
+
+def _few_enough(entries: list[Section]) -> bool:
+    """Counted before anything is expanded; notes the entry that makes them too many."""
+    counts = [size_of(entry) for entry in entries]
+    over = next((n for n, total in enumerate(accumulate(counts)) if total > LARGEST_FLEET), None)
+    if over is not None:
+        seen = f"the file means {sum(counts):,} IPs"
+        entries[over].mistakes.add(entries[over].place, seen, f"at most {LARGEST_FLEET:,} in a fleet")
+    return over is None
 
 
 def _mta_host(section: Section) -> MtaHost:
     section.only("name", "connection", "version", "config_file", "accounting_dir", "base")
     name = section.text("name", names.name)
-    file = section.text("config_file", names.file_path, MAIN_CONFIG if section.has("base") else ENGINE_CONFIG)
+    file = section.text("config_file", _config_file, MAIN_CONFIG if section.has("base") else ENGINE_CONFIG)
     if file == MAIN_CONFIG and not section.has("base"):
         section.add(
             "config_file",
@@ -94,9 +108,14 @@ def _mta_host(section: Section) -> MtaHost:
         connection=section.text("connection", names.connection, f"powermta_{name}"),
         version=section.text("version", names.version, "5.0"),
         config_file=file,
-        accounting_dir=section.text("accounting_dir", names.file_path, "/var/log/pmta/done"),
+        accounting_dir=section.text("accounting_dir", names.data_folder, "/var/log/pmta/done"),
         base=_base(section),
     )
+
+
+def _config_file(text: str) -> str | None:
+    """PowerMTA's own two files are talked about later, with their own advice."""
+    return None if text in (MAIN_CONFIG, f"{MAIN_CONFIG}-defaults") else names.engine_file(text)
 
 
 def _base(host: Section) -> MtaBase | None:
@@ -113,8 +132,8 @@ def _base(host: Section) -> MtaBase | None:
         postmaster=section.text("postmaster", names.mailbox),
         listeners=listeners,
         http_port=section.number("http_port", 0, 65535, _BASE.http_port),
-        log_file=section.text("log_file", names.file_path, _BASE.log_file),
-        spool=section.text("spool", names.file_path, _BASE.spool),
+        log_file=section.text("log_file", names.data_file, _BASE.log_file),
+        spool=section.text("spool", names.data_folder, _BASE.spool),
         run_as_root=section.truth("run_as_root", _BASE.run_as_root),
     )
 
@@ -145,7 +164,9 @@ def _tenant(section: Section) -> Tenant:
     section.only("name", "title", "mode", "daily_quota", "brand_domains", "streams")
     name = section.text("name", names.name)
     if name and not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
-        section.add("name", repr(name), "a name without dots: it is part of file markers and metric labels")
+        section.add(
+            "name", excerpt(name), "a name without dots: it is part of file markers and metric labels"
+        )
     return Tenant(
         name=name,
         title=section.text("title", names.words, name),
@@ -155,7 +176,7 @@ def _tenant(section: Section) -> Tenant:
     )
 
 
-def _stream(section: Section, tenant: str, schedules: frozenset[str]) -> tuple[Stream, tuple[Sender, ...]]:
+def _stream(section: Section, tenant: str, schedules: frozenset[str]) -> tuple[Stream, Defaults]:
     section.only(
         "name", "purpose", "consent", "risk_class", "pool", "mailwizz", "schedule", "daily_target", "daily_quota", "ips"
     )  # fmt: skip
@@ -170,6 +191,4 @@ def _stream(section: Section, tenant: str, schedules: frozenset[str]) -> tuple[S
         mailwizz=section.text("mailwizz", names.name),
         daily_quota=section.number("daily_quota", 1, HIGHEST_QUOTA) if section.has("daily_quota") else None,
     )
-    defaults = read_ramp(section, schedules, None, None)
-    senders = [s for entry in section.sections("ips") for s in read_entry(entry, stream, defaults)]
-    return stream, tuple(senders)
+    return stream, read_ramp(section, schedules, None, None)

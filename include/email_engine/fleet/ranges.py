@@ -6,11 +6,14 @@ routers drop them, so a range steps over them and never yields one; whoever want
 
 import re
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+from email_engine.amounts import excerpt
 from email_engine.fleet.model import IpAddress
 
 LARGEST_RANGE = 4096
+LARGEST_FLEET = 10_000
+"""IPs of a fleet file."""
 LARGEST_NUMBER = 999_999
 DOCUMENTATION: tuple[IPv4Network | IPv6Network, ...] = (
     IPv4Network("192.0.2.0/24"),
@@ -27,9 +30,7 @@ RANGE_FORMS = "45.123.10.1-50 or 45.123.10.1-45.123.13.200 (or first and count)"
 
 def parse_address(text: str) -> IpAddress:
     """A public address; ValueError says what is wrong with any other."""
-    address = ip_address(text)
-    if isinstance(address, IPv6Address) and (address.ipv4_mapped or address.scope_id):
-        raise ValueError(f"{text} is a mapped or scoped address")
+    address = _one_address(text)
     if any(address in network for network in DOCUMENTATION):
         return address
     for wrong, what in (
@@ -44,11 +45,19 @@ def parse_address(text: str) -> IpAddress:
     return address
 
 
-def parse_submitter(text: str) -> IpAddress:
-    """An address that mail may be handed in from, private or loopback ones too; ValueError says what is wrong."""
-    address = ip_address(text)
+def _one_address(text: str) -> IpAddress:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        raise ValueError(f"{excerpt(text)} is no IP address") from None
     if isinstance(address, IPv6Address) and (address.ipv4_mapped or address.scope_id):
         raise ValueError(f"{text} is a mapped or scoped address")
+    return address
+
+
+def parse_submitter(text: str) -> IpAddress:
+    """An address that mail may be handed in from, private or loopback ones too; ValueError says what is wrong."""
+    address = _one_address(text)
     for wrong, what in (
         (address.is_unspecified, "the unspecified address, which stands for everybody"),
         (address.is_multicast, "a multicast address"),
@@ -76,13 +85,7 @@ def count_from(first: str, count: int) -> tuple[IpAddress, ...]:
 
 def parse_range(text: str) -> tuple[IpAddress, ...]:
     """The addresses of `45.123.10.1-50` or `A-B`, both ends included; ValueError says what is wrong."""
-    short = _SHORT.fullmatch(text)
-    left, right = (short[1] + short[2], short[1] + short[3]) if short else _two(text)
-    first, last = _endpoint(left), _endpoint(right)
-    if first.version != last.version or int(last) < int(first):
-        raise ValueError(f"{last} does not follow {first}")
-    if int(last) - int(first) >= LARGEST_RANGE:
-        raise ValueError(f"more than {LARGEST_RANGE} addresses")
+    first, last = _ends(text)
     found = []
     for address in _addresses_from(first):
         if int(address) > int(last):
@@ -91,11 +94,43 @@ def parse_range(text: str) -> tuple[IpAddress, ...]:
     return tuple(found)
 
 
+def count_range(text: str) -> int:
+    """How many addresses a range has, .0 and .255 counted too; 0 for one that `parse_range` refuses."""
+    try:
+        first, last = _ends(text)
+    except ValueError:
+        return 0
+    return int(last) - int(first) + 1
+
+
+def _ends(text: str) -> tuple[IpAddress, IpAddress]:
+    short = _SHORT.fullmatch(text)
+    left, right = (short[1] + short[2], short[1] + short[3]) if short else _two(text)
+    first, last = _endpoint(left), _endpoint(right)
+    if first.version != last.version or int(last) < int(first):
+        raise ValueError(f"{last} does not follow {first}")
+    many = int(last) - int(first) + 1
+    if many > LARGEST_RANGE:
+        raise ValueError(f"{many:,} addresses, more than {LARGEST_RANGE}")
+    return first, last
+
+
 def _two(text: str) -> tuple[str, str]:
     left, dash, right = (part.strip() for part in text.partition("-"))
     if not dash:
-        raise ValueError(f"{text!r} is no range")
+        raise ValueError(_network(text) or f"{excerpt(text)} is no range")
     return left, right
+
+
+def _network(text: str) -> str:
+    """What is wrong with `2001:db8::/32`; '' for what is no network either."""
+    if "/" not in text:
+        return ""
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        return ""
+    return f"{excerpt(text)} is no range but a network of {network.num_addresses:,} addresses"
 
 
 def _endpoint(text: str) -> IpAddress:
@@ -111,10 +146,10 @@ def parse_numbers(text: str) -> frozenset[int]:
     for part in text.split(","):
         match = _NUMBERS.fullmatch(part.strip())
         if not match:
-            raise ValueError(f"{part.strip()!r} is no number or range")
+            raise ValueError(f"{excerpt(part.strip())} is no number or range")
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first or last - first >= LARGEST_RANGE:
-            raise ValueError(f"{part.strip()!r} runs backwards or too far")
+            raise ValueError(f"{excerpt(part.strip())} runs backwards or too far")
         numbers.update(range(first, last + 1))
     return frozenset(numbers)
 

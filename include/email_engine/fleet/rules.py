@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Generic, TypeVar
 
+from email_engine.amounts import brief
 from email_engine.fleet import names
 from email_engine.fleet.entries import Sender
 from email_engine.fleet.mistakes import Mistakes, Place, one_of
@@ -74,25 +75,16 @@ def _owned_once(what: str, uses: Iterable[_Use], mistakes: Mistakes) -> None:
     for (there, here), pairs in repeated.items():
         before, use = pairs[0]
         more = f" and {len(pairs) - 1} more" if len(pairs) > 1 else ""
-        seen = f"{what} {use.value}{more}"
+        seen = f"{what} {brief(str(use.value))}{more}"
         if there == here:
-            mistakes.add(
-                here, f"{seen} given more than once by this entry", "one for each IP, by {n} in the pattern"
-            )
+            seen = f"{seen} given more than once by this entry"
+            mistakes.add(here, seen, "one for each IP, by {n} in the pattern")
         elif before.tenant != use.tenant:
-            owner = f"tenant {before.tenant} ({there.short})"
-            mistakes.add(
-                here,
-                f"{seen} shared between tenants: belongs to {owner}",
-                "one that no other tenant has",
-            )
+            seen = f"{seen} shared between tenants: belongs to tenant {before.tenant} ({there.short})"
+            mistakes.add(here, seen, "one that no other tenant has")
         elif before.stream != use.stream:
-            owner = f"stream {before.stream} ({there.short})"
-            mistakes.add(
-                here,
-                f"{seen} shared between streams: belongs to {owner}",
-                "one that no other stream has",
-            )
+            seen = f"{seen} shared between streams: belongs to stream {before.stream} ({there.short})"
+            mistakes.add(here, seen, "one that no other stream has")
         else:
             mistakes.add(here, f"{seen} stands at {there.short} already", "once")
 
@@ -216,12 +208,11 @@ def _check_brands(draft: Draft, mistakes: Mistakes) -> None:
             if not name or root not in roots or (what, sender.place) in noted:
                 continue
             brand, tenant = roots[root]
+            shown, root = brief(name), brief(root)
             if name in forbidden:
-                seen = f"{what} {name} is the brand of tenant {forbidden[name]}"
+                seen = f"{what} {shown} is the brand of tenant {forbidden[name]}"
             elif not own_and_protected or tenant != sender.ip.tenant:
-                seen = (
-                    f"{what} {name} lies under {root}, which tenant {tenant} declares as its brand ({brand})"
-                )
+                seen = f"{what} {shown} lies under {root}, which tenant {tenant} declares as its brand ({brief(brand)})"
             else:
                 continue
             noted.add((what, sender.place))
@@ -242,9 +233,9 @@ def _check_organisational_domains(draft: Draft, mistakes: Mistakes) -> None:
         if (root, sender.place) in noted or before.ip.domain == sender.ip.domain:
             continue
         if before.ip.tenant != sender.ip.tenant:
-            seen = f"{root} shared between tenants: {before.ip.tenant} sends from below it ({before.place.short})"
+            seen = f"{brief(root)} shared between tenants: {before.ip.tenant} sends from below it ({before.place.short})"
         elif risk[before.ip.tenant, before.ip.stream] is not risk[sender.ip.tenant, sender.ip.stream]:
-            seen = f"{root} shared between risk classes: stream {before.ip.stream} sends from it ({before.place.short})"
+            seen = f"{brief(root)} shared between risk classes: stream {before.ip.stream} sends from it ({before.place.short})"
         else:
             continue
         noted.add((root, sender.place))
@@ -254,12 +245,17 @@ def _check_organisational_domains(draft: Draft, mistakes: Mistakes) -> None:
 def _check_quotas(draft: Draft, mistakes: Mistakes) -> None:
     """Promises: the streams' `daily_quota` together, and what one IP alone is to reach. The sum of all daily targets
     is no promise: the tenant's quota is dealt day by day among the IPs that it can keep warm."""
-    shares = {(s.item.tenant, s.item.name): s.item.daily_quota for s in draft.streams}
+    shares: dict[str, dict[str, int | None]] = {}
+    for stream in draft.streams:
+        shares.setdefault(stream.item.tenant, {})[stream.item.name] = stream.item.daily_quota
+    whose: dict[str, list[Sender]] = {}
+    for sender in draft.senders:
+        whose.setdefault(sender.ip.tenant, []).append(sender)
     for tenant in draft.tenants:
         quota, name = tenant.item.daily_quota, tenant.item.name
         if not quota:
             continue
-        own = {key[1]: share for key, share in shares.items() if key[0] == name}
+        own = shares.get(name, {})
         promised = sum(share or 0 for share in own.values())
         without = [stream for stream, share in own.items() if share is None]
         if promised > quota:
@@ -269,10 +265,10 @@ def _check_quotas(draft: Draft, mistakes: Mistakes) -> None:
             seen = f"stream {without[0]} is left nothing of the tenant's daily_quota {quota}"
             mistakes.add(tenant.place, seen, "a share (daily_quota) for each stream, or something left over")
         noted = set()
-        for sender in draft.senders:
-            if sender.ip.tenant != name or sender.place in noted:
+        for sender in whose.get(name, ()):
+            if sender.place in noted:
                 continue
-            limit = shares.get((name, sender.ip.stream)) or quota
+            limit = own.get(sender.ip.stream) or quota
             if sender.ip.daily_target > limit:
                 noted.add(sender.place)
                 seen = f"daily_target {sender.ip.daily_target} promises one IP more than there is"

@@ -1,9 +1,11 @@
 """No configuration leaves for a host that the linter calls wrong."""
 
+from email_engine.amounts import amount
 from email_engine.errors import InputError
 from email_engine.fleet.model import MtaHost
 from email_engine.mta.language.assembly import assemble
 from email_engine.mta.language.lint import Finding, Severity, lint
+from email_engine.mta.language.lint.finding import grouped
 
 NAMED = 5
 
@@ -15,8 +17,10 @@ def require_sound(host: MtaHost, text: str, standing: str | None = None) -> None
     known = {(one.code, one.message) for one in _errors(host, standing)} if standing else set()
     errors = [one for one in _errors(host, text) if (one.code, one.message) not in known]
     if errors:
-        listed = "; ".join(f"line {one.line}: {one.message} ({one.code})" for one in errors[:NAMED])
-        more = f"; and {len(errors) - NAMED} more" if len(errors) > NAMED else ""
+        groups = grouped(errors)
+        listed = "; ".join(map(_words, groups[:NAMED]))
+        left = sum(map(len, groups[NAMED:]))
+        more = f"; and {left} more" if left else ""
         raise InputError(
             f"configuration for {host.name}",
             f"the linter finds {len(errors)} error{'s' if len(errors) > 1 else ''}: {listed}{more}",
@@ -24,6 +28,11 @@ def require_sound(host: MtaHost, text: str, standing: str | None = None) -> None
             "nothing was changed; correct the fleet, the policy or the template that the line comes from "
             "(`email-engine render` and `email-engine lint` show it)",
         )
+
+
+def _words(alike: tuple[Finding, ...]) -> str:
+    more = f" and {amount(len(alike) - 1, 'more line')}" if len(alike) > 1 else ""
+    return f"line {alike[0].line}{more}: {alike[0].message} ({alike[0].code})"
 
 
 def _errors(host: MtaHost, text: str) -> list[Finding]:

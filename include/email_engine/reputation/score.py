@@ -89,12 +89,23 @@ class Score:
         }
         return self._left(own) < points
 
+    def _whose(self, part: str) -> str:
+        """A part by name, by whose it is where that is not the IP's own; '' where nobody has any."""
+        if part in self.facts:
+            return part
+        *others, own = self.levels[list(self.limits).index(part)]
+        if own[0]:
+            return part
+        return f"{part} of others on its domain or stream" if any(level[0] for level in others) else ""
+
     @property
     def words(self) -> str:
-        """For people: `score of 62 (55 to 71; bounces cost 30)`."""
+        """For people: `score of 62 (55 to 71; bounces cost 30)`. What is only feared, since little mail rules little out, is not
+        told as if it had happened."""
         if self.value is None:
             return "score"
-        worst = [f"{name} cost {points:.0f}" for name, points in _greatest(self.lost) if points >= 1]
+        told = [(self._whose(name), points) for name, points in _greatest(self.lost) if points >= 1]
+        worst = [f"{whose} cost {points:.0f}" for whose, points in told if whose]
         return f"score of {self.value} ({self.low} to {self.high}{'; ' if worst else ''}{', '.join(worst)})"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import UTC, date, datetime, time, timedelta
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, ScalarResult, case, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from email_engine.decision import Decision
@@ -111,6 +111,7 @@ def others_of_day(
     return tuple((row.pipeline, row.action, row.reason, row.as_of) for row in conn.execute(query))
 
 
+<<<<<<< HEAD
 def overtaken(conn: Connection, pipeline: str, run_key: str) -> frozenset[str]:
     """Subjects about which this run decided already and another run of the pipeline since: a clear of it is outdated there.
 
@@ -123,6 +124,24 @@ def overtaken(conn: Connection, pipeline: str, run_key: str) -> frozenset[str]:
         later.c.id > rows.id,
     )
     query = select(rows.subject).where(rows.pipeline == pipeline, rows.run_key == run_key, since.exists())
+=======
+def days_of(conn: Connection, pipelines: Collection[str], subject: str) -> tuple[date, ...]:
+    """The UTC days about which anything was decided about a subject, oldest first: those that `pipelines` closed or looked at, and
+    those on which others decided."""
+    rows = decisions.c
+    day = case(
+        (rows.pipeline.in_(pipelines), func.substr(rows.run_key, 1, 10)),
+        else_=func.to_char(func.timezone("UTC", rows.as_of), "YYYY-MM-DD"),
+    )
+    found: ScalarResult[str] = conn.execute(select(day).where(rows.subject == subject).distinct()).scalars()
+    return tuple(sorted(date.fromisoformat(text) for text in found))
+
+
+def spoken_after(conn: Connection, pipeline: str, as_of: datetime) -> frozenset[str]:
+    """Subjects about which the pipeline decided for a later time than `as_of`: a run of that time is outdated."""
+    rows = decisions.c
+    query = select(rows.subject).where(rows.pipeline == pipeline, rows.as_of > as_of).distinct()
+>>>>>>> fleet
     return frozenset(conn.execute(query).scalars())
 
 

@@ -97,6 +97,12 @@ def _record(row: Row[Any], bounds: Mapping[str, int]) -> IpRecord:
     )
 
 
+def addresses(conn: Connection) -> tuple[IpAddress, ...]:
+    """Of every IP of the fleet, in order."""
+    query = select(ips.c.address).where(ips.c.removed.is_(False))
+    return tuple(sorted(map(_address, conn.execute(query).scalars()), key=lambda a: (a.version, int(a))))
+
+
 def load_bounds(conn: Connection, *, day: date, tenant: str | None = None) -> dict[int, dict[str, int]]:
     """Messages by mailbox provider that stand for an IP on the UTC `day`, by its id: the newest rows whose day is not later.
     Those that are no less than its allowance bound nothing."""

@@ -179,6 +179,10 @@ def _slow_words(case: Case, paces: Mapping[str, float]) -> str:
 
 def _moved(case: Case) -> Choice:
     if not case.warming:
+        if not any(case.seen.days.sent):
+            return case.to(
+                Action.STAY, "It sent nothing that could be judged, so it keeps its share of the quota"
+            )
         return case.to(Action.STAY, "Its rates hold, so it keeps its share of the quota")
     asked_days = case.schedule.sent_days
     counted = min(case.sent_days, asked_days)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from math import ceil
 
-from email_engine.fleet.model import IpState
+from email_engine.fleet.model import IpRecord, IpState
 from email_engine.reputation.evidence import Verdict
 from email_engine.reputation.gates import Asked
 from email_engine.warmup.choice import Action
@@ -72,16 +72,31 @@ def state_after(outcome: Outcome) -> IpState:
 
 def last_phase(outcome: Outcome, policy: Policy) -> int:
     """The phase that ends with graduation: the schedule's last, or the first that reaches the IP's target."""
-    ip = outcome.observation.ip
+    return _last_phase(outcome.observation.ip, policy)
+
+
+def _last_phase(ip: IpRecord, policy: Policy) -> int:
     stages = policy.schedules[ip.schedule].stages
     return next((n for n, stage in enumerate(stages, 1) if stage >= ip.daily_target), len(stages))
 
 
 def graduation(climb: Climb, outcome: Outcome, policy: Policy) -> date:
     """The first day after the last sent day that `climb` still needs."""
-    asked = policy.schedules[outcome.observation.ip.schedule].sent_days
+    return _graduation(climb, outcome.observation.ip, policy)
+
+
+def by_schedule(ip: IpRecord, policy: Policy, today: date) -> date | None:
+    """The same without any decision: as if every day from the UTC day `today` on were sent and good; None for an IP that does not
+    warm now, or whose schedule the policy does not know."""
+    if ip.state is not IpState.WARMING or ip.braked or ip.paused_until or ip.schedule not in policy.schedules:
+        return None
+    return _graduation(Climb(today, ip.phase, ip.sent_days_in_phase), ip, policy)
+
+
+def _graduation(climb: Climb, ip: IpRecord, policy: Policy) -> date:
+    asked = policy.schedules[ip.schedule].sent_days
     first = max(asked - climb.sent_days, 0 if climb.slowed else 1)
-    more = max(last_phase(outcome, policy) - climb.phase, 0) * max(asked, 1)
+    more = max(_last_phase(ip, policy) - climb.phase, 0) * max(asked, 1)
     return climb.start + timedelta(days=first + more)
 
 

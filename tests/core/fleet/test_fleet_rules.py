@@ -146,14 +146,14 @@ def test_the_registered_name_of_a_brand_is_the_brand_too() -> None:
 
 def test_streams_are_not_promised_more_than_the_tenants_quota() -> None:
     text = EXAMPLE.replace(
-        "        schedule: six_week", "        daily_quota: 20000\n        schedule: six_week"
+        "        schedule: six_week", "        daily_quota: 590000\n        schedule: six_week"
     )
     text = text.replace(
         BOREALIS, SECOND_STREAM.replace("schedule", "daily_quota: 10001\n        schedule") + BOREALIS
     )
     found = only(text)
     assert (
-        "its streams are promised 30001 a day together; allowed: at most the tenant's daily_quota, 30000"
+        "its streams are promised 600001 a day together; allowed: at most the tenant's daily_quota, 600000"
         in found
     )
     assert read(text.replace("daily_quota: 10001", "daily_quota: 10000"))
@@ -161,14 +161,14 @@ def test_streams_are_not_promised_more_than_the_tenants_quota() -> None:
 
 def test_a_stream_without_a_share_must_be_left_something() -> None:
     text = EXAMPLE.replace(
-        "        schedule: six_week", "        daily_quota: 30000\n        schedule: six_week", 1
+        "        schedule: six_week", "        daily_quota: 600000\n        schedule: six_week", 1
     )
     found = only(text.replace(BOREALIS, SECOND_STREAM + BOREALIS))
-    assert "stream receipts is left nothing of the tenant's daily_quota 30000" in found
+    assert "stream receipts is left nothing of the tenant's daily_quota 600000" in found
 
 
 def test_one_ip_is_not_promised_more_than_its_tenant_or_stream_has() -> None:
-    found = only(changed("daily_quota: 30000", "daily_quota: 9999"))
+    found = only(changed("daily_quota: 600000", "daily_quota: 9999"))
     assert "daily_target 10000 promises one IP more than there is; allowed: at most 9999" in found
 
 

@@ -42,5 +42,12 @@ def test_what_is_wrong_there_already_stops_nothing_else() -> None:
 
 
 def test_many_errors_are_counted() -> None:
-    with pytest.raises(InputError, match=r"8 errors.*and 3 more"):
-        require_sound(HOST, GOOD + "nonsense 1\n" * 8)
+    with pytest.raises(InputError, match=r"8 errors.*nonsense-4.*and 3 more"):
+        require_sound(HOST, GOOD + "".join(f"nonsense-{n} 1\n" for n in range(8)))
+
+
+def test_one_cause_on_many_lines_takes_the_room_of_one() -> None:
+    with pytest.raises(
+        InputError, match=r"9 errors: line \d+ and 7 more lines: .*`nonsense`.*; line \d+: .*other"
+    ):
+        require_sound(HOST, GOOD + "nonsense 1\n" * 8 + "other 1\n")

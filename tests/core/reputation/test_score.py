@@ -77,3 +77,23 @@ def test_people_read_what_cost_most() -> None:
         of(100_000, bounces=50_000, complaints=20).words
         == "score of 39 (37 to 40; bounces cost 60, complaints cost 1)"
     )
+
+
+@pytest.mark.parametrize(
+    ("own", "stream", "told"),
+    [
+        ((0, 300), (0, 0), "complaints"),
+        ((3, 2000), (0, 0), "; complaints cost "),
+        ((0, 300), (40, 20_000), "; complaints of others on its domain or stream cost "),
+    ],
+    ids=["nobody complained", "its own readers did", "those of its stream did"],
+)
+def test_what_did_not_happen_is_not_told_as_a_cost(
+    own: tuple[int, int], stream: tuple[int, int], told: str
+) -> None:
+    rows = [
+        [(0, 0), stream, own] if name == "complaints" else [(0, 0), (0, 0), (0, own[1])] for name in LIMITS
+    ]
+    (found,) = scores(np.array([rows]), [False], [False], LIMITS, POLICY)
+    assert found.lost["complaints"] >= 1, "the score itself is what it was"
+    assert (told in found.words) is bool(own[0] or stream[0])

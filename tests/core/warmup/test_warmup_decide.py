@@ -41,12 +41,13 @@ def choice(seen: IpObservation) -> Choice:
         (observation(sent(7), dns=DnsHealth.UNKNOWN), "hold", 1, 50, "its DNS was not checked lately"),
         (observation(sent(7), lists_known=False), "hold", 1, 50, "no block list answered about it lately"),
         (observation(sent(30, 10_000), ip=ACTIVE, standing=700), "stay", 6, 10_000, "Its rates hold"),
+        (observation(ip=ACTIVE | {"state_since": midnight(DAY)}, standing=700), "stay", 6, 10_000, "It sent nothing that could be judged, so it keeps"),
     ],
     ids=[
         "the first allowance needs no signals", "not enough sent days", "advances", "90 % of the stage is a sent day",
         "less is none", "an idle week does not count, nor does it take back", "older than 30 days is forgotten",
         "days before the phase do not count", "graduates", "graduates at its own target", "bounces proven low",
-        "bounces not proven low", "DNS unknown", "lists silent", "active and fine",
+        "bounces not proven low", "DNS unknown", "lists silent", "active and fine", "active and idle",
     ],
 )  # fmt: skip
 def test_a_healthy_ip_moves_on_days_that_were_sent(

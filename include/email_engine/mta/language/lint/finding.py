@@ -1,5 +1,6 @@
 """What the linter has to say about one line."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -23,3 +24,12 @@ class Finding:
     severity: Severity
     message: str
     remedy: str
+
+
+def grouped(findings: Iterable[Finding]) -> tuple[tuple[Finding, ...], ...]:
+    """Findings that differ in nothing but their place, together: one cause that many lines show. In the order of the first of
+    each."""
+    groups: dict[tuple[str, Severity, str, str], list[Finding]] = {}
+    for one in findings:
+        groups.setdefault((one.code, one.severity, one.message, one.remedy), []).append(one)
+    return tuple(map(tuple, groups.values()))
