@@ -2,17 +2,19 @@
 
 Hosts carry several tenants: run everything here under tenant `*`."""
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, or_, select, text, update
+from sqlalchemy import Connection, func, insert, or_, select, update
 
-from email_engine.errors import InputError, Refused
+from email_engine.errors import InputError
 from email_engine.fleet.model import MtaHost
-from email_engine.store.engine import ALL_TENANTS, Store
+from email_engine.store.host_lock import Busy as Busy
+from email_engine.store.host_lock import HostLock as HostLock
+from email_engine.store.host_lock import LockLost as LockLost
+from email_engine.store.host_lock import host_lock as host_lock
 from email_engine.store.inventory_read import mta_host
 from email_engine.store.schema import (
     allowances,
@@ -28,10 +30,6 @@ from email_engine.store.schema import (
 
 LOOK = timedelta(minutes=15)
 """The longest that a task of the deployment may take (its `execution_timeout`)."""
-
-
-class Busy(Refused):
-    """Somebody else is at it; trying again later is right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,26 +89,6 @@ def load_modes(conn: Connection, mta_host: str) -> dict[str, str]:
     return {row.name: row.mode for row in conn.execute(query)}
 
 
-@contextlib.contextmanager
-def host_lock(store: Store, mta_host: str) -> Iterator[None]:
-    """One deployment at a time on a host. The lock is the database's, on a connection of its own: it ends with its
-    holder, however that ends. Raises Busy while another holds it."""
-    with store.session(tenant=ALL_TENANTS) as conn:
-        conn.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-        taken: bool = conn.execute(
-            text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))"),
-            {"name": f"email_engine deployment {mta_host}"},
-        ).scalar_one()
-        if not taken:
-            raise Busy(
-                f"deployment to {mta_host}",
-                "another deployment to this host is under way",
-                "one at a time",
-                "wait for it; the task tries again",
-            )
-        yield
-
-
 def begin(
     conn: Connection,
     *,
@@ -155,10 +133,16 @@ def finish(
     failed_step: str | None,
     message: str | None,
     at: datetime,
-) -> None:
-    """The result: `verified`, `failed` (nothing changed on the host) or `rolled_back` (changed and changed back)."""
+    *,
+    was: str = "applying",
+) -> bool:
+    """The result: `verified`, `failed` (nothing changed on the host) or `rolled_back` (changed and changed back).
+
+    False, and nothing is written, where the deployment is not in status `was` any more: another run ended it."""
     values = {"status": status, "failed_step": failed_step, "message": message, "finished_at": at}
-    conn.execute(update(deployments).where(deployments.c.id == deployment_id).values(**values))
+    mine = (deployments.c.id == deployment_id) & (deployments.c.status == was)
+    done = conn.execute(update(deployments).where(mine).values(**values).returning(deployments.c.id))
+    return done.first() is not None
 
 
 def interrupted(conn: Connection, mta_host: str) -> Deployment | None:
@@ -254,6 +238,17 @@ def superseded_by(conn: Connection, of: Deployment) -> Deployment | None:
         deployments.c.mta_host == of.mta_host,
         deployments.c.id > of.id,
         deployments.c.status.in_(("applying", "verified", "rolled_back")),
+    )
+
+
+def followed(conn: Connection, of: Deployment, *, but: str) -> Deployment | None:
+    """A later deployment to the same host that was seen to run, other than one of the digest `but`."""
+    return _one(
+        conn,
+        deployments.c.mta_host == of.mta_host,
+        deployments.c.id > of.id,
+        deployments.c.status == "verified",
+        deployments.c.digest != but,
     )
 
 

@@ -10,7 +10,7 @@ from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
     from email_engine.adapters.powermta import PowerMta
-    from email_engine.store.deployments import Deployment
+    from email_engine.store.deployments import Deployment, HostLock
     from email_engine.store.engine import Store
     from email_engine_airflow.operators.deploy_view import View
 
@@ -66,26 +66,40 @@ class DeployHost(DeployStep):
 
     def work(self, context: Any) -> dict[str, Any]:
         from email_engine.errors import EngineError
-        from email_engine.store import deployments
+        from email_engine.store.deployments import LockLost, host_lock
         from email_engine_airflow.hooks.powermta import PowerMtaHook
         from email_engine_airflow.operators.deploy_holds import hold_anyway
         from email_engine_airflow.operators.deploy_view import read_wanted
 
         run, host = current_run(context), str(self.plan["host"])
-        with self.store() as store, self.told(store, APPLIED, host, run), deployments.host_lock(store, host):
+        with (
+            self.store() as store,
+            self.told(store, APPLIED, host, run),
+            host_lock(store, host) as lock,
+        ):
             wanted = read_wanted(store, host, run)
             with PowerMtaHook(wanted.host.connection).get_conn() as mta:
-                left = self.heal_locked(store, mta, wanted, run)
+                left = self.heal_locked(store, mta, wanted, run, lock)
                 try:
-                    return self._apply(store, mta, wanted, run, left)
+                    return self._apply(store, mta, wanted, run, left, lock)
+                except LockLost:
+                    raise
                 except EngineError:
                     hold_anyway(store, mta, wanted.host, run)
                     raise
 
     def _apply(
-        self, store: "Store", mta: "PowerMta", wanted: Any, run: Run, left: "Deployment | None"
+        self,
+        store: "Store",
+        mta: "PowerMta",
+        wanted: Any,
+        run: Run,
+        left: "Deployment | None",
+        lock: "HostLock",
     ) -> dict[str, Any]:
-        from email_engine.adapters.powermta_deploy import Intent, install
+        from functools import partial as bind
+
+        from email_engine.adapters.powermta_deploy import Intent, Turn, install
         from email_engine_airflow.operators.deploy_holds import hold_anyway, settle
         from email_engine_airflow.operators.deploy_view import look
 
@@ -99,8 +113,10 @@ class DeployHost(DeployStep):
             deployment = self._begin(store, mta, view, run, watch)
             self._keep_foreign(store, view)
             intent = Intent(wanted.host.config_file, view.text, view.shown)
-            outcome = install(mta, intent, view.running, lambda: hold_anyway(store, mta, wanted.host, run))
-            self.finish(store, deployment, outcome)
+            turn = Turn(deployment, bind(lock.require, deployment))
+            hold = bind(hold_anyway, store, mta, wanted.host, run)
+            outcome = install(mta, intent, view.running, turn, hold)
+            self.finish(store, deployment, outcome, lock)
             if outcome.error is not None:
                 self.log.error("%s failed: the host is %s", outcome.failed_step, outcome.status)
                 raise outcome.error

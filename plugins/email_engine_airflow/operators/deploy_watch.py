@@ -122,8 +122,8 @@ class WatchHost(DeployStep):
 
         self.log.error("worse than before: %s", reasons)
         try:
-            with deployments.host_lock(store, row.mta_host), self._host(store, row) as mta:
-                done = undo(self, store, mta, row, reasons, run)
+            with deployments.host_lock(store, row.mta_host) as lock, self._host(store, row) as mta:
+                done = undo(self, store, mta, row, reasons, run, lock)
         except deployments.Busy:
             raise
         except EngineError as error:
