@@ -89,7 +89,7 @@ class LastSync:
     """What the engine last wrote to a server; None where it never wrote that.
 
     `status` is the last status that the engine itself changed: only what it disabled may it enable again. `attempt`: the
-    last write, where it was not verified; then `status` is from before it."""
+    last write, where it was not verified: then the others say what it tried, and `seen` what became of it."""
 
     daily_quota: int | None = None
     hourly_quota: int | None = None
@@ -101,13 +101,7 @@ class LastSync:
         if self.attempt is None:
             return self
         found = self.attempt.stands(server)
-        if found.status != self.attempt.old.status:
-            status: str | None = found.status
-        elif self.attempt.switches and not found.runs:
-            # Only what the engine had disabled does it enable: the attempt to enable changed nothing about that.
-            status = DISABLED
-        else:
-            status = self.status
+        status = found.status if self.attempt.switches else self.status
         return LastSync(found.daily_quota, found.hourly_quota, status)
 
 

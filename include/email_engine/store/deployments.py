@@ -28,6 +28,8 @@ from email_engine.store.schema import (
     tenants,
 )
 
+LARGEST_ID = 2**63 - 1
+NEAR = 3
 LOOK = timedelta(minutes=15)
 """The longest that a task of the deployment may take (its `execution_timeout`)."""
 
@@ -167,13 +169,21 @@ def last_whole(conn: Connection, mta_host: str) -> Deployment | None:
 
 
 def find(conn: Connection, deployment_id: int) -> Deployment:
-    """Raises InputError if there is none."""
-    found = _one(conn, deployments.c.id == deployment_id)
+    """Raises InputError if there is none; it names some near it."""
+    found = _one(conn, deployments.c.id == deployment_id) if 0 < deployment_id <= LARGEST_ID else None
     if found is None:
+        near = func.abs(deployments.c.id - min(max(deployment_id, 0), LARGEST_ID))
+        query = (
+            select(deployments.c.id, deployments.c.mta_host, deployments.c.status).order_by(near).limit(NEAR)
+        )
+        listed = ", ".join(f"{row.id} ({row.mta_host}, {row.status})" for row in conn.execute(query))
+        number = str(deployment_id)
         raise InputError(
-            f"deployment {deployment_id}",
+            f"deployment {number if len(number) <= 20 else f'{number[:10]}... ({len(number)} digits)'}",
             "not in the database",
-            "the id of a deployment",
+            f"the id of a deployment; near it: {listed}"
+            if listed
+            else "the id of a deployment; there is none yet",
             "look one up in table deployments (status verified)",
         )
     return found
@@ -250,6 +260,12 @@ def followed(conn: Connection, of: Deployment, *, but: str) -> Deployment | None
         deployments.c.status == "verified",
         deployments.c.digest != but,
     )
+
+
+def followed_another(conn: Connection, this: Deployment) -> bool:
+    """Was anything seen to run on the host before this deployment?"""
+    mine = deployments.c.mta_host == this.mta_host
+    return _one(conn, mine, deployments.c.id < this.id, deployments.c.status == "verified") is not None
 
 
 def decided_since(conn: Connection, mta_host: str, last: Deployment | None) -> frozenset[str]:

@@ -8,7 +8,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from email_engine.mailer.model import DISABLED, Attempt, DeliveryServer, LastSync, Setting
@@ -82,7 +82,8 @@ def history(conn: Connection, mailwizz: str) -> dict[int, LastSync]:
     last = select(known).order_by(*newest).ext(distinct_on(row.server_id))
     took = or_(
         row.result != SyncResult.NOT_VERIFIED,
-        and_(row.status_after.is_not(None), (row.status_after == DISABLED) == (row.new_status == DISABLED)),
+        row.status_after.is_(None),
+        (row.status_after == DISABLED) == (row.new_status == DISABLED),
     )
     switched = last.where(row.old_status != row.new_status, took)
     statuses = {found.server_id: found.new_status for found in conn.execute(switched)}

@@ -120,11 +120,13 @@ class DeployHost(DeployStep):
             if outcome.error is not None:
                 self.log.error("%s failed: the host is %s", outcome.failed_step, outcome.status)
                 raise outcome.error
+            state = f"verified {view.plan.new_digest[:12]}"
+            self.tell(store, APPLIED, view.plan.host, state, "info", _said(view), run)
         elif not partial:
             waiting = self._waits_for_its_watch(store, view, run)
         held, released = settle(store, mta, view.plan.host, view.text, run, release=not partial)
-        state = f"verified {view.plan.new_digest[:12]}"
-        self.tell(store, APPLIED, view.plan.host, state, "info", _said(view), run)
+        if deployment is None and not partial:
+            self._all_well(store, view.plan.host)
         return {
             "host": view.plan.host,
             "status": "verified" if deployment else "unchanged",
@@ -134,6 +136,17 @@ class DeployHost(DeployStep):
             "released": released,
             "watch": bool((deployment and watch) or waiting),
         }
+
+    @staticmethod
+    def _all_well(store: "Store", host: str) -> None:
+        """Nothing was to be changed and all is held: that is no news, and what failed before is over."""
+        from email_engine.store import alerts
+
+        with store.session(tenant="*") as conn:
+            if any(
+                alert.severity != "info" for alert in alerts.standing(conn, APPLIED) if alert.object == host
+            ):
+                alerts.clear(conn, APPLIED, host)
 
     def _waits_for_its_watch(self, store: "Store", view: "View", run: Run) -> int | None:
         """The deployment that stands there, where a run was cut off between deploying and watching it."""
@@ -197,7 +210,8 @@ class DeployHost(DeployStep):
         edited = view.plan.changed and view.plan.old_digest not in known
         if (moved or edited) and view.wanted.fleet_version > self.plan["fleet_version"]:
             said = f"superseded by fleet version {view.wanted.fleet_version}; nothing was changed, its own run follows"
-            self.tell(store, APPLIED, view.plan.host, "Superseded", "info", said, run)
+            text = f"{view.plan.host}: a deployment was skipped, a newer version follows\n{said}"
+            self.tell(store, APPLIED, view.plan.host, "Superseded", "info", text, run)
             raise AirflowSkipException(said)
         if moved or edited:
             raise Superseded(
@@ -249,7 +263,10 @@ class DeployHost(DeployStep):
 
 def _said(view: "View") -> str:
     """What was deployed, and who approved it where a person did."""
-    approval = view.wanted.approval
-    if approval is None:
-        return view.summary
-    return f"{view.summary}; approved by {approval.answered_by}: {approval.reason or 'no reason given'}"
+    from email_engine_airflow.operators.deploy_words import news_text
+
+    approval, back_to = view.wanted.approval, view.wanted.rollback
+    by = f"approved by {approval.answered_by}: {approval.reason or 'no reason given'}" if approval else None
+    return news_text(
+        view.plan, view.text, first=view.wanted.first, back_to=back_to.id if back_to else None, approved=by
+    )

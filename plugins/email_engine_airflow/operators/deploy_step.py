@@ -23,8 +23,8 @@ PLANNED = "deployment_plan"
 APPLIED = "deployment"
 BUSY = timedelta(seconds=30)
 """So long a task waits, without a worker, for another deployment to its host; no try is used up."""
-GUARD = "GuardBreach"
-"""An alert's state begins with this where the guard stopped something: only a person helps."""
+QUESTION = "deployment_approval"
+"""What the guard stopped: only a person helps, so that the clock does not try it again."""
 
 
 class DeployStep(EngineOperator):
@@ -106,13 +106,31 @@ class DeployStep(EngineOperator):
             left = deployments.interrupted(conn, wanted.host.name)
         if left is None:
             return None
-        self.finish_left(store, mta, wanted.host, left, run, lock)
+        if self.finish_left(store, mta, wanted.host, left, run, lock).status == "verified":
+            self._tell_finished(store, left, run)
         hold_anyway(store, mta, wanted.host, run)
         return left
 
+    def _tell_finished(self, store: "Store", left: "Deployment", run: Run) -> None:
+        """What a killed run deployed is news all the same."""
+        from email_engine.mta.plan import plan_deployment
+        from email_engine.store import deployments
+        from email_engine_airflow.operators.deploy_words import lines, news_text
+
+        with store.session(tenant="*") as conn:
+            known = left.previous_digest and deployments.config_of(conn, left.mta_host, left.previous_digest)
+            first = not deployments.followed_another(conn, left)
+        if first or known:
+            plan = plan_deployment(left.mta_host, known.config if known else None, left.config)
+            text = news_text(plan, left.config, first=first, back_to=left.rolled_back_to)
+        else:
+            text = lines(f"{left.mta_host}: new configuration runs", f"deployment {left.id}")
+        text = f"{text}\nIts run was interrupted; this one finished it."
+        self.tell(store, APPLIED, left.mta_host, f"verified {left.digest[:12]}", "info", text, run)
+
     def finish_left(
         self, store: "Store", mta: "PowerMta", host: "MtaHost", left: "Deployment", run: Run, lock: "HostLock"
-    ) -> None:
+    ) -> "Outcome":
         """Ends a deployment whose run was killed or cut off."""
         from email_engine.adapters.powermta_deploy import Intent, Turn, heal
         from email_engine_airflow.operators.deploy_holds import hold_anyway
@@ -124,6 +142,7 @@ class DeployStep(EngineOperator):
             "an earlier deployment (%d) was interrupted: %s", left.id, outcome.message or "finished now"
         )
         self.finish(store, left.id, outcome, lock)
+        return outcome
 
     @staticmethod
     def finish(store: "Store", deployment: int, outcome: "Outcome", lock: "HostLock") -> None:

@@ -127,7 +127,10 @@ class WatchHost(DeployStep):
         except deployments.Busy:
             raise
         except EngineError as error:
-            text = f"worse after deployment {row.id} ({reasons}), and going back failed: {error}"
+            text = (
+                f"{row.mta_host} got worse after deployment {row.id}, and going back failed\n{reasons}\n{error.observed}\n"
+                f"Next: {error.next_step}"
+            )
             self.tell(store, APPLIED, row.mta_host, "WorseAndStuck", "critical", text, run)
             raise
         if done is None:
