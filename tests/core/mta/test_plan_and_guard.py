@@ -79,7 +79,10 @@ class TestPlan:
     @pytest.mark.parametrize(
         ("records", "counted"),
         [
-            ((record(1, allowance=1500), record(2, allowance=500), *TEN[2:]), "1 cap lowered, 1 cap raised"),
+            (
+                (record(1, allowance=1500), record(2, allowance=500), *TEN[2:]),
+                "1 cap lowered, 1 cap raised, 1 pool with other members",
+            ),
             (TEN[1:], "1 virtual MTA removed, 1 pool with other members"),
             ((*TEN, record(11)), "1 virtual MTA added, 1 pool with other members"),
             (TEN, "unchanged"),
