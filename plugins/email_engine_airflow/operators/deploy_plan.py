@@ -79,14 +79,11 @@ class ListHosts(DeployStep):
 
 
 def _failed(conn: "Connection") -> bool:
-    """Was a deployment killed, could one not be planned, or is one told as anything but good news?"""
+    """Was a deployment killed, or is one told as anything but good news? What waits for a person is told elsewhere."""
     from email_engine.store import alerts, deployments
 
-    return (
-        bool(deployments.interrupted_hosts(conn))
-        or bool(alerts.standing(conn, PLANNED))
-        or any(alert.severity != "info" for alert in alerts.standing(conn, APPLIED))
-    )
+    told = alerts.standing(conn, PLANNED, APPLIED)
+    return bool(deployments.interrupted_hosts(conn)) or any(alert.severity != "info" for alert in told)
 
 
 class PlanDeploy(DeployStep):

@@ -12,7 +12,7 @@ from email_engine_airflow.operators.deploy_undo import WorseThanBefore
 
 _TITLES: tuple[tuple[type[EngineError], str], ...] = (
     (WorseThanBefore, "{host} got worse after a deployment: the configuration from before is back"),
-    (Unreachable, "{host}: {step}, no answer"),
+    (Unreachable, "{host}: {step}, {subject} cannot be reached"),
     (HostKeyChanged, "{host} shows another SSH host key: {step}"),
     (AccessDenied, "{host} refuses the login: {step}"),
     (LockLost, "{host}: a deployment stopped, another one took its place"),
@@ -23,12 +23,12 @@ _TITLES: tuple[tuple[type[EngineError], str], ...] = (
 
 def failure_text(host: str, error: EngineError, *, planning: bool) -> str:
     """An alert about a deployment that did not come to its end."""
-    step = "no configuration was planned for it" if planning else "the deployment did not end"
+    step = "nothing was planned" if planning else "the deployment did not end"
     title = next((words for kind, words in _TITLES if isinstance(error, kind)), None)
     if title is None:
         title = "{host}: no configuration could be planned" if planning else "{host}: the deployment failed"
     return lines(
-        title.format(host=host, step=step),
+        title.format(host=host, step=step, subject=error.subject),
         f"{error.subject}: {error.observed}",
         f"Expected: {error.allowed}",
         f"Next: {error.next_step}",
