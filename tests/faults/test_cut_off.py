@@ -147,6 +147,8 @@ class Late:
 
 
 STEPS = {
+    "looking": ("read", 1, False, False),
+    "looked": ("read", 1, True, False),
     "upload": ("write", 1, False, False),
     "uploaded": ("write", 1, True, False),
     "backup": ("write", 2, False, False),
@@ -311,7 +313,7 @@ class TestWatch:
         return WatchHost(task_id="watch", deployed=done).execute(context)
 
     @pytest.mark.parametrize(
-        "step", ["upload", "in the backup", "exchange", "exchanged", "test", "reload", "reloaded"]
+        "step", ["looked", "upload", "in the backup", "exchange", "exchanged", "test", "reload", "reloaded"]
     )
     def test_cut_off_at_any_step_it_never_undoes_a_newer_deployment(
         self, whole: Whole, monkeypatch: pytest.MonkeyPatch, postgres_url: str, step: str

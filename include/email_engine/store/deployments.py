@@ -106,10 +106,24 @@ def begin(
     rolled_back_to: int | None = None,
     approval_id: int | None = None,
     baseline: Mapping[str, Any] | None = None,
+    after: int | None = None,
 ) -> int:
     """A row in status `applying`; commit it before the host is touched.
 
+    `after`: the newest deployment of the host that the caller knew when it looked there. Raises LockLost where another one
+    has begun since: what was seen of the host is out of date.
+
     `approval_id`: whose change this is, or, with another digest than the approved one, what only lowers meanwhile."""
+    if after is not None:
+        conn.execute(select(mta_hosts.c.name).where(mta_hosts.c.name == mta_host).with_for_update())
+        newest = newest_id(conn, mta_host)
+        if newest != after:
+            raise LockLost(
+                f"deployment to {mta_host}",
+                f"superseded: deployment {newest} began after this one had looked at the host",
+                "one deployment at a time on a host",
+                "none: nothing was touched; the task starts anew",
+            )
     statement = insert(deployments).values(
         mta_host=mta_host,
         fleet_version=fleet_version,
@@ -145,6 +159,12 @@ def finish(
     mine = (deployments.c.id == deployment_id) & (deployments.c.status == was)
     done = conn.execute(update(deployments).where(mine).values(**values).returning(deployments.c.id))
     return done.first() is not None
+
+
+def newest_id(conn: Connection, mta_host: str) -> int:
+    """The host's newest deployment, whatever became of it; 0 where there is none."""
+    newest = select(func.coalesce(func.max(deployments.c.id), 0)).where(deployments.c.mta_host == mta_host)
+    return int(conn.execute(newest).scalar_one())
 
 
 def interrupted(conn: Connection, mta_host: str) -> Deployment | None:

@@ -258,6 +258,7 @@ class DeployHost(DeployStep):
                 rolled_back_to=wanted.rollback.id if wanted.rollback else None,
                 approval_id=approval,
                 baseline=baseline,
+                after=wanted.newest,
             )
 
 

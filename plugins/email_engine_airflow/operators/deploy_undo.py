@@ -37,10 +37,11 @@ def undo(
     with store.session(tenant="*") as conn:
         if deployments.followed(conn, row, but=digest(text)):
             return None
+        newest = deployments.newest_id(conn, row.mta_host)
     standing = mta.read(host.config_file)
     done = None
     if standing is not None and digest(standing) == row.digest:
-        done = _install(step, store, mta, host, row, text, standing, reasons, run, lock)
+        done = _install(step, store, mta, host, row, text, standing, reasons, run, lock, newest)
     elif standing is not None and digest(standing) == digest(text):
         done = left.id if left else row.id
     if done is not None:
@@ -84,6 +85,7 @@ def _install(
     reasons: str,
     run: Run,
     lock: HostLock,
+    newest: int,
 ) -> int:
     plan = plan_deployment(host.name, standing.decode("utf-8", "replace"), text)
     lock.require()
@@ -101,6 +103,7 @@ def _install(
             dag_id=run.dag_id,
             run_id=run.run_id,
             rolled_back_to=before.id if before else None,
+            after=newest,
         )
     hold = partial(hold_anyway, store, mta, host, run)
     turn = Turn(number, partial(lock.require, number))
