@@ -79,6 +79,7 @@ with DAG(
             None,
             type=["null", "integer"],
             minimum=1,
+            maximum=2**63 - 1,
             title="Roll back to",
             description="Id of a deployment whose configuration comes back on its host.",
         ),

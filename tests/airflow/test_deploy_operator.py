@@ -97,6 +97,8 @@ class TestHosts:
             ({"accept_breach": True, "reason": " "}, "no reason"),
             ({"accept_breach": True, "reason": "all fine"}, "about mta-1, mta-2"),
             ({"rollback_to": 99}, "deployment 99"),
+            ({"rollback_to": 10**40}, r"deployment 1000000000\.\.\. \(41 digits\): not in the database"),
+            ({"approval": 10**40}, "approval 10000000000000000000: not in the database"),
         ],
     )
     def test_params_that_lead_nowhere_fail_before_a_host_is_touched(

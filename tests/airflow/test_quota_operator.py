@@ -6,10 +6,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
+from psycopg import sql
 from psycopg.rows import dict_row
 from sqlalchemy import URL, make_url, select, update
 
@@ -35,9 +37,10 @@ def plain(url: str | URL) -> str:
 
 @pytest.fixture(scope="module")
 def mailwizz_url(postgres_url: str) -> str:
+    name = f"mw_aurora_{uuid4().hex[:8]}"
     with psycopg.connect(plain(postgres_url), autocommit=True) as connection:
-        connection.execute("CREATE DATABASE mw_aurora")
-    return plain(make_url(postgres_url).set(database="mw_aurora"))
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return plain(make_url(postgres_url).set(database=name))
 
 
 @pytest.fixture(scope="module")

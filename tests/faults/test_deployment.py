@@ -84,7 +84,7 @@ def require_mended(whole: Whole) -> None:
     ("method", "call", "stands"),
     [
         ("write", 1, "old"),
-        ("replace", 1, "old"),
+        ("write", 2, "old"),
         ("rename", 1, "old"),
         ("rename", 2, "old"),
         ("test_config", 1, "new"),

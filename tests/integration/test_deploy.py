@@ -23,7 +23,7 @@ from email_engine.store.engine import Store
 from email_engine.store.ips import load_ips, set_allowance
 from email_engine_airflow.operators import deploy_holds
 from lab.testing import RunningLab
-from tests.integration.deploy_bench import AS_OF, Bench, connection, deploy_lab, prepare, reset
+from tests.integration.deploy_bench import AS_OF, FILE, Bench, connection, deploy_lab, prepare, reset
 
 
 @pytest.fixture(scope="module")
@@ -311,14 +311,41 @@ class TestFaults:
         assert bench.file() == good
         assert (bench.rows()[-1]["status"], bench.rows()[-1]["failed_step"]) == ("rolled_back", "verify")
 
-    def test_a_file_that_is_another_after_the_reload_is_rolled_back(
+    def test_a_file_that_somebody_wrote_during_the_deployment_is_left_and_told(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        good = self.deployed(bench)
-        monkeypatch.setattr(powermta_deploy.Intent, "digest", "0" * 64)
-        with pytest.raises(NotVerified):
-            bench.deploy()
+        self.deployed(bench)
+        by_hand, reload = bench.file() + "# by hand\n", PowerMta.reload
+
+        def edited_meanwhile(mta: PowerMta) -> str:
+            (bench.root() / FILE).write_text(by_hand)
+            return reload(mta)
+
+        said = "holds a file that this deployment did not write; it was left"
+        with monkeypatch.context() as patch:
+            patch.setattr(PowerMta, "reload", edited_meanwhile)
+            with pytest.raises(NotVerified, match=said):
+                bench.deploy()
+        assert bench.file() == by_hand
+        assert (bench.rows()[-1]["status"], bench.rows()[-1]["failed_step"]) == ("failed", "verify")
+
+    def test_the_old_file_that_somebody_put_back_during_the_deployment_runs(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        good, reload = self.deployed(bench), PowerMta.reload
+
+        def put_back(mta: PowerMta) -> str:
+            said = reload(mta)
+            (bench.root() / FILE).write_text(good)
+            return said
+
+        with monkeypatch.context() as patch:
+            patch.setattr(PowerMta, "reload", put_back)
+            with pytest.raises(NotVerified):
+                bench.deploy()
         assert bench.file() == good
+        assert bench.running()["digest"] == digest(good)
+        assert bench.rows()[-1]["status"] == "rolled_back"
 
     @pytest.mark.parametrize("shown", [{"max-msg-rate": "250/hr"}, {}], ids=["other spelling", "not shown"])
     def test_what_a_release_spells_otherwise_or_leaves_out_is_let_pass(
@@ -347,7 +374,7 @@ class TestKilled:
         ("name", "nth", "first"),
         [
             ("write", 1, "failed"),
-            ("replace", 1, "failed"),
+            ("write", 2, "failed"),
             ("rename", 2, "failed"),
             ("test_config", 1, "verified"),
             ("reload", 1, "verified"),

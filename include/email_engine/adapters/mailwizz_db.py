@@ -216,7 +216,7 @@ class MailwizzDb:
 
 
 def _server(row: dict[str, Any], complete: frozenset[tuple[int, int]]) -> DeliveryServer:
-    plan = row.get("warmup_plan_id")
+    plan, touched = row.get("warmup_plan_id"), row.get("last_updated")
     server_id = int(row["server_id"])
     warmup = (
         Warmup.NONE if plan is None else Warmup.COMPLETE if (server_id, plan) in complete else Warmup.RUNNING
@@ -229,6 +229,7 @@ def _server(row: dict[str, Any], complete: frozenset[tuple[int, int]]) -> Delive
         setting=Setting(int(row["daily_quota"]), int(row["hourly_quota"]), str(row["status"]).strip()),
         vmtas=virtual_mtas(row.get("meta_data")),
         warmup=warmup,
+        touched_at=touched.replace(tzinfo=UTC) if isinstance(touched, datetime) else None,
     )
 
 

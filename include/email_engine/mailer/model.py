@@ -1,7 +1,7 @@
 """Delivery servers and what is to become of them."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from email_engine.fleet.model import IpAddress
@@ -47,17 +47,62 @@ class DeliveryServer:
     setting: Setting
     vmtas: tuple[str, ...] | None
     warmup: Warmup = Warmup.NONE
+    touched_at: datetime | None = None
+    """When its row was changed last, by MailWizz's clock; None where MailWizz does not tell."""
+
+
+A_WRITE = timedelta(minutes=1)
+"""No write of the engine takes longer: what changed a row later was somebody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A write that was begun `at` (engine's clock) and never verified: `old` or `new` stands, or new quotas with the old status."""
+
+    sync_id: int
+    old: Setting
+    new: Setting
+    at: datetime
+
+    @property
+    def switches(self) -> bool:
+        return self.old.runs != self.new.runs
+
+    def stands(self, server: DeliveryServer) -> Setting:
+        """What became of it, by what is seen of the server now. What somebody else has changed since counts as written: it
+        shows as drift, or as a person's switch, afterwards."""
+        quotas = (self.old.daily_quota, self.old.hourly_quota)
+        if (server.setting.daily_quota, server.setting.hourly_quota) != quotas:
+            quotas = (self.new.daily_quota, self.new.hourly_quota)
+        took = self.switches and server.setting.runs == self.new.runs
+        return Setting(*quotas, self.new.status if took or self._by_person(server) else self.old.status)
+
+    def _by_person(self, server: DeliveryServer) -> bool:
+        """The engine was enabling the server, it is off, and its row was changed after that: MailWizz touches no server
+        that is off, so it was enabled and then a person disabled it."""
+        enabling = self.new.runs and not self.old.runs and not server.setting.runs
+        return enabling and server.touched_at is not None and server.touched_at > self.at + A_WRITE
 
 
 @dataclass(frozen=True, slots=True)
 class LastSync:
     """What the engine last wrote to a server; None where it never wrote that.
 
-    `status` is the last status that the engine itself changed: only what it disabled may it enable again."""
+    `status` is the last status that the engine itself changed: only what it disabled may it enable again. `attempt`: the
+    last write, where it was not verified: then the others say what it tried, and `seen` what became of it."""
 
     daily_quota: int | None = None
     hourly_quota: int | None = None
     status: str | None = None
+    attempt: Attempt | None = None
+
+    def seen(self, server: DeliveryServer) -> "LastSync":
+        """An attempt is settled by what stands now."""
+        if self.attempt is None:
+            return self
+        found = self.attempt.stands(server)
+        status = found.status if self.attempt.switches else self.status
+        return LastSync(found.daily_quota, found.hourly_quota, status)
 
 
 class Finding(StrEnum):

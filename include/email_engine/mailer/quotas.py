@@ -44,6 +44,7 @@ def plan_quotas(
     for record in records:
         server = known.get(record.mailwizz_server_id)
         last = history.get(record.mailwizz_server_id, NEVER)
+        last = last.seen(server) if server else last
         new, found = _decide(record, server, last, owners, policy)
         refusals += [_refusal(record, finding, observed, step) for finding, observed, step in found]
         if server is None or new is None or new == server.setting:

@@ -2,9 +2,11 @@
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from email_engine.amounts import amount
 from email_engine.errors import InputError
 from email_engine.mta.language.assembly import assemble
 from email_engine.mta.language.compare import Change, Kind, compare, lines_for_people
@@ -13,8 +15,10 @@ from email_engine.mta.layout import digest, split_sections
 from email_engine.mta.redaction import redact
 
 LISTED = 10
+LONGEST = 200
 CAP = "cap"
 """How `compare` names `max-smtp-msg-rate` of a virtual MTA."""
+RATES = frozenset({"max-msg-rate", "backoff-max-msg-rate", "max-connect-rate", "max-smtp-out"})
 BOUNDS = ("max-msg-rate", "backoff-max-msg-rate")
 _VMTA, _POOL = "vmta ", "pool "
 _A_DAY = re.compile(r"\d+/d(ay)?")
@@ -101,6 +105,46 @@ class DeployPlan:
         items = lines_for_people(tuple(sorted(self.changes, key=_sending_first)))
         more = f"; and {len(items) - LISTED} more" if len(items) > LISTED else ""
         return f"{self.host}: " + ("; ".join(items[:LISTED]) + more if items else "comments only")
+
+    @property
+    def counted(self) -> str:
+        """How much of what, in words: `3 caps lowered, 1 virtual MTA added`."""
+        kinds = Counter(self._kind(change) for change in self.changes)
+        moved = {
+            c.subject for c in self.changes if c.setting == "virtual-mta" and c.subject.startswith(_POOL)
+        }
+        counts = (
+            (kinds["cap lowered"], "cap", "lowered"),
+            (kinds["cap raised"], "cap", "raised"),
+            (kinds["rate lowered"], "provider rate", "lowered"),
+            (kinds["rate raised"], "provider rate", "raised"),
+            (len(self.added), "virtual MTA", "added"),
+            (len(self.removed), "virtual MTA", "removed"),
+            (len(self._came_or_went(_POOL, Kind.ADDED)), "pool", "added"),
+            (len(self.pools_removed), "pool", "removed"),
+            (len(moved), "pool", "with other members"),
+            (kinds["other"], "other setting", "changed"),
+        )
+        told = [f"{amount(number, thing)} {what}" for number, thing, what in counts if number]
+        return ", ".join(told) or ("comments only" if self.changed else "unchanged")
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """Lines for people, what is of the whole host first; many equal ones as one, long ones cut, at most some ten."""
+        items = lines_for_people(tuple(sorted(self.changes, key=_sending_first)))
+        more = [f"and {len(items) - LISTED} more"] if len(items) > LISTED else []
+        cut = (item if len(item) <= LONGEST else f"{item[:LONGEST]}..." for item in items[:LISTED])
+        return (*cut, *more)
+
+    @staticmethod
+    def _kind(change: Change) -> str:
+        """How `counted` calls it; empty for what it counts by blocks."""
+        if change.setting == CAP or change.setting in RATES or is_bound(change):
+            what = "cap" if change.setting == CAP else "rate"
+            return f"{what} {'raised' if rate_rises(change) else 'lowered'}"
+        of_pool = change.subject.startswith(_POOL)
+        block = change.setting is None and not change.inside and change.subject.startswith((_VMTA, _POOL))
+        return "" if block or (of_pool and change.setting == "virtual-mta") else "other"
 
     def unexplained_lines(self, decided: Collection[str]) -> int:
         """Lines that differ and belong to nothing that was decided: `decided` names virtual MTAs."""

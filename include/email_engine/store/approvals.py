@@ -141,10 +141,13 @@ def answer(
 
 def find(conn: Connection, approval_id: int) -> Approval:
     """Raises InputError if there is none."""
-    found = _one(conn, approvals.c.id == approval_id)
+    found = _one(conn, approvals.c.id == approval_id) if 0 < approval_id < 2**63 else None
     if found is None:
         raise InputError(
-            f"approval {approval_id}", "not in the database", "the id of an approval", "see table approvals"
+            f"approval {str(approval_id)[:20]}",
+            "not in the database",
+            "the id of an approval",
+            "see table approvals",
         )
     return found
 

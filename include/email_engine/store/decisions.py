@@ -111,20 +111,6 @@ def others_of_day(
     return tuple((row.pipeline, row.action, row.reason, row.as_of) for row in conn.execute(query))
 
 
-<<<<<<< HEAD
-def overtaken(conn: Connection, pipeline: str, run_key: str) -> frozenset[str]:
-    """Subjects about which this run decided already and another run of the pipeline since: a clear of it is outdated there.
-
-    By order of recording, never by times: a clock may have been ahead, and a run that decided nothing yet is always new."""
-    rows, later = decisions.c, decisions.alias("later")
-    since = select(later.c.id).where(
-        later.c.pipeline == pipeline,
-        later.c.subject == rows.subject,
-        later.c.run_key != run_key,
-        later.c.id > rows.id,
-    )
-    query = select(rows.subject).where(rows.pipeline == pipeline, rows.run_key == run_key, since.exists())
-=======
 def days_of(conn: Connection, pipelines: Collection[str], subject: str) -> tuple[date, ...]:
     """The UTC days about which anything was decided about a subject, oldest first: those that `pipelines` closed or looked at, and
     those on which others decided."""
@@ -137,11 +123,18 @@ def days_of(conn: Connection, pipelines: Collection[str], subject: str) -> tuple
     return tuple(sorted(date.fromisoformat(text) for text in found))
 
 
-def spoken_after(conn: Connection, pipeline: str, as_of: datetime) -> frozenset[str]:
-    """Subjects about which the pipeline decided for a later time than `as_of`: a run of that time is outdated."""
-    rows = decisions.c
-    query = select(rows.subject).where(rows.pipeline == pipeline, rows.as_of > as_of).distinct()
->>>>>>> fleet
+def overtaken(conn: Connection, pipeline: str, run_key: str) -> frozenset[str]:
+    """Subjects about which this run decided already and another run of the pipeline since: a clear of it is outdated there.
+
+    By order of recording, never by times: a clock may have been ahead, and a run that decided nothing yet is always new."""
+    rows, later = decisions.c, decisions.alias("later")
+    since = select(later.c.id).where(
+        later.c.pipeline == pipeline,
+        later.c.subject == rows.subject,
+        later.c.run_key != run_key,
+        later.c.id > rows.id,
+    )
+    query = select(rows.subject).where(rows.pipeline == pipeline, rows.run_key == run_key, since.exists())
     return frozenset(conn.execute(query).scalars())
 
 

@@ -2,17 +2,19 @@
 
 Hosts carry several tenants: run everything here under tenant `*`."""
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, or_, select, text, update
+from sqlalchemy import Connection, func, insert, or_, select, update
 
-from email_engine.errors import InputError, Refused
+from email_engine.errors import InputError
 from email_engine.fleet.model import MtaHost
-from email_engine.store.engine import ALL_TENANTS, Store
+from email_engine.store.host_lock import Busy as Busy
+from email_engine.store.host_lock import HostLock as HostLock
+from email_engine.store.host_lock import LockLost as LockLost
+from email_engine.store.host_lock import host_lock as host_lock
 from email_engine.store.inventory_read import mta_host
 from email_engine.store.schema import (
     allowances,
@@ -26,12 +28,10 @@ from email_engine.store.schema import (
     tenants,
 )
 
+LARGEST_ID = 2**63 - 1
+NEAR = 3
 LOOK = timedelta(minutes=15)
 """The longest that a task of the deployment may take (its `execution_timeout`)."""
-
-
-class Busy(Refused):
-    """Somebody else is at it; trying again later is right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,26 +91,6 @@ def load_modes(conn: Connection, mta_host: str) -> dict[str, str]:
     return {row.name: row.mode for row in conn.execute(query)}
 
 
-@contextlib.contextmanager
-def host_lock(store: Store, mta_host: str) -> Iterator[None]:
-    """One deployment at a time on a host. The lock is the database's, on a connection of its own: it ends with its
-    holder, however that ends. Raises Busy while another holds it."""
-    with store.session(tenant=ALL_TENANTS) as conn:
-        conn.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-        taken: bool = conn.execute(
-            text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))"),
-            {"name": f"email_engine deployment {mta_host}"},
-        ).scalar_one()
-        if not taken:
-            raise Busy(
-                f"deployment to {mta_host}",
-                "another deployment to this host is under way",
-                "one at a time",
-                "wait for it; the task tries again",
-            )
-        yield
-
-
 def begin(
     conn: Connection,
     *,
@@ -126,10 +106,24 @@ def begin(
     rolled_back_to: int | None = None,
     approval_id: int | None = None,
     baseline: Mapping[str, Any] | None = None,
+    after: int | None = None,
 ) -> int:
     """A row in status `applying`; commit it before the host is touched.
 
+    `after`: the newest deployment of the host that the caller knew when it looked there. Raises LockLost where another one
+    has begun since: what was seen of the host is out of date.
+
     `approval_id`: whose change this is, or, with another digest than the approved one, what only lowers meanwhile."""
+    if after is not None:
+        conn.execute(select(mta_hosts.c.name).where(mta_hosts.c.name == mta_host).with_for_update())
+        newest = newest_id(conn, mta_host)
+        if newest != after:
+            raise LockLost(
+                f"deployment to {mta_host}",
+                f"superseded: deployment {newest} began after this one had looked at the host",
+                "one deployment at a time on a host",
+                "none: nothing was touched; the task starts anew",
+            )
     statement = insert(deployments).values(
         mta_host=mta_host,
         fleet_version=fleet_version,
@@ -155,10 +149,22 @@ def finish(
     failed_step: str | None,
     message: str | None,
     at: datetime,
-) -> None:
-    """The result: `verified`, `failed` (nothing changed on the host) or `rolled_back` (changed and changed back)."""
+    *,
+    was: str = "applying",
+) -> bool:
+    """The result: `verified`, `failed` (nothing changed on the host) or `rolled_back` (changed and changed back).
+
+    False, and nothing is written, where the deployment is not in status `was` any more: another run ended it."""
     values = {"status": status, "failed_step": failed_step, "message": message, "finished_at": at}
-    conn.execute(update(deployments).where(deployments.c.id == deployment_id).values(**values))
+    mine = (deployments.c.id == deployment_id) & (deployments.c.status == was)
+    done = conn.execute(update(deployments).where(mine).values(**values).returning(deployments.c.id))
+    return done.first() is not None
+
+
+def newest_id(conn: Connection, mta_host: str) -> int:
+    """The host's newest deployment, whatever became of it; 0 where there is none."""
+    newest = select(func.coalesce(func.max(deployments.c.id), 0)).where(deployments.c.mta_host == mta_host)
+    return int(conn.execute(newest).scalar_one())
 
 
 def interrupted(conn: Connection, mta_host: str) -> Deployment | None:
@@ -183,13 +189,21 @@ def last_whole(conn: Connection, mta_host: str) -> Deployment | None:
 
 
 def find(conn: Connection, deployment_id: int) -> Deployment:
-    """Raises InputError if there is none."""
-    found = _one(conn, deployments.c.id == deployment_id)
+    """Raises InputError if there is none; it names some near it."""
+    found = _one(conn, deployments.c.id == deployment_id) if 0 < deployment_id <= LARGEST_ID else None
     if found is None:
+        near = func.abs(deployments.c.id - min(max(deployment_id, 0), LARGEST_ID))
+        query = (
+            select(deployments.c.id, deployments.c.mta_host, deployments.c.status).order_by(near).limit(NEAR)
+        )
+        listed = ", ".join(f"{row.id} ({row.mta_host}, {row.status})" for row in conn.execute(query))
+        number = str(deployment_id)
         raise InputError(
-            f"deployment {deployment_id}",
+            f"deployment {number if len(number) <= 20 else f'{number[:10]}... ({len(number)} digits)'}",
             "not in the database",
-            "the id of a deployment",
+            f"the id of a deployment; near it: {listed}"
+            if listed
+            else "the id of a deployment; there is none yet",
             "look one up in table deployments (status verified)",
         )
     return found
@@ -255,6 +269,23 @@ def superseded_by(conn: Connection, of: Deployment) -> Deployment | None:
         deployments.c.id > of.id,
         deployments.c.status.in_(("applying", "verified", "rolled_back")),
     )
+
+
+def followed(conn: Connection, of: Deployment, *, but: str) -> Deployment | None:
+    """A later deployment to the same host that was seen to run, other than one of the digest `but`."""
+    return _one(
+        conn,
+        deployments.c.mta_host == of.mta_host,
+        deployments.c.id > of.id,
+        deployments.c.status == "verified",
+        deployments.c.digest != but,
+    )
+
+
+def followed_another(conn: Connection, this: Deployment) -> bool:
+    """Was anything seen to run on the host before this deployment?"""
+    mine = deployments.c.mta_host == this.mta_host
+    return _one(conn, mine, deployments.c.id < this.id, deployments.c.status == "verified") is not None
 
 
 def decided_since(conn: Connection, mta_host: str, last: Deployment | None) -> frozenset[str]:

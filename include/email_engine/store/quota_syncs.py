@@ -1,15 +1,17 @@
 """Table `quota_syncs`: every write to a delivery server, noted before it is tried and completed after it was read back.
 
-A row that says `not_verified` was tried and never completed (the worker died): it counts as the engine's own doing, so
-that a server that the engine disabled is never taken for one that a person disabled."""
+A row that says `not_verified` was tried and nobody knows what became of it (the worker died, the database went away in
+the middle): its old and its new setting are both the engine's own. The next look at the server says which of them
+stands, and the row is settled by it."""
 
 from datetime import date
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from email_engine.mailer.model import LastSync, Setting
+from email_engine.mailer.model import DISABLED, Attempt, DeliveryServer, LastSync, Setting
 from email_engine.store.schema import quota_syncs
 
 
@@ -52,19 +54,53 @@ def finish(conn: Connection, sync_id: int, result: SyncResult, message: str) -> 
     )
 
 
+def settle(conn: Connection, attempt: Attempt, server: DeliveryServer) -> SyncResult | None:
+    """A write that was not verified counts as what a later look finds of it: all of it, or nothing. None: half of it stands,
+    and it stays open. Whoever is still at that write says better afterwards (`finish`)."""
+    stands = attempt.stands(server)
+    if stands not in (attempt.new, attempt.old):
+        return None
+    result = SyncResult.REFUSED if stands == attempt.old else SyncResult.APPLIED
+    took = "none" if result is SyncResult.REFUSED else "all"
+    unsure = (quota_syncs.c.id == attempt.sync_id) & (quota_syncs.c.result == SyncResult.NOT_VERIFIED)
+    said = quota_syncs.c.message + f"; a later look found {took} of it"
+    conn.execute(update(quota_syncs).where(unsure).values(result=result, message=said))
+    return result
+
+
 def history(conn: Connection, mailwizz: str) -> dict[int, LastSync]:
-    """By server id: the quotas that the engine wrote last, and the status that it changed last."""
+    """By server id: the quotas that the engine wrote last, the status that it changed last, and, where the last write was
+    not verified, that write.
+
+    A write that was not verified and was followed by another one counts by what that one found: it took or it did not."""
     q = quota_syncs.c
-    written = (
-        select(q.server_id, q.new_daily_quota, q.new_hourly_quota, q.new_status)
-        .where(q.mailwizz == mailwizz, q.result != SyncResult.REFUSED)
-        .order_by(q.server_id, q.id.desc())
-        .ext(distinct_on(q.server_id))
+    after = func.lead(q.old_status).over(partition_by=q.server_id, order_by=q.id).label("status_after")
+    known = (
+        select(quota_syncs, after).where(q.mailwizz == mailwizz, q.result != SyncResult.REFUSED).subquery()
     )
-    statuses = {
-        row.server_id: row.new_status for row in conn.execute(written.where(q.old_status != q.new_status))
-    }
+    row, newest = known.c, (known.c.server_id, known.c.id.desc())
+    last = select(known).order_by(*newest).ext(distinct_on(row.server_id))
+    took = or_(
+        row.result != SyncResult.NOT_VERIFIED,
+        row.status_after.is_(None),
+        (row.status_after == DISABLED) == (row.new_status == DISABLED),
+    )
+    switched = last.where(row.old_status != row.new_status, took)
+    statuses = {found.server_id: found.new_status for found in conn.execute(switched)}
     return {
-        row.server_id: LastSync(row.new_daily_quota, row.new_hourly_quota, statuses.get(row.server_id))
-        for row in conn.execute(written)
+        found.server_id: LastSync(
+            found.new_daily_quota, found.new_hourly_quota, statuses.get(found.server_id), _attempt(found)
+        )
+        for found in conn.execute(last)
     }
+
+
+def _attempt(row: Any) -> Attempt | None:
+    if row.result != SyncResult.NOT_VERIFIED:
+        return None
+    return Attempt(
+        row.id,
+        Setting(row.old_daily_quota, row.old_hourly_quota, row.old_status),
+        Setting(row.new_daily_quota, row.new_hourly_quota, row.new_status),
+        row.recorded_at,
+    )

@@ -8,7 +8,7 @@ from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
-from email_engine_airflow.operators.deploy_step import GUARD, PLANNED, DeployStep
+from email_engine_airflow.operators.deploy_step import QUESTION, DeployStep
 from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
@@ -182,7 +182,9 @@ class AskPerson(HITLOperator, DeployStep):
         approval = self._answered(store, run, status, by, reason)
         said = f"{approval.ended}; nothing was changed on {approval.mta_host}"
         severity = "warning" if status == "expired" else "info"
-        self.tell(store, PLANNED, approval.mta_host, f"{GUARD} {status} {approval.id}", severity, said, run)
+        what = "nobody answered in time" if status == "expired" else "a person said no"
+        text = f"{approval.mta_host}: {what}, nothing was changed\n{said}"
+        self.tell(store, QUESTION, approval.mta_host, f"{status} {approval.id}", severity, text, run)
         return said
 
     def _page(self, approval: "Approval") -> tuple[str, str]:

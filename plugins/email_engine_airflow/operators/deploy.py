@@ -10,7 +10,7 @@ from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
     from email_engine.adapters.powermta import PowerMta
-    from email_engine.store.deployments import Deployment
+    from email_engine.store.deployments import Deployment, HostLock
     from email_engine.store.engine import Store
     from email_engine_airflow.operators.deploy_view import View
 
@@ -66,26 +66,40 @@ class DeployHost(DeployStep):
 
     def work(self, context: Any) -> dict[str, Any]:
         from email_engine.errors import EngineError
-        from email_engine.store import deployments
+        from email_engine.store.deployments import LockLost, host_lock
         from email_engine_airflow.hooks.powermta import PowerMtaHook
         from email_engine_airflow.operators.deploy_holds import hold_anyway
         from email_engine_airflow.operators.deploy_view import read_wanted
 
         run, host = current_run(context), str(self.plan["host"])
-        with self.store() as store, self.told(store, APPLIED, host, run), deployments.host_lock(store, host):
+        with (
+            self.store() as store,
+            self.told(store, APPLIED, host, run),
+            host_lock(store, host) as lock,
+        ):
             wanted = read_wanted(store, host, run)
             with PowerMtaHook(wanted.host.connection).get_conn() as mta:
-                left = self.heal_locked(store, mta, wanted, run)
+                left = self.heal_locked(store, mta, wanted, run, lock)
                 try:
-                    return self._apply(store, mta, wanted, run, left)
+                    return self._apply(store, mta, wanted, run, left, lock)
+                except LockLost:
+                    raise
                 except EngineError:
                     hold_anyway(store, mta, wanted.host, run)
                     raise
 
     def _apply(
-        self, store: "Store", mta: "PowerMta", wanted: Any, run: Run, left: "Deployment | None"
+        self,
+        store: "Store",
+        mta: "PowerMta",
+        wanted: Any,
+        run: Run,
+        left: "Deployment | None",
+        lock: "HostLock",
     ) -> dict[str, Any]:
-        from email_engine.adapters.powermta_deploy import Intent, install
+        from functools import partial as bind
+
+        from email_engine.adapters.powermta_deploy import Intent, Turn, install
         from email_engine_airflow.operators.deploy_holds import hold_anyway, settle
         from email_engine_airflow.operators.deploy_view import look
 
@@ -99,16 +113,20 @@ class DeployHost(DeployStep):
             deployment = self._begin(store, mta, view, run, watch)
             self._keep_foreign(store, view)
             intent = Intent(wanted.host.config_file, view.text, view.shown)
-            outcome = install(mta, intent, view.running, lambda: hold_anyway(store, mta, wanted.host, run))
-            self.finish(store, deployment, outcome)
+            turn = Turn(deployment, bind(lock.require, deployment))
+            hold = bind(hold_anyway, store, mta, wanted.host, run)
+            outcome = install(mta, intent, view.running, turn, hold)
+            self.finish(store, deployment, outcome, lock)
             if outcome.error is not None:
                 self.log.error("%s failed: the host is %s", outcome.failed_step, outcome.status)
                 raise outcome.error
+            state = f"verified {view.plan.new_digest[:12]}"
+            self.tell(store, APPLIED, view.plan.host, state, "info", _said(view), run)
         elif not partial:
             waiting = self._waits_for_its_watch(store, view, run)
         held, released = settle(store, mta, view.plan.host, view.text, run, release=not partial)
-        state = f"verified {view.plan.new_digest[:12]}"
-        self.tell(store, APPLIED, view.plan.host, state, "info", _said(view), run)
+        if deployment is None and not partial:
+            self._all_well(store, view.plan.host)
         return {
             "host": view.plan.host,
             "status": "verified" if deployment else "unchanged",
@@ -118,6 +136,17 @@ class DeployHost(DeployStep):
             "released": released,
             "watch": bool((deployment and watch) or waiting),
         }
+
+    @staticmethod
+    def _all_well(store: "Store", host: str) -> None:
+        """Nothing was to be changed and all is held: that is no news, and what failed before is over."""
+        from email_engine.store import alerts
+
+        with store.session(tenant="*") as conn:
+            if any(
+                alert.severity != "info" for alert in alerts.standing(conn, APPLIED) if alert.object == host
+            ):
+                alerts.clear(conn, APPLIED, host)
 
     def _waits_for_its_watch(self, store: "Store", view: "View", run: Run) -> int | None:
         """The deployment that stands there, where a run was cut off between deploying and watching it."""
@@ -181,7 +210,8 @@ class DeployHost(DeployStep):
         edited = view.plan.changed and view.plan.old_digest not in known
         if (moved or edited) and view.wanted.fleet_version > self.plan["fleet_version"]:
             said = f"superseded by fleet version {view.wanted.fleet_version}; nothing was changed, its own run follows"
-            self.tell(store, APPLIED, view.plan.host, "Superseded", "info", said, run)
+            text = f"{view.plan.host}: a deployment was skipped, a newer version follows\n{said}"
+            self.tell(store, APPLIED, view.plan.host, "Superseded", "info", text, run)
             raise AirflowSkipException(said)
         if moved or edited:
             raise Superseded(
@@ -228,12 +258,16 @@ class DeployHost(DeployStep):
                 rolled_back_to=wanted.rollback.id if wanted.rollback else None,
                 approval_id=approval,
                 baseline=baseline,
+                after=wanted.newest,
             )
 
 
 def _said(view: "View") -> str:
     """What was deployed, and who approved it where a person did."""
-    approval = view.wanted.approval
-    if approval is None:
-        return view.summary
-    return f"{view.summary}; approved by {approval.answered_by}: {approval.reason or 'no reason given'}"
+    from email_engine_airflow.operators.deploy_words import news_text
+
+    approval, back_to = view.wanted.approval, view.wanted.rollback
+    by = f"approved by {approval.answered_by}: {approval.reason or 'no reason given'}" if approval else None
+    return news_text(
+        view.plan, view.text, first=view.wanted.first, back_to=back_to.id if back_to else None, approved=by
+    )

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from email_engine_airflow.operators.deploy_step import APPLIED, GUARD, PLANNED, DeployStep
+from email_engine_airflow.operators.deploy_step import APPLIED, PLANNED, QUESTION, DeployStep
 from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
@@ -79,11 +79,11 @@ class ListHosts(DeployStep):
 
 
 def _failed(conn: "Connection") -> bool:
+    """Was a deployment killed, or is one told as anything but good news? What waits for a person is told elsewhere."""
     from email_engine.store import alerts, deployments
 
-    return bool(deployments.interrupted_hosts(conn)) or any(
-        not alert.state.startswith((GUARD, "verified")) for alert in alerts.standing(conn, PLANNED, APPLIED)
-    )
+    told = alerts.standing(conn, PLANNED, APPLIED)
+    return bool(deployments.interrupted_hosts(conn)) or any(alert.severity != "info" for alert in told)
 
 
 class PlanDeploy(DeployStep):
@@ -165,6 +165,8 @@ class PlanDeploy(DeployStep):
         from email_engine.mta.language.compare import lines_for_people
         from email_engine.mta.plan import plan_deployment
         from email_engine.store import alerts, approvals
+        from email_engine_airflow.operators.approval import answer_url
+        from email_engine_airflow.operators.deploy_words import question_text
 
         reductions = view.reductions
         plan = view.plan
@@ -186,13 +188,14 @@ class PlanDeploy(DeployStep):
         )
         with store.session(tenant="*") as conn:
             asked = approvals.ask(conn, question, datetime.now(UTC))
-            said = "; ".join(question.breaches)
-            text = f"{self.mta_host}: {said}. {self._what_to_do(asked, reductions is not None)}"
+            url = answer_url(asked)
+            text = question_text(self.mta_host, asked, question.breaches, url, reductions is not None)
+            alerts.clear(conn, PLANNED, self.mta_host)
             alerts.raise_alert(
                 conn,
-                PLANNED,
+                QUESTION,
                 self.mta_host,
-                f"{GUARD} {asked.status} {asked.id}",
+                f"{asked.status} {asked.id}",
                 "warning",
                 text,
                 dag_id=run.dag_id,
@@ -200,18 +203,6 @@ class PlanDeploy(DeployStep):
             )
         self.log.warning("%s", text)
         return asked
-
-    @staticmethod
-    def _what_to_do(asked: "Approval", lowers: bool) -> str:
-        from email_engine_airflow.operators.approval import answer_url
-
-        if asked.status == "refused":
-            return (
-                f"{asked.answered_by} refused this ({asked.reason or 'no reason given'}), so nobody is asked "
-                "again; to deploy it all the same, run pmta_config_deploy by hand with `accept_breach` and a reason"
-            )
-        meanwhile = "What only slows down is done at once; the rest waits. " if lowers else ""
-        return f"{meanwhile}Approve or reject: {answer_url(asked)}"
 
     def _clear(self, store: "Store", view: "View") -> None:
         """Nothing is in the way: the question that another version asked is superseded, and so are the alerts."""
@@ -223,5 +214,6 @@ class PlanDeploy(DeployStep):
             said = f"superseded by fleet version {view.wanted.fleet_version}"
             approvals.supersede(conn, self.mta_host, said, datetime.now(UTC))
             alerts.clear(conn, PLANNED, self.mta_host)
+            alerts.clear(conn, QUESTION, self.mta_host)
             if not view.changed:
                 alerts.clear(conn, APPLIED, self.mta_host)

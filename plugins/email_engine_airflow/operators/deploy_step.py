@@ -14,7 +14,8 @@ from email_engine_airflow.run import Run
 if TYPE_CHECKING:
     from email_engine.adapters.powermta import PowerMta
     from email_engine.adapters.powermta_deploy import Outcome
-    from email_engine.store.deployments import Deployment
+    from email_engine.fleet.model import MtaHost
+    from email_engine.store.deployments import Deployment, HostLock
     from email_engine.store.engine import Store
     from email_engine_airflow.operators.deploy_view import View, Wanted
 
@@ -22,8 +23,8 @@ PLANNED = "deployment_plan"
 APPLIED = "deployment"
 BUSY = timedelta(seconds=30)
 """So long a task waits, without a worker, for another deployment to its host; no try is used up."""
-GUARD = "GuardBreach"
-"""An alert's state begins with this where the guard stopped something: only a person helps."""
+QUESTION = "deployment_approval"
+"""What the guard stopped: only a person helps, so that the clock does not try it again."""
 
 
 class DeployStep(EngineOperator):
@@ -48,16 +49,23 @@ class DeployStep(EngineOperator):
         """Turns an EngineError into an alert and a failed task; a dry run tells nobody."""
         from email_engine.errors import EngineError, NotVerified, Unreachable
         from email_engine.store.approvals import Superseded
-        from email_engine.store.deployments import Busy
+        from email_engine.store.deployments import Busy, LockLost
+        from email_engine_airflow.operators.deploy_words import failure_text
 
         try:
             yield
+        except Busy as error:
+            if isinstance(error, LockLost):
+                self.log.warning("%s", error)
+                if not run.dry_run:
+                    text = failure_text(host, error, planning=event == PLANNED)
+                    self.tell(store, event, host, Superseded.__name__, "info", text, run)
+            raise AirflowRescheduleException(datetime.now(UTC) + BUSY) from error
         except EngineError as error:
-            if not run.dry_run and not isinstance(error, Busy):
+            if not run.dry_run:
                 severity = "warning" if isinstance(error, Superseded | Unreachable) else "critical"
-                self.tell(store, event, host, type(error).__name__, severity, str(error), run)
-            if isinstance(error, Busy):
-                raise AirflowRescheduleException(datetime.now(UTC) + BUSY) from error
+                text = failure_text(host, error, planning=event == PLANNED)
+                self.tell(store, event, host, type(error).__name__, severity, text, run)
             if isinstance(error, Unreachable | NotVerified):
                 raise
             raise AirflowFailException(str(error)) from error
@@ -84,12 +92,13 @@ class DeployStep(EngineOperator):
         Raises Busy if that run is still at it."""
         from email_engine.store import deployments
 
-        with deployments.host_lock(store, wanted.host.name):
-            return self.heal_locked(store, mta, wanted, run)
+        with deployments.host_lock(store, wanted.host.name) as lock:
+            return self.heal_locked(store, mta, wanted, run, lock)
 
-    def heal_locked(self, store: "Store", mta: "PowerMta", wanted: "Wanted", run: Run) -> "Deployment | None":
+    def heal_locked(
+        self, store: "Store", mta: "PowerMta", wanted: "Wanted", run: Run, lock: "HostLock"
+    ) -> "Deployment | None":
         """Like `heal`, for a caller who holds the host's lock."""
-        from email_engine.adapters.powermta_deploy import Intent, heal
         from email_engine.store import deployments
         from email_engine_airflow.operators.deploy_holds import hold_anyway
 
@@ -97,26 +106,60 @@ class DeployStep(EngineOperator):
             left = deployments.interrupted(conn, wanted.host.name)
         if left is None:
             return None
-        hold = partial(hold_anyway, store, mta, wanted.host, run)
-        outcome = heal(mta, Intent(wanted.host.config_file, left.config), left.previous_digest, hold)
+        if self.finish_left(store, mta, wanted.host, left, run, lock).status == "verified":
+            self._tell_finished(store, left, run)
+        hold_anyway(store, mta, wanted.host, run)
+        return left
+
+    def _tell_finished(self, store: "Store", left: "Deployment", run: Run) -> None:
+        """What a killed run deployed is news all the same."""
+        from email_engine.mta.plan import plan_deployment
+        from email_engine.store import deployments
+        from email_engine_airflow.operators.deploy_words import lines, news_text
+
+        with store.session(tenant="*") as conn:
+            known = left.previous_digest and deployments.config_of(conn, left.mta_host, left.previous_digest)
+            first = not deployments.followed_another(conn, left)
+        if first or known:
+            plan = plan_deployment(left.mta_host, known.config if known else None, left.config)
+            text = news_text(plan, left.config, first=first, back_to=left.rolled_back_to)
+        else:
+            text = lines(f"{left.mta_host}: new configuration runs", f"deployment {left.id}")
+        text = f"{text}\nIts run was interrupted; this one finished it."
+        self.tell(store, APPLIED, left.mta_host, f"verified {left.digest[:12]}", "info", text, run)
+
+    def finish_left(
+        self, store: "Store", mta: "PowerMta", host: "MtaHost", left: "Deployment", run: Run, lock: "HostLock"
+    ) -> "Outcome":
+        """Ends a deployment whose run was killed or cut off."""
+        from email_engine.adapters.powermta_deploy import Intent, Turn, heal
+        from email_engine_airflow.operators.deploy_holds import hold_anyway
+
+        turn = Turn(left.id, partial(lock.require, left.id), healing=True)
+        hold = partial(hold_anyway, store, mta, host, run)
+        outcome = heal(mta, Intent(host.config_file, left.config), left.previous_digest, turn, hold)
         self.log.warning(
             "an earlier deployment (%d) was interrupted: %s", left.id, outcome.message or "finished now"
         )
-        self.finish(store, left.id, outcome)
-        hold()
-        return left
+        self.finish(store, left.id, outcome, lock)
+        return outcome
 
     @staticmethod
-    def finish(store: "Store", deployment: int, outcome: "Outcome") -> None:
-        """The result into table deployments; `applying` stays, for the next run to heal."""
+    def finish(store: "Store", deployment: int, outcome: "Outcome", lock: "HostLock") -> None:
+        """The result into table deployments; `applying` stays, for the next run to heal.
+
+        Raises LockLost where another run has ended this deployment meanwhile."""
         from email_engine.store import deployments
 
         if outcome.status == "applying":
             return
+        lock.require(deployment)
         with store.session(tenant="*") as conn:
-            deployments.finish(
+            done = deployments.finish(
                 conn, deployment, outcome.status, outcome.failed_step, outcome.message, datetime.now(UTC)
             )
+        if not done:
+            lock.require(deployment)
 
     @staticmethod
     def require_approved(view: "View") -> None:

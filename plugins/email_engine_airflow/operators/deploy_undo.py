@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 from functools import partial
 
 from email_engine.adapters.powermta import PowerMta
-from email_engine.adapters.powermta_deploy import BACKUP_SUFFIX, Intent, install
+from email_engine.adapters.powermta_deploy import BACKUP_SUFFIX, Intent, Turn, install
 from email_engine.errors import EngineError, NotVerified
 from email_engine.fleet.model import MtaHost
 from email_engine.mta.layout import digest
 from email_engine.mta.plan import plan_deployment
 from email_engine.mta.reduce import only_reductions
 from email_engine.store import deployments
-from email_engine.store.deployments import Deployment
+from email_engine.store.deployments import Deployment, HostLock
 from email_engine.store.engine import Store
 from email_engine_airflow.operators.deploy_holds import hold_anyway, settle
 from email_engine_airflow.operators.deploy_step import DeployStep
@@ -23,37 +23,34 @@ class WorseThanBefore(EngineError):
 
 
 def undo(
-    step: DeployStep, store: Store, mta: PowerMta, row: Deployment, reasons: str, run: Run
+    step: DeployStep, store: Store, mta: PowerMta, row: Deployment, reasons: str, run: Run, lock: HostLock
 ) -> int | None:
-    """Puts back what stood before `row`, but not above a cap that `row` lowered; the caller holds the host's lock.
+    """Puts back what stood before `row`, but not above a cap that `row` lowered; the caller holds the host's `lock`.
 
-    Returns the deployment that did it; None where something else stands there by now. Raises EngineError."""
+    Returns the deployment that did it; None where something else was deployed or stands there by now. Raises EngineError."""
     with store.session(tenant="*") as conn:
         host = deployments.host_of(conn, row.mta_host)
         left = deployments.interrupted(conn, row.mta_host)
     if left:
-        _finish_left(step, store, mta, host, left, run)
+        step.finish_left(store, mta, host, left, run, lock)
     text = _text_before(store, mta, host, row)
+    with store.session(tenant="*") as conn:
+        if deployments.followed(conn, row, but=digest(text)):
+            return None
+        newest = deployments.newest_id(conn, row.mta_host)
     standing = mta.read(host.config_file)
     done = None
     if standing is not None and digest(standing) == row.digest:
-        done = _install(step, store, mta, host, row, text, standing, reasons, run)
+        done = _install(step, store, mta, host, row, text, standing, reasons, run, lock, newest)
     elif standing is not None and digest(standing) == digest(text):
         done = left.id if left else row.id
     if done is not None:
         with store.session(tenant="*") as conn:
-            deployments.finish(conn, row.id, "rolled_back", "watch", reasons, datetime.now(UTC))
+            deployments.finish(
+                conn, row.id, "rolled_back", "watch", reasons, datetime.now(UTC), was="verified"
+            )
         settle(store, mta, row.mta_host, text, run)
     return done
-
-
-def _finish_left(
-    step: DeployStep, store: Store, mta: PowerMta, host: MtaHost, left: Deployment, run: Run
-) -> None:
-    from email_engine.adapters.powermta_deploy import heal
-
-    hold = partial(hold_anyway, store, mta, host, run)
-    step.finish(store, left.id, heal(mta, Intent(host.config_file, left.config), left.previous_digest, hold))
 
 
 def _text_before(store: Store, mta: PowerMta, host: MtaHost, row: Deployment) -> str:
@@ -87,8 +84,11 @@ def _install(
     standing: bytes,
     reasons: str,
     run: Run,
+    lock: HostLock,
+    newest: int,
 ) -> int:
     plan = plan_deployment(host.name, standing.decode("utf-8", "replace"), text)
+    lock.require()
     with store.session(tenant="*") as conn:
         before = deployments.config_of(conn, host.name, plan.new_digest)
         number = deployments.begin(
@@ -103,10 +103,12 @@ def _install(
             dag_id=run.dag_id,
             run_id=run.run_id,
             rolled_back_to=before.id if before else None,
+            after=newest,
         )
     hold = partial(hold_anyway, store, mta, host, run)
-    outcome = install(mta, Intent(host.config_file, text), standing, hold)
-    step.finish(store, number, outcome)
+    turn = Turn(number, partial(lock.require, number))
+    outcome = install(mta, Intent(host.config_file, text), standing, turn, hold)
+    step.finish(store, number, outcome, lock)
     if outcome.error is not None:
         raise outcome.error
     return number

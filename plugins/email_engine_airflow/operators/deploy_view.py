@@ -48,6 +48,8 @@ class Wanted:
     leavers: tuple[Source, ...] = ()
     first: bool = False
     """Was nothing ever deployed there?"""
+    newest: int = 0
+    """Its newest deployment when the database was read, whatever became of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,7 @@ def read_wanted(store: Store, name: str, run: Run) -> Wanted:
             only_tenant=_known_tenant(run.params.get("tenant"), modes),
             leavers=read_leavers(conn, name),
             first=last is None,
+            newest=deployments.newest_id(conn, name),
         )
 
 

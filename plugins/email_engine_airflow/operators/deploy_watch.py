@@ -122,12 +122,15 @@ class WatchHost(DeployStep):
 
         self.log.error("worse than before: %s", reasons)
         try:
-            with deployments.host_lock(store, row.mta_host), self._host(store, row) as mta:
-                done = undo(self, store, mta, row, reasons, run)
+            with deployments.host_lock(store, row.mta_host) as lock, self._host(store, row) as mta:
+                done = undo(self, store, mta, row, reasons, run, lock)
         except deployments.Busy:
             raise
         except EngineError as error:
-            text = f"worse after deployment {row.id} ({reasons}), and going back failed: {error}"
+            text = (
+                f"{row.mta_host} got worse after deployment {row.id}, and going back failed\n{reasons}\n{error.observed}\n"
+                f"Next: {error.next_step}"
+            )
             self.tell(store, APPLIED, row.mta_host, "WorseAndStuck", "critical", text, run)
             raise
         if done is None:

@@ -1,6 +1,6 @@
 """The half of the quota sync that changes the world: decisions, writes to MailWizz, their record and the alerts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from email_engine.fleet.model import IpRecord, MailwizzInstance
     from email_engine.mailer.model import Change, DeliveryServer, QuotaPlan, Refusal
     from email_engine.store.engine import Store
+    from email_engine.store.quota_syncs import SyncResult
 
 PIPELINE = "mailwizz_quota_sync"
 SHOWN = 10
@@ -49,7 +50,7 @@ def observe_api(instance: "MailwizzInstance", servers: "Sequence[DeliveryServer]
 
 @dataclass(slots=True)
 class Done:
-    """`held`: raises that wait for the API; `failures`: servers that could not be written."""
+    """`held`: raises that wait for the API or that a brake forbids; `failures`: servers that could not be written."""
 
     changed: int = 0
     held: int = 0
@@ -65,6 +66,19 @@ class Done:
                 f"MailWizz {instance}", f"{len(self.failures)} servers not written: {listed}",
                 "every server as planned", "the task tries again and plans anew",
             )  # fmt: skip
+
+
+class _Braked(Exception):
+    """The IP was braked after its plan was made."""
+
+
+def _result(error: "EngineError", *, half_written: bool) -> "SyncResult":
+    """Refused: nothing was written. Where an earlier half of the write stands, or nobody knows, the next look settles it."""
+    from email_engine.errors import NotVerified, Unreachable
+    from email_engine.store.quota_syncs import SyncResult
+
+    unsure = half_written or isinstance(error, NotVerified | Unreachable)
+    return SyncResult.NOT_VERIFIED if unsure else SyncResult.REFUSED
 
 
 class QuotaWriter:
@@ -110,12 +124,17 @@ class QuotaWriter:
         return done
 
     def _write(self, change: "Change", record: "IpRecord", done: Done) -> None:
-        from email_engine.errors import EngineError, NotVerified, Unreachable
+        """A brake that was engaged since the plan was made is asked for before a raise is written, again right before a server
+        is enabled, and once more afterwards: what comes in between finds the server on, or is found here."""
+        from email_engine.errors import EngineError, Unreachable
         from email_engine.mailer.model import DISABLED
         from email_engine.store import brakes, quota_syncs
         from email_engine.store.quota_syncs import SyncResult
 
         with self._store.session(tenant=change.tenant) as conn:
+            if not change.reduces and brakes.stands(conn, change.ip_id):
+                done.held += 1
+                return
             self._decide(conn, change, record, applied=True)
             sync_id = quota_syncs.begin(
                 conn, ip_id=change.ip_id, tenant=change.tenant, mailwizz=self._instance.name, server_id=change.server_id,
@@ -124,34 +143,48 @@ class QuotaWriter:
             )  # fmt: skip
         failure: EngineError | None = None
         result, message = SyncResult.DRIFT_MENDED if change.drift else SyncResult.APPLIED, change.reason
+        steps, kept_off = self._steps(change), False
         try:
-            self._set(change)
+            for step in steps:
+                step()
             done.changed += 1
+        except _Braked as braked:
+            done.held += 1
+            kept_off, result, message = True, SyncResult.NOT_VERIFIED, str(braked)
         except EngineError as error:
             failure, message = error, str(error)
-            unsure = isinstance(error, NotVerified | Unreachable)
-            result = SyncResult.NOT_VERIFIED if unsure else SyncResult.REFUSED
+            result = _result(error, half_written=step is not steps[0])
         with self._store.session(tenant=change.tenant) as conn:
             quota_syncs.finish(conn, sync_id, result, message)
-            braked = change.new.runs and not change.old.runs and brakes.stands(conn, change.ip_id)
+            stopped = change.new.runs and not change.old.runs and brakes.stands(conn, change.ip_id)
         if isinstance(failure, Unreachable):
             raise failure
         if failure is not None:
             done.failures.append(failure)
-        if braked:
-            # It was braked after the plan was made, perhaps while this server was still off: off again.
+        if stopped and not kept_off and result is not SyncResult.REFUSED:
+            # It was braked while this server was being enabled: off again.
             off = replace(change.new, status=DISABLED)
             self._write(replace(change, old=change.new, new=off, reason="the brake is on"), record, done)
 
-    def _set(self, change: "Change") -> None:
+    def _steps(self, change: "Change") -> "list[Callable[[], None]]":
         """Off before anything else, on after the quotas stand: a server never runs with a stranger's quotas."""
-        old, new = change.old, change.new
+        old, new, server = change.old, change.new, change.server_id
+        steps: list[Callable[[], None]] = []
         if old.runs and not new.runs:
-            self._database.set_status(change.server_id, new.status, old)
+            steps.append(lambda: self._database.set_status(server, new.status, old))
         if (old.daily_quota, old.hourly_quota) != (new.daily_quota, new.hourly_quota):
-            self._database.set_quota(change.server_id, new.daily_quota, new.hourly_quota, old)
+            steps.append(lambda: self._database.set_quota(server, new.daily_quota, new.hourly_quota, old))
         if new.runs and not old.runs:
-            self._database.set_status(change.server_id, new.status, old)
+            steps.append(lambda: self._enable(change))
+        return steps
+
+    def _enable(self, change: "Change") -> None:
+        from email_engine.store import brakes
+
+        with self._store.session(tenant=change.tenant) as conn:
+            if brakes.stands(conn, change.ip_id):
+                raise _Braked(f"server {change.server_id} stays off: the brake is on")
+        self._database.set_status(change.server_id, change.new.status, change.old)
 
     def _decide(self, conn: "Connection", change: "Change", record: "IpRecord", *, applied: bool) -> None:
         on, off = change.new.runs and not change.old.runs, change.old.runs and not change.new.runs

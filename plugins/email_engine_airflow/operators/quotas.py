@@ -1,6 +1,6 @@
 """Quotas: which MailWizz instances there are, and making one of them follow the allowances."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from email_engine_airflow.operators.base import EngineOperator
@@ -8,7 +8,7 @@ from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
     from email_engine.fleet.model import MailwizzInstance
-    from email_engine.mailer.model import QuotaPlan
+    from email_engine.mailer.model import DeliveryServer, LastSync, QuotaPlan
     from email_engine.store.engine import Store
 
 
@@ -98,6 +98,8 @@ class SyncQuotas(EngineOperator):
             api_failure = observe_api(instance, servers)
             plan = plan_quotas(records, servers, history, policy, day)
             self._show(plan)
+            if not run.dry_run:
+                self._settle(store, instance, history, servers)
             counts: dict[str, Any] = {
                 "instance": instance.name, "changes": len(plan.changes), "drift": sum(c.drift for c in plan.changes),
                 "refused": len(plan.refusals), "unchanged": plan.unchanged, "changed": 0, "held": 0,
@@ -110,6 +112,27 @@ class SyncQuotas(EngineOperator):
             raise api_failure
         done.raise_failures(instance.name)
         return counts | {"changed": done.changed, "held": done.held}
+
+    def _settle(
+        self,
+        store: "Store",
+        instance: "MailwizzInstance",
+        history: "Mapping[int, LastSync]",
+        servers: "Sequence[DeliveryServer]",
+    ) -> None:
+        """Notes what became of writes that were not verified, before somebody else touches those servers."""
+        from email_engine.store import quota_syncs
+
+        for server in servers:
+            attempt = history[server.server_id].attempt if server.server_id in history else None
+            if attempt is None:
+                continue
+            with store.session(tenant=instance.tenant) as conn:
+                found = quota_syncs.settle(conn, attempt, server)
+            self.log.info(
+                "server %d: an earlier write was not verified; it counts as %s",
+                server.server_id, found or "half written",
+            )  # fmt: skip
 
     def _show(self, plan: "QuotaPlan") -> None:
         for change in plan.changes:

@@ -76,6 +76,33 @@ class TestPlan:
         assert planned.changed
         assert planned.summary == "mta-1: comments only"
 
+    @pytest.mark.parametrize(
+        ("records", "counted"),
+        [
+            (
+                (record(1, allowance=1500), record(2, allowance=500), *TEN[2:]),
+                "1 cap lowered, 1 cap raised, 1 pool with other members",
+            ),
+            (TEN[1:], "1 virtual MTA removed, 1 pool with other members"),
+            ((*TEN, record(11)), "1 virtual MTA added, 1 pool with other members"),
+            (TEN, "unchanged"),
+        ],
+        ids=["caps", "one goes", "one comes", "nothing"],
+    )
+    def test_what_changes_is_counted_in_words(self, records, counted) -> None:
+        assert plan(*records).counted == counted
+
+    def test_comments_and_whole_blocks_are_counted_too(self) -> None:
+        assert plan_deployment("mta-1", RUNNING, RUNNING + "# a word\n").counted == "comments only"
+        assert plan(*TEN, running=None).counted.startswith("10 virtual MTAs added, 1 pool added")
+
+    def test_details_are_few_and_short(self) -> None:
+        many = plan(
+            *(record(n, allowance=1000 + n) for n in range(1, 11)), *(record(n) for n in range(11, 31))
+        )
+        assert len(many.details) <= 11
+        assert max(map(len, many.details)) <= 210
+
 
 class TestGuard:
     @pytest.mark.parametrize(
