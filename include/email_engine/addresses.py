@@ -79,6 +79,16 @@ def parse_address(
     return Address(scheme, host, own or field, (slash + path).rstrip("/") if path else "")
 
 
+def refuse_odd_secret(subject: str, what: str, secret: str) -> None:
+    """Raises InputError for a key or token that no header or address can carry; says where, never what."""
+    at = next((n for n, c in enumerate(secret, 1) if not "!" <= c <= "~"), None)
+    if at is not None:
+        raise InputError(
+            subject, f"character {at} of the {what} is a blank or no plain ASCII", "letters, digits and signs alone",
+            f"copy the {what} again; a word processor or a chat may have changed it",
+        )  # fmt: skip
+
+
 def _split(subject: str, authority: str, written: str) -> tuple[str, int | None]:
     """Host and port of an authority; an IPv6 address may stand bare where no port follows."""
     if authority.startswith("["):

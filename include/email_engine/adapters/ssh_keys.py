@@ -57,7 +57,9 @@ def private_key_text(text: str, subject: str) -> str:
     if found is None:
         bare = "".join(plain.split())
         if bare.startswith(base64.b64encode(_MAGIC)[:18].decode()):
-            found = _FRAME.search(f"-----BEGIN OPENSSH PRIVATE KEY-----{bare}-----END OPENSSH PRIVATE KEY-----")
+            found = _FRAME.search(
+                f"-----BEGIN OPENSSH PRIVATE KEY-----{bare}-----END OPENSSH PRIVATE KEY-----"
+            )
     if found is None:
         _refuse_other(plain, subject)
         raise _unusable(subject, "no BEGIN line of a private key", _MAKE)
@@ -123,7 +125,9 @@ def parse_host_key(text: str, subject: str) -> tuple[str, bytes]:
         keys.setdefault(kind, set()).add(blob)
     for kind in _BEST_FIRST:
         if len(keys.get(kind, ())) > 1:
-            raise _no_host_key(subject, f"{len(keys[kind])} different {kind} keys", "leave only the key of this host")
+            raise _no_host_key(
+                subject, f"{len(keys[kind])} different {kind} keys", "leave only the key of this host"
+            )
         if kind in keys:
             return kind, next(iter(keys[kind]))
     if "PRIVATE" in plain or "openssh-key-v1" in plain:

@@ -155,7 +155,9 @@ def test_a_host_key_is_found_in_what_was_pasted(text: str) -> None:
     assert parse_host_key(text, "mta-1") == ("ssh-ed25519", blob(ED25519))
 
 
-@pytest.mark.parametrize("key", [RSA, ECDSA, ec.generate_private_key(ec.SECP521R1())])
+@pytest.mark.parametrize(
+    "key", [RSA, ECDSA, ec.generate_private_key(ec.SECP521R1())], ids=["rsa", "p256", "p521"]
+)
 def test_other_types_of_host_keys_do_too(key: object) -> None:
     kind, found = parse_host_key(f"mta-1 {public(key)} x", "mta-1")
     assert (kind, found) == (public(key).split()[0], blob(key))
@@ -170,6 +172,8 @@ def test_other_types_of_host_keys_do_too(key: object) -> None:
      (E[:-4], "damaged"), (E[:30], "damaged"), ("ssh-ed25519", "damaged"), ("ssh-ed25519 \u00e9\u00e8", "damaged"),
      ("ssh-dss AAAAB3NzaC1kc3MAAACBAKsecretsecret", "not supported"), ("secretsecret", "no SSH public key"),
      ("", "no SSH public key"), ("ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIA", "damaged")],
+    ids=["private key", "fingerprint", "two hosts", "revoked", "authority", "end lost", "cut off", "type alone", "no ASCII",
+         "DSA", "a word", "empty", "type and blob differ"],
 )  # fmt: skip
 def test_what_is_no_host_key_is_named(text: str, seen: str) -> None:
     with pytest.raises(InputError) as caught:
