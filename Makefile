@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs reset lab demo test bench check docs lock sql url
+.PHONY: help setup up down status logs reset lab demo test bench check docs lock sql url doctor
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -43,6 +43,9 @@ sql: $(STAMP) ## the engine's tables in psql (Q="SELECT ..." for one query)
 
 url: $(STAMP) ## the address of the engine's database, with its password, for email-engine
 	@$(RUN) -m stack url
+
+doctor: $(STAMP) ## everything that must be right, looked at one by one, with the next step
+	@$(RUN) -m stack doctor
 
 reset: $(STAMP) ## stop, then delete all state (asks first)
 	@$(RUN) -m stack reset

@@ -1,4 +1,4 @@
-"""The command line behind the Makefile: up, down, status, logs, sql, url, reset; `supervise` is what `up` leaves running."""
+"""The command line behind the Makefile: up, down, status, logs, sql, url, doctor, reset; `supervise` is what `up` leaves running."""
 
 import argparse
 import json
@@ -98,10 +98,22 @@ def url(here: Settings) -> int:
     return 0
 
 
+def doctor(here: Settings) -> int:
+    """`email-engine doctor` with the environment of this machine's Airflow."""
+    cluster = up.cluster_of(here)
+    if not cluster.running():
+        print("PostgreSQL is down. Next: make up", file=sys.stderr)
+        return 1
+    env = airflow.environment(here, cluster)
+    return subprocess.run(
+        [sys.executable, "-m", "email_engine.cli", "doctor"], env=env, check=False
+    ).returncode
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="stack")
     parser.add_argument(
-        "command", choices=["up", "down", "status", "logs", "sql", "url", "reset", "supervise"]
+        "command", choices=["up", "down", "status", "logs", "sql", "url", "doctor", "reset", "supervise"]
     )
     parser.add_argument("what", nargs="?")
     arguments = parser.parse_args()
@@ -119,6 +131,8 @@ def main() -> int:
             return sql(here, arguments.what)
         case "url":
             return url(here)
+        case "doctor":
+            return doctor(here)
         case "reset":
             return up.reset(here)
         case _:

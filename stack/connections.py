@@ -52,10 +52,9 @@ def connections(settings: Settings, cluster: Cluster, fleet: Fleet) -> dict[str,
         }  # fmt: skip
     forms = {form["connection-type"]: form["conn-fields"] for form in get_provider_info()["connection-types"]}
     for fields in made.values():
-        form = {
-            name: field["schema"].get("default") for name, field in forms.get(fields["conn_type"], {}).items()
-        }
-        fields["extra"] = form | fields.get("extra", {})
+        if form := forms.get(fields["conn_type"]):
+            every = {name: field["schema"].get("default") for name, field in form.items()}
+            fields["extra"] = every | fields.get("extra", {})
     return made
 
 

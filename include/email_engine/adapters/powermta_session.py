@@ -153,6 +153,10 @@ class Session:
 
         return self._file("list", path, entries)
 
+    def exists(self, path: str) -> bool:
+        """Is there a file or folder of that name?"""
+        return self._file("look at", path, lambda sftp: _stat(sftp, path) is not None)
+
     def remove(self, path: str) -> None:
         """Deletes a file; one that is not there is fine."""
 

@@ -29,9 +29,13 @@ class EngineDbHook(BaseHook):
         self.engine_db_conn_id = engine_db_conn_id
         self._testing = False
 
+    def url(self) -> URL:
+        """The database's address, password included."""
+        return _url(self.get_connection(self.engine_db_conn_id), self._testing)
+
     def get_conn(self) -> Store:
         """A new store; call `dispose()` on it, or let the task's end do so."""
-        return Store(_url(self.get_connection(self.engine_db_conn_id), self._testing))
+        return Store(self.url())
 
     async def aget_conn(self) -> Store:
         """Like `get_conn`, for the triggerer; the store itself blocks, use it in a thread."""
