@@ -82,7 +82,7 @@ def _fleet(path: Path) -> "tuple[object, Finding]":
 def _airflow() -> tuple[ModuleType | None, str]:
     """The part that needs Airflow, found by name so that this package never imports it."""
     logging.disable(logging.WARNING)
-    os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
     try:
         return importlib.import_module(WITH_AIRFLOW), ""
     except ModuleNotFoundError as error:
