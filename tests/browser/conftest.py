@@ -2,10 +2,9 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserType, Page, sync_playwright
+from playwright.sync_api import BrowserContext, BrowserType, Page, sync_playwright
 
 from tests.browser import pages
 from tests.stack_fixtures import Everything
@@ -26,26 +25,32 @@ def chromium() -> Iterator[BrowserType]:
         yield playwright.chromium
 
 
-@pytest.fixture
-def opened(chromium: BrowserType, tmp_path: Path, everything: Everything) -> Iterator[Opened]:
-    """Logs in with a fresh profile, in a window so wide; a picture of every page is left beside the profile."""
-    contexts = []
+@pytest.fixture(scope="session")
+def opened(
+    chromium: BrowserType, tmp_path_factory: pytest.TempPathFactory, everything: Everything
+) -> Iterator[Opened]:
+    """The list of connections in a window so wide, logged in once with a fresh profile; a picture of the last page is left beside it."""
+    folder, contexts = tmp_path_factory.mktemp("browser"), dict[int, BrowserContext]()
 
     def open_page(width: int) -> Page:
-        context = chromium.launch_persistent_context(
-            str(tmp_path / f"profile-{width}"),
+        address = everything.settings.address
+        if width in contexts:
+            page = contexts[width].pages[0]
+            page.goto(f"{address}/connections")
+            page.get_by_text("email_engine_db", exact=True).wait_for()
+            return page
+        contexts[width] = context = chromium.launch_persistent_context(
+            str(folder / f"profile-{width}"),
             executable_path=CHROMIUM,
             headless=True,
             viewport={"width": width, "height": 800},
             args=FLAGS,
         )
-        contexts.append(context)
         context.set_default_timeout(60_000)
-        page = context.pages[0]
-        pages.log_in(page, everything.settings.address, everything.settings.secrets()["admin"])
-        return page
+        pages.log_in(context.pages[0], address, everything.settings.secrets()["admin"])
+        return context.pages[0]
 
     yield open_page
-    for number, context in enumerate(contexts):
-        context.pages[0].screenshot(path=tmp_path / f"last-{number}.png")
+    for width, context in contexts.items():
+        context.pages[0].screenshot(path=folder / f"last-{width}.png")
         context.close()
