@@ -17,15 +17,16 @@ FLAGS = [
 Opened = Callable[[int], Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[BrowserType]:
+    """Ends with this folder: while Playwright is there an event loop runs, which later tests must not meet."""
     if CHROMIUM is None:
         pytest.skip("there is no Chromium on this machine. Next: apt-get install chromium")
     with sync_playwright() as playwright:
         yield playwright.chromium
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def opened(
     chromium: BrowserType, tmp_path_factory: pytest.TempPathFactory, everything: Everything
 ) -> Iterator[Opened]:
