@@ -107,6 +107,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]
         cluster = up.cluster_of(here)
         store = Store(databases.database_url(cluster, "email_engine", here.secrets()["engine_db"]))
         api, lab = Api(here), LabClient(here.control)
+        api.client.timeout = 60.0  # a machine under load answers its first request late
         api.login()
         with closing(api.client), closing(lab.http):
             yield Everything(here, api, lab, store)

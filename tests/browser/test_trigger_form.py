@@ -19,7 +19,7 @@ def test_a_dry_run_of_a_stop_starts_from_the_form(everything: Everything, opened
     assert page.evaluate(pages.OUTSIDE) == []
     form.get_by_role("combobox").first.click()
     page.get_by_role("option", name="tenant", exact=True).click()
-    form.locator("[name=element_name]").fill("borealis")
+    form.locator("[name=element_name]").fill("aurora")
     form.locator("[name=element_reason]").fill("looks only")
     form.locator("label", has=page.locator("[name=element_dry_run]")).click()
     with page.expect_response(
@@ -27,7 +27,7 @@ def test_a_dry_run_of_a_stop_starts_from_the_form(everything: Everything, opened
     ) as waiting:
         form.get_by_role("button", name="Trigger", exact=True).click()
     run = waiting.value.json()
-    assert {"scope": "tenant", "name": "borealis", "reason": "looks only", "dry_run": True}.items() <= run[
+    assert {"scope": "tenant", "name": "aurora", "reason": "looks only", "dry_run": True}.items() <= run[
         "conf"
     ].items()
     assert everything.wait("emergency_stop", run["dag_run_id"])["state"] == "success"
