@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help secrets setup up down status logs reset lab demo test bench check docs lock sql url decisions
+.PHONY: help secrets setup up down status logs reset lab demo test bench check docs lock sql url decisions doctor chromium
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -47,6 +47,9 @@ decisions: $(STAMP) ## the newest decisions of the warm-up (DAG=... for another 
 url: $(STAMP) ## the address of the engine's database, with its password, for email-engine
 	@$(RUN) -m stack url
 
+doctor: $(STAMP) ## everything that must be right, looked at one by one, with the next step
+	@$(RUN) -m stack doctor
+
 reset: $(STAMP) ## stop, then delete all state (asks first)
 	@$(RUN) -m stack reset
 
@@ -58,7 +61,14 @@ demo: $(STAMP) ## six simulated weeks through the DAGs, with a report
 
 test: $(STAMP) ## the whole suite
 	@$(RUN) -m pytest -n auto --dist loadfile -m "not e2e"
-	@$(RUN) -m pytest -m e2e
+	@$(MAKE) --no-print-directory chromium
+	@$(RUN) -m pytest -m e2e -rs tests/e2e tests/browser tests/compose
+
+chromium: # the browser of the browser tests, where it is missing and may be installed; without it those tests say why they skip
+	@command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { \
+	  export DEBIAN_FRONTEND=noninteractive; install="timeout 300 apt-get install -y -qq --no-install-recommends chromium"; \
+	  echo "installing Chromium for the browser tests ..."; \
+	  $$install >/dev/null 2>&1 || { timeout 120 apt-get update -qq >/dev/null 2>&1; $$install >/dev/null 2>&1; } || true; }
 
 bench: $(STAMP) ## speed of the configuration language, sureness of the judgement, beside peers
 	@$(RUN) -m tests.bench

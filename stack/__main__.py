@@ -1,4 +1,4 @@
-"""The command line behind the Makefile: up, down, status, logs, sql, decisions, url, reset; `up` leaves `supervise` running.
+"""The command line behind the Makefile: up, down, status, logs, sql, decisions, url, doctor, reset; `up` leaves `supervise` running.
 
 Exit status: 0 done, or all is healthy; 1 not so (status: something is stopped or unhealthy; logs: there is no such log;
 sql, decisions, url: the database is down; reset: not confirmed); 2 refused or failed, with what is wrong and the next step
@@ -22,7 +22,7 @@ from stack.watch import Chore, ServerWatch
 
 HOUR = 3600.0
 OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
-COMMANDS = ["up", "down", "status", "logs", "sql", "decisions", "url", "reset", "supervise"]
+COMMANDS = ["up", "down", "status", "logs", "sql", "decisions", "url", "doctor", "reset", "supervise"]
 
 
 def supervise(here: Settings, lock: str | None) -> int:
@@ -87,6 +87,8 @@ def main() -> int:
             return shown.sql(here, arguments.what)
         case "decisions":
             return shown.decisions(here, arguments.what)
+        case "doctor":
+            return shown.doctor(here)
         case _:
             return supervise(here, arguments.what)
 

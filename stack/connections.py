@@ -5,17 +5,21 @@ from pathlib import Path
 from typing import Any
 
 from email_engine.fleet.model import Fleet
+from email_engine_airflow.get_provider_info import get_provider_info
 from stack.postgres import Cluster
 from stack.settings import Settings
 
 
 def connections(settings: Settings, cluster: Cluster, fleet: Fleet) -> dict[str, dict[str, Any]]:
-    """Connection id -> fields as Airflow's JSON form takes them; secrets stay in `password` and `private_key`."""
+    """Connection id -> fields as Airflow's JSON form takes them; secrets stay in `password` and `private_key`.
+
+    Each has a port and every extra field of its form: Airflow 3.3.2 refuses to test a connection without the first, and hides in its
+    edit form what the stored extra does not name."""
     known, ports = settings.secrets(), settings.ports
     loopback = "127.0.0.1"
     made: dict[str, dict[str, Any]] = {
         "email_engine_db": {
-            "conn_type": "postgres", "host": str(cluster.socket_folder), "schema": "email_engine",
+            "conn_type": "postgres", "host": str(cluster.socket_folder), "port": 5432, "schema": "email_engine",
             "login": "email_engine", "password": known["engine_db"],
             "description": "The engine's own database",
         },
@@ -24,7 +28,7 @@ def connections(settings: Settings, cluster: Cluster, fleet: Fleet) -> dict[str,
             "description": "The resolver that block lists and DNS checks ask",
         },
         "telegram_alerts_default": {
-            "conn_type": "telegram_alerts", "host": f"http://{loopback}:{ports['lab telegram']}",
+            "conn_type": "telegram_alerts", "port": ports["lab telegram"],
             "password": known["telegram"], "extra": {"chat_id": "-1001", "base_url": f"http://{loopback}:{ports['lab telegram']}"},
             "description": "Where alerts go",
         },
@@ -38,14 +42,19 @@ def connections(settings: Settings, cluster: Cluster, fleet: Fleet) -> dict[str,
         }  # fmt: skip
     for instance in fleet.mailwizz_instances:
         made[instance.api_connection] = {
-            "conn_type": "mailwizz", "host": f"http://{loopback}:{ports[f'lab {instance.name}']}/api",
+            "conn_type": "mailwizz", "host": f"http://{loopback}/api", "port": ports[f"lab {instance.name}"],
             "password": known[f"{instance.name}_key"], "description": f"API of {instance.name}",
         }  # fmt: skip
         made[instance.db_connection] = {
-            "conn_type": "mailwizz_db", "host": str(cluster.socket_folder), "schema": instance.name,
+            "conn_type": "mailwizz_db", "host": str(cluster.socket_folder), "port": 5432, "schema": instance.name,
             "login": instance.name, "password": known[f"{instance.name}_db"],
             "extra": {"dialect": "postgresql", "table_prefix": "mw_"}, "description": f"Database of {instance.name}",
         }  # fmt: skip
+    forms = {form["connection-type"]: form["conn-fields"] for form in get_provider_info()["connection-types"]}
+    for fields in made.values():
+        if form := forms.get(fields["conn_type"]):
+            every = {name: field["schema"].get("default") for name, field in form.items()}
+            fields["extra"] = every | fields.get("extra", {})
     return made
 
 

@@ -125,3 +125,15 @@ def url(here: Settings) -> int:
         return 1
     print(database_url(cluster, "email_engine", here.secrets()["engine_db"]))
     return 0
+
+
+def doctor(here: Settings) -> int:
+    """`email-engine doctor` with the environment of this machine's Airflow."""
+    cluster = up.cluster_of(here)
+    if not cluster.running():
+        print(DOWN, file=sys.stderr)
+        return 1
+    env = airflow.environment(here, cluster)
+    return subprocess.run(
+        [sys.executable, "-m", "email_engine.cli", "doctor"], env=env, check=False
+    ).returncode

@@ -13,6 +13,7 @@ from email_engine.errors import EngineError
 
 COMMANDS: dict[str, str] = {
     "fleet": "the fleet: its file (check, plan, apply, export), how every IP stands, what quotas carry",
+    "doctor": "everything a new operator must get right: a checklist with the next step of each",
     "migrate": "bring the engine's tables to this release",
     "ingest": "PowerMTA accounting files to a summary",
     "explain": "why the warm-up decided what it did about an IP, made again from its inputs",

@@ -1,7 +1,8 @@
 """What Airflow learns of this package by its entry point `apache_airflow_provider`.
 
 Airflow 3.3 draws connection forms from here alone and imports no hook for it; field names are the keys of a connection's
-`extra`."""
+`extra`. Every form asks for a port: up to 3.3.2 the list's test button sends 0 for an empty one, and Airflow refuses a test whose port is not the
+stored one."""
 
 from typing import Any
 
@@ -36,6 +37,7 @@ def _type(
     title: str,
     fields: dict[str, Field],
     *,
+    port: int,
     hidden: list[str],
     labels: dict[str, str],
     examples: dict[str, str],
@@ -44,7 +46,11 @@ def _type(
         "connection-type": name,
         "hook-class-name": f"{HOOKS}.{name}.{hook}",
         "hook-name": title,
-        "ui-field-behaviour": {"hidden-fields": hidden, "relabeling": labels, "placeholders": examples},
+        "ui-field-behaviour": {
+            "hidden-fields": hidden,
+            "relabeling": labels | {"port": f"Port (fill in: {port})"},
+            "placeholders": examples | {"port": str(port)},
+        },
         "conn-fields": fields,
     }
 
@@ -57,15 +63,16 @@ POWERMTA = _type(
         "host_key": _field(
             "Host key", "The server's public key, as in known_hosts: ssh-ed25519 AAAA... Another key ends the connection."
         ),
-        "private_key": _secret("Private key", "The engine's own OpenSSH private key, PEM text; or name a file below."),
+        "private_key": _secret("Private key", "The engine's own private key, the whole text; lost line breaks are put right. Or name a file below."),
         "private_key_file": _field("Private key file", "Path of the private key on the Airflow workers."),
         "pmta_command": _field("pmta command", "The pmta program there, with sudo if needed.", default="pmta"),
         "connect_timeout": _seconds("Connect timeout", "How long to wait for the SSH handshake", 10),
         "command_timeout": _seconds("Command timeout", "How long one pmta command may take", 60),
     },
+    port=22,
     hidden=["schema", "password"],
     labels={"login": "User"},
-    examples={"host": "mta-1.example.com", "port": "22", "login": "pmta"},
+    examples={"host": "mta-1.example.com", "login": "pmta"},
 )  # fmt: skip
 
 MAILWIZZ = _type(
@@ -82,7 +89,8 @@ MAILWIZZ = _type(
         "private_key": _secret("Private key", "Only for signed requests: the second key of the pair."),
         "timeout": _seconds("Timeout", "How long one request may take", 20),
     },
-    hidden=["schema", "port", "login"],
+    port=443,
+    hidden=["schema", "login"],
     labels={"host": "API address", "password": "API key"},
     examples={
         "host": "https://mail.example.com/api",
@@ -101,9 +109,10 @@ MAILWIZZ_DB = _type(
         "table_prefix": _field("Table prefix", "As in MailWizz's main-custom.php.", default="mw_"),
         "charset": _field("Character set", "Of the connection, MySQL only.", default="utf8mb4"),
     },
+    port=3306,
     hidden=[],
     labels={"schema": "Database"},
-    examples={"host": "127.0.0.1", "port": "3306", "schema": "mailwizz", "login": "email_engine"},
+    examples={"host": "127.0.0.1", "schema": "mailwizz", "login": "email_engine"},
 )
 
 DNS_RESOLVER = _type(
@@ -112,15 +121,16 @@ DNS_RESOLVER = _type(
     "DNS resolver",
     {
         "nameservers": _field("More name servers", "Further addresses, separated by commas."),
-        "timeout": _seconds("Timeout", "How long to wait for one answer", 3),
+        "timeout": _field("Timeout", "How long to wait for one answer, in seconds.", kind="number", default=2, minimum=0.1, maximum=60),
         "tries": _field("Tries", "Questions before an answer counts as missing.", kind="integer", default=3,
                         minimum=1, maximum=10),
         "in_flight": _field("In flight", "Questions asked at the same time.", kind="integer", default=64,
                             minimum=1, maximum=100),
     },
+    port=53,
     hidden=["schema", "login", "password"],
     labels={"host": "Name server"},
-    examples={"host": "127.0.0.1", "port": "53"},
+    examples={"host": "127.0.0.1"},
 )  # fmt: skip
 
 TELEGRAM_ALERTS = _type(
@@ -132,7 +142,8 @@ TELEGRAM_ALERTS = _type(
         "thread_id": _field("Topic", "The topic's number in a group with topics."),
         "base_url": _field("Bot API address", "Another Bot API server.", default="https://api.telegram.org"),
     },
-    hidden=["schema", "host", "port", "login"],
+    port=443,
+    hidden=["schema", "host", "login"],
     labels={"password": "Bot token"},
     examples={"password": "123456789:the token that @BotFather gave"},
 )

@@ -16,6 +16,7 @@ import dns.name
 import dns.nameserver
 import dns.resolver
 
+from email_engine.addresses import shown
 from email_engine.dns_answers import Absence, Answer, Found, NotFound, Question, Trouble, Unknown
 from email_engine.errors import InputError
 
@@ -131,9 +132,9 @@ def _refuse_nonsense(
         try:
             ip_address(address)
         except ValueError:
-            mistakes.append(f"nameserver {address!r} is not an IP address")
+            mistakes.append(f"nameserver {shown(address)!r} is not an IP address")
         if not 0 < int(port) < 65536:
-            mistakes.append(f"port {port} of {address}")
+            mistakes.append(f"port {port} of {shown(address)}")
     if timeout <= 0:
         mistakes.append(f"timeout {timeout}")
     if tries < 1:
@@ -216,7 +217,10 @@ def parse_nameserver(text: str, subject: str = "name server") -> tuple[str, int]
         return str(ip_address(host)), int(port or DNS_PORT)
     except ValueError:
         raise InputError(
-            subject, f"{text!r}", "an IP address, with :port if it is not 53", "correct the name server"
+            subject,
+            f"{shown(text)!r}",
+            "an IP address, with :port if it is not 53",
+            "correct the name server",
         ) from None
 
 

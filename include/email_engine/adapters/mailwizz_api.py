@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import httpx
 
 from email_engine.adapters.mailwizz_signature import by_bytes, encode_form, signed_headers
+from email_engine.addresses import HTTP, parse_address, refuse_odd_secret, shown
 from email_engine.errors import AccessDenied, EngineError, InputError, Refused, Unreachable
 
 BACK_OFF = (0.5, 1.0)
@@ -41,10 +41,10 @@ class MailwizzEndpoint:
     timeout: float = 20.0
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+        address = parse_address(f"MailWizz {self.name}", self.base_url, schemes=HTTP)
+        if address.scheme not in HTTP:
             raise InputError(
-                f"MailWizz {self.name}", f"API address {self.base_url!r}", "an address such as https://mail.example.com/api",
+                f"MailWizz {self.name}", f"API address {shown(self.base_url)!r}", "an address such as https://mail.example.com/api",
                 "correct the host of its mailwizz connection",
             )  # fmt: skip
         if not self.api_key or (self.auth is Auth.SIGNED and not self.private_key):
@@ -53,6 +53,8 @@ class MailwizzEndpoint:
                 "the key of a customer with API access",
                 "fill in the password (and private_key for 1.9) of its mailwizz connection",
             )  # fmt: skip
+        for what, secret in (("API key", self.api_key), ("private key", self.private_key)):
+            refuse_odd_secret(f"MailWizz {self.name}", what, secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ class MailwizzApi:
             return self._unreachable(observed, "read MailWizz's application log")
         if response.is_redirect:
             return self._refused(
-                f"{observed}, sent on to {response.headers.get('location')}", "use that address"
+                f"{observed}, sent on to {shown(response.headers.get('location'))}", "use that address"
             )
         if response.is_success and isinstance(body, dict):
             return body

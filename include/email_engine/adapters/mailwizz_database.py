@@ -7,6 +7,7 @@ from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from email_engine.adapters.mailwizz_tables import checked_prefix
+from email_engine.addresses import parse_address
 from email_engine.errors import AccessDenied, EngineError, InputError, Refused, Unreachable
 
 CONNECT_TIMEOUT = 10
@@ -33,6 +34,7 @@ class MailwizzDatabase:
                 f"MailWizz database {self.name}", f"dialect {self.url.drivername}", "mysql or postgresql",
                 "correct `dialect` of its mailwizz_db connection",
             )  # fmt: skip
+        parse_address(f"MailWizz database {self.name}", self.url.host)
         checked_prefix(self.table_prefix)
 
     def engine(self) -> Engine:
@@ -44,6 +46,10 @@ class MailwizzDatabase:
                 "write_timeout": STATEMENT_TIMEOUT,
                 "init_command": f"SET SESSION time_zone = '+00:00', innodb_lock_wait_timeout = {LOCK_TIMEOUT}",
             }
+            if self.url.password:
+                options["password"] = str(
+                    self.url.password
+                ).encode()  # PyMySQL alone takes Latin-1 and breaks on the rest
         else:
             timeouts = (
                 f"-c statement_timeout={STATEMENT_TIMEOUT}s -c lock_timeout={LOCK_TIMEOUT}s -c timezone=UTC"

@@ -17,9 +17,12 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from email_engine.adapters import mailwizz_tables as tables
 from email_engine.adapters.mailwizz_database import MailwizzDatabase
-from email_engine.errors import EngineError, NotVerified, Refused
+from email_engine.errors import AccessDenied, EngineError, NotVerified, Refused
 from email_engine.mailer.headers import virtual_mtas
 from email_engine.mailer.model import DISABLED, GOVERNED, DeliveryServer, Setting, Warmup
+
+WRITTEN = ("daily_quota", "hourly_quota", "status", "last_updated")
+"""The columns of a delivery server that the engine writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,22 @@ class MailwizzDb:
             return Switched(old, old)
         self.set_status(server_id, DISABLED, old)
         return Switched(old, self.server(server_id).setting)
+
+    def columns_not_writable(self) -> tuple[str, ...]:
+        """Columns of the delivery servers for which this login lacks UPDATE; asked with an update that touches no row."""
+        return tuple(name for name in WRITTEN if not self._may_write(name))
+
+    def _may_write(self, name: str) -> bool:
+        try:
+            with self._transaction() as conn:
+                server = self._known(conn).server
+                if name in server.c:
+                    conn.execute(
+                        update(server).where(server.c.server_id == -1).values({name: server.c[name]})
+                    )
+        except AccessDenied:
+            return False
+        return True
 
     def _read(self, conn: Connection, server_id: int | None = None) -> tuple[DeliveryServer, ...]:
         known = self._known(conn)

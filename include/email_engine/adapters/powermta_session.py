@@ -124,6 +124,10 @@ class Session:
         """Regular files in a directory, by name; empty if the directory is not there."""
         return tuple(entry for entry in self.entries(path) if entry.kind is EntryKind.FILE)
 
+    def exists(self, path: str) -> bool:
+        """Is there a file or folder of that name?"""
+        return self._file("look at", path, lambda sftp: _stat(sftp, path) is not None)
+
     def remove(self, path: str) -> None:
         """Deletes a file; one that is not there is fine."""
 

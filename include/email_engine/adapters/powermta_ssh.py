@@ -1,7 +1,5 @@
 """One SSH session to one PowerMTA host: pinned host key, one key, one attempt, every wait bounded."""
 
-import base64
-import io
 import re
 import shlex
 import socket
@@ -11,16 +9,18 @@ from dataclasses import dataclass, field
 
 import paramiko
 
+from email_engine.adapters.ssh_keys import load_private_key, parse_host_key
+from email_engine.addresses import parse_address
 from email_engine.errors import AccessDenied, EngineError, HostKeyChanged, InputError, Refused, Unreachable
 
 SAFE_WORD = re.compile(r"[A-Za-z0-9@%+=:,./*_{}\[\]-]{1,512}")
 MAX_OUTPUT = 64 * 1024 * 1024
-_KEY_CLASSES = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
 
 
 @dataclass(frozen=True, slots=True)
 class PowerMtaEndpoint:
-    """How to reach one host. `host_key`: its public key, `ssh-ed25519 AAAA...`; `private_key`: ours, OpenSSH PEM text.
+    """How to reach one host. `host_key`: its public key, `ssh-ed25519 AAAA...`; `private_key`: ours, PEM text (`ssh_keys` puts
+    right what pasting broke).
 
     Timeouts in seconds: `connect_timeout` for the connection, key exchange and login each, `command_timeout` for
     one remote command or one file operation."""
@@ -33,6 +33,9 @@ class PowerMtaEndpoint:
     pmta_command: str = "pmta"
     connect_timeout: float = 10.0
     command_timeout: float = 60.0
+
+    def __post_init__(self) -> None:
+        parse_address("PowerMTA host", self.host, self.port)
 
     @property
     def subject(self) -> str:
@@ -54,41 +57,6 @@ class CommandResult:
             line.strip() for line in (self.stderr + "\n" + self.stdout).splitlines() if line.strip()
         )
         return text if len(text) <= 600 else text[:600] + " ..."
-
-
-def parse_host_key(text: str, subject: str) -> tuple[str, bytes]:
-    """`ssh-ed25519 AAAA... [comment]` to (type, key blob); raises InputError."""
-    words = text.split()
-    try:
-        kind, blob = (
-            words[0],
-            paramiko.pkey.PKey.from_type_string(
-                words[0], base64.b64decode(words[1], validate=True)
-            ).asbytes(),
-        )
-    except (IndexError, ValueError, paramiko.SSHException, paramiko.pkey.UnknownKeyType) as error:
-        raise InputError(
-            subject,
-            "the connection's `host_key` is not an SSH public key",
-            "one line such as `ssh-ed25519 AAAA...`",
-            "read it on the host itself (`cat /etc/ssh/ssh_host_ed25519_key.pub`) and put it into the connection",
-        ) from error
-    return kind, blob
-
-
-def load_private_key(text: str, subject: str) -> paramiko.PKey:
-    """Our login key from OpenSSH or PEM text without a passphrase; the text never reaches a message."""
-    for kind in _KEY_CLASSES:
-        try:
-            return kind.from_private_key(io.StringIO(text.strip() + "\n"))
-        except (paramiko.SSHException, ValueError, IndexError, TypeError):
-            continue
-    raise InputError(
-        subject,
-        "the connection's `private_key` cannot be read",
-        "an unencrypted OpenSSH private key (Ed25519, ECDSA or RSA)",
-        "make one with `ssh-keygen -t ed25519 -N '' -f email-engine` and put the text into the connection",
-    ) from None
 
 
 def connect(endpoint: PowerMtaEndpoint) -> paramiko.Transport:

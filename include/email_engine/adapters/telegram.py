@@ -18,10 +18,11 @@ from urllib.parse import quote
 import httpx
 
 from email_engine.adapters.telegram_text import plain
+from email_engine.addresses import HTTP, parse_address, refuse_odd_secret
 from email_engine.errors import AccessDenied, EngineError, InputError, Refused, Unreachable
 
 BASE_URL = "https://api.telegram.org"
-TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]+")
+TOKEN = re.compile(r"[0-9]+:[A-Za-z0-9_-]+")
 BACK_OFF = (1.0, 2.0, 4.0, 8.0)
 
 
@@ -65,12 +66,15 @@ class TelegramEndpoint:
     deadline: float = 20.0
 
     def __post_init__(self) -> None:
+        parse_address("Telegram", self.base_url, schemes=HTTP)
+        if self.token and self.token.isprintable():
+            refuse_odd_secret("Telegram", "bot token", self.token)
         if not TOKEN.fullmatch(self.token):
             raise InputError(
                 "Telegram", "the password is not a bot token", "<number>:<letters> as @BotFather gave it",
                 "put the bot's token into the password of the telegram_alerts connection",
             )  # fmt: skip
-        if not re.fullmatch(r"-?\d+|@\w+", self.chat_id):
+        if not re.fullmatch(r"-?[0-9]+|@[A-Za-z0-9_]+", self.chat_id):
             raise InputError(
                 "Telegram", f"chat id {self.chat_id!r}", "a number such as -1001234567890, or @channel",
                 "set chat_id in the extra fields of the telegram_alerts connection",

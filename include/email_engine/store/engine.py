@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from sqlalchemy import URL, Connection, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from email_engine.addresses import parse_address, shown
 from email_engine.errors import AccessDenied, EngineError, InputError, Unreachable
 
 ALL_TENANTS = "*"
@@ -18,7 +19,7 @@ def database_name(url: str | URL) -> str:
     """The database as a message may name it: role, host and database, never the password."""
     parsed = make_url(url)
     host = parsed.host or parsed.query.get("host") or "the local socket"
-    return f"database {parsed.database} on {host} as {parsed.username}"
+    return f"database {parsed.database} on {shown(str(host))} as {parsed.username}"
 
 
 def unavailable(url: str | URL, error: DBAPIError) -> EngineError:
@@ -60,6 +61,7 @@ class Store:
                 "postgresql",
                 "use PostgreSQL 15 or newer",
             )
+        parse_address("engine database", parsed.host)
         self._url = parsed.set(drivername="postgresql+psycopg")
         self._engine = create_engine(
             self._url,

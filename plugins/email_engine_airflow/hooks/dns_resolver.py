@@ -7,9 +7,11 @@ from airflow.sdk import BaseHook, Connection
 from airflow.sdk.log import mask_secret
 
 from email_engine.adapters.dns_resolver import DNS_PORT, Resolver, parse_nameserver, refuse_public
+from email_engine.addresses import parse_address
 from email_engine.blocklists.config import load_blocklists
 from email_engine.blocklists.sweep import probe_lists
 from email_engine.errors import EngineError, InputError
+from email_engine_airflow.hooks.naming import called
 
 DEFAULT_CONNECTION = "dns_resolver_default"
 
@@ -30,10 +32,11 @@ class DnsResolverHook(BaseHook):
     def __init__(self, dns_resolver_conn_id: str = DEFAULT_CONNECTION) -> None:
         super().__init__()
         self.dns_resolver_conn_id = dns_resolver_conn_id
+        self._testing = False
 
     def get_conn(self) -> Resolver:
         """Raises InputError for a connection without a usable name server, and for a public resolver."""
-        return _resolver(self.get_connection(self.dns_resolver_conn_id))
+        return _resolver(self.get_connection(self.dns_resolver_conn_id), self._testing)
 
     def list_keys(self) -> dict[str, str]:
         """Secrets for lists that need one, by key name; masked in logs from now on."""
@@ -47,6 +50,7 @@ class DnsResolverHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Probes every block list in force through this resolver."""
+        self._testing = True
         try:
             resolver = self.get_conn()
             lists, _ = load_blocklists()
@@ -61,10 +65,11 @@ class DnsResolverHook(BaseHook):
         return True, f"{text}. Not: {sick}" if sick else text
 
 
-def _resolver(connection: Connection) -> Resolver:
+def _resolver(connection: Connection, testing: bool) -> Resolver:
     extra: dict[str, Any] = connection.extra_dejson
-    subject = f"connection {connection.conn_id}"
-    nameservers = [(connection.host, connection.port or DNS_PORT)] if connection.host else []
+    subject = called(connection, testing)
+    first = parse_address(subject, connection.host, connection.port, {"dns": DNS_PORT})
+    nameservers = [(first.host, first.port or DNS_PORT)] if first.host else []
     more = extra.get("nameservers") or []
     for text in more.split(",") if isinstance(more, str) else more:
         if str(text).strip():

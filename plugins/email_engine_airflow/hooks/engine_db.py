@@ -3,12 +3,15 @@
 from airflow.sdk import BaseHook, Connection
 from sqlalchemy import URL, text
 
+from email_engine.addresses import parse_address
 from email_engine.errors import EngineError
 from email_engine.store.engine import Store
 from email_engine.store.schema import SCHEMA
+from email_engine_airflow.hooks.naming import called
 
 DEFAULT_CONNECTION = "email_engine_db"
 DEFAULT_DATABASE = "email_engine"
+SCHEMES = {"postgresql": 5432, "postgres": 5432}
 
 
 class EngineDbHook(BaseHook):
@@ -24,18 +27,27 @@ class EngineDbHook(BaseHook):
     def __init__(self, engine_db_conn_id: str = DEFAULT_CONNECTION) -> None:
         super().__init__()
         self.engine_db_conn_id = engine_db_conn_id
+        self._testing = False
+
+    def url(self) -> URL:
+        """The database's address, password included."""
+        return _url(self.get_connection(self.engine_db_conn_id), self._testing)
 
     def get_conn(self) -> Store:
         """A new store; call `dispose()` on it, or let the task's end do so."""
-        return Store(_url(self.get_connection(self.engine_db_conn_id)))
+        return Store(self.url())
 
     async def aget_conn(self) -> Store:
         """Like `get_conn`, for the triggerer; the store itself blocks, use it in a thread."""
-        return Store(_url(await self.aget_connection(self.engine_db_conn_id)))
+        return Store(_url(await self.aget_connection(self.engine_db_conn_id), False))
 
     def test_connection(self) -> tuple[bool, str]:
         """Logs in, looks for the engine's tables and for a role that row-level security binds."""
-        store = self.get_conn()
+        self._testing = True
+        try:
+            store = self.get_conn()
+        except EngineError as error:
+            return False, str(error)
         try:
             with store.session() as conn:
                 found = conn.execute(
@@ -56,8 +68,9 @@ class EngineDbHook(BaseHook):
         return True, f"{store!r} answers, tables at revision {revision}"
 
 
-def _url(connection: Connection) -> URL:
-    host = connection.host or ""
+def _url(connection: Connection, testing: bool) -> URL:
+    address = parse_address(called(connection, testing), connection.host, connection.port, SCHEMES)
+    host = address.host
     over_socket = host.startswith("/")
     query = {
         k: str(v)
@@ -66,14 +79,14 @@ def _url(connection: Connection) -> URL:
     }
     if over_socket:
         query["host"] = host
-        if connection.port:
-            query["port"] = str(connection.port)
+        if address.port:
+            query["port"] = str(address.port)
     return URL.create(
         "postgresql+psycopg",
         username=connection.login,
         password=connection.password,
         host=None if over_socket else host or None,
-        port=None if over_socket else connection.port,
+        port=None if over_socket else address.port,
         database=connection.schema or DEFAULT_DATABASE,
         query=query,
     )

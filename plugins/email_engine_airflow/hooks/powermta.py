@@ -6,14 +6,18 @@ from typing import Any
 from airflow.sdk import BaseHook
 
 from email_engine.adapters.powermta import PowerMta, PowerMtaEndpoint
+from email_engine.addresses import parse_address
 from email_engine.errors import EngineError, InputError
+from email_engine_airflow.hooks.naming import called
+
+SSH_PORT = 22
 
 
 class PowerMtaHook(BaseHook):
     """Connects and transports, nothing else.
 
-    Connection: `host`, `port` (22), `login`; extra `host_key` (the host's public key, pinned), `private_key`
-    (OpenSSH text) or `private_key_file`, `pmta_command` (`pmta`), `connect_timeout` (10), `command_timeout` (60)."""
+    Connection: `host` (its own `:port` wins), `port` (22), `login`; extra `host_key` (the host's public key, pinned), `private_key`
+    (its text) or `private_key_file`, `pmta_command` (`pmta`), `connect_timeout` (10), `command_timeout` (60)."""
 
     conn_name_attr = "powermta_conn_id"
     default_conn_name = "powermta_default"
@@ -23,16 +27,19 @@ class PowerMtaHook(BaseHook):
     def __init__(self, powermta_conn_id: str = default_conn_name) -> None:
         super().__init__()
         self.powermta_conn_id = powermta_conn_id
+        self._testing = False
 
     def endpoint(self) -> PowerMtaEndpoint:
         """The connection's fields, checked; every missing one is named at once."""
         conn = self.get_connection(self.powermta_conn_id)
+        self._subject = called(conn, self._testing)
+        address = parse_address(self._subject, conn.host, conn.port, {"ssh": SSH_PORT})
         extra: dict[str, Any] = conn.extra_dejson
         key = extra.get("private_key") or self._key_file(extra.get("private_key_file"))
         missing = [
             name
             for name, value in (
-                ("host", conn.host),
+                ("host", address.host),
                 ("login", conn.login),
                 ("host_key", extra.get("host_key")),
                 ("private_key or private_key_file", key),
@@ -41,14 +48,14 @@ class PowerMtaHook(BaseHook):
         ]
         if missing:
             raise InputError(
-                f"Airflow connection {self.powermta_conn_id}",
+                self._subject,
                 f"empty: {', '.join(missing)}",
                 "host, login, the pinned host key and a login key",
                 "fill them in under Admin > Connections",
             )
         return PowerMtaEndpoint(
-            host=str(conn.host),
-            port=int(conn.port or 22),
+            host=address.host,
+            port=address.port or SSH_PORT,
             username=str(conn.login),
             host_key=str(extra["host_key"]),
             private_key=str(key),
@@ -63,6 +70,7 @@ class PowerMtaHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Connects, compares the host key, logs in and asks for the version."""
+        self._testing = True
         try:
             with self.get_conn() as mta:
                 version = mta.version()
@@ -78,7 +86,7 @@ class PowerMtaHook(BaseHook):
             value = -1.0
         if not 0 < value <= 3600:
             raise InputError(
-                f"Airflow connection {self.powermta_conn_id}",
+                self._subject,
                 f"{name} {extra.get(name)!r}",
                 "seconds between 0 and 3600",
                 "correct it under Admin > Connections",
@@ -92,7 +100,7 @@ class PowerMtaHook(BaseHook):
             return Path(path).expanduser().read_text()
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(
-                f"Airflow connection {self.powermta_conn_id}",
+                self._subject,
                 f"private_key_file {path} cannot be read ({type(error).__name__})",
                 "an OpenSSH private key that this worker's user may read",
                 "correct the path or its mode, or put the key's text into `private_key`",

@@ -5,7 +5,9 @@ from typing import Any
 from airflow.sdk import BaseHook, Connection
 
 from email_engine.adapters.telegram import BASE_URL, Telegram, TelegramEndpoint
+from email_engine.addresses import HTTP, parse_address
 from email_engine.errors import EngineError, InputError
+from email_engine_airflow.hooks.naming import called
 
 
 class TelegramAlertsHook(BaseHook):
@@ -19,10 +21,11 @@ class TelegramAlertsHook(BaseHook):
     def __init__(self, telegram_alerts_conn_id: str = default_conn_name) -> None:
         super().__init__()
         self.conn_id = telegram_alerts_conn_id
+        self._testing = False
 
     def get_conn(self) -> Telegram:
         """Raises InputError when the connection cannot be one (no token, no chat)."""
-        return Telegram(endpoint(self.get_connection(self.conn_id)))
+        return Telegram(endpoint(self.get_connection(self.conn_id), self._testing))
 
     async def aget_conn(self) -> Telegram:
         """Like `get_conn`, for the triggerer."""
@@ -30,6 +33,7 @@ class TelegramAlertsHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Asks Telegram for the bot and the chat; sends nothing."""
+        self._testing = True
         try:
             client = self.get_conn()
             return True, f"@{client.who()} may be used and knows the chat {client.chat()!r}"
@@ -37,19 +41,22 @@ class TelegramAlertsHook(BaseHook):
             return False, str(error)
 
 
-def endpoint(connection: Connection) -> TelegramEndpoint:
+def endpoint(connection: Connection, testing: bool = False) -> TelegramEndpoint:
+    subject = called(connection, testing)
     extra: dict[str, Any] = connection.extra_dejson
     thread = str(extra.get("thread_id") or "")
     try:
         thread_id = int(thread) if thread else None
     except ValueError:
         raise InputError(
-            f"connection {connection.conn_id}", f"thread_id {thread!r}", "a whole number or nothing",
+            subject, f"thread_id {thread!r}", "a whole number or nothing",
             "set thread_id to the topic's number",
         ) from None  # fmt: skip
+    server = str(extra.get("base_url") or "").strip()
+    address = parse_address(subject, server or BASE_URL, connection.port if server else None, HTTP)
     return TelegramEndpoint(
-        token=connection.password or "",
-        chat_id=str(extra.get("chat_id") or ""),
-        base_url=str(extra.get("base_url") or BASE_URL),
+        token=(connection.password or "").strip(),
+        chat_id=str(extra.get("chat_id") or "").strip(),
+        base_url=address.url("https"),
         thread_id=thread_id,
     )

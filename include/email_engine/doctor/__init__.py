@@ -1,0 +1,1 @@
+"""`email-engine doctor`: what a new operator must get right, looked at one by one."""
