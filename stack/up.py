@@ -20,6 +20,7 @@ from email_engine.fleet.parse import parse_fleet
 from email_engine.home import CONFIG, ROOT
 from email_engine.store import inventory, migrate
 from email_engine.store.engine import Store
+from email_engine_airflow.fleet_names import write_names
 from stack import airflow, connections, databases, ports, world
 from stack.postgres import Cluster
 from stack.progress import Progress
@@ -124,6 +125,7 @@ def load_engine(settings: Settings, cluster: Cluster, fleet: Fleet, as_of: datet
             inventory.apply_inventory(conn, plan, as_of=as_of, dag_id=None, run_id=None, actor="make up")
     finally:
         store.dispose()
+    write_names(settings.fleet_file, fleet)
 
 
 def up(settings: Settings) -> int:

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpRecord, Mode
+from email_engine.forms import shortened
 
 
 class Scope(StrEnum):
@@ -42,7 +43,10 @@ def choose(records: Sequence[IpRecord], scope: Scope, name: str | None) -> tuple
         known = sorted({names[scope](r) for r in records})
         listed = ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
         raise InputError(
-            f"param name for scope {scope}", repr(name), f"one of {listed}", "trigger again with a known name"
+            f"param name for scope {scope}",
+            shortened(repr(name)),
+            f"one of {listed}",
+            "trigger again with a known name",
         )
     if any(r.mode is Mode.OBSERVE for r in chosen):
         raise InputError(

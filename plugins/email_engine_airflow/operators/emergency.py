@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from email_engine.store.brakes import Brake
 
 PIPELINE = "emergency_stop"
+NO_REASON = "no reason given"
 OWNER = "warmup_advance"
 """Who lets an IP go when its time is over."""
 
@@ -35,11 +36,14 @@ class PullTheBrake(EngineOperator):
         from airflow.sdk.exceptions import AirflowFailException
 
         from email_engine.errors import InputError
+        from email_engine.forms import require_short
         from email_engine.lifecycle.scope import choose, read_scope
         from email_engine.store.ips import load_ips
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
         run = current_run(context)
+        if run.params.get("release"):  # a stop never waits for a better form: its reason is cut
+            require_short(run.params)
         store = EngineDbHook(self.engine_conn_id).get_conn()
         try:
             with store.session(tenant="*") as conn:
@@ -64,7 +68,7 @@ class PullTheBrake(EngineOperator):
         from email_engine.store import alerts, brakes, decisions, versions
 
         release = bool(run.params.get("release"))
-        reason = str(run.params["reason"]).strip()
+        reason = run.reason or NO_REASON
         outdated = decisions.spoken_after(conn, PIPELINE, run.as_of)
         meant = [ip for ip in chosen if str(ip.address) not in outdated]
         if len(meant) < len(chosen):
@@ -130,7 +134,7 @@ def _let_drain(conn: "Connection", leaving: "list[Brake]", run: Run) -> list[str
     from email_engine.decision import Decision
     from email_engine.store import alerts, brakes, decisions
 
-    reason = str(run.params["reason"]).strip()
+    reason = run.reason or NO_REASON
     for brake in leaving:
         decisions.record(
             conn,
