@@ -1,0 +1,77 @@
+"""What the page of a question needs to know beside the question: mail that waits, what caused it, where to read on."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from email_engine.mta.question import Cause, Waiting
+    from email_engine.store.approvals import Approval
+    from email_engine.store.engine import Store
+
+VERSIONS = 4
+"""One more than the page shows, so that it says when there are more."""
+
+
+def run_url(dag_id: str, run_id: str, *task: str) -> str:
+    """The address of a run in Airflow, or of a page of one of its tasks."""
+    from airflow.sdk.configuration import conf
+
+    base = conf.get("api", "base_url", fallback="") or "http://localhost:8080"
+    path = "/".join(("tasks", *task)) if task else ""
+    run = f"{base.rstrip('/')}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
+    return f"{run}/{path}" if path else run
+
+
+def body(store: "Store", approval: "Approval", until: datetime, whole: str) -> str:
+    """`whole`: the address at which the difference can be read."""
+    from email_engine.mta.question import render_question
+
+    back = f"roll-back to deployment {approval.rollback_to}" if approval.rollback_to else ""
+    return render_question(
+        host=approval.mta_host,
+        until=until,
+        why=approval.breaches,
+        waiting=_waiting(store, approval),
+        causes=_causes(store, approval),
+        meaning=approval.summary,
+        lines=len(approval.diff.splitlines()),
+        whole=whole,
+        only=back or (f"for tenant {approval.only_tenant} alone" if approval.only_tenant else ""),
+    )
+
+
+def _waiting(store: "Store", approval: "Approval") -> "Waiting":
+    from email_engine.mta.question import Waiting, vanishing
+    from email_engine.store import health
+
+    names = vanishing(approval.diff)
+    with store.session(tenant="*") as conn:
+        at, recipients = health.waiting(conn, approval.mta_host, names)
+    return Waiting(at, recipients)
+
+
+def _causes(store: "Store", approval: "Approval") -> "list[Cause]":
+    """The fleet versions since the last deployment that went through, newest first, and the run that asked."""
+    from email_engine.mta.question import Cause
+    from email_engine.store import deployments, versions
+    from email_engine_airflow.operators.approval import DEPLOYING
+
+    with store.session(tenant="*") as conn:
+        last = deployments.last_whole(conn, approval.mta_host)
+        after = last.fleet_version if last else 0
+        made = versions.between(conn, after, approval.fleet_version, VERSIONS)
+    asked_by = Cause(
+        f"asked by {approval.caused_by}",
+        DEPLOYING,
+        run_url(DEPLOYING, approval.run_id) if approval.run_id else "",
+    )
+    found = [
+        Cause(
+            f"fleet version {one.version}: {one.reason}",
+            one.dag_id or "",
+            run_url(one.dag_id, one.run_id) if one.dag_id and one.run_id else "",
+        )
+        for one in made
+    ]
+    return [asked_by, *found]
