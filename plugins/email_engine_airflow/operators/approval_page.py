@@ -9,17 +9,26 @@ if TYPE_CHECKING:
     from email_engine.store.approvals import Approval
     from email_engine.store.engine import Store
 
-VERSIONS = 4
-"""One more than the page shows, so that it says when there are more."""
+VERSIONS = 100
+"""Read; the page shows the newest and says how many more there are."""
+
+
+def open_questions_url() -> str:
+    """The list of open questions: the sign in a row opens its question as wide as a phone, as a task's page does not."""
+    return f"{_base()}/required_actions?response_received=false"
+
+
+def _base() -> str:
+    from airflow.sdk.configuration import conf
+
+    base: str = conf.get("api", "base_url", fallback="") or "http://localhost:8080"
+    return base.rstrip("/")
 
 
 def run_url(dag_id: str, run_id: str, *task: str) -> str:
     """The address of a run in Airflow, or of a page of one of its tasks."""
-    from airflow.sdk.configuration import conf
-
-    base = conf.get("api", "base_url", fallback="") or "http://localhost:8080"
     path = "/".join(("tasks", *task)) if task else ""
-    run = f"{base.rstrip('/')}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
+    run = f"{_base()}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
     return f"{run}/{path}" if path else run
 
 
@@ -52,7 +61,7 @@ def _waiting(store: "Store", approval: "Approval") -> "Waiting":
 
 
 def _causes(store: "Store", approval: "Approval") -> "list[Cause]":
-    """The fleet versions since the last deployment that went through, newest first, and the run that asked."""
+    """The fleet versions since the last deployment that went through, newest first, after the run that asked."""
     from email_engine.mta.question import Cause
     from email_engine.store import deployments, versions
     from email_engine_airflow.operators.approval import DEPLOYING
@@ -62,7 +71,7 @@ def _causes(store: "Store", approval: "Approval") -> "list[Cause]":
         after = last.fleet_version if last else 0
         made = versions.between(conn, after, approval.fleet_version, VERSIONS)
     asked_by = Cause(
-        f"asked by {approval.caused_by}",
+        "asked" if approval.caused_by == DEPLOYING else f"asked for {approval.caused_by}",
         DEPLOYING,
         run_url(DEPLOYING, approval.run_id) if approval.run_id else "",
     )

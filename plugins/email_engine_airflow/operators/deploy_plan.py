@@ -208,6 +208,7 @@ class PlanDeploy(DeployStep):
     @staticmethod
     def _what_to_do(asked: "Approval", lowers: bool) -> str:
         from email_engine_airflow.operators.approval import answer_url
+        from email_engine_airflow.operators.approval_page import open_questions_url
 
         if asked.status == "refused":
             return (
@@ -215,7 +216,8 @@ class PlanDeploy(DeployStep):
                 "again; to deploy it all the same, run pmta_config_deploy by hand with `accept_breach` and a reason"
             )
         meanwhile = "What only slows down is done at once; the rest waits. " if lowers else ""
-        return f"{meanwhile}Approve or reject: {answer_url(asked)}"
+        phone = f"On a phone: {open_questions_url()} (tap the sign beside the state). "
+        return f"{meanwhile}{phone}Approve or reject: {answer_url(asked)}"
 
     def _clear(self, store: "Store", view: "View") -> None:
         """Nothing is in the way: the question that another version asked is superseded, and so are the alerts."""
