@@ -15,7 +15,7 @@ VERSIONS = 100
 
 def open_questions_url() -> str:
     """The list of open questions: the sign in a row opens its question as wide as a phone, as a task's page does not."""
-    return f"{_base()}/required_actions?response_received=false"
+    return f"{_base()}/required_actions"
 
 
 def _base() -> str:
