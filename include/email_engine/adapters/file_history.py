@@ -20,12 +20,12 @@ def last_change(path: Path) -> str:
     except (OSError, ValueError):
         return ""
     saved = f"saved {datetime.fromtimestamp(seen.st_mtime, UTC):%Y-%m-%d %H:%M} UTC, a file of {_owner(seen.st_uid)}"
-    commit = _git(path, "log", "-1", "--format=%h%x09%an%x09%ct", "--", path.name)
-    parts = commit.split("\t") if commit else []
-    if len(parts) != 3 or not parts[2].isdigit():
+    commit = _git(path, "log", "-1", "--format=%h%x09%ct%x09%an", "--", path.name)
+    parts = commit.split("\t", 2) if commit else []
+    if len(parts) != 3 or not parts[1].isdigit():
         return one_line(saved, LONGEST)
-    at = datetime.fromtimestamp(int(parts[2]), UTC)
-    known = f"commit {parts[0]} by {one_line(parts[1], 60)}, {at:%Y-%m-%d %H:%M} UTC"
+    at = datetime.fromtimestamp(int(parts[1]), UTC)
+    known = f"commit {parts[0]} by {one_line(parts[2], 60)}, {at:%Y-%m-%d %H:%M} UTC"
     if _git(path, "status", "--porcelain", "--", path.name) == "":
         return one_line(known, LONGEST)
     return one_line(f"{saved}, with changes since {known}", LONGEST)

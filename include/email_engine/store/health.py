@@ -74,13 +74,14 @@ def waiting(
     at: datetime | None = conn.execute(
         select(func.max(looks.checked_at)).where(looks.mta_host == mta_host, seen)
     ).scalar_one()
-    found = dict.fromkeys(vmtas, 0)
+    found: dict[str, int] = dict.fromkeys(vmtas, 0)
     query = (
-        select(rows.vmta, func.sum(rows.recipients))
+        select(rows.vmta, func.sum(rows.recipients).label("waiting"))
         .where(rows.mta_host == mta_host, rows.vmta.in_(list(found)))
         .group_by(rows.vmta)
     )
-    return at, found | {vmta: int(total) for vmta, total in conn.execute(query)}
+    found |= {row.vmta: int(row.waiting) for row in conn.execute(query)}
+    return at, found
 
 
 def save_look(conn: Connection, mta_host: str, at: datetime, kept: timedelta, **columns: Any) -> bool:

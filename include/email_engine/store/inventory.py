@@ -62,13 +62,11 @@ def apply_inventory(
     run_id: str | None,
     actor: str | None = None,
     force: bool = False,
-    changed_by: str = "",
 ) -> bool:
     """Brings the tables to the plan; True if anything changed (then there is a new fleet version).
 
     Raises GuardBreach before anything is written (`InventoryPlan.raise_if_unsafe`). A new IP starts in its initial
-    state; one that comes back after a removal stands by, unless it was parked, then it stays as it was. `changed_by`: who
-    changed the fleet file last, as far as that is known."""
+    state; one that comes back after a removal stands by, unless it was parked, then it stays as it was."""
     plan.raise_if_unsafe(force=force)
     if plan.empty:
         return False
@@ -85,9 +83,7 @@ def apply_inventory(
         else:
             _update_ip(conn, change)
     counts = ", ".join(f"{len(plan.of(action))} {action}" for action in Action if plan.of(action))
-    versions.bump(
-        conn, f"fleet file: {counts}" + (f" ({changed_by})" if changed_by else ""), (dag_id, run_id)
-    )
+    versions.bump(conn, f"fleet file: {counts}", (dag_id, run_id))
     return True
 
 

@@ -61,8 +61,11 @@ def _waiting(store: "Store", approval: "Approval") -> "Waiting":
 
 
 def _causes(store: "Store", approval: "Approval") -> "list[Cause]":
-    """The fleet versions since the last deployment that went through, newest first, after the run that asked."""
+    """The run that asked, who changed the fleet file, and the fleet versions since the last deployment that went through,
+    newest first. The file is looked at now: its time tells whether it is the change that is asked about."""
+    from email_engine.adapters.file_history import last_change
     from email_engine.mta.question import Cause
+    from email_engine.home import CONFIG, fleet_path
     from email_engine.store import deployments, versions
     from email_engine_airflow.operators.approval import DEPLOYING
 
@@ -83,4 +86,6 @@ def _causes(store: "Store", approval: "Approval") -> "list[Cause]":
         )
         for one in made
     ]
-    return [asked_by, *found]
+    path = fleet_path()
+    changed = "" if path.parent == CONFIG else last_change(path)
+    return [asked_by, *([Cause(f"fleet file: {changed}")] if changed else []), *found]

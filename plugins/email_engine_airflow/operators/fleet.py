@@ -38,7 +38,6 @@ class SyncFleet(EngineOperator):
     def work(self, context: Any) -> dict[str, Any]:
         from pathlib import Path
 
-        from email_engine.adapters.file_history import last_change
         from email_engine.fleet.inventory import plan_inventory, render_plan
         from email_engine.fleet.read import read_fleet
         from email_engine.home import CONFIG, fleet_path
@@ -62,9 +61,8 @@ class SyncFleet(EngineOperator):
                     fleet = existing
                 else:
                     changed = apply_inventory(
-                        conn, plan, as_of=run.as_of, dag_id=run.dag_id, run_id=run.run_id, actor=run.actor,
-                        changed_by=last_change(path),
-                    )  # fmt: skip
+                        conn, plan, as_of=run.as_of, dag_id=run.dag_id, run_id=run.run_id, actor=run.actor
+                    )
                     for ip in stop_leavers(conn, run):
                         self.log.warning(
                             "%s (%s) left the fleet file while it was %s: its mail stops",
