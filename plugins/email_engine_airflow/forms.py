@@ -1,6 +1,5 @@
 """What the trigger forms share: lengths, names of the fleet as examples, who may start a run."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from airflow.sdk import Param
@@ -26,7 +25,7 @@ def name(title: str, description: str, *kinds: str) -> Param:
     Read at every parse: bounded, no database, and without the file the form has no examples."""
     known = known_names()
     examples = [one for kind in kinds for one in known.get(kind, ())]
-    offered: dict[str, Sequence[str]] = {"examples": examples} if examples else {}
+    offered: dict[str, Any] = {"examples": examples} if examples else {}
     return Param(
         None,
         type=["null", "string"],

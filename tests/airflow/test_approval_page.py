@@ -40,9 +40,7 @@ def looked(store: Store, at: datetime, recipients: int | None, *groups: tuple[st
         }
         conn.execute(insert(schema.mta_health).values(**row, recipients=recipients))
         if recipients is not None:
-            health.save_queues(
-                conn, "mta-1", at, [QueueGroup(v, p, 1, n, 0, 0, None, ()) for v, p, n in groups]
-            )
+            health.save_queues(conn, "mta-1", at, [QueueGroup(v, p, 1, n, 0, 0) for v, p, n in groups])
 
 
 def page(store: Store, asked: Approval) -> str:

@@ -1,6 +1,7 @@
 """The page that a person sees before saying yes to a change that the guard stopped: Markdown, pure, short enough for a phone.
 
-The lines of the difference are behind a link: Airflow's page folds nothing, and its buttons stand below the text."""
+Of the difference it shows the first lines and a link to the rest: Airflow's page folds nothing, and its buttons stand below
+the text."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ SHOWN_REASONS = 6
 SHOWN_ITEMS = 12
 SHOWN_WAITING = 5
 SHOWN_CAUSES = 4
+SHOWN_LINES = 8
 LONGEST_LINE = 240
 
 
@@ -42,7 +44,7 @@ def render_question(
     waiting: Waiting,
     causes: Sequence[Cause],
     meaning: str,
-    lines: int,
+    diff: str,
     whole: str,
     only: str = "",
 ) -> str:
@@ -50,7 +52,7 @@ def render_question(
     until: aware UTC; no answer until then means no.
     why: what the guard objects to, in words.
     meaning: the change, an item a line.
-    lines: how many lines the difference has; `whole`: the address where they are.
+    diff: unified, secrets hidden; `whole`: the address where all of its lines are.
     only: what else the run was asked for, such as a roll-back.
     """
     items = meaning.splitlines()
@@ -64,7 +66,7 @@ def render_question(
         _list(map(_cause, causes[:SHOWN_CAUSES]), len(causes) - SHOWN_CAUSES),
         "**What would change**",
         _list(map(_plain, items[:SHOWN_ITEMS]), len(items) - SHOWN_ITEMS),
-        *([f"[All {lines} lines of the difference]({whole})"] if lines else []),
+        *_difference(diff, whole),
         "**Approve** deploys exactly this, **Reject** nothing.",
     ]
     return "\n\n".join(parts)
@@ -75,6 +77,19 @@ def vanishing(diff: str) -> tuple[str, ...]:
     signed = re.findall(r"^([-+])\s*<virtual-mta ([^\s>]+)>", diff, re.MULTILINE)
     added = {name for sign, name in signed if sign == "+"}
     return tuple(dict.fromkeys(name for sign, name in signed if sign == "-" and name not in added))
+
+
+def _difference(diff: str, whole: str) -> list[str]:
+    lines = diff.splitlines()
+    shown = [shortened(line, LONGEST_LINE) for line in lines[:SHOWN_LINES]]
+    if not any(line.strip() for line in lines):
+        return []
+    longest = max((len(run) for line in shown for run in re.findall(r"`+", line)), default=0)
+    fence = "`" * max(3, 1 + longest)
+    return [
+        "\n".join([f"{fence}diff", *shown, fence]),
+        f"[All {len(lines)} lines of the difference]({whole})",
+    ]
 
 
 def _waiting(waiting: Waiting) -> list[str]:

@@ -177,7 +177,8 @@ class AskPerson(HITLOperator, DeployStep):
         number = run.internal("approval")
         if number is None:
             raise InputError(
-                ASKING, "no question was named", "a run that pmta_config_deploy started", f"trigger {DEPLOYING} instead"
+                "approval 0", "not in the database: no question was named", "the id of an approval",
+                f"trigger {DEPLOYING} instead, which asks where it must",
             )  # fmt: skip
         with store.session(tenant="*") as conn:
             return approvals.find(conn, number)

@@ -44,7 +44,7 @@ def body(store: "Store", approval: "Approval", until: datetime, whole: str) -> s
         waiting=_waiting(store, approval),
         causes=_causes(store, approval),
         meaning=approval.summary,
-        lines=len(approval.diff.splitlines()),
+        diff=approval.diff,
         whole=whole,
         only=back or (f"for tenant {approval.only_tenant} alone" if approval.only_tenant else ""),
     )
@@ -64,8 +64,8 @@ def _causes(store: "Store", approval: "Approval") -> "list[Cause]":
     """The run that asked, who changed the fleet file, and the fleet versions since the last deployment that went through,
     newest first. The file is looked at now: its time tells whether it is the change that is asked about."""
     from email_engine.adapters.file_history import last_change
-    from email_engine.mta.question import Cause
     from email_engine.home import CONFIG, fleet_path
+    from email_engine.mta.question import Cause
     from email_engine.store import deployments, versions
     from email_engine_airflow.operators.approval import DEPLOYING
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from email_engine.mta.question import SHOWN_ITEMS, Cause, Waiting, render_question, vanishing
+from email_engine.mta.question import SHOWN_ITEMS, SHOWN_LINES, Cause, Waiting, render_question, vanishing
 
 NOON = datetime(2026, 11, 21, 12, 7, tzinfo=UTC)
 UNTIL = datetime(2026, 11, 21, 18, tzinfo=UTC)
@@ -14,7 +14,7 @@ def page(**changes: Any) -> str:
     values: dict[str, Any] = {
         "host": "mta-1", "until": UNTIL, "why": ["1 virtual MTA (a-1) would disappear"], "waiting": Waiting(NOON, {"a-1": 42}),
         "causes": [Cause("fleet version 7: fleet file: 1 remove", "warmup_advance", "http://engine/dags/w")],
-        "meaning": "vmta a-1: gone", "lines": 3, "whole": LOG,
+        "meaning": "vmta a-1: gone", "diff": "@@ -1 +1 @@\n-<virtual-mta a-1>\n-x\n", "whole": LOG,
     }  # fmt: skip
     return render_question(**values | changes)
 
@@ -31,17 +31,24 @@ def test_it_says_where_until_when_why_what_waits_who_and_what_in_this_order() ->
     assert "[warmup\\_advance](http://engine/dags/w)" in text
 
 
-def test_the_lines_of_the_difference_are_behind_a_link() -> None:
+def test_the_first_lines_of_the_difference_stand_there_and_all_are_behind_a_link() -> None:
+    assert "```diff\n@@ -1 +1 @@\n-<virtual-mta a-1>\n-x\n```" in page()
     assert f"[All 3 lines of the difference]({LOG})" in page()
-    assert "```" not in page()
-    assert "difference" not in page(lines=0)
+    long = page(diff="+x\n" * 5000)
+    assert long.count("+x") == SHOWN_LINES
+    assert f"[All 5000 lines of the difference]({LOG})" in long
+    assert "difference" not in page(diff="\n")
+
+
+def test_nothing_in_a_configuration_ends_its_fence() -> None:
+    assert "\n````diff\n+# ```\n" in page(diff="+# ```\n+[x](javascript:1)\n")
 
 
 def test_a_giant_question_stays_short() -> None:
     giant = "x" * 1_000_000
     text = page(
         host=giant, why=[giant] * 50, meaning="item\n" * (SHOWN_ITEMS + 3), causes=[Cause(giant, giant, LOG)] * 9,
-        waiting=Waiting(NOON, {f"a-{n}": n for n in range(1000)}), only=giant,
+        waiting=Waiting(NOON, {f"a-{n}": n for n in range(1000)}), only=giant, diff=f"+{giant}\n" * 50,
     )  # fmt: skip
     assert len(text) < 8000
     assert "- and 3 more" in text
