@@ -4,8 +4,9 @@
 **When** the guard of `pmta_config_deploy` stops a change; one run a question, several at a time.
 
 **What it does**
-1. `ask` shows the change under Required Actions: the host, who or what caused it, every objection of the guard, what would
-   change in words, and the difference line by line. It waits 12 hours (`hours` in the conf) and takes no worker slot meanwhile.
+1. `ask` shows the change under Required Actions: the host, until when one may answer, the guard's objections, the mail that waits,
+   what caused it with links, and what would change in words; every line of the difference is in its log. It waits 12 hours
+   (`hours` in the conf) and takes no worker slot meanwhile. On a phone open the list of Required Actions, tap the sign in the row.
 2. *Approve* starts `pmta_config_deploy` for that host with the approval: it deploys exactly what was shown, over exactly what
    stood there, or nothing. *Reject*, or no answer in time: nothing is deployed. `tell` sends the alerts.
 3. A newer fleet version ends the question by itself within seconds: `ask` is then skipped and says so.
