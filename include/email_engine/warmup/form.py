@@ -6,12 +6,13 @@ from datetime import date, timedelta
 from typing import Any
 
 from email_engine.errors import InputError
-from email_engine.forms import LONGEST_REASON
 from email_engine.lifecycle.machine import TABLE, Cause, Event
 
 LONGEST_PAUSE = timedelta(days=90)
 SHORTEST = 3
 """Letters and digits that a reason or a cause has at least."""
+LONGEST = 500
+"""Characters that it has at most."""
 
 _CAUSES = frozenset({Event.RELEASE, Event.REENTER})
 _DATES = frozenset({Event.PAUSE, Event.QUARANTINE})
@@ -63,8 +64,8 @@ def _words(given: Any, key: str, needed: str | None, mistakes: list[str]) -> str
             mistakes.append(f"{key} is empty: {needed}")
     elif not text.isprintable():
         mistakes.append(f"{key} has characters that cannot be seen, or more than one line")
-    elif len(text) > LONGEST_REASON:
-        mistakes.append(f"{key} has {len(text)} characters, and {LONGEST_REASON} are the most")
+    elif len(text) > LONGEST:
+        mistakes.append(f"{key} has {len(text)} characters, and {LONGEST} are the most")
     elif sum(character.isalnum() for character in text) < SHORTEST:
         mistakes.append(f"{key} has fewer than {SHORTEST} letters and digits")
     return text
