@@ -50,6 +50,7 @@ from datetime import datetime, timedelta
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, TriggerRule
 
+from email_engine_airflow import forms
 from email_engine_airflow.assets import ACCOUNTING
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.accounting import IngestHost, ListMtaHosts
@@ -59,6 +60,7 @@ from email_engine_airflow.pools import HOST_WORK
 
 with DAG(
     dag_id="accounting_ingest",
+    dag_display_name="Read accounting files (accounting_ingest)",
     description="PowerMTA accounting files to counts per IP, mailbox provider and hour",
     doc_md=__doc__,
     schedule="*/15 * * * *",
@@ -66,7 +68,9 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=45),
+    allowed_run_types=forms.BY_CLOCK,
     default_args={
+        "owner": "email-engine",
         "retries": 2,
         "retry_delay": timedelta(seconds=30),
         "execution_timeout": timedelta(minutes=12),

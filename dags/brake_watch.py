@@ -25,6 +25,7 @@ from datetime import datetime, timedelta
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, TriggerRule
 
+from email_engine_airflow import forms
 from email_engine_airflow.assets import ALLOWANCES
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
@@ -35,6 +36,7 @@ from email_engine_airflow.pools import FIRST
 
 with DAG(
     dag_id="brake_watch",
+    dag_display_name="Look at what was stopped (brake_watch)",
     description="Looks every two minutes at everything that was stopped, and stops it again",
     doc_md=__doc__,
     schedule="*/2 * * * *",
@@ -42,7 +44,9 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=10),
+    allowed_run_types=forms.BY_CLOCK,
     default_args={
+        "owner": "email-engine",
         "retries": 1,
         "retry_delay": timedelta(seconds=10),
         "execution_timeout": timedelta(minutes=5),

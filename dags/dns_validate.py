@@ -20,12 +20,14 @@ from datetime import datetime, timedelta
 
 from airflow.sdk import DAG, Param
 
+from email_engine_airflow import forms
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.dnsauth import CheckDns, TenantsToCheck
 
 with DAG(
     dag_id="dns_validate",
+    dag_display_name="Check DNS (dns_validate)",
     description="SPF, DKIM, DMARC, PTR and MX of every sending domain and IP",
     doc_md=__doc__,
     schedule="0 6 * * *",
@@ -33,7 +35,9 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=1),
+    allowed_run_types=forms.BY_CLOCK,
     default_args={
+        "owner": "email-engine",
         "retries": 2,
         "retry_delay": timedelta(seconds=30),
         "execution_timeout": timedelta(minutes=30),

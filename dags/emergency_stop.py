@@ -28,6 +28,7 @@ from datetime import timedelta
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, TriggerRule
 
+from email_engine_airflow import forms
 from email_engine_airflow.assets import ALLOWANCES
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
@@ -38,21 +39,21 @@ from email_engine_airflow.pools import FIRST
 
 with DAG(
     dag_id="emergency_stop",
+    dag_display_name="Stop or release (emergency_stop)",
     description="Stop an IP, a stream, a tenant or all at once; and let them go again",
     doc_md=__doc__,
     schedule=None,
     catchup=False,
     max_active_runs=16,  # a stop never waits for an earlier one whose host is away
     dagrun_timeout=timedelta(minutes=30),
-    default_args={"retries": 2, "retry_delay": timedelta(seconds=5), "execution_timeout": timedelta(minutes=5)},
+    allowed_run_types=forms.BY_HAND,
+    default_args={"owner": "email-engine", "retries": 2, "retry_delay": timedelta(seconds=5), "execution_timeout": timedelta(minutes=5)},
     on_failure_callback=TelegramAlertsNotifier(),
     tags=["email-engine", "brake"],
     params={
         "scope": Param("ip", type="string", enum=["ip", "stream", "tenant", "all"], title="Scope", description="What to stop."),
-        "name": Param(
-            None, type=["null", "string"], title="Name", description="198.51.100.7, aurora/newsletter, aurora; empty for all."
-        ),
-        "reason": Param("by hand", type="string", minLength=3, title="Reason", description="Others will read it."),
+        "name": forms.name("Name", "198.51.100.7, aurora/newsletter, aurora; empty for all.", "tenants", "streams", "ips"),
+        "reason": forms.words("Reason", "Others will read it. A stop goes ahead without one."),
         "release": Param(False, type="boolean", title="Release", description="Let go instead of stopping."),
         "dry_run": Param(False, type="boolean", title="Dry run", description="Only list the IPs that are meant."),
     },

@@ -32,6 +32,7 @@ from datetime import timedelta
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, TriggerRule
 
+from email_engine_airflow import forms
 from email_engine_airflow.assets import ALLOWANCES
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
@@ -53,28 +54,28 @@ EVENTS = {
 
 with DAG(
     dag_id="ip_transition",
+    dag_display_name="Move IPs by hand (ip_transition)",
     description="Start, pause, resume, quarantine, release, retire or abandon IPs, with a reason",
     doc_md=__doc__,
     schedule=None,
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=30),
-    default_args={"retries": 2, "retry_delay": timedelta(seconds=5), "execution_timeout": timedelta(minutes=5)},
+    allowed_run_types=forms.BY_HAND,
+    default_args={"owner": "email-engine", "retries": 2, "retry_delay": timedelta(seconds=5), "execution_timeout": timedelta(minutes=5)},
     on_failure_callback=TelegramAlertsNotifier(),
     tags=["email-engine", "lifecycle"],
     params={
         "scope": Param("ip", type="string", enum=["ip", "stream", "tenant"], title="Scope", description="What to move."),
-        "name": Param(None, type=["null", "string"], title="Name", description="198.51.100.7, aurora/newsletter, aurora."),
+        "name": forms.name("Name", "198.51.100.7, aurora/newsletter, aurora.", "tenants", "streams", "ips"),
         "event": Param(
             "pause", type="string", enum=list(EVENTS), values_display=EVENTS, title="Event", description="What shall happen."
         ),
-        "reason": Param("by hand", type="string", minLength=3, title="Reason", description="Others will read it."),
+        "reason": forms.words("Reason", "Needed: others will read it.", minLength=3),
         "until": Param(
             None, type=["null", "string"], format="date", title="Until", description="UTC day on which a pause ends, or a quarantine at the earliest."
         ),
-        "cause": Param(
-            None, type=["null", "string"], title="Cause", description="What led to it; release and reenter need it, and resume after a stop."
-        ),
+        "cause": forms.words("Cause", "What led to it; release and reenter need it, and resume after a stop."),
         "dry_run": Param(True, type="boolean", title="Dry run", description="Show what would happen, write nothing."),
     },
 ) as dag:  # fmt: skip

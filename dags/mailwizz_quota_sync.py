@@ -27,6 +27,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param
 
+from email_engine_airflow import forms
 from email_engine_airflow.assets import ALLOWANCES, FLEET, LISTINGS
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
@@ -34,6 +35,7 @@ from email_engine_airflow.operators.quotas import ListMailwizz, SyncQuotas
 
 with DAG(
     dag_id="mailwizz_quota_sync",
+    dag_display_name="Set MailWizz quotas (mailwizz_quota_sync)",
     description="MailWizz delivery-server quotas follow allowances; drift is found and mended",
     doc_md=__doc__,
     schedule=AssetOrTimeSchedule(
@@ -42,7 +44,9 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=30),
+    allowed_run_types=forms.ON_CHANGE_AND_BY_CLOCK,
     default_args={
+        "owner": "email-engine",
         "retries": 2,
         "retry_delay": timedelta(seconds=30),
         "execution_timeout": timedelta(minutes=10),
@@ -53,9 +57,7 @@ with DAG(
         "dry_run": Param(
             False, type="boolean", title="Dry run", description="Plan and show the changes, write nothing."
         ),
-        "instance": Param(
-            None, type=["null", "string"], title="Instance", description="One MailWizz instance; empty: all."
-        ),
+        "instance": forms.name("Instance", "One MailWizz instance; empty: all.", "mailwizz"),
     },
 ) as dag:
     instances = ListMailwizz(task_id="instances")

@@ -35,6 +35,7 @@ from datetime import datetime, timedelta
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, TriggerRule
 
+from email_engine_airflow import forms
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.accounting import ListMtaHosts
 from email_engine_airflow.operators.alerts import SendAlerts
@@ -45,6 +46,7 @@ from email_engine_airflow.pools import HOST_WORK
 
 with DAG(
     dag_id="mta_health",
+    dag_display_name="Look at MTA hosts (mta_health)",
     description="Disk, queues and their ages, version, clock, drift and accounting of every MTA host",
     doc_md=__doc__,
     schedule="*/15 * * * *",
@@ -52,7 +54,9 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=14),
+    allowed_run_types=forms.BY_CLOCK,
     default_args={
+        "owner": "email-engine",
         "retries": 1,
         "retry_delay": timedelta(seconds=10),
         "execution_timeout": timedelta(minutes=5),

@@ -4,8 +4,9 @@
 **When** the guard of `pmta_config_deploy` stops a change; one run a question, several at a time.
 
 **What it does**
-1. `ask` shows the change under Required Actions: the host, who or what caused it, every objection of the guard, what would
-   change in words, and the difference line by line. It waits 12 hours (param `hours`) and takes no worker slot meanwhile.
+1. `ask` shows the change under Required Actions: the host, until when one may answer, the guard's objections, the mail that waits,
+   what caused it with links, and what would change in words; every line of the difference is in its log. It waits 12 hours
+   (`hours` in the conf) and takes no worker slot meanwhile. On a phone open the list of Required Actions, tap the sign in the row.
 2. *Approve* starts `pmta_config_deploy` for that host with the approval: it deploys exactly what was shown, over exactly what
    stood there, or nothing. *Reject*, or no answer in time: nothing is deployed. `tell` sends the alerts.
 3. A newer fleet version ends the question by itself within seconds: `ask` is then skipped and says so.
@@ -21,19 +22,23 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param
 
+from email_engine_airflow import forms
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
-from email_engine_airflow.operators.approval import HOURS, AskPerson, StartDeploying
+from email_engine_airflow.operators.approval import AskPerson, StartDeploying
 
 with DAG(
     dag_id="pmta_config_approval",
+    dag_display_name="Ask about a PowerMTA change (pmta_config_approval)",
     description="PowerMTA: a person approves what the guard stopped",
     doc_md=__doc__,
     schedule=None,
     catchup=False,
     max_active_runs=64,
     dagrun_timeout=timedelta(days=8),
+    allowed_run_types=forms.BY_HAND,
     default_args={
+        "owner": "email-engine",
         "retries": 2,
         "retry_delay": timedelta(seconds=30),
         "execution_timeout": timedelta(minutes=5),
@@ -43,17 +48,6 @@ with DAG(
     params={
         "dry_run": Param(
             False, type="boolean", title="Dry run", description="Write the page to the log, ask nobody."
-        ),
-        "approval": Param(
-            None, type=["null", "integer"], minimum=1, title="Approval", description="Id in table approvals."
-        ),
-        "hours": Param(
-            HOURS,
-            type="number",
-            exclusiveMinimum=0,
-            maximum=168,
-            title="Hours",
-            description="No answer within these means no.",
         ),
     },
 ) as dag:

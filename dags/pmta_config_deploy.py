@@ -30,13 +30,13 @@ rolled back is not deployed again without a person. Guard: answer under Required
 fleet deploys the fleet's version again). Clearing any task is safe.
 """
 
-import os
 from datetime import timedelta
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param, TriggerRule
+from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param, TaskGroup, TriggerRule
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
+from email_engine_airflow import forms
 from email_engine_airflow.assets import ALLOWANCES, FLEET, LISTINGS
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
@@ -47,11 +47,9 @@ from email_engine_airflow.operators.deploy_watch import WatchHost
 from email_engine_airflow.operators.history import RecordHistory
 from email_engine_airflow.pools import HOST_WORK, REDUCTIONS
 
-# What the lab on one machine shortens.
-WATCH = os.environ.get("EMAIL_ENGINE_WATCH_MINUTES")
-
 with DAG(
     dag_id="pmta_config_deploy",
+    dag_display_name="Deploy PowerMTA configuration (pmta_config_deploy)",
     description="PowerMTA: render, diff, guard, canary, the rest, verify",
     doc_md=__doc__,
     schedule=AssetOrTimeSchedule(
@@ -60,7 +58,9 @@ with DAG(
     catchup=False,
     max_active_runs=4,
     dagrun_timeout=timedelta(hours=3),
+    allowed_run_types=forms.ON_CHANGE_AND_BY_CLOCK,
     default_args={
+        "owner": "email-engine",
         "retries": 2,
         "retry_delay": timedelta(seconds=30),
         "execution_timeout": timedelta(minutes=15),
@@ -71,10 +71,7 @@ with DAG(
         "dry_run": Param(
             False, type="boolean", title="Dry run", description="Show the difference, change nothing."
         ),
-        "only_failed": Param(
-            False, type="boolean", title="Only failed", description="Do nothing unless a deployment failed."
-        ),
-        "host": Param(None, type=["null", "string"], title="Host", description="One MTA host; empty: all."),
+        "host": forms.name("Host", "One MTA host; empty: all.", "hosts"),
         "rollback_to": Param(
             None,
             type=["null", "integer"],
@@ -83,26 +80,14 @@ with DAG(
             title="Roll back to",
             description="Id of a deployment whose configuration comes back on its host.",
         ),
-        "tenant": Param(
-            None,
-            type=["null", "string"],
-            title="Tenant",
-            description="Only this tenant's part is rendered anew; empty: all.",
-        ),
+        "tenant": forms.name("Tenant", "Only this tenant's part is rendered anew; empty: all.", "tenants"),
         "watch_minutes": Param(
-            float(WATCH) if WATCH else None,
+            None,
             type=["null", "number"],
             minimum=0,
             maximum=60,
             title="Watch, minutes",
             description="How long the canary is watched before the rest follow; empty: policy, 0: not at all.",
-        ),
-        "approval": Param(
-            None,
-            type=["null", "integer"],
-            minimum=1,
-            title="Approval",
-            description="Id of an approval; filled in by pmta_config_approval.",
         ),
         "accept_breach": Param(
             False,
@@ -110,13 +95,7 @@ with DAG(
             title="Accept the guard's objection",
             description="Go ahead although the guard objects; needs a host and a reason.",
         ),
-        "reason": Param(
-            None,
-            type=["null", "string"],
-            maxLength=200,
-            title="Reason",
-            description="Kept with the deployment.",
-        ),
+        "reason": forms.words("Reason", "Kept with the deployment; needed where the objection is accepted."),
     },
 ) as dag:
     hosts = ListHosts(task_id="hosts")
@@ -124,29 +103,47 @@ with DAG(
         task_id="plan", map_index_template="{{ task.mta_host }}", retries=6, **HOST_WORK
     ).expand(mta_host=hosts.output)
 
-    def choose(part: str) -> ChooseHosts:
+    def choose(part: str, title: str) -> ChooseHosts:
         # A host that cannot be planned for does not keep the others from following.
-        rule = TriggerRule.ALL_DONE
-        return ChooseHosts(task_id=f"choose_{part}", plans=plan.output, part=part, trigger_rule=rule)
+        rule, shown = TriggerRule.ALL_DONE, f"{title} (choose_{part})"
+        return ChooseHosts(
+            task_id=f"choose_{part}", plans=plan.output, part=part, trigger_rule=rule, task_display_name=shown
+        )
 
     def deploy(part: str, chosen: ChooseHosts, **settings: bool) -> MappedOperator:
         named = {"task_id": part, "map_index_template": "{{ task.plan.host }}", "retries": 6}
         named |= REDUCTIONS if part == "reduce" else HOST_WORK
         return DeployHost.partial(**named, **settings).expand(plan=chosen.output)
 
-    choose_reduce, choose_canary, choose_rest, choose_ask = map(choose, ("reduce", "canary", "rest", "ask"))
-    reduce = deploy("reduce", choose_reduce)
-    canary = deploy("canary", choose_canary, watched=True)
-    watch = WatchHost.partial(
-        task_id="watch", map_index_template="{{ task.deployed.host }}", **HOST_WORK
-    ).expand(deployed=canary.output)
-    rest = deploy("rest", choose_rest)
-    ask = StartAsking.partial(task_id="ask", map_index_template="{{ task.plan.host }}").expand(
-        plan=choose_ask.output
-    )
-    history = RecordHistory(task_id="history", trigger_rule=TriggerRule.ALL_DONE)
-    # This leaf keeps a failed plan from being covered by deployments that went well.
-    whole = EmptyOperator(task_id="whole", trigger_rule=TriggerRule.NONE_FAILED)
+    def folded(name: str, title: str) -> TaskGroup:
+        """One row in the UI; the tasks in it keep their ids."""
+        return TaskGroup(name, group_display_name=title, prefix_group_id=False)
+
+    with folded("slow_down", "Slow down at once (reduce)"):
+        choose_reduce = choose("reduce", "Which hosts slow down?")
+        reduce = deploy("reduce", choose_reduce)
+    with folded("ask_people", "Ask a person (ask)"):
+        choose_ask = choose("ask", "What needs a person?")
+        ask = StartAsking.partial(task_id="ask", map_index_template="{{ task.plan.host }}").expand(
+            plan=choose_ask.output
+        )
+    with folded("first_host", "First host (canary, watch)"):
+        choose_canary = choose("canary", "Which host goes first?")
+        canary = deploy("canary", choose_canary, watched=True)
+        watch = WatchHost.partial(
+            task_id="watch", map_index_template="{{ task.deployed.host }}", **HOST_WORK
+        ).expand(deployed=canary.output)
+    with folded("other_hosts", "Other hosts (rest)"):
+        choose_rest = choose("rest", "Which hosts follow?")
+        rest = deploy("rest", choose_rest)
+    with folded("closing", "Record (history)"):
+        history = RecordHistory(task_id="history", trigger_rule=TriggerRule.ALL_DONE)
+        # This leaf keeps a failed plan from being covered by deployments that went well.
+        whole = EmptyOperator(
+            task_id="whole",
+            trigger_rule=TriggerRule.NONE_FAILED,
+            task_display_name="Did all go well? (whole)",
+        )
     tell = SendAlerts(task_id="tell")
 
     reduce >> [choose_canary, choose_ask]

@@ -5,7 +5,7 @@
 
 **What it does**
 1. `probe` asks every list for its test points (RFC 5782). A list that fails is not believed in this sweep.
-2. `sweep` asks the healthy lists about every IP of the fleet, and after `confirm_after` seconds again about what is new.
+2. `sweep` asks the healthy lists about every IP of the fleet, and after `confirm_after` seconds (param, or the block-list file) again about what is new.
    The answer is LISTED, NOT_LISTED or UNKNOWN; UNKNOWN changes nothing. A list that suddenly lists more than
    `blast_radius_rate` of the fleet is held: nothing is done, people are told.
 3. `decide` (one task a tenant, one transaction) opens and closes listings. A sending IP on a reputation list of severity
@@ -25,12 +25,12 @@ No other IP takes over the volume. When two or more IPs of a pool are listed, th
 It does not read fleet.yaml: the inventory is the database's.
 """
 
-import os
 from datetime import timedelta
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, TriggerRule
 
+from email_engine_airflow import forms
 from email_engine_airflow.assets import LISTINGS
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
@@ -41,13 +41,16 @@ from email_engine_airflow.pools import FIRST
 
 with DAG(
     dag_id="rbl_sweep",
+    dag_display_name="Ask block lists (rbl_sweep)",
     description="Block lists: probe, sweep, quarantine within guards, brake at once",
     doc_md=__doc__,
     schedule="0 */4 * * *",
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=1),
+    allowed_run_types=forms.BY_CLOCK,
     default_args={
+        "owner": "email-engine",
         "retries": 2,
         "retry_delay": timedelta(seconds=30),
         "execution_timeout": timedelta(minutes=15),
@@ -59,17 +62,18 @@ with DAG(
             False, type="boolean", title="Dry run", description="Ask and decide, write nothing."
         ),
         "confirm_after": Param(
-            int(os.environ.get("EMAIL_ENGINE_CONFIRM_AFTER", "60")),
-            type="integer",
+            None,
+            type=["null", "integer"],
             minimum=0,
             maximum=600,
             title="Confirm after (seconds)",
-            description="How long to wait before a new listing is asked for a second time.",
+            description="Before a new listing is asked for a second time; empty: as the block-list file says.",
         ),
         "lists": Param(
             None,
             type=["null", "array"],
-            items={"type": "string"},
+            items={"type": "string", "maxLength": 40},
+            maxItems=forms.MOST_ENTRIES,
             title="Lists",
             description="Names out of the block-list file, one a line; empty: all.",
         ),

@@ -26,6 +26,7 @@ from datetime import timedelta
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, TriggerRule
 
+from email_engine_airflow import forms
 from email_engine_airflow.assets import ACCOUNTING, ALLOWANCES
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
@@ -37,13 +38,16 @@ from email_engine_airflow.pools import FIRST
 
 with DAG(
     dag_id="reputation_guard",
+    dag_display_name="Stop bad mail (reputation_guard)",
     description="Judges every IP as accounting comes in; stops and slows at once, never gives",
     doc_md=__doc__,
     schedule=[ACCOUNTING],
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=30),
+    allowed_run_types=forms.ON_CHANGE,
     default_args={
+        "owner": "email-engine",
         "retries": 2,
         "retry_delay": timedelta(seconds=30),
         "execution_timeout": timedelta(minutes=10),

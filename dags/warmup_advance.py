@@ -29,6 +29,7 @@ from datetime import timedelta
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, CronTriggerTimetable, Param, TriggerRule
 
+from email_engine_airflow import forms
 from email_engine_airflow.assets import ALLOWANCES
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
@@ -44,13 +45,16 @@ from email_engine_airflow.pools import FIRST
 
 with DAG(
     dag_id="warmup_advance",
+    dag_display_name="Close the day, deal the next (warmup_advance)",
     description="Lifecycle and warm-up of every IP: advance, hold, step back, pause, graduate, warm down, rest",
     doc_md=__doc__,
     schedule=CronTriggerTimetable("0 0 * * *", timezone="UTC"),
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=1),
+    allowed_run_types=forms.BY_CLOCK,
     default_args={
+        "owner": "email-engine",
         "retries": 2,
         "retry_delay": timedelta(seconds=30),
         "execution_timeout": timedelta(minutes=15),

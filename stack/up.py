@@ -19,6 +19,7 @@ from email_engine.fleet.parse import parse_fleet
 from email_engine.home import CONFIG, ROOT
 from email_engine.store import inventory, migrate
 from email_engine.store.engine import Store
+from email_engine_airflow.fleet_names import write_names
 from email_engine_airflow.pools import DESCRIPTION, POOL, SLOTS
 from stack import airflow, chosen_ports, condition, connections, databases, locks, ports, repair, world
 from stack.leftovers import end_leftovers
@@ -111,6 +112,7 @@ def load_engine(settings: Settings, cluster: Cluster, fleet: Fleet, as_of: datet
             inventory.apply_inventory(conn, plan, as_of=as_of, dag_id=None, run_id=None, actor="make up")
     finally:
         store.dispose()
+    write_names(settings.fleet_file, fleet)
 
 
 @contextmanager

@@ -5,6 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Self
 
+INTERNAL_KEYS: Mapping[str, tuple[str, ...]] = {
+    "pmta_config_deploy": ("approval", "only_failed"),
+    "pmta_config_approval": ("approval", "hours"),
+}
+"""Keys of a run's conf that DAGs and scripts pass and no form shows; `Run.internal` reads them."""
+LARGEST_ID = 2**31 - 1
+LONGEST_HOURS = 168
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -21,10 +29,40 @@ class Run:
     params: Mapping[str, Any]
 
     @property
+    def reason(self) -> str:
+        """Param `reason` on one line, cut where it is too long; '' where none was given."""
+        from email_engine.forms import one_line
+
+        return one_line(self.params.get("reason"))
+
+    @property
     def caused_by(self) -> str:
         """The actor, and param `reason` where it was given: for rows that people read."""
-        reason = str(self.params.get("reason") or "").strip()
-        return f"{self.actor}: {reason}" if reason else self.actor
+        return f"{self.actor}: {self.reason}" if self.reason else self.actor
+
+    def internal(self, key: str) -> Any:
+        """One of INTERNAL_KEYS, None where it was not given; raises InputError for a value of the wrong kind, which
+        Airflow does not look at."""
+        from email_engine.errors import InputError
+        from email_engine.forms import shortened
+
+        value = self.params.get(key)
+        if value is None:
+            return None
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        good, allowed = {
+            "approval": (
+                number and isinstance(value, int) and 1 <= value <= LARGEST_ID,
+                "an id of table approvals",
+            ),
+            "only_failed": (isinstance(value, bool), "true or false"),
+            "hours": (number and 0 < value <= LONGEST_HOURS, f"a number above 0, {LONGEST_HOURS} at most"),
+        }[key]
+        if not good:
+            raise InputError(
+                f"key {key} of this run", shortened(repr(value)), allowed, "nothing was done; trigger again"
+            )
+        return value
 
     @property
     def day(self) -> date:

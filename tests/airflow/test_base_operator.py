@@ -13,6 +13,7 @@ from email_engine.fleet.mistakes import FleetInvalid
 from email_engine.store import alerts, incidents
 from email_engine.store.engine import Store
 from email_engine_airflow.operators.base import EngineOperator
+from email_engine_airflow.run import Run
 from tests.airflow_connections import engine_connection
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -162,3 +163,46 @@ def test_a_dry_run_tells_nobody_whatever_it_meets(engine: Store) -> None:
     with pytest.raises(Unreachable):
         HostStep(error=Unreachable(*AWAY)).execute(context(dry_run=True))
     assert open_incidents(engine) == []
+
+
+@pytest.mark.parametrize(
+    "conf", [{"only_failed": True}, {"approval": 7}, {"approval": None, "host": "mta-1"}]
+)
+def test_keys_that_dags_hand_to_each_other_pass_without_being_in_the_form(conf: Any) -> None:
+    assert Step().execute(context(conf)) == "worked"
+
+
+def test_they_pass_in_their_own_dag_alone() -> None:
+    with pytest.raises(AirflowFailException, match="unknown key hours"):
+        Step().execute(context({"hours": 3}))
+
+
+def run(**params: Any) -> Run:
+    when = datetime(2026, 11, 2, tzinfo=UTC)
+    return Run("pmta_config_deploy", "run-1", when, False, "ops", params)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("approval", value) for value in ("7", 0, -1, True, 1.0, 2**31, [7])),
+        *(("only_failed", value) for value in ("false", 1, 0, [])),
+        *(("hours", value) for value in ("12", 0, -1, 169, True, float("nan"), "z" * 10**6)),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_by_who_reads_it(key: str, value: Any) -> None:
+    with pytest.raises(InputError, match=f"key {key} of this run") as caught:
+        run(**{key: value}).internal(key)
+    assert len(str(caught.value)) < 300
+
+
+def test_right_values_and_none_are_read() -> None:
+    asked = run(approval=7, only_failed=False, hours=0.0002)
+    assert [asked.internal(key) for key in ("approval", "only_failed", "hours")] == [7, False, 0.0002]
+    assert run().internal("approval") is None
+
+
+def test_who_caused_it_is_one_short_line() -> None:
+    assert run(reason=" sold\nto X ").caused_by == "ops: sold to X"
+    assert run(reason="  ").caused_by == "ops"
+    assert len(run(reason="z" * 10**6).caused_by) < 310

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 from sqlalchemy import select, text, update
 
 from email_engine.decision import Decision
@@ -186,3 +187,44 @@ def test_running_the_same_stop_again_changes_nothing(store: Store) -> None:
     before = standing(store)
     pull("stop")
     assert standing(store) == before
+
+
+@pytest.mark.parametrize("reason", [None, "", "   "])
+def test_a_stop_without_a_reason_stops_and_says_so(store: Store, reason: str | None) -> None:
+    assert pull("stop", reason=reason) == ["mta-1"]
+    with store.session("*") as conn:
+        said = conn.execute(select(schema.decisions.c.reason)).scalars().first()
+    assert said == "ops: no reason given"
+
+
+def test_a_giant_reason_stops_all_the_same_and_is_cut(store: Store) -> None:
+    assert pull("stop", reason="z\n" * 500_000) == ["mta-1"]
+    with store.session("*") as conn:
+        rows = [
+            schema.decisions.c.reason,
+            schema.brakes.c.reason,
+            schema.alerts.c.text,
+            schema.fleet_versions.c.reason,
+        ]
+        longest = max(len(text) for row in rows for text in conn.execute(select(row)).scalars())
+    assert longest < 400
+
+
+@pytest.mark.parametrize(
+    "long", [{"reason": "z" * 1_000_000}, {"name": "z" * 1_000_000}], ids=["reason", "name"]
+)
+def test_a_release_with_a_giant_text_is_refused_and_nothing_is_written(
+    store: Store, long: dict[str, str]
+) -> None:
+    pull("stop")
+    before = standing(store)
+    with pytest.raises(AirflowFailException, match="has 1000000 characters") as caught:
+        pull("release", 1, release=True, **long)
+    assert len(str(caught.value)) < 500
+    assert standing(store) == before
+
+
+def test_a_stop_of_a_giant_name_is_answered_in_few_words(store: Store) -> None:
+    with pytest.raises(AirflowFailException, match="param name for scope tenant") as caught:
+        pull("stop", name="z" * 1_000_000)
+    assert len(str(caught.value)) < 500

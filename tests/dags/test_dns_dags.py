@@ -56,10 +56,14 @@ def test_a_failed_brake_fails_the_run_although_later_tasks_succeed(rbl_sweep: DA
     assert rbl_sweep.get_task("tell").is_teardown
 
 
-def test_the_confirmation_time_can_be_shortened_for_the_lab(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EMAIL_ENGINE_CONFIRM_AFTER", "2")
-    dag = runpy.run_path(str(DAGS / "rbl_sweep.py"))["dag"]
-    assert dag.params.dump()["confirm_after"] == 2
+@pytest.mark.parametrize("garbage", ["1m", "", "-1", "\u0661"])
+def test_no_variable_of_the_environment_changes_or_removes_the_dag(
+    monkeypatch: pytest.MonkeyPatch, garbage: str
+) -> None:
+    monkeypatch.setenv("EMAIL_ENGINE_CONFIRM_AFTER", garbage)
+    monkeypatch.setenv("EMAIL_ENGINE_WATCH_MINUTES", garbage)
+    assert runpy.run_path(str(DAGS / "rbl_sweep.py"))["dag"].params.dump()["confirm_after"] is None
+    assert runpy.run_path(str(DAGS / "pmta_config_deploy.py"))["dag"].params.dump()["watch_minutes"] is None
 
 
 def test_dns_validate_runs_daily_at_six_and_is_visible_when_it_fails(dns_validate: DAG) -> None:

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from hashlib import sha256
 from ipaddress import AddressValueError, IPv4Address
@@ -22,6 +23,9 @@ _FIELDS = {
     "message", "delisting",
 }  # fmt: skip
 E_ = TypeVar("E_", bound=StrEnum)
+CONFIRM_AFTER = timedelta(seconds=60)
+"""How long a new listing is waited for before it is asked for a second time, where the file does not say."""
+LONGEST_WAIT = timedelta(seconds=600)
 
 
 def blocklists_path() -> Path:
@@ -40,15 +44,8 @@ def parse_blocklists(text: str, source: str = "blocklists.yaml") -> tuple[BlockL
     Raises:
         InputError: naming every mistake with the list it is in.
     """
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as failure:
-        where = getattr(failure, "problem_mark", None)
-        place = f"line {where.line + 1}" if where else "unreadable"
-        raise _wrong(source, [f"{place}: not YAML"]) from failure
-    if not isinstance(document, dict) or not isinstance(document.get("lists"), list):
-        raise _wrong(source, ["no `lists:` at the top"])
-    mistakes: list[str] = []
+    document, mistakes = _document(text, source), list[str]()
+    _confirm_after(document, mistakes)
     dead = _retired_zones(document.get("retired_zones") or {}, mistakes)
     lists = [_List(f"lists[{n}]", entry, mistakes, dead).parse() for n, entry in enumerate(document["lists"])]
     names, zones = [x.name for x in lists], [x.zone for x in lists]
@@ -62,8 +59,24 @@ def parse_blocklists(text: str, source: str = "blocklists.yaml") -> tuple[BlockL
 def load_blocklists(path: Path | None = None) -> tuple[tuple[BlockList, ...], str]:
     """The lists of `path` (default: the file in force) and the digest of their text."""
     path = path or blocklists_path()
+    text = _read(path)
+    return parse_blocklists(text, str(path)), policy_digest(text)
+
+
+def load_confirm_after(path: Path | None = None) -> timedelta:
+    """How long to wait before a new listing is asked for again: `confirm_after`, whole seconds, of the file in force.
+
+    Raises InputError as `load_blocklists` does."""
+    path, mistakes = path or blocklists_path(), list[str]()
+    wait = _confirm_after(_document(_read(path), str(path)), mistakes)
+    if mistakes:
+        raise _wrong(str(path), mistakes)
+    return wait
+
+
+def _read(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as failure:
         raise InputError(
             str(path),
@@ -71,7 +84,29 @@ def load_blocklists(path: Path | None = None) -> tuple[tuple[BlockList, ...], st
             "a YAML file of block lists",
             "correct EMAIL_ENGINE_BLOCKLISTS or the file",
         ) from failure
-    return parse_blocklists(text, str(path)), policy_digest(text)
+
+
+def _document(text: str, source: str) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as failure:
+        where = getattr(failure, "problem_mark", None)
+        place = f"line {where.line + 1}" if where else "unreadable"
+        raise _wrong(source, [f"{place}: not YAML"]) from failure
+    if not isinstance(document, dict) or not isinstance(document.get("lists"), list):
+        raise _wrong(source, ["no `lists:` at the top"])
+    return document
+
+
+def _confirm_after(document: Mapping[str, Any], mistakes: list[str]) -> timedelta:
+    given = document.get("confirm_after", int(CONFIRM_AFTER.total_seconds()))
+    longest = int(LONGEST_WAIT.total_seconds())
+    if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given <= longest:
+        mistakes.append(
+            f"confirm_after {str(given)[:40]!r} is no whole number of seconds from 0 to {longest}"
+        )
+        return CONFIRM_AFTER
+    return timedelta(seconds=given)
 
 
 def _wrong(source: str, mistakes: list[str]) -> InputError:

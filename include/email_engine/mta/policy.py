@@ -3,11 +3,13 @@
 Every mistake in any of the three files is reported at once."""
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from email_engine import home
+from email_engine.errors import InputError
 from email_engine.fleet import names
 from email_engine.fleet.document import Section, read_document
 from email_engine.fleet.mistakes import FileInvalid, Mistakes
@@ -36,6 +38,7 @@ __all__ = [
 RATE = re.compile(r"[1-9]\d{0,6}/(d|h|m)")
 HOSTS = re.compile(r"lookup-mx:[a-z0-9.-]+|[a-z0-9.-]+(,[a-z0-9.-]+)*")
 MX = re.compile(r"(\*\.)?[a-z0-9.-]+")
+MINUTES = re.compile(r"\d{1,2}(\.\d{1,2})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,13 @@ rate = _like(RATE, "a rate such as 250/h (units d, h, m)")
 time = _like(TIME, "a time such as 90s, 5m or 1h30m")
 hosts = _like(HOSTS, "lookup-mx:NAME or host names with commas")
 mx = _like(MX, "a host name, or *. before one")
+LONGEST_WATCH = 60
+
+
+def watch_minutes(text: str) -> str | None:
+    """Fractions too: the lab watches for seconds."""
+    short = MINUTES.fullmatch(text) and float(text) <= LONGEST_WATCH
+    return None if short else f"minutes from 0 to {LONGEST_WATCH}, such as 10 or 0.5"
 
 
 def parse_policy(
@@ -178,7 +188,7 @@ def _providers(top: Section) -> tuple[ProviderRates, ...]:
 def _watch(top: Section) -> WatchPolicy:
     watch = _section(top, "watch", *WatchPolicy.__dataclass_fields__)
     return WatchPolicy(
-        minutes=watch.number("minutes", 0, 60),
+        minutes=float(watch.text("minutes", watch_minutes) or 0),
         sample_seconds=watch.number("sample_seconds", 5, 600),
         queue_factor_percent=watch.number("queue_factor_percent", 100, 10_000),
         queue_minimum=watch.number("queue_minimum", 1, 10_000_000),
@@ -228,6 +238,23 @@ def _shipped(name: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
+def policy_path() -> Path:
+    """The deploy.yaml in force: `EMAIL_ENGINE_DEPLOY_POLICY`, or the one that the project ships."""
+    return Path(os.environ.get("EMAIL_ENGINE_DEPLOY_POLICY") or home.CONFIG / "deploy.yaml")
+
+
 def shipped_policy() -> DeployPolicy:
-    """The files in include/config/."""
-    return parse_policy(_shipped("deploy.yaml"))
+    """The policy in force; replies.yaml and bounce_categories.yaml are those in include/config/.
+
+    Raises InputError where the file cannot be read, FileInvalid with every mistake in it."""
+    path = policy_path()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as failure:
+        raise InputError(
+            str(path),
+            f"cannot be read: {type(failure).__name__}",
+            "a YAML file such as include/config/deploy.yaml",
+            "correct EMAIL_ENGINE_DEPLOY_POLICY or the file; nothing was changed",
+        ) from failure
+    return parse_policy(text, path.name)

@@ -1,49 +1,123 @@
-"""The page that a person sees before saying yes to a change that the guard stopped: Markdown, pure."""
+"""The page that a person sees before saying yes to a change that the guard stopped: Markdown, pure, short enough for a phone.
+
+Of the difference it shows the first lines and a link to the rest: Airflow's page folds nothing, and its buttons stand below
+the text."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
-SHOWN_LINES = 400
-SHOWN_ITEMS = 60
+from email_engine.forms import shortened
+
+SHOWN_REASONS = 6
+SHOWN_ITEMS = 12
+SHOWN_WAITING = 5
+SHOWN_CAUSES = 4
+SHOWN_LINES = 8
+LONGEST_LINE = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What led to the change, in words, and the address of the run that wrote it; '' where no run did."""
+
+    text: str
+    run: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Mail that waits in the virtual MTAs that would disappear: recipients by name, as they were seen at `at`; None where
+    nobody could look."""
+
+    at: datetime | None
+    recipients: Mapping[str, int]
 
 
 def render_question(
-    *, host: str, caused_by: str, why: Sequence[str], meaning: str, diff: str, whole: str, only: str = ""
+    *,
+    host: str,
+    until: datetime,
+    why: Sequence[str],
+    waiting: Waiting,
+    causes: Sequence[Cause],
+    meaning: str,
+    diff: str,
+    whole: str,
+    only: str = "",
 ) -> str:
     """Args:
+    until: aware UTC; no answer until then means no.
     why: what the guard objects to, in words.
     meaning: the change, an item a line.
-    diff: unified, secrets hidden; at most `SHOWN_LINES` lines of it are shown.
-    whole: where the whole of it is.
+    diff: unified, secrets hidden; `whole`: the address where all of its lines are.
     only: what else the run was asked for, such as a roll-back.
     """
     items = meaning.splitlines()
-    shown = [f"- {_plain(item)}" for item in items[:SHOWN_ITEMS]]
-    if len(items) > SHOWN_ITEMS:
-        shown.append(f"- and {len(items) - SHOWN_ITEMS} more")
     parts = [
-        f"**Host** {_plain(host)}, **caused by** {_plain(caused_by)}{', ' + _plain(only) if only else ''}",
-        "**The guard stopped it because**",
-        "\n".join(f"- {_plain(reason)}" for reason in why),
+        f"The guard stopped a change on **{_plain(host)}**{_plain(', ' + only) if only else ''}.",
+        f"**Answer until {until:%Y-%m-%d %H:%M} UTC.** No answer means no.",
+        "**Why it was stopped**",
+        _list((_plain(reason) for reason in why[:SHOWN_REASONS]), len(why) - SHOWN_REASONS),
+        *_waiting(waiting),
+        "**What caused it**",
+        _list(map(_cause, causes[:SHOWN_CAUSES]), len(causes) - SHOWN_CAUSES),
         "**What would change**",
-        "\n".join(shown),
-        *([_fenced(diff, whole)] if diff.strip() else []),
-        "**Approve** deploys exactly this, **Reject** nothing. No answer in time means no.",
+        _list(map(_plain, items[:SHOWN_ITEMS]), len(items) - SHOWN_ITEMS),
+        *_difference(diff, whole),
+        "**Approve** deploys exactly this, **Reject** nothing.",
     ]
     return "\n\n".join(parts)
 
 
-def _plain(text: str) -> str:
-    """Nothing that a configuration says becomes markup."""
-    return re.sub(r"([\\`*_\[\]<>#|!])", r"\\\1", " ".join(text.split()))
+def vanishing(diff: str) -> tuple[str, ...]:
+    """The virtual MTAs that a unified difference takes away."""
+    signed = re.findall(r"^([-+])\s*<virtual-mta ([^\s>]+)>", diff, re.MULTILINE)
+    added = {name for sign, name in signed if sign == "+"}
+    return tuple(dict.fromkeys(name for sign, name in signed if sign == "-" and name not in added))
 
 
-def _fenced(diff: str, whole: str) -> str:
+def _difference(diff: str, whole: str) -> list[str]:
     lines = diff.splitlines()
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", diff)), default=0))
-    note = (
-        f"\n\n{len(lines) - SHOWN_LINES} of {len(lines)} lines are left out here; the whole is {whole}."
-        if len(lines) > SHOWN_LINES
-        else ""
-    )
-    return "\n".join([f"{fence}diff", *lines[:SHOWN_LINES], fence]) + note
+    shown = [shortened(line, LONGEST_LINE) for line in lines[:SHOWN_LINES]]
+    if not any(line.strip() for line in lines):
+        return []
+    longest = max((len(run) for line in shown for run in re.findall(r"`+", line)), default=0)
+    fence = "`" * max(3, 1 + longest)
+    return [
+        "\n".join([f"{fence}diff", *shown, fence]),
+        f"[All {len(lines)} lines of the difference]({whole})",
+    ]
+
+
+def _waiting(waiting: Waiting) -> list[str]:
+    if not waiting.recipients:
+        return []
+    title = "**Mail waiting in what would disappear**"
+    if waiting.at is None:
+        return [title, "- not known: no look at the host's queues succeeded; `mta_health` looks again"]
+    seen = f"{title}, seen {waiting.at:%Y-%m-%d %H:%M} UTC"
+    most = sorted(waiting.recipients.items(), key=lambda item: (-item[1], item[0]))
+    if not most[0][1]:
+        return [seen, "- none"]
+    shown = [f"{_plain(name)}: {count} recipients" for name, count in most[:SHOWN_WAITING]]
+    rest = most[SHOWN_WAITING:]
+    more = [f"and {sum(count for _, count in rest)} in {len(rest)} more"] if rest else []
+    return [seen, _list([*shown, *more], 0)]
+
+
+def _cause(cause: Cause) -> str:
+    return f"{_plain(cause.text)}: [{_plain(cause.run)}]({cause.url})" if cause.url else _plain(cause.text)
+
+
+def _list(items: Iterable[str], left_out: int) -> str:
+    more = [f"- and {left_out} more"] if left_out > 0 else []
+    return "\n".join([*(f"- {item}" for item in items), *more])
+
+
+def _plain(text: str) -> str:
+    """Nothing that a configuration or a person says becomes markup; long ones are cut."""
+    one_line = shortened(" ".join(text[: 10 * LONGEST_LINE].split()), LONGEST_LINE)
+    return re.sub(r"([\\`*_\[\]<>#|!~])", r"\\\1", one_line)

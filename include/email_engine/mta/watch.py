@@ -30,7 +30,7 @@ class WatchPolicy:
         deferral_percent: share of queued recipients in queues that wait for another attempt, above the share before.
     """
 
-    minutes: int
+    minutes: float
     sample_seconds: int
     queue_factor_percent: int
     queue_minimum: int

@@ -80,6 +80,25 @@ def departures(conn: Connection, mta_host: str, since: datetime | None) -> Depar
     return Departures(datetime.fromtimestamp(seconds, UTC), vmtas, found)
 
 
+def waiting(
+    conn: Connection, mta_host: str, vmtas: Iterable[str]
+) -> tuple[datetime | None, Mapping[str, int]]:
+    """When the host's queues were last seen (None: never), and the recipients that waited then in these virtual MTAs."""
+    looks, rows = mta_health.c, mta_queues.c
+    seen = looks.recipients.is_not(None)
+    at: datetime | None = conn.execute(
+        select(func.max(looks.checked_at)).where(looks.mta_host == mta_host, seen)
+    ).scalar_one()
+    found: dict[str, int] = dict.fromkeys(vmtas, 0)
+    query = (
+        select(rows.vmta, func.sum(rows.recipients).label("waiting"))
+        .where(rows.mta_host == mta_host, rows.vmta.in_(list(found)))
+        .group_by(rows.vmta)
+    )
+    found |= {row.vmta: int(row.waiting) for row in conn.execute(query)}
+    return at, found
+
+
 def save_look(conn: Connection, mta_host: str, at: datetime, kept: timedelta, **columns: Any) -> bool:
     """One row of `mta_health`, again for the same time; rows older than `kept` go. False: a newer look is known."""
     looks = mta_health.c

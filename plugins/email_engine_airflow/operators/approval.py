@@ -8,6 +8,8 @@ from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
+from email_engine_airflow.forms import LONGEST_REASON
+from email_engine_airflow.operators.approval_page import body, run_url
 from email_engine_airflow.operators.deploy_step import QUESTION, DeployStep
 from email_engine_airflow.run import Run, current_run
 
@@ -21,6 +23,8 @@ APPROVE, REJECT = "Approve", "Reject"
 HOURS = 12
 GRACE = timedelta(minutes=15)
 """After the deadline the trigger answers; if there is none, Airflow itself ends the task so much later."""
+LOGGED_LINES = 5000
+"""Lines of the difference in the log of `ask`, to which the page links."""
 
 
 def run_of(approval: "Approval", what: str) -> str:
@@ -30,11 +34,7 @@ def run_of(approval: "Approval", what: str) -> str:
 
 def answer_url(approval: "Approval") -> str:
     """Where to click."""
-    from airflow.sdk.configuration import conf
-
-    base = conf.get("api", "base_url", fallback="") or "http://localhost:8080"
-    run_id = run_of(approval, "approval")
-    return f"{base.rstrip('/')}/dags/{ASKING}/runs/{run_id}/tasks/ask/required_actions"
+    return run_url(ASKING, run_of(approval, "approval"), "ask", "required_actions")
 
 
 def start(dag_id: str, run_id: str, conf: dict[str, Any]) -> DagRunTriggerException:
@@ -85,6 +85,7 @@ class AskPerson(HITLOperator, DeployStep):
             None,
             source="task",
             type=["null", "string"],
+            maxLength=LONGEST_REASON,
             title="Reason",
             description="Kept with the approval and its deployment.",
         )
@@ -106,15 +107,18 @@ class AskPerson(HITLOperator, DeployStep):
         from email_engine_airflow.triggers.approval import QuestionTrigger
 
         run = current_run(context)
+        wait = timedelta(hours=float(run.internal("hours") or HOURS))
+        until = datetime.now(UTC) + wait
         with self.store() as store:
             approval = self._find(store, run)
-        self.subject, self.body = self._page(approval)
+            self.body = body(store, approval, until, run_url(run.dag_id, run.run_id, "ask"))
+        self.subject = f"{approval.mta_host}: deploy fleet version {approval.fleet_version}?"
+        self._log(approval.diff)
         if run.dry_run:
             self.log.info("%s\n%s", self.subject, self.body)
             raise AirflowSkipException("dry run: nobody is asked")
         if approval.status != "pending":
             raise AirflowSkipException(approval.ended)
-        wait = timedelta(hours=float(run.params.get("hours") or HOURS))
         upsert_hitl_detail(
             ti_id=context["ti"].id,
             options=self.options,
@@ -125,7 +129,7 @@ class AskPerson(HITLOperator, DeployStep):
             params={"reason": self.serialized_params["reason"]},  # not those of the DAG: nobody answers them
             assigned_users=None,
         )
-        deadline = (datetime.now(UTC) + wait).isoformat()
+        deadline = until.isoformat()
         self.log.info("waiting for an answer until %s: %s", deadline, answer_url(approval))
         self.defer(
             trigger=QuestionTrigger(approval.id, deadline, self.engine_conn_id, self.poll_seconds),
@@ -135,6 +139,8 @@ class AskPerson(HITLOperator, DeployStep):
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
         """`event`: from the trigger, or the person's answer from Airflow's API."""
+        from email_engine.forms import one_line
+
         if "ended" in event:
             raise AirflowSkipException(event["ended"])
         run = current_run(context)
@@ -142,7 +148,7 @@ class AskPerson(HITLOperator, DeployStep):
             if event.get("error_type") == "timeout":
                 raise AirflowSkipException(self._no(store, run, "expired", None, "nobody answered in time"))
             by = (event.get("responded_by_user") or {}).get("name") or "somebody"
-            reason = str((event.get("params_input") or {}).get("reason") or "").strip()[:200] or None
+            reason = one_line((event.get("params_input") or {}).get("reason")) or None
             if event["chosen_options"] != [APPROVE]:
                 raise AirflowSkipException(self._no(store, run, "refused", by, reason))
             approval = self._answered(store, run, "approved", by, reason)
@@ -156,11 +162,26 @@ class AskPerson(HITLOperator, DeployStep):
         }
         return {"run_id": run_of(approval, "approved"), "conf": conf}
 
+    def _log(self, diff: str) -> None:
+        """The lines that the page links to; secrets are hidden in them already."""
+        lines = diff.splitlines()
+        for line in lines[:LOGGED_LINES]:
+            self.log.info("%s", line)
+        if len(lines) > LOGGED_LINES:
+            self.log.info("... and %d lines more, in table approvals", len(lines) - LOGGED_LINES)
+
     def _find(self, store: "Store", run: Run) -> "Approval":
+        from email_engine.errors import InputError
         from email_engine.store import approvals
 
+        number = run.internal("approval")
+        if number is None:
+            raise InputError(
+                "approval 0", "not in the database: no question was named", "the id of an approval",
+                f"trigger {DEPLOYING} instead, which asks where it must",
+            )  # fmt: skip
         with store.session(tenant="*") as conn:
-            return approvals.find(conn, int(run.params.get("approval") or 0))
+            return approvals.find(conn, number)
 
     def _answered(
         self, store: "Store", run: Run, status: str, by: str | None, reason: str | None
@@ -186,21 +207,6 @@ class AskPerson(HITLOperator, DeployStep):
         text = f"{approval.mta_host}: {what}, nothing was changed\n{said}"
         self.tell(store, QUESTION, approval.mta_host, f"{status} {approval.id}", severity, text, run)
         return said
-
-    def _page(self, approval: "Approval") -> tuple[str, str]:
-        from email_engine.mta.question import render_question
-
-        back = f"roll-back to deployment {approval.rollback_to}" if approval.rollback_to else ""
-        body = render_question(
-            host=approval.mta_host,
-            caused_by=approval.caused_by,
-            why=approval.breaches,
-            meaning=approval.summary,
-            diff=approval.diff,
-            whole=f"in table approvals, id {approval.id}, column diff",
-            only=back or (f"for tenant {approval.only_tenant} alone" if approval.only_tenant else ""),
-        )
-        return f"{approval.mta_host}: deploy fleet version {approval.fleet_version}?", body
 
 
 class StartDeploying(DeployStep):

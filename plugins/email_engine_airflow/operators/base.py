@@ -189,12 +189,13 @@ def missing_connection(seen: str) -> "EngineError":
 def refuse_unknown_keys(context: Mapping[str, Any]) -> None:
     """Raises InputError for a key of the run's `conf` that the DAG has no param for: `dryrun` must not really deploy."""
     from email_engine.errors import InputError
+    from email_engine_airflow.run import INTERNAL_KEYS
 
     dag, conf = context.get("dag"), getattr(context.get("dag_run"), "conf", None) or {}
     if dag is None or not isinstance(conf, Mapping):
         return
     known = sorted(dag.params)
-    unknown = sorted(set(map(str, conf)) - set(known))
+    unknown = sorted(set(map(str, conf)) - set(known) - set(INTERNAL_KEYS.get(dag.dag_id, ())))
     if not unknown:
         return
     near = {key: get_close_matches(key.lower().replace("-", "_"), known, 1, 0.7) for key in unknown}

@@ -58,9 +58,11 @@ class ProbeLists(BlocklistStep):
         from email_engine.blocklists.config import load_blocklists
         from email_engine.blocklists.model import ListStatus
         from email_engine.blocklists.sweep import probe_lists
+        from email_engine.forms import require_short
         from email_engine_airflow.hooks.dns_resolver import DnsResolverHook
 
         run = current_run(context)
+        require_short(run.params)
         lists = _chosen(load_blocklists()[0], run.params.get("lists"))
         hook = DnsResolverHook(self.dns_resolver_conn_id)
         healths = probe_lists(lists, hook.list_keys(), hook.get_conn().resolve_many, token_hex(12))
@@ -82,7 +84,8 @@ class ProbeLists(BlocklistStep):
 
 
 class SweepLists(BlocklistStep):
-    """Asks every healthy list about every IP, and again after `confirm_after` seconds about what is new.
+    """Asks every healthy list about every IP, and again about what is new, after param `confirm_after` or, where that is
+    empty, after what the block-list file says.
 
     Args:
         health: what `ProbeLists` returned (templated).
@@ -99,7 +102,7 @@ class SweepLists(BlocklistStep):
     def work(self, context: Any) -> list[dict[str, Any]]:
         import time
 
-        from email_engine.blocklists.config import load_blocklists
+        from email_engine.blocklists.config import load_blocklists, load_confirm_after
         from email_engine.blocklists.sweep import BlastRadius, believed, sweep
         from email_engine.fleet.model import IpState
         from email_engine.store.ips import load_ips, mark_swept
@@ -107,6 +110,8 @@ class SweepLists(BlocklistStep):
         from email_engine_airflow.hooks.dns_resolver import DnsResolverHook
 
         run = current_run(context)
+        asked = run.params.get("confirm_after")
+        wait = load_confirm_after().total_seconds() if asked is None else float(asked)
         lists = believed(load_blocklists()[0], self.health["healthy"], self.health["ipv6"])
         records, standing = self.in_session(
             "*", lambda conn: (load_ips(conn, day=run.as_of.date()), open_listings(conn))
@@ -122,7 +127,7 @@ class SweepLists(BlocklistStep):
             {(by_id[x.ip_id], x.list_name): x.codes for x in standing if x.ip_id in by_id},
             resolver.resolve_many,
             resolver.turned().resolve_many,
-            lambda: time.sleep(float(run.params.get("confirm_after", 60))),
+            lambda: time.sleep(wait),
             BlastRadius(share_rate=float(run.params.get("blast_radius_rate", 0.10))),
         )
         self.log.info("%d IPs, asked %s, unknown %s", len(records), dict(result.asked), result.unknown())

@@ -28,17 +28,19 @@ class ListHosts(DeployStep):
 
     def work(self, context: Any) -> list[str]:
         from email_engine.errors import InputError
+        from email_engine.forms import require_short
         from email_engine.store import deployments
 
         run = current_run(context)
+        require_short(run.params)
         by_the_clock = str(getattr(context["dag_run"], "run_type", "")) == "scheduled"
         try:
-            if run.params.get("accept_breach") and not str(run.params.get("reason") or "").strip():
+            if run.params.get("accept_breach") and not run.reason:
                 raise InputError(
                     "param accept_breach", "no reason", "a reason that others can read", "fill in `reason`"
                 )
             with self.store() as store, store.session(tenant="*") as conn:
-                if (by_the_clock or run.params.get("only_failed")) and not _failed(conn):
+                if (by_the_clock or run.internal("only_failed")) and not _failed(conn):
                     raise AirflowSkipException("no deployment failed since the last good one")
                 names = [host.name for host in deployments.load_hosts(conn)]
                 asked = self._asked(conn, run)
@@ -65,8 +67,10 @@ class ListHosts(DeployStep):
         from email_engine.store import approvals, deployments
 
         asked = run.params.get("host") or None
-        for param, find in (("rollback_to", deployments.find), ("approval", approvals.find)):
-            number = run.params.get(param)
+        for param, number, find in (
+            ("rollback_to", run.params.get("rollback_to"), deployments.find),
+            ("approval", run.internal("approval"), approvals.find),
+        ):
             if not number:
                 continue
             of = find(conn, int(number)).mta_host
@@ -153,7 +157,7 @@ class PlanDeploy(DeployStep):
         if view.wanted.approval:
             self.require_approved(view)
         elif breaches and (run.dry_run or run.params.get("accept_breach")):
-            said = run.params.get("reason") or "dry run"
+            said = run.reason or "dry run"
             self.log.warning("the guard's objection does not stop this run (%s)", said)
         elif breaches:
             return self._ask(store, view, run, breaches)
@@ -166,6 +170,7 @@ class PlanDeploy(DeployStep):
         from email_engine.mta.plan import plan_deployment
         from email_engine.store import alerts, approvals
         from email_engine_airflow.operators.approval import answer_url
+        from email_engine_airflow.operators.approval_page import open_questions_url
         from email_engine_airflow.operators.deploy_words import question_text
 
         reductions = view.reductions
@@ -189,7 +194,9 @@ class PlanDeploy(DeployStep):
         with store.session(tenant="*") as conn:
             asked = approvals.ask(conn, question, datetime.now(UTC))
             url = answer_url(asked)
-            text = question_text(self.mta_host, asked, question.breaches, url, reductions is not None)
+            text = question_text(
+                self.mta_host, asked, question.breaches, url, reductions is not None, open_questions_url()
+            )
             alerts.clear(conn, PLANNED, self.mta_host)
             alerts.raise_alert(
                 conn,

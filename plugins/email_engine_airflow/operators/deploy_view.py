@@ -116,7 +116,7 @@ def read_wanted(store: Store, name: str, run: Run) -> Wanted:
     """Allowances are those of the run's UTC day, or of the newest day for which anything was decided.
 
     Raises InputError for a host that the fleet does not know."""
-    rollback_to, approval = run.params.get("rollback_to"), run.params.get("approval")
+    rollback_to, approval = run.params.get("rollback_to"), run.internal("approval")
     with store.session(tenant=ALL_TENANTS) as conn:
         host = next((h for h in deployments.load_hosts(conn) if h.name == name), None)
         if host is None:

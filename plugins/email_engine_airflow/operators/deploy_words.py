@@ -52,7 +52,9 @@ def news_text(
     return lines(f"{plan.host}: {what}: {plan.counted}", *plan.details, *([approved] if approved else []))
 
 
-def question_text(host: str, asked: Approval, why: Sequence[str], url: str, lowers: bool) -> str:
+def question_text(
+    host: str, asked: Approval, why: Sequence[str], url: str, lowers: bool, phone_url: str
+) -> str:
     """An alert about what the guard stopped: why, and what to do about it."""
     if asked.status == "refused":
         return lines(
@@ -67,6 +69,7 @@ def question_text(host: str, asked: Approval, why: Sequence[str], url: str, lowe
         *why,
         *meanwhile,
         f"Read the difference, then approve or reject: {url}",
+        f"On a phone: {phone_url} (tap the sign beside the state).",
     )
 
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from email_engine.store.engine import Store
 
 PIPELINE = "emergency_stop"
+NO_REASON = "no reason given"
 OWNER = "warmup_advance"
 """Who lets an IP go when its time is over."""
-LONGEST_REASON = 500
 
 
 class PullTheBrake(EngineOperator):
@@ -33,11 +33,14 @@ class PullTheBrake(EngineOperator):
         InputError: the form names nothing that exists, or a tenant in `observe`; nothing was written."""
 
     def work(self, context: Any) -> list[str]:
+        from email_engine.forms import require_short
         from email_engine.lifecycle.scope import choose, read_scope
         from email_engine.store.alerts import announce
         from email_engine.store.ips import load_ips
 
         run = current_run(context)
+        if run.params.get("release"):  # a stop never waits for a better form: its reason is cut
+            require_short(run.params)
         with self.store() as store:
             with store.session(tenant="*") as conn:
                 leaving = _leaving(conn, run)
@@ -61,7 +64,7 @@ class PullTheBrake(EngineOperator):
         from email_engine.store.alerts import News
 
         release = bool(run.params.get("release"))
-        reason = _reason(run)
+        reason = run.reason or NO_REASON
         outdated = decisions.overtaken(conn, PIPELINE, run.run_id)
         meant = [ip for ip in chosen if str(ip.address) not in outdated]
         if len(meant) < len(chosen):
@@ -105,10 +108,6 @@ class PullTheBrake(EngineOperator):
         )  # fmt: skip
 
 
-def _reason(run: Run) -> str:
-    return str(run.params.get("reason") or "").strip()[:LONGEST_REASON] or "no reason given"
-
-
 def _with_waiting(store: "Store", news: "News", stopped: "Sequence[IpRecord]") -> "News":
     """What waits in their queues belongs to the news, but the brake does not wait for knowing it."""
     from email_engine.store.stop_evidence import waiting_words
@@ -147,7 +146,7 @@ def _let_drain(conn: "Connection", leaving: "list[Brake]", run: Run) -> "News":
     from email_engine.store import brakes, decisions
     from email_engine.store.alerts import News
 
-    reason = _reason(run)
+    reason = run.reason or NO_REASON
     for brake in leaving:
         decisions.record(
             conn,

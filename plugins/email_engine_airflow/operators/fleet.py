@@ -40,12 +40,14 @@ class SyncFleet(EngineOperator):
 
         from email_engine.fleet.inventory import plan_inventory, render_plan
         from email_engine.fleet.read import read_fleet
-        from email_engine.home import fleet_path
+        from email_engine.home import CONFIG, fleet_path
         from email_engine.store.inventory import apply_inventory, load_fleet, load_removed, lock
+        from email_engine_airflow.fleet_names import write_names
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
         run = current_run(context)
-        fleet = read_fleet(Path(self.fleet_file) if self.fleet_file else fleet_path(), run.as_of.date())
+        path = Path(self.fleet_file) if self.fleet_file else fleet_path()
+        fleet = read_fleet(path, run.as_of.date())
         store = EngineDbHook(self.engine_conn_id).get_conn()
         try:
             with store.session(tenant="*") as conn:
@@ -70,6 +72,9 @@ class SyncFleet(EngineOperator):
                         )
         finally:
             store.dispose()
+        # the trigger forms offer these names; the example that ships is nobody's fleet
+        if not run.dry_run and path.parent != CONFIG and not write_names(path, fleet):
+            self.log.info("no names beside %s: its folder cannot be written to", path.name)
         return {
             "tenants": [tenant.name for tenant in fleet.tenants],
             "hosts": [host.name for host in fleet.mta_hosts],

@@ -21,10 +21,13 @@ class ListMailwizz(EngineOperator):
 
     def work(self, context: Any) -> list[str]:
         from email_engine.errors import InputError
+        from email_engine.forms import require_short
         from email_engine.store.inventory import load_fleet
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
-        wanted = current_run(context).params.get("instance")
+        params = current_run(context).params
+        require_short(params)
+        wanted = params.get("instance")
         store = EngineDbHook(self.engine_conn_id).get_conn()
         try:
             with store.session(tenant="*") as conn:

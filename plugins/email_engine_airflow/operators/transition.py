@@ -36,11 +36,13 @@ class MoveIps(EngineOperator):
         from airflow.sdk.exceptions import AirflowFailException
 
         from email_engine.errors import InputError
+        from email_engine.forms import require_short
         from email_engine.store.alerts import announce
         from email_engine.warmup.policy_file import load_policy
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
         run, policy = current_run(context), load_policy()
+        require_short(run.params)
         store = EngineDbHook(self.engine_conn_id).get_conn()
         try:
             with store.session(tenant="*") as conn:

@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from email_engine import home
-from email_engine.blocklists.config import blocklists_path, load_blocklists, parse_blocklists, policy_digest
+from email_engine.blocklists.config import (
+    blocklists_path,
+    load_blocklists,
+    load_confirm_after,
+    parse_blocklists,
+    policy_digest,
+)
 from email_engine.blocklists.model import ListClass, ListStatus, Severity
 from email_engine.errors import InputError
 
@@ -105,3 +111,28 @@ def test_all_mistakes_are_told_at_once() -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         load_blocklists(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [(GOOD, 60), (GOOD + "\nconfirm_after: 0\n", 0), (GOOD + "\nconfirm_after: 600\n", 600)],
+)
+def test_a_new_listing_is_asked_for_again_when_the_file_says(tmp_path: Path, text: str, seconds: int) -> None:
+    path = tmp_path / "lists.yaml"
+    path.write_text(text)
+    assert load_confirm_after(path).total_seconds() == seconds
+    assert len(parse_blocklists(text)) == 1
+
+
+@pytest.mark.parametrize("wrong", ["1m", "-1", "601", "2.5", "true", "[1]", "x" * 10_000])
+def test_a_wrong_time_is_named_whoever_reads_the_file(tmp_path: Path, wrong: str) -> None:
+    path = tmp_path / "lists.yaml"
+    path.write_text(GOOD + f"\nconfirm_after: {wrong}\n")
+    for read in (load_blocklists, load_confirm_after):
+        with pytest.raises(InputError, match="whole number of seconds from 0 to 600") as caught:
+            read(path)
+        assert len(str(caught.value)) < 500
+
+
+def test_the_lab_waits_two_seconds() -> None:
+    assert load_confirm_after(home.CONFIG / "blocklists.lab.yaml").total_seconds() == 2

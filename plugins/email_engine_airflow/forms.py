@@ -1,0 +1,48 @@
+"""What the trigger forms share: lengths, names of the fleet as examples, who may start a run."""
+
+from typing import Any
+
+from airflow.sdk import Param
+
+from email_engine_airflow.fleet_names import known_names
+
+LONGEST_REASON = 300
+LONGEST_NAME = 253
+MOST_ENTRIES = 100
+"""As in email_engine.forms, which parsing a DAG does not import."""
+
+BY_HAND = ("manual", "operator_triggered")
+BY_CLOCK = ("scheduled", *BY_HAND)
+ON_CHANGE = ("asset_triggered", *BY_HAND)
+ON_CHANGE_AND_BY_CLOCK = ("asset_triggered", *BY_CLOCK)
+"""Types of runs that a DAG allows. No backfill: days that were missed are made good by the next run, and the past
+cannot be asked. No materialization either: it would send a form with nothing filled in."""
+
+
+def name(title: str, description: str, *kinds: str) -> Param:
+    """A name, optional to the form, with those that `SyncFleet` wrote beside the fleet file as examples.
+
+    Read at every parse: bounded, no database, and without the file the form has no examples."""
+    known = known_names()
+    examples = [one for kind in kinds for one in known.get(kind, ())]
+    offered: dict[str, Any] = {"examples": examples} if examples else {}
+    return Param(
+        None,
+        type=["null", "string"],
+        maxLength=LONGEST_NAME,
+        title=title,
+        description=description,
+        **offered,
+    )
+
+
+def words(title: str, description: str, **schema: Any) -> Param:
+    """A reason or a cause: nothing is filled in for whoever triggers, so that it is theirs."""
+    return Param(
+        None,
+        type=["null", "string"],
+        maxLength=LONGEST_REASON,
+        title=title,
+        description=description,
+        **schema,
+    )
