@@ -85,6 +85,7 @@ with DAG(
             None,
             type=["null", "string"],
             format="multiline",
+            maxLength=4000,
             title="Accept refused files",
             description="Give these refused files up for lost: one a line, as the alert says, like mta-1:acct-2026-11-01-0000.csv; "
             "mta-1:* means all of a host. Empty: none.",
@@ -92,7 +93,7 @@ with DAG(
         "reason": Param(
             None,
             type=["null", "string"],
-            maxLength=500,
+            maxLength=forms.LONGEST_REASON,
             title="Reason",
             description="Why the counts of these files may be missing. Others will read it.",
         ),

@@ -114,7 +114,7 @@ def test_from_an_empty_database_every_ip_is_decided_and_allowances_are_published
     assert rows(store, schema.allowances) == 2 * 47 + warming, "and one for the provider that gets a share"
     with store.session("*") as conn:
         allowed = [ip.allowance for ip in load_ips(conn, day=MIDNIGHT.date(), tenant="aurora")]
-    assert allowed == [740] * 40 + [50] * 7 + [0] * 3
+    assert allowed == [10_000] * 40 + [50] * 7 + [0] * 3
 
 
 @whole_dag
