@@ -225,6 +225,6 @@ def test_a_release_with_a_giant_text_is_refused_and_nothing_is_written(
 
 
 def test_a_stop_of_a_giant_name_is_answered_in_few_words(store: Store) -> None:
-    with pytest.raises(AirflowFailException, match="param name: .*expected a tenant") as caught:
+    with pytest.raises(AirflowFailException, match=r"param name: .*expected a tenant") as caught:
         pull("stop", name="z" * 1_000_000)
     assert len(str(caught.value)) < 500

@@ -11,6 +11,8 @@ import pytest
 
 from email_engine.errors import InputError
 from email_engine.home import CONFIG
+from email_engine.store import incidents
+from email_engine.store import schema as s
 from email_engine.store.engine import Store
 from email_engine_airflow.operators.fleet import SyncFleet
 from tests.airflow_connections import engine_connection
@@ -79,7 +81,7 @@ def test_every_broken_file_is_one_clear_error_that_changes_nothing_and_heals(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     sync()
-    before = everything(store)
+    before = everything(store, s.alerts, s.incidents)
     for name, (break_it, says) in BROKEN.items():
         with subtests.test(name):
             break_it(file)
@@ -88,12 +90,16 @@ def test_every_broken_file_is_one_clear_error_that_changes_nothing_and_heals(
             assert "fleet.yaml" in error.subject
             for words in says:
                 assert words in str(error)
-            assert everything(store) == before
+            assert everything(store, s.alerts, s.incidents) == before
             if file.is_dir():
                 file.rmdir()
             file.write_text(EXAMPLE)
+            with store.session(tenant="*") as conn:
+                assert [incident.cause for incident in incidents.standing(conn)] == ["fleet file"]
             assert sync()["changed"] is False
-            assert everything(store) == before
+            with store.session(tenant="*") as conn:
+                assert incidents.standing(conn) == ()
+            assert everything(store, s.alerts, s.incidents) == before
 
 
 def test_a_mended_file_with_news_is_applied_by_the_next_run(store: Store, file: Path) -> None:

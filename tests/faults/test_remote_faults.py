@@ -105,7 +105,7 @@ class Work:
     proof: Callable[[Whole, Any], bool]
     ready: Callable[[Whole], Any] = lambda whole: None
     kind: type[EngineError] | None = None
-    may_write: tuple[Any, ...] = (s.alerts,)
+    may_write: tuple[Any, ...] = (s.alerts, s.incidents)
 
 
 def plan(whole: Whole, _: Any = None) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def make_records(whole: Whole) -> None:
     whole.lab.knob("rotate_accounting")
 
 
-PLAN = Work(plan, lambda whole, done: done["changed"], may_write=(s.alerts, s.fleet_versions))
+PLAN = Work(plan, lambda whole, done: done["changed"], may_write=(s.alerts, s.incidents, s.fleet_versions))
 APPLY = Work(
     apply,
     lambda whole, done: done["status"] == "verified" and whole.rows(s.deployments)[-1].status == "verified",
@@ -139,7 +139,7 @@ HOLD = Work(
     lambda whole, done: done["held"] == 1 and whole.disabled_sources() == ["198.51.100.1"],
     lambda whole: whole.engage(1),
     NotVerified,
-    (s.alerts, s.brakes, s.quota_syncs),
+    (s.alerts, s.incidents, s.brakes, s.quota_syncs),
 )
 SYNC = Work(
     lambda whole, _: whole.sync(),
@@ -297,8 +297,8 @@ class TestDnsAway:
                 assert lists(whole) == []
             assert everything(whole.db, s.alerts) == before
             (alert,) = whole.rows(s.alerts)
-            assert (alert.event, alert.severity) == ("block_lists", "critical")
-            assert "Look at the resolver first" in alert.text
+            assert (alert.event, alert.severity) == ("list_health", "critical")
+            assert "look at the resolver first" in alert.text
             bench.mend()
             (found,) = lists(whole)
             assert [x["list"] for x in found["listed"]] == ["zen-lab"]

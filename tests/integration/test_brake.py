@@ -47,7 +47,7 @@ def test_both_halves_hold_and_are_read_back(whole: Whole) -> None:
     assert "server 101 is disabled" in brake.message
     ((severity, _, text),) = told(whole)
     assert severity == "info", "who decided it tells why"
-    assert text == "1 IP stands still on mta-1, read back in PowerMTA and MailWizz\n198.51.100.1 (aurora-1)"
+    assert text == "198.51.100.1 (aurora-1) stands still on mta-1, read back in PowerMTA and MailWizz"
 
 
 def test_mail_in_the_queue_stays_and_no_accounting_record_leaves_later(whole: Whole) -> None:
@@ -226,7 +226,7 @@ def test_release_lets_powermta_go_and_leaves_the_server_to_the_quota_sync(whole:
     brake = row(whole)
     assert brake.released_at is not None
     assert (brake.powermta_holds, brake.mailwizz_holds) == (False, False)
-    assert told(whole)[-1][2].startswith("1 IP of mta-1 may send again")
+    assert told(whole)[-1][2].startswith("198.51.100.1 (aurora-1) of mta-1 may send again")
     at = whole.now
     whole.later()
     assert whole.last_sent(1) > at

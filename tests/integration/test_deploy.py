@@ -254,7 +254,10 @@ class TestFaults:
         bench.lab.knob("change_host_key", host="mta-1")
         with pytest.raises(AirflowFailException, match="nothing was sent"):
             bench.plan()
-        assert bench.told() == [("deployment_plan", "mta-1", "HostKeyChanged")]
+        assert bench.told() == [
+            ("deployment_plan", "mta-1", "HostKeyChanged"),
+            ("incident", "host mta-1", "open 1"),
+        ]
 
     def test_a_wrong_key_is_denied(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         other = asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
@@ -267,7 +270,10 @@ class TestFaults:
         bench.lab.knob("down", host="mta-1")
         with pytest.raises(Unreachable, match="refused"):
             bench.plan()
-        assert bench.told() == [("deployment_plan", "mta-1", "Unreachable")]
+        assert bench.told() == [
+            ("deployment_plan", "mta-1", "Unreachable"),
+            ("incident", "host mta-1", "open 1"),
+        ]
         bench.lab.knob("up", host="mta-1")
         assert bench.deploy()["status"] == "verified"
 

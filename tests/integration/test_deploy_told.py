@@ -145,7 +145,7 @@ def test_a_question_is_no_failure_and_replaces_one(bench: Bench) -> None:
     text = next(one for one in told(bench) if "a change waits" in one)
     lines = text.splitlines()
     assert lines[0] == "mta-1: a change waits for a person"
-    assert lines[-1].startswith("Read the difference, then approve or reject: http")
+    assert lines[-2].startswith("Read the difference, then approve or reject: http")
     assert not due(bench)
 
 

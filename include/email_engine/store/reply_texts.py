@@ -75,7 +75,7 @@ def watch_unknown(
         state=UNKNOWN,
         severity="warning",
         text=f"{mta_host}: {summary.unknown_failures} of {summary.failures} bounces and deferrals have replies that no one "
-        f"knows: {texts}. Add them to include/config/lexicon.yaml.",
+        f"knows\n{texts}\nNext: add them to include/config/lexicon.yaml.",
         dag_id=dag_id,
         run_id=run_id,
     )

@@ -61,36 +61,43 @@ def _news(host: str, outcomes: Sequence[Outcome], run: Run) -> Iterable[News]:
     by_hand = run.dag_id == BY_HAND
     held = [o for o in outcomes if o.newly_held and not o.brake.removed]
     if held:
-        title = (
-            f"{amount(len(held), 'IP')} {_stand(held)} still on {host}, read back in PowerMTA and MailWizz"
-        )
-        yield _one(f"{host} held", "\n".join([title, _names(held)]), "info", run, quiet=not by_hand)
+        title = f"{_subject(held)} {_stand(held)} still on {host}, read back in PowerMTA and MailWizz"
+        yield _one(f"{host} held", _text(title, held), "info", run, quiet=not by_hand)
     left: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         if outcome.newly_held and outcome.brake.removed:
             left[outcome.brake.reason].append(outcome)
     for reason, those in left.items():
-        lines = [f"{amount(len(those), 'IP')} {_stand(those)} still on {host}: {reason}", _names(those)]
+        lines = [_text(f"{_subject(those)} {_stand(those)} still on {host}: {reason}", those)]
         lines += sorted({o.halves[0].told for o in those})[:NAMED]
         yield _one(f"{host} left", "\n".join(lines), "warning", run)
     released = [o for o in outcomes if o.ends and not o.over]
     if released:
-        title = f"{amount(len(released), 'IP')} of {host} may send again"
-        yield _one(f"{host} released", "\n".join([title, _names(released)]), "info", run, quiet=not by_hand)
+        title = f"{_subject(released)} of {host} may send again"
+        yield _one(f"{host} released", _text(title, released), "info", run, quiet=not by_hand)
     gone = [o for o in outcomes if o.over]
     if gone:
-        title = f"{amount(len(gone), 'IP')} that left the fleet can send no more from {host}; the stop ended"
-        yield _one(f"{host} gone", "\n".join([title, _names(gone)]), "info", run)
+        title = f"{_subject(gone)} left the fleet and can send no more from {host}; the stop ended"
+        yield _one(f"{host} gone", _text(title, gone), "info", run)
     loose = [o for o in outcomes if any(half.taken_off for half in o.halves)]
     if loose:
         title = f"A person or a restart had let {amount(len(loose), 'stopped IP')} of {host} go; they stand still again"
-        text = "\n".join([title, _names(loose)])
+        text = _text(title, loose, always=True)
         yield News(TAKEN_OFF, host, run.run_id, "warning", text, None, run.dag_id, run.run_id)
 
 
 def _one(thing: str, text: str, severity: str, run: Run, quiet: bool | None = None) -> News:
     state = f"{run.run_id} {_digest([text])}"
     return News(EVENT, thing, state, severity, text, None, run.dag_id, run.run_id, quiet)
+
+
+def _subject(outcomes: Sequence[Outcome]) -> str:
+    return _names(outcomes) if len(outcomes) == 1 else amount(len(outcomes), "IP")
+
+
+def _text(title: str, outcomes: Sequence[Outcome], *, always: bool = False) -> str:
+    """The title, and the names where it does not hold them."""
+    return title if len(outcomes) == 1 and not always else "\n".join([title, _names(outcomes)])
 
 
 def _stand(outcomes: Sequence[Outcome]) -> str:

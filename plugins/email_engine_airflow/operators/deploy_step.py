@@ -44,12 +44,20 @@ class DeployStep(EngineOperator):
         finally:
             store.dispose()
 
+    def about(self) -> tuple[str, str] | None:
+        for attribute in ("plan", "deployed"):
+            given = getattr(self, attribute, None)
+            if isinstance(given, dict) and given.get("host"):
+                return "host", str(given["host"])
+        return super().about()
+
     @contextmanager
     def told(self, store: "Store", event: str, host: str, run: Run) -> Iterator[None]:
         """Turns an EngineError into an alert and a failed task; a dry run tells nobody."""
         from email_engine.errors import EngineError, NotVerified, Unreachable
         from email_engine.store.approvals import Superseded
         from email_engine.store.deployments import Busy, LockLost
+        from email_engine_airflow.incident import cause_and_title
         from email_engine_airflow.operators.deploy_words import failure_text
 
         try:
@@ -65,23 +73,37 @@ class DeployStep(EngineOperator):
             if not run.dry_run:
                 severity = "warning" if isinstance(error, Superseded | Unreachable) else "critical"
                 text = failure_text(host, error, planning=event == PLANNED)
-                self.tell(store, event, host, type(error).__name__, severity, text, run)
+                away = cause_and_title(error, "host", host) is not None
+                self.tell(store, event, host, type(error).__name__, severity, text, run, silent=away)
+                error.told = not away
             if isinstance(error, Unreachable | NotVerified):
                 raise
             raise AirflowFailException(str(error)) from error
 
     def tell(
-        self, store: "Store", event: str, host: str, state: str, severity: str, text: str, run: Run
+        self,
+        store: "Store",
+        event: str,
+        host: str,
+        state: str,
+        severity: str,
+        text: str,
+        run: Run,
+        *,
+        silent: bool = False,
     ) -> None:
-        """Notes an alert; a database that is away does not hide what is to be told."""
+        """Notes an alert; a database that is away does not hide what is to be told. `silent`: the hourly run must know of it,
+        and people are told by the incident that other tasks share."""
         from email_engine.errors import EngineError
         from email_engine.store import alerts
 
         try:
             with store.session(tenant="*") as conn:
-                alerts.raise_alert(
+                row = alerts.raise_alert(
                     conn, event, host, state, severity, text, dag_id=run.dag_id, run_id=run.run_id
                 )
+                if silent and row is not None:
+                    alerts.mark_sent(conn, [row], datetime.now(UTC))
         except EngineError as second:
             # the database may be what failed: the first error is the one to see
             self.log.warning("no alert could be noted: %s", second.observed)

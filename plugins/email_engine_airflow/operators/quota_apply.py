@@ -216,19 +216,22 @@ class QuotaWriter:
 
     def _tell(self, conn: "Connection", plan: "QuotaPlan", done: Done) -> None:
         """One alert for all findings of the instance, news only when they change; one for drift, each time."""
+        from email_engine.amounts import amount
         from email_engine.store import alerts
 
         name, tenant = self._instance.name, self._instance.tenant
         ids = (tenant, self._run.dag_id, self._run.run_id)
         if plan.refusals:
             state = _digest(f"{r.server_id} {r.finding}" for r in plan.refusals)
-            alerts.raise_alert(conn, "quota-findings", name, state, "warning", _listed(plan.refusals), *ids)
+            text = f"{amount(len(plan.refusals), 'delivery server')} of {name} need a person\n{_listed(plan.refusals)}"
+            alerts.raise_alert(conn, "quota-findings", name, state, "warning", text, *ids)
         else:
             alerts.clear(conn, "quota-findings", name)
         drifted = [change for change in plan.changes if change.drift]
         if drifted:
             state = _digest([self._run.run_id, *(str(change) for change in drifted)])
-            alerts.raise_alert(conn, "quota-drift", name, state, "info", _listed(drifted), *ids)
+            text = f"{amount(len(drifted), 'delivery server')} of {name} had other quotas than the engine's; mended\n"
+            alerts.raise_alert(conn, "quota-drift", name, state, "info", text + _listed(drifted), *ids)
 
 
 def _digest(lines: object) -> str:

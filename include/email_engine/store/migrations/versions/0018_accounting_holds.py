@@ -9,7 +9,7 @@ branch_labels = None
 depends_on = None
 
 HERE = "email_engine"
-INDEX = op.f("ix_accounting_files_mta_host_name")
+INDEX = "ix_accounting_files_mta_host_name"
 NEW = ("plain_size", "accepted_at", "accepted_by", "accepted_because", "accepted_run_id")
 
 
