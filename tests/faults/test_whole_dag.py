@@ -60,4 +60,4 @@ def test_a_listed_ip_on_a_host_that_is_away_is_held_in_mailwizz_told_and_braked_
 
 def telegram(lab: RunningLab) -> str:
     messages: Any = lab.get("/telegram/messages")
-    return "\n".join(str(message) for message in messages)
+    return "\n".join(str(message["text"]) for message in messages)

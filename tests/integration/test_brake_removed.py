@@ -88,7 +88,7 @@ def test_its_mail_stops_at_once_and_is_told_how_much_waits(whole: Whole) -> None
     assert whole.last_sent(2) > at
     ((severity, _, text),) = told(whole)
     assert severity == "warning"
-    assert text.startswith("1 IP stands still on mta-1: it left the fleet file\n198.51.100.1 (aurora-1)")
+    assert text.startswith("198.51.100.1 (aurora-1) stands still on mta-1: it left the fleet file\n")
     assert "(300 recipients)" in text
     (decision,) = [d for d in whole.rows(s.decisions) if d.pipeline == "fleet"]
     assert (decision.subject, decision.action) == ("198.51.100.1", "stop")
@@ -142,7 +142,7 @@ def test_its_brake_ends_when_the_virtual_mta_is_gone_and_the_server_is_off(whole
     severity, _, text = told(whole)[-1]
     assert severity == "info"
     assert text.startswith(
-        "1 IP that left the fleet can send no more from mta-1; the stop ended\n198.51.100.1"
+        "198.51.100.1 (aurora-1) left the fleet and can send no more from mta-1; the stop ended"
     )
     assert stop(whole) == 0, "it is not stopped again"
     assert brake(whole) == {"held": 0, "released": 0, "failed": 0}

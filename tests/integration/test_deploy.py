@@ -255,7 +255,6 @@ class TestFaults:
         with pytest.raises(AirflowFailException, match="nothing was sent"):
             bench.plan()
         assert bench.told() == [
-            ("deployment_plan", "mta-1", "HostKeyChanged"),
             ("incident", "host mta-1", "open 1"),
         ]
 
@@ -271,7 +270,6 @@ class TestFaults:
         with pytest.raises(Unreachable, match="refused"):
             bench.plan()
         assert bench.told() == [
-            ("deployment_plan", "mta-1", "Unreachable"),
             ("incident", "host mta-1", "open 1"),
         ]
         bench.lab.knob("up", host="mta-1")
