@@ -14,6 +14,8 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
 )
 
+from email_engine_airflow.pools import step_aside
+
 if TYPE_CHECKING:
     from email_engine.errors import EngineError
     from email_engine.store.engine import Store
@@ -36,6 +38,7 @@ class EngineOperator(BaseOperator):
         self.engine_conn_id = engine_conn_id
 
     def execute(self, context: Any) -> Any:
+        step_aside(self.priority_weight)
         with self.answered(context):
             done = self.work(context)
         self.went_well(context)
