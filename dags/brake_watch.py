@@ -49,7 +49,7 @@ with DAG(
         "owner": "email-engine",
         "retries": 1,
         "retry_delay": timedelta(seconds=10),
-        "execution_timeout": timedelta(minutes=5),
+        "execution_timeout": timedelta(minutes=2),
     },
     on_failure_callback=TelegramAlertsNotifier(),
     tags=["email-engine", "powermta", "brake"],

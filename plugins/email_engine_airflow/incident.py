@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 DATABASE_AWAY = "email_engine_database_away"
 """Airflow variable that remembers, while the engine's database cannot, that people were told."""
 LONGEST = 1000
+BY_HAND = frozenset({"emergency_stop", "ip_transition"})
+"""DAGs that only people trigger: a second failure is another person's, who must hear of it too."""
+UNTOLD_FOR = timedelta(minutes=2)
+"""A mark so old whose maker told nobody is a dead one's."""
 
 
 def base_url() -> str:
@@ -32,6 +36,11 @@ def task_url(context: Mapping[str, Any]) -> str:
     dag_id, run_id = getattr(run, "dag_id", ""), getattr(run, "run_id", "")
     task_id, index = getattr(ti, "task_id", ""), getattr(ti, "map_index", None)
     return log_url(base_url(), dag_id, run_id, task_id or None, index)
+
+
+def of_run(cause: str, dag_id: str, run_id: str) -> str:
+    """A cause that belongs to a pipeline; to this one run of it where only people trigger it."""
+    return f"{cause} in {run_id}" if dag_id in BY_HAND else cause
 
 
 def origin(dag_id: str, task_id: str, about: str | None) -> str:
@@ -48,7 +57,10 @@ def trouble_of(
     ti, run = context.get("ti"), context["dag_run"]
     kind, name = about or ("", "")
     met_at = origin(run.dag_id, task_id, name)
-    cause, title = cause_and_title(error, kind, name) or (f"task {met_at}", _failed(run.dag_id, name))
+    cause, title = cause_and_title(error, kind, name) or (
+        of_run(f"task {met_at}", run.dag_id, run.run_id),
+        _failed(run.dag_id, name),
+    )
     observed = error.observed
     if not cause.endswith(error.subject):
         observed = f"{error.subject}: {observed}"
@@ -100,12 +112,13 @@ def database_away(error: EngineError, link: str, open_telegram: "Callable[[], Te
     from email_engine.adapters import telegram_text
 
     try:
-        if Variable.get(DATABASE_AWAY, default=None):
+        now, mark = datetime.now(UTC), uuid4().hex
+        known = _away()
+        if known.get("told") or (known and now - datetime.fromisoformat(known["since"]) < UNTOLD_FOR):
             return
-        mark = uuid4().hex
-        Variable.set(DATABASE_AWAY, json.dumps({"mark": mark, "since": datetime.now(UTC).isoformat()}))
+        Variable.set(DATABASE_AWAY, json.dumps({"mark": mark, "since": now.isoformat()}))
         time.sleep(1.0)
-        if json.loads(Variable.get(DATABASE_AWAY, default="{}")).get("mark") != mark:
+        if _away().get("mark") != mark:
             return
         title = "The engine's database is away; every pipeline waits for it"
         text = [title, f"Seen: {error.subject}: {error.observed}", f"Next: {error.next_step}",
@@ -114,9 +127,10 @@ def database_away(error: EngineError, link: str, open_telegram: "Callable[[], Te
         (message,) = telegram_text.pack(["<b>email-engine</b>"], [block])
         try:
             open_telegram().send(message.html)
-        except EngineError:
+        except BaseException:
             Variable.delete(DATABASE_AWAY)
             raise
+        Variable.set(DATABASE_AWAY, json.dumps({"mark": mark, "since": now.isoformat(), "told": True}))
     except Exception as second:  # noqa: BLE001 - it must not hide the error that it tells of
         said = second if isinstance(second, EngineError) else type(second).__name__
         log.error("nobody could be told that the database is away: %s", said)
@@ -125,14 +139,21 @@ def database_away(error: EngineError, link: str, open_telegram: "Callable[[], Te
 def database_is_back(open_telegram: "Callable[[], Telegram]", log: Any) -> None:
     """To be called where the database answered: closes what `database_away` told; never raises."""
     try:
-        told = Variable.get(DATABASE_AWAY, default=None)
-        if not told:
+        known = _away()
+        if not known:
             return
+        since = datetime.fromisoformat(known["since"])
+        if known.get("told"):
+            open_telegram().send(
+                f"🔵 <b>The engine's database answers again</b>\nIt was away since {since:%Y-%m-%d %H:%M} UTC."
+            )
         Variable.delete(DATABASE_AWAY)
-        since = datetime.fromisoformat(json.loads(told)["since"])
-        open_telegram().send(
-            f"🔵 <b>The engine's database answers again</b>\nIt was away since {since:%Y-%m-%d %H:%M} UTC."
-        )
     except Exception as second:  # noqa: BLE001 - telling this is worth no failed task
         said = second if isinstance(second, EngineError) else type(second).__name__
         log.warning("nobody could be told that the database is back: %s", said)
+
+
+def _away() -> dict[str, Any]:
+    """What the variable remembers; `{}` if the database is not known to be away."""
+    found: dict[str, Any] = json.loads(Variable.get(DATABASE_AWAY, default=None) or "{}")
+    return found

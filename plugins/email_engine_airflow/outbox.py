@@ -38,6 +38,8 @@ def deliver(
     base_url: str,
     *,
     also_quiet: bool = False,
+    lease: timedelta = LEASE,
+    limit: int = 500,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Delivery:
     """Sends what is pending and not another sender's. Quiet alerts leave with others, or by themselves where `also_quiet`.
@@ -45,7 +47,7 @@ def deliver(
     Raises EngineError only where the database is away."""
     now = clock()
     with store.session(tenant=ALL_TENANTS) as conn:
-        leased = alerts.lease(conn, now, now + LEASE, also_quiet=also_quiet)
+        leased = alerts.lease(conn, now, now + lease, also_quiet=also_quiet, limit=limit)
     if not leased:
         return Delivery()
     sender = _Sender(store, {a.id: a for a in leased}, base_url, clock)

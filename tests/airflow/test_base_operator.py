@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG, Param
+from airflow.sdk.api.datamodels._generated import DagRunType
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
 
 from email_engine.errors import AccessDenied, GuardBreach, HostKeyChanged, InputError, Refused, Unreachable
@@ -148,14 +149,20 @@ def test_what_is_tried_again_is_no_incident_before_the_last_try(engine: Store) -
         assert open_incidents(engine) == known
 
 
-def test_a_mistyped_form_is_answered_in_the_run_and_nobody_else_is_told(engine: Store) -> None:
+@pytest.mark.parametrize("manual", ["manual", DagRunType.MANUAL], ids=["text", "as Airflow gives it"])
+def test_a_mistyped_form_is_answered_in_the_run_and_nobody_else_is_told(engine: Store, manual: str) -> None:
     with pytest.raises(AirflowFailException, match="expected an IP of the fleet"):
-        Step(error=InputError(*MISTAKE)).execute(context(run_type="manual"))
+        Step(error=InputError(*MISTAKE)).execute(context(run_type=manual))
     with pytest.raises(AirflowFailException, match="unknown key dryrun"):
-        Step().execute(context({"dryrun": True}, run_type="manual"))
+        Step().execute(context({"dryrun": True}, run_type=manual))
     assert open_incidents(engine) == []
+    with engine.session(tenant="*") as conn:
+        assert incidents.met_by(conn, "pmta_config_deploy", "r"), (
+            "the net for killed tasks has nothing to add"
+        )
+        assert alerts.pending(conn) == ()
     with pytest.raises(AirflowFailException):
-        Step(error=FleetInvalid("fleet.yaml", [])).execute(context(run_type="manual"))
+        Step(error=FleetInvalid("fleet.yaml", [])).execute(context(run_type=manual))
     assert open_incidents(engine), "the fleet file is everybody's"
 
 

@@ -68,6 +68,12 @@ def test_a_killed_task_is_told_in_words_with_its_log(
     assert len(bot.texts) == 1, "the next failure is the same incident"
 
 
+def test_a_second_stop_that_was_killed_is_told_too(bot: BotApi, store: Store) -> None:
+    for run_id in ("manual__monday", "manual__thursday"):
+        TelegramAlertsNotifier()(context(dag=DAG("emergency_stop", schedule=None), run_id=run_id))
+    assert [text.count("emergency_stop did not finish") for text in bot.texts] == [1, 1]
+
+
 def test_a_run_whose_task_told_its_cause_is_not_told_twice(bot: BotApi, store: Store) -> None:
     told = incidents.Trouble(
         "fleet file", "The fleet file has mistakes", "warning", "line 3", "none", "correct it",

@@ -8,6 +8,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 from sqlalchemy import update
 
+from email_engine.adapters.mailwizz_db import MailwizzDb
 from email_engine.adapters.powermta import Hold, PowerMta
 from email_engine.errors import EngineError
 from email_engine.store import schema as s
@@ -376,3 +377,47 @@ def test_a_release_that_a_later_sweep_completes_brings_the_cap_back(whole: Whole
 def cap(whole: Whole, number: int) -> str:
     found: str = whole.lab.get("/powermta/mta-1/running")["vmtas"][f"aurora-{number}"]["max_smtp_msg_rate"]
     return found
+
+
+def test_a_stop_that_comes_while_it_is_let_go_ends_with_the_ip_standing_still(
+    whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A watch with an old look at the brake meets a person's stop that was held and read back meanwhile."""
+    whole.mail(1, 20)
+    whole.engage(1)
+    whole.brake()
+    whole.ask_release(1)
+    real = PowerMta.let_go
+
+    def let_go(mta: PowerMta, address: str, vmta: str) -> Any:
+        whole.engage(1, "stopped again")
+        return real(mta, address, vmta)
+
+    monkeypatch.setattr(PowerMta, "let_go", let_go)
+    with pytest.raises(EngineError, match="braked again"):
+        whole.brake()
+    monkeypatch.undo()
+    assert whole.disabled_sources() == ["198.51.100.1"]
+    assert all(paused for _, paused in whole.queues(1).values())
+
+
+def test_one_brakes_surprise_keeps_no_other_from_standing_still(
+    whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = MailwizzDb.server
+
+    def server(database: MailwizzDb, number: int) -> Any:
+        if number == 101:
+            raise ValueError("secret")
+        return real(database, number)
+
+    monkeypatch.setattr(MailwizzDb, "server", server)
+    for number in (1, 2):
+        whole.engage(number)
+    error = fails(whole)
+    assert (
+        "1 of 2 not complete: aurora-1: MailWizz mw-aurora: brake of aurora-1: ValueError" in error.observed
+    )
+    assert "secret" not in str(error)
+    assert whole.server(2)[2] == "disabled"
+    assert sorted(whole.disabled_sources()) == ["198.51.100.1", "198.51.100.2"]

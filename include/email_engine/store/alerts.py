@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, case, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from email_engine.errors import EngineError
 from email_engine.store.engine import ALL_TENANTS, Store
@@ -73,7 +73,7 @@ def announce(store: Store, news: Iterable[News]) -> None:
                 for each in told:
                     raise_alert(conn, **{name: getattr(each, name) for name in News.__dataclass_fields__})
             return
-        except (OperationalError, EngineError) as error:
+        except (DBAPIError, EngineError) as error:
             seen = error.observed if isinstance(error, EngineError) else type(error.orig).__name__
             log.warning("%d alerts could not be noted (%s); %d tries left", len(told), seen, left)
     for each in told:
@@ -83,6 +83,7 @@ def announce(store: Store, news: Iterable[News]) -> None:
 def set_lock_timeout(conn: Connection) -> None:
     """Of this transaction: whoever tells waits two seconds for a row that somebody holds, no longer."""
     conn.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+    conn.execute(text("SET LOCAL statement_timeout = '10s'"))
 
 
 def raise_alert(
@@ -210,7 +211,7 @@ def give_back(
 
 
 def was_sent(conn: Connection, event: str, object: str, state: str) -> bool:
-    """Did people hear of it, or may they have?"""
+    """Did people hear of it, may they have, or is a sender at it?"""
     mine = (alerts.c.event == event, alerts.c.object == object, alerts.c.state == state)
-    told = or_(alerts.c.sent_at.is_not(None), alerts.c.sends > 0)
+    told = or_(alerts.c.sent_at.is_not(None), alerts.c.sends > 0, alerts.c.leased_until > func.now())
     return conn.execute(select(alerts.c.id).where(*mine, told).limit(1)).first() is not None

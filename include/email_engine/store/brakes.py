@@ -241,6 +241,13 @@ def stands(conn: Connection, ip_id: int) -> bool:
     return conn.execute(standing).first() is not None
 
 
+def release_still_asked(conn: Connection, brake_id: int) -> bool:
+    """Is its release wanted at this moment? A stop that came since calls it off."""
+    c = brakes.c
+    wanted = select(c.id).where(c.id == brake_id, c.released_at.is_(None), c.release_asked_at.is_not(None))
+    return conn.execute(wanted).first() is not None
+
+
 def ask_release(conn: Connection, ip_id: int, at: datetime, *, by_hand: bool = False) -> bool:
     """Asks to let the IP go; false if it has no brake, or one that a person engaged and `by_hand` is not set.
 

@@ -101,6 +101,20 @@ def _count(conn: Connection, trouble: Trouble, run: str, at: datetime) -> None:
     conn.execute(update(incidents).where(incidents.c.id == held.id).values(**values))
 
 
+def answered(conn: Connection, dag_id: str, run_id: str, at: datetime) -> None:
+    """A run that failed needs no word more: its mistake was answered in the run, or told by an alert of its own."""
+    words = {
+        "title": "answered in the run",
+        "observed": "",
+        "allowed": "",
+        "next_step": "",
+        "severity": "info",
+    }
+    run = f"{dag_id} {run_id}"
+    row = {"cause": f"answered {run}", "opened_at": at, "last_seen_at": at, "closed_at": at, "runs": [run]}
+    conn.execute(insert(incidents).values(**words, **row, dag_id=dag_id, run_id=run_id))
+
+
 def _added(known: Sequence[str], new: str) -> list[str]:
     """`new` once, as the newest, of `KEPT` at most."""
     return [*(name for name in known if name != new), new][-KEPT:]

@@ -52,7 +52,7 @@ class TelegramAlertsNotifier(BaseNotifier):
         await asyncio.to_thread(self.notify, context)
 
     def _notify(self, context: Any) -> None:
-        from datetime import UTC, datetime
+        from datetime import UTC, datetime, timedelta
 
         from email_engine.errors import EngineError
         from email_engine.store import incidents
@@ -68,7 +68,8 @@ class TelegramAlertsNotifier(BaseNotifier):
                 with store.session(tenant="*") as conn:
                     if not incidents.met_by(conn, str(trouble.dag_id), str(trouble.run_id)):
                         incidents.note(conn, trouble, datetime.now(UTC))
-                done = deliver(store, self._telegram, base_url())
+                # Airflow ends a callback after some 50 s: what it holds must soon be free again
+                done = deliver(store, self._telegram, base_url(), lease=timedelta(seconds=60), limit=20)
             finally:
                 store.dispose()
         except EngineError as error:
@@ -95,7 +96,7 @@ class TelegramAlertsNotifier(BaseNotifier):
 def unexplained(context: Any, text: str = "") -> "Trouble":
     """What a callback can say of a run that failed without a word."""
     from email_engine.store.incidents import Trouble
-    from email_engine_airflow.incident import origin
+    from email_engine_airflow.incident import of_run, origin
 
     dag_id, run_id, ti = _names(context)
     task_id = str(ti.task_id) if ti is not None else None
@@ -104,7 +105,7 @@ def unexplained(context: Any, text: str = "") -> "Trouble":
     error = context.get("exception")
     seen = f"{type(error).__name__}" if error else WHY.get(reason, reason or "no reason is known")
     return Trouble(
-        cause=f"run of {dag_id}",
+        cause=of_run(f"run of {dag_id}", dag_id, run_id),
         title=f"{dag_id} {text or 'did not finish'}",
         severity="critical",
         observed=f"run {run_id}: {seen}"[:1000],

@@ -47,8 +47,8 @@ class SendAlerts(BaseOperator):
         telegram = TelegramAlertsHook(self.telegram_alerts_conn_id)
         store = EngineDbHook(self.engine_conn_id).get_conn()
         try:
-            self._look_for_a_lost_run(store, context)
             done = deliver(store, telegram.get_conn, base_url(), also_quiet=self.also_quiet)
+            self._look_for_a_lost_run(store, context)
         finally:
             store.dispose()
         database_is_back(telegram.get_conn, self.log)
@@ -66,11 +66,16 @@ class SendAlerts(BaseOperator):
         run, ti = current_run(context), context.get("ti")
         cause = f"run of {run.dag_id}"
         with store.session(tenant="*") as conn:
-            known = any(incident.cause == cause for incident in incidents.standing(conn))
-        if not known or ti is None:
+            lost = [
+                i.cause
+                for i in incidents.standing(conn)
+                if i.cause == cause or i.cause.startswith(f"{cause} in ")
+            ]
+        if not lost or ti is None:
             return
         states = ti.get_task_states(dag_id=run.dag_id, run_ids=[run.run_id]).get(run.run_id, {})
         if {"failed", "upstream_failed"} & {str(state) for state in states.values()}:
             return
         with store.session(tenant="*") as conn:
-            incidents.over(conn, cause, datetime.now(UTC), f"{run.dag_id} runs to its end again")
+            for known in lost:
+                incidents.over(conn, known, datetime.now(UTC), f"{run.dag_id} runs to its end again")

@@ -111,21 +111,25 @@ class EngineOperator(BaseOperator):
         """One incident a cause; the one that cannot be written down goes to people directly. Never raises."""
         from datetime import UTC, datetime
 
-        from email_engine.errors import EngineError, InputError
-        from email_engine.store import incidents
+        from email_engine.errors import EngineError
+        from email_engine.store import alerts, incidents
         from email_engine.store.engine import DATABASE
         from email_engine_airflow.incident import trouble_of
 
-        by_hand = str(getattr(context.get("dag_run"), "run_type", "")) == "manual"
-        if not last or error.told or (by_hand and isinstance(error, InputError) and error.cause is None):
+        if not last:
             return
         if error.cause == DATABASE:
             self._database_away(error, context)
             return
         try:
-            trouble = trouble_of(error, context, self.task_id, self.about())
+            run = context["dag_run"]
             with self.store() as store, store.session(tenant="*") as conn:
-                incidents.note(conn, trouble, datetime.now(UTC))
+                alerts.set_lock_timeout(conn)
+                if error.told or _answered_in_the_run(error, run):
+                    incidents.answered(conn, run.dag_id, run.run_id, datetime.now(UTC))
+                else:
+                    trouble = trouble_of(error, context, self.task_id, self.about())
+                    incidents.note(conn, trouble, datetime.now(UTC))
         except Exception as second:  # noqa: BLE001 - it must not hide the error that it tells of
             if isinstance(second, EngineError) and second.cause == DATABASE:
                 self._database_away(second, context)
@@ -143,20 +147,30 @@ class EngineOperator(BaseOperator):
         from datetime import UTC, datetime
 
         from email_engine.errors import EngineError
-        from email_engine.store import incidents
+        from email_engine.store import alerts, incidents
         from email_engine_airflow.incident import origin
 
         if (context.get("params") or {}).get("dry_run", False):
             return
-        about = self.about()
-        mine = origin(
-            getattr(context.get("dag_run"), "dag_id", ""), self.task_id, about[1] if about else None
-        )
         try:
+            about = self.about()
+            dag_id = getattr(context.get("dag_run"), "dag_id", "")
             with self.store() as store, store.session(tenant="*") as conn:
+                alerts.set_lock_timeout(conn)
+                mine = origin(dag_id, self.task_id, about[1] if about else None)
                 incidents.proved_over(conn, mine, datetime.now(UTC))
-        except (EngineError, AirflowException) as error:
-            self.log.warning("whether an incident is over could not be noted: %s", error)
+        except Exception as error:  # noqa: BLE001 - what was done must not fail because of its news
+            said = error if isinstance(error, EngineError | AirflowException) else type(error).__name__
+            self.log.warning("whether an incident is over could not be noted: %s", said)
+
+
+def _answered_in_the_run(error: "EngineError", run: Any) -> bool:
+    """A form's mistake: whoever sent it reads it there."""
+    from email_engine.errors import InputError
+
+    kind = getattr(run, "run_type", "")
+    by_hand = str(getattr(kind, "value", kind)) in ("manual", "operator_triggered")
+    return by_hand and isinstance(error, InputError) and error.cause is None
 
 
 def _no_try_left(context: Mapping[str, Any]) -> bool:

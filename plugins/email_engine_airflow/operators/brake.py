@@ -15,6 +15,7 @@ from email_engine_airflow.operators.brake_halves import (
     each,
     look,
     push,
+    surprise,
     turn_mailwizz,
     turn_powermta,
 )
@@ -70,7 +71,7 @@ class ApplyBrakes(EngineOperator):
             if run.dry_run or not standing:
                 self.log.info("%d brakes stand on %s", len(standing), self.mta_host)
                 return {"host": self.mta_host, "held": 0, "released": 0, "failed": 0}
-            powermta = self._powermta(standing)
+            powermta = self._powermta(standing, store)
             mailwizz = self._mailwizz(standing, store, run)
             return self._record(store, standing, powermta, mailwizz, run)
         finally:
@@ -84,32 +85,49 @@ class ApplyBrakes(EngineOperator):
             self.log.info("left as they are, their tenant is in observe: %s", ", ".join(left))
         return tuple(brake for brake in standing if brake.mode is not Mode.OBSERVE)
 
-    def _powermta(self, standing: "tuple[Brake, ...]") -> Halves:
+    def _powermta(self, standing: "tuple[Brake, ...]", store: "Store") -> Halves:
         from email_engine.errors import EngineError
         from email_engine_airflow.hooks.powermta import PowerMtaHook
 
         leaving = [b for b in standing if b.removed and b.host_removed and b.release_asked_at is not None]
-        done = {b.brake_id: Half(True, f"PowerMTA: {self.mta_host} left the fleet too") for b in leaving}
+        told = f"PowerMTA: {self.mta_host} left the fleet too"
+        done = {b.brake_id: Half(True, told, asked=False) for b in leaving}
         rest = [b for b in standing if b.brake_id not in done]
         if not rest:
             return done
+
+        def asked(brake: "Brake") -> bool:
+            from email_engine.store import brakes
+
+            with store.session(tenant="*") as conn:
+                return brakes.release_still_asked(conn, brake.brake_id)
+
         left = f" ({self.mta_host} left the fleet)" if rest[0].host_removed else ""
         try:
             with PowerMtaHook(rest[0].connection).get_conn() as mta:
                 before = look(mta, rest)
                 known = push(mta, before, rest)
-                return done | each(rest, "PowerMTA", partial(turn_powermta, mta, before, known, Files()))
+                return done | each(
+                    rest, "PowerMTA", partial(turn_powermta, mta, before, known, Files(), asked)
+                )
         except EngineError as error:
             return done | all_of(rest, f"PowerMTA{left}", error)
         except AirflowNotFoundException as error:
             return done | all_of(rest, f"PowerMTA{left}", missing_connection(str(error)))
+        except Exception as error:
+            # one half's surprise keeps the other from nothing
+            self.log.exception("PowerMTA on %s", self.mta_host)
+            return done | all_of(rest, f"PowerMTA{left}", surprise(f"brake on {self.mta_host}", error))
 
     def _mailwizz(self, standing: "tuple[Brake, ...]", store: "Store", run: Run) -> Halves:
         from email_engine.errors import EngineError
         from email_engine_airflow.hooks.mailwizz_db import MailwizzDbHook
 
         leaving = [b for b in standing if b.removed and b.release_asked_at is not None]
-        done = {b.brake_id: Half(True, f"MailWizz {b.mailwizz}: its server stays as it is") for b in leaving}
+        done = {
+            b.brake_id: Half(True, f"MailWizz {b.mailwizz}: its server stays as it is", asked=False)
+            for b in leaving
+        }
         rest = [b for b in standing if b.brake_id not in done]
         for name in sorted({b.mailwizz for b in rest}):
             where, mine = f"MailWizz {name}", [b for b in rest if b.mailwizz == name]
@@ -120,6 +138,9 @@ class ApplyBrakes(EngineOperator):
                 done |= all_of(mine, where, error)
             except AirflowNotFoundException as error:
                 done |= all_of(mine, where, missing_connection(str(error)))
+            except Exception as error:
+                self.log.exception("%s", where)
+                done |= all_of(mine, where, surprise(f"brake on {self.mta_host}", error))
         return done
 
     def _record(

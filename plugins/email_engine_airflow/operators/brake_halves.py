@@ -1,6 +1,7 @@
 """The two halves of a brake: PowerMTA and MailWizz, each turned as wanted and read back."""
 
 import contextlib
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,6 +9,8 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from email_engine_airflow.run import Run
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from email_engine.adapters.mailwizz_db import MailwizzDb
@@ -20,13 +23,15 @@ if TYPE_CHECKING:
 class Half(NamedTuple):
     """One side of one brake: does it stand as wanted, what reading back showed, was it found taken off?
 
-    `gone`: of an IP that left the fleet: nothing is there any more that could send. `error`: why it is not done."""
+    `gone`: of an IP that left the fleet: nothing is there any more that could send. `error`: why it is not done. `asked`: did the
+    system itself answer?"""
 
     done: bool
     told: str
     taken_off: bool = False
     gone: bool = False
     error: "EngineError | None" = None
+    asked: bool = True
 
 
 CALLED_OFF = Half(False, "it was braked again while it was let go")
@@ -51,7 +56,20 @@ def each(standing: "Iterable[Brake]", where: str, turn: "Callable[[Brake], Half]
             done[brake.brake_id] = failed = Half(False, f"{where}: {error}", error=error)
             if isinstance(error, Unreachable):
                 away = failed
+        except Exception as error:
+            log.exception("brake of %s", brake.vmta)
+            odd = surprise(f"brake of {brake.vmta}", error)
+            done[brake.brake_id] = Half(False, f"{where}: {odd}", error=odd)
     return done
+
+
+def surprise(subject: str, error: Exception) -> "EngineError":
+    """An error of the engine's own: its text may carry anything, so only its kind is told."""
+    from email_engine.errors import NotVerified
+
+    return NotVerified(
+        subject, type(error).__name__, "no error of the engine's own", "open the log of `brake`"
+    )
 
 
 def look(mta: "PowerMta", standing: "Iterable[Brake]") -> "dict[str, Hold]":
@@ -95,14 +113,22 @@ def turn_powermta(
     before: "Mapping[str, Hold]",
     known: "Mapping[str, Hold]",
     files: "Files",
+    still_asked: "Callable[[Brake], bool]",
     brake: "Brake",
 ) -> Half:
-    """`before`: what held at first, `known`: after everything was told to stand still."""
+    """`before`: what held at first, `known`: after everything was told to stand still; `still_asked`: is its release wanted at this
+    moment?"""
     address, seen, first = str(brake.address), known.get(brake.vmta), before.get(brake.vmta)
     if brake.removed and brake.release_asked_at is None:
         return _turn_leaver(mta, known, files, brake)
     if brake.release_asked_at is not None:
+        if not still_asked(brake):
+            return CALLED_OFF
         now = mta.let_go(address, brake.vmta)
+        if not still_asked(brake):
+            # a stop came while it was let go: it stands still again before anything else is done
+            mta.hold(address, brake.vmta)
+            return CALLED_OFF
         return Half(now.free, f"PowerMTA: {now.summary}")
     taken_off = brake.powermta_holds and first is not None and not first.source_disabled
     if seen is not None and seen.holds:
@@ -176,11 +202,12 @@ def turn_mailwizz(database: "MailwizzDb", store: "Store", run: Run, brake: "Brak
     server, where = brake.mailwizz_server_id, f"MailWizz {brake.mailwizz}"
     if brake.removed:
         if brake.server_heir is not None:
-            return Half(True, f"{where}: server {server} belongs to {brake.server_heir} now", gone=True)
+            told = f"{where}: server {server} belongs to {brake.server_heir} now"
+            return Half(True, told, gone=True, asked=False)
         if server not in {one.server_id for one in database.servers()}:
             return Half(True, f"{where}: server {server} is not there any more", gone=True)
     if brake.release_asked_at is not None:
-        return Half(True, f"{where}: server {server} is left to the quota sync")
+        return Half(True, f"{where}: server {server} is left to the quota sync", asked=False)
     old = database.server(server).setting
     if not old.runs:
         return Half(True, f"{where}: server {server} is {old.status}", gone=brake.removed)

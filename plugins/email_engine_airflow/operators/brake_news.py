@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from email_engine.amounts import amount
 from email_engine.errors import EngineError, NotVerified
-from email_engine.store import alerts, incidents
+from email_engine.store import alerts, brakes, incidents
 from email_engine.store.alerts import News
 from email_engine.store.brakes import BY_HAND, Brake
 from email_engine.store.engine import Store
@@ -121,7 +121,8 @@ def _tell_failures(conn: "Connection", host: str, outcomes: Sequence[Outcome], r
             outcome.halves, (("host", host), ("MailWizz", brake.mailwizz)), strict=True
         ):
             if half.done:
-                answered.add((kind, name))
+                if half.asked:
+                    answered.add((kind, name))
                 continue
             error = half.error or NotVerified(
                 f"brake of {brake.vmta}", half.told, "both halves as wanted", "it is tried again"
@@ -135,11 +136,16 @@ def _tell_failures(conn: "Connection", host: str, outcomes: Sequence[Outcome], r
     for cause, those in waiting.items():
         _note(conn, host, cause, *why[cause], those, run)
     now = datetime.now(UTC)
+    unfinished = {
+        b.mailwizz for b in brakes.engaged(conn) if b.release_asked_at is None and not b.mailwizz_holds
+    }
     for kind, name in answered:
         cause = f"{kind} {name}"
-        if cause not in waiting:
+        # a host whose servers were off before proves nothing about writing them
+        if cause not in waiting and not (kind == "MailWizz" and name in unfinished):
             incidents.over(conn, cause, now, f"{name if kind == 'host' else cause} can be reached again")
-    incidents.proved_over(conn, _origin(host), now, but=tuple(waiting))
+    kept = (*waiting, *(f"MailWizz {name}" for name in unfinished))
+    incidents.proved_over(conn, _origin(host), now, but=kept)
     for alert in alerts.standing(conn, WAIT):
         if alert.object.startswith(f"{host}: ") and alert.object.removeprefix(f"{host}: ") not in waiting:
             alerts.clear(conn, WAIT, alert.object)

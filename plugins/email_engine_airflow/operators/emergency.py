@@ -55,7 +55,7 @@ class PullTheBrake(EngineOperator):
                     news = None if run.dry_run else self._write(conn, chosen, run)
                     hosts = [] if run.dry_run else [ip.mta_host for ip in chosen]
             if news is not None:
-                announce(store, [_with_waiting(store, news, chosen if not leaving else ())])
+                announce(store, [self._with_waiting(store, news, chosen if not leaving else ())])
         return sorted(set(hosts))
 
     def _write(self, conn: "Connection", chosen: "tuple[IpRecord, ...]", run: Run) -> "News | None":
@@ -99,7 +99,8 @@ class PullTheBrake(EngineOperator):
             conn, f"emergency {'release' if release else 'stop'}: {reason}", (run.dag_id, run.run_id)
         )
         verb = "released" if release else "stopped"
-        whom = str(run.params.get("name") or "") or "the whole fleet"
+        whole = run.params.get("scope") == "all"
+        whom = "the whole fleet" if whole else str(run.params.get("name"))
         lines = [f"{run.actor} {verb} {amount(len(meant) - kept, 'IP')}: {whom}", f"Reason: {reason}"]
         lines += [f"{kept} more stay held: they are parked or paused."] if kept else []
         return News(
@@ -107,16 +108,21 @@ class PullTheBrake(EngineOperator):
             "warning" if release else "critical", "\n".join(lines), dag_id=run.dag_id, run_id=run.run_id,
         )  # fmt: skip
 
+    def _with_waiting(self, store: "Store", news: "News", stopped: "Sequence[IpRecord]") -> "News":
+        """What waits in their queues belongs to the news, but the brake waits for nothing of it."""
+        from email_engine.store.alerts import set_lock_timeout
+        from email_engine.store.stop_evidence import waiting_words
 
-def _with_waiting(store: "Store", news: "News", stopped: "Sequence[IpRecord]") -> "News":
-    """What waits in their queues belongs to the news, but the brake does not wait for knowing it."""
-    from email_engine.store.stop_evidence import waiting_words
-
-    if not stopped or "stopped" not in news.state:
-        return news
-    with store.session(tenant="*") as conn:
-        waiting = waiting_words(conn, [ip.ip_id for ip in stopped])
-    return replace(news, text=f"{news.text}\n{waiting}") if waiting else news
+        if not stopped or "stopped" not in news.state:
+            return news
+        try:
+            with store.session(tenant="*") as conn:
+                set_lock_timeout(conn)
+                waiting = waiting_words(conn, [ip.ip_id for ip in stopped])
+        except Exception as error:  # noqa: BLE001 - the brake stands already
+            self.log.warning("how much mail waits is not known: %s", type(error).__name__)
+            return news
+        return replace(news, text=f"{news.text}\n{waiting}") if waiting else news
 
 
 def _stays(ip: "IpRecord") -> str | None:

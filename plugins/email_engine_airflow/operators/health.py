@@ -1,6 +1,6 @@
 """Looking at MTA hosts: are they well, and does everything stand still that must?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,20 +33,36 @@ class FindBrakes(EngineOperator):
     def work(self, context: Any) -> list[str]:
         from email_engine.store.brakes import engaged
         from email_engine_airflow.hooks.engine_db import EngineDbHook
-        from email_engine_airflow.operators.fleet import stop_leavers
 
         run = current_run(context)
         if run.dry_run:
             return []
         store = EngineDbHook(self.engine_conn_id).get_conn()
         try:
+            left = self._apart(lambda: self._stop_leavers(store, run))
             with store.session(tenant="*") as conn:
-                stop_leavers(conn, run)
                 found = sorted({brake.mta_host for brake in engaged(conn)})
-            self._look_at_the_clock(store, run)
-            return found
+            self._apart(lambda: self._look_at_the_clock(store, run))
         finally:
             store.dispose()
+        if left is not None and not found:
+            raise left
+        return found
+
+    def _apart(self, work: "Callable[[], None]") -> Exception | None:
+        """What fails here keeps no host from being looked at."""
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - it is logged, or raised where nothing else is to do
+            self.log.warning("%s", error)
+            return error
+        return None
+
+    def _stop_leavers(self, store: "Store", run: Run) -> None:
+        from email_engine_airflow.operators.fleet import stop_leavers
+
+        with store.session(tenant="*") as conn:
+            stop_leavers(conn, run)
 
     def _look_at_the_clock(self, store: "Store", run: Run) -> None:
         """Decisions in the future come from a clock that was ahead: said once, over when the last of them is past."""
