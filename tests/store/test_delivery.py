@@ -372,7 +372,7 @@ def test_too_many_unknown_replies_call_people_once_until_they_are_known_again(fl
     take(fleet, replied(*[GONE] * 10, *[NEW] * 10, start=200), "b.csv")
     (told,) = alerts(fleet)
     assert told.startswith(
-        "mta-1: 2 of 20 bounces and deferrals have replies that no one knows: gmail bounce"
+        "mta-1: 2 of 20 bounces and deferrals have replies that no one knows\ngmail bounce"
     )
     assert "your mail displeases us: ref #' (2)" in told
     take(fleet, replied(*[GONE] * 19, NEW, start=300), "c.csv")
