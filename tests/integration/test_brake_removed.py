@@ -287,3 +287,28 @@ def test_the_helper_of_this_file_takes_the_whole_block_out(whole: Whole) -> None
     left = read_inventory(without(text, "aurora-1"))
     assert sorted(left.vmtas) == ["aurora-2", "aurora-3"]
     assert left.pools == {"aurora-newsletter": ("aurora-2", "aurora-3")}
+
+
+@pytest.mark.parametrize(
+    ("scope", "name"),
+    [("tenant", "aurora"), ("ip", "198.51.100.1"), ("stream", "aurora/newsletter"), ("all", None)],
+)
+def test_a_stop_by_hand_holds_it_again_after_it_was_let_drain(
+    whole: Whole, scope: str, name: str | None
+) -> None:
+    whole.mail(1, 300)
+    leave(whole, 1)
+    brake(whole)
+    form = {"scope": scope, "name": name, "reason": "complaints", "release": True}
+    PullTheBrake(task_id="pull").execute(
+        whole.context("emergency_stop", "drain", **form | {"scope": "ip", "name": "198.51.100.1"})
+    )
+    brake(whole)
+    assert whole.disabled_sources() == []
+    hosts = PullTheBrake(task_id="pull").execute(
+        whole.context("emergency_stop", "stop", **form | {"release": False})
+    )
+    assert hosts == ["mta-1"]
+    brake(whole)
+    assert "198.51.100.1" in whole.disabled_sources()
+    assert all(paused for _, paused in whole.queues(1).values())

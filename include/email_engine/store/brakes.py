@@ -60,6 +60,7 @@ class Leaver:
     address: IpAddress
     vmta: str
     mta_host: str
+    stream: str
     state: IpState
     left_at: datetime
 
@@ -179,9 +180,10 @@ def _query() -> Select[Any]:
     )  # fmt: skip
 
 
-def leavers(conn: Connection) -> tuple[Leaver, ...]:
+def leavers(conn: Connection, *, also_stopped: bool = False) -> tuple[Leaver, ...]:
     """IPs of tenants in `act` that left the fleet file while they were sending and that no brake holds since: their mail
-    must stop at once, for no deployment does it without a person."""
+    must stop at once, for no deployment does it without a person. `also_stopped`: those too that were stopped, and perhaps let
+    go again by hand so that their queue drains."""
     left = (
         select(ip_state_history.c.ip_id, func.max(ip_state_history.c.id).label("entry"))
         .where(ip_state_history.c.event == "removed")
@@ -197,7 +199,7 @@ def leavers(conn: Connection) -> tuple[Leaver, ...]:
         brakes.c.released_at >= h.recorded_at,
     )
     query = (
-        select(ips.c.id.label("ip_id"), ips.c.tenant, ips.c.address, ips.c.vmta_name.label("vmta"), ips.c.mta_host,
+        select(ips.c.id.label("ip_id"), ips.c.tenant, ips.c.address, ips.c.vmta_name.label("vmta"), ips.c.mta_host, ips.c.stream,
                ips.c.status.label("state"), h.as_of.label("left_at"))
         .join(left, left.c.ip_id == ips.c.id)
         .join(ip_state_history, h.id == left.c.entry)
@@ -205,10 +207,11 @@ def leavers(conn: Connection) -> tuple[Leaver, ...]:
         .where(
             ips.c.removed, tenants.c.mode == Mode.ACT.value,
             ips.c.status.in_([state.value for state in SENDING_STATES]),
-            ~select(brakes.c.id).where(brakes.c.ip_id == ips.c.id, stopped).exists(),
         )
         .order_by(ips.c.id)
     )  # fmt: skip
+    if not also_stopped:
+        query = query.where(~select(brakes.c.id).where(brakes.c.ip_id == ips.c.id, stopped).exists())
     return tuple(
         Leaver(**{**row, "address": ip_address(str(row["address"])), "state": IpState(row["state"])})
         for row in conn.execute(query).mappings()

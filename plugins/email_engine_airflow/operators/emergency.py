@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from email_engine.fleet.model import IpRecord
     from email_engine.store.alerts import News
-    from email_engine.store.brakes import Brake
+    from email_engine.store.brakes import Brake, Leaver
     from email_engine.store.engine import Store
 
 PIPELINE = "emergency_stop"
@@ -50,15 +50,23 @@ class PullTheBrake(EngineOperator):
                     hosts = [] if run.dry_run else [brake.mta_host for brake in leaving]
                 else:
                     records = load_ips(conn, day=run.as_of.date())
-                    chosen = choose(records, read_scope(run.params.get("scope")), run.params.get("name"))
-                    self.log.info("%d IPs: %s", len(chosen), ", ".join(str(ip.address) for ip in chosen))
-                    news = None if run.dry_run else self._write(conn, chosen, run)
-                    hosts = [] if run.dry_run else [ip.mta_host for ip in chosen]
+                    gone = _gone(conn, run)
+                    named = gone and run.params.get("scope") == "ip"
+                    chosen = () if named else choose(
+                        records, read_scope(run.params.get("scope")), run.params.get("name")
+                    )  # fmt: skip
+                    meant = [*(str(ip.address) for ip in chosen), *(str(ip.address) for ip in gone)]
+                    self.log.info("%d IPs: %s", len(meant), ", ".join(meant))
+                    news = None if run.dry_run else self._write(conn, chosen, run, gone)
+                    places = [*(ip.mta_host for ip in chosen), *(ip.mta_host for ip in gone)]
+                    hosts = [] if run.dry_run else places
             if news is not None:
                 announce(store, [self._with_waiting(store, news, chosen if not leaving else ())])
         return sorted(set(hosts))
 
-    def _write(self, conn: "Connection", chosen: "tuple[IpRecord, ...]", run: Run) -> "News | None":
+    def _write(
+        self, conn: "Connection", chosen: "tuple[IpRecord, ...]", run: Run, gone: "Sequence[Leaver]" = ()
+    ) -> "News | None":
         from email_engine.decision import Decision
         from email_engine.store import brakes, decisions, versions
         from email_engine.store.alerts import News
@@ -72,8 +80,20 @@ class PullTheBrake(EngineOperator):
                 "%s left alone: this run was cleared, and a later one decided about them",
                 amount(len(chosen) - len(meant), "IP"),
             )
-        if not meant:
+        gone = [ip for ip in gone if str(ip.address) not in outdated]
+        if not meant and not gone:
             return None
+        for left in gone:
+            decision = decisions.record(
+                conn,
+                Decision(
+                    tenant=left.tenant, pipeline=PIPELINE, subject=str(left.address), run_key=run.run_id, action="stop",
+                    reason=f"{run.actor}: {reason}", as_of=run.as_of, policy_digest="by hand",
+                    inputs={"state": "left the fleet file"},
+                ),
+                run.dag_id, run.run_id,
+            )  # fmt: skip
+            brakes.engage_leaver(conn, left, reason, run.actor, run.as_of, decision, run.dag_id, run.run_id)
         kept = 0
         for ip in meant:
             stays = _stays(ip) if release else None
@@ -101,7 +121,11 @@ class PullTheBrake(EngineOperator):
         verb = "released" if release else "stopped"
         whole = run.params.get("scope") == "all"
         whom = "the whole fleet" if whole else str(run.params.get("name"))
-        lines = [f"{run.actor} {verb} {amount(len(meant) - kept, 'IP')}: {whom}", f"Reason: {reason}"]
+        lines = [
+            f"{run.actor} {verb} {amount(len(meant) + len(gone) - kept, 'IP')}: {whom}",
+            f"Reason: {reason}",
+        ]
+        lines += [f"{amount(len(gone), 'IP')} of them left the fleet file."] if gone else []
         lines += [f"{kept} more stay held: they are parked or paused."] if kept else []
         return News(
             PIPELINE, f"{run.params['scope']} {run.params.get('name') or ''}".strip(), f"{verb} {run.run_id}",
@@ -145,6 +169,21 @@ def _leaving(conn: "Connection", run: Run) -> "list[Brake]":
         return []
     wanted = str(run.params.get("name") or "").strip().lower()
     return [b for b in engaged(conn) if b.removed and str(b.address) == wanted]
+
+
+def _gone(conn: "Connection", run: Run) -> "tuple[Leaver, ...]":
+    """IPs that left the fleet file and are meant by this stop: let go by hand, they may still send."""
+    from email_engine.store.brakes import leavers
+
+    if run.params.get("release"):
+        return ()
+    scope, name = run.params.get("scope"), str(run.params.get("name") or "").strip().lower()
+    known = {
+        "ip": lambda ip: str(ip.address), "stream": lambda ip: f"{ip.tenant}/{ip.stream}", "tenant": lambda ip: ip.tenant,
+    }  # fmt: skip
+    return tuple(
+        ip for ip in leavers(conn, also_stopped=True) if scope == "all" or known[str(scope)](ip) == name
+    )
 
 
 def _let_drain(conn: "Connection", leaving: "list[Brake]", run: Run) -> "News":
