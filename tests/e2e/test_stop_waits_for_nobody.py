@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 TENANT = "aurora"
 MOST = 1.5
-ROUNDS = 3
+ROUNDS = 2
 
 
 def held(everything: Everything) -> int:
