@@ -65,7 +65,7 @@ def trouble_of(
     if not cause.endswith(error.subject):
         observed = f"{error.subject}: {observed}"
     if isinstance(error, InputError) and "\n" in str(error):
-        observed = str(error)
+        observed = str(error).rpartition("\nNext: ")[0] or str(error)
     return Trouble(
         cause=cause,
         title=title,

@@ -151,7 +151,6 @@ def _close(conn: Connection, which: ColumnElement[bool], at: datetime, said: str
         alerts.raise_alert(
             conn, EVENT, incident.cause, f"over {incident.id}", "info", "\n".join(lines), quiet=False
         )
-        alerts.clear(conn, EVENT, incident.cause)
     return len(found)
 
 
