@@ -215,7 +215,7 @@ def test_the_readmes_steps_so_far_are_few_messages_in_words(everything: Everythi
         once = [line for line in sentences if not line.startswith("Quarantine lasts")]
         assert len(once) == len(set(once)), "no sentence twice"
     assert "198.51.100.7" in whole
-    assert "check" in whole.lower(), "a listing says where to ask"
+    assert "Quarantine lasts 7 days at least" in whole, "a listing says how long"
 
 
 def test_a_broken_fleet_file_is_one_clear_error_and_the_next_run_heals(everything: Everything) -> None:
