@@ -350,8 +350,6 @@ def test_a_file_that_changes_under_the_reading_waits_and_stops_no_other(
     assert sum(attempts(store).values()) == 100
 
 
-# paramiko reads ahead in a thread, which dies with the connection that this test cuts
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_file_that_is_cut_while_it_is_read_is_no_broken_connection(
     ssh: SshHost, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -376,3 +376,12 @@ def test_garbage_is_told_in_a_bounded_way() -> None:
     gaps = adopted("".join(f"word{n} something\n" for n in range(5000))).gaps
     assert len(gaps) < 600
     assert sum(1 + gap.more for gap in gaps) == 5001
+
+
+def test_a_pool_none_of_whose_members_could_be_taken_over_is_named() -> None:
+    text = "<virtual-mta a>\n</virtual-mta>\n<virtual-mta-pool b>\nvirtual-mta a\n</virtual-mta-pool>"
+    told = [str(gap) for gap in adopted(text).gaps]
+    assert told[1] == (
+        "config:3: <virtual-mta-pool b>: none of its members could be taken over: it is not in the draft. "
+        "To do: mend its members and import again"
+    )

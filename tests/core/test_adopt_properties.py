@@ -85,6 +85,12 @@ _NAMED = re.compile(r"<(virtual-mta|virtual-mta-pool|source|smtp-user) ([^>]*)>"
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @example("<domain *>\n<virtual-mta a>\ndomain-key s1,one.example,/etc/pmta/key1.pem\n</virtual-mta>")
 @example("<virtual-mta a>\n<virtual-mta b>\n</virtual-mta>\n<source 10.0.0.1>\n<smtp-user a>")
+@example("<virtual-mta a>\n</virtual-mta>\n<virtual-mta-pool b>\nvirtual-mta a\n</virtual-mta-pool>")
+@example(
+    "<virtual-mta v-1>\nsmtp-source-host 192.0.2.1 m.example.com\n</virtual-mta>\n"
+    "<virtual-mta v-2>\nsmtp-source-host 192.0.2.1 m.example.com\n</virtual-mta>\n"
+    "<virtual-mta-pool b>\nvirtual-mta v-2\n</virtual-mta-pool>"
+)
 @given(CONFIGURATIONS)
 def test_all_that_a_fleet_is_made_of_is_in_the_draft_or_in_the_list(text: str) -> None:
     result = adopted(text, ranges=False)

@@ -109,6 +109,11 @@ def _tenants(
     for vmta, sender in without_doubles(read, gaps):
         owner = _tenant(vmta, tenant)
         streams[owner].of(vmta, own_pools.get(owner, []))[0].senders.append(sender)
+    drawn = {pool for made in streams.values() for pool in made.pools}
+    for name in dict.fromkeys(chosen.values()):
+        if name not in drawn:
+            why = "none of its members could be taken over: it is not in the draft"
+            gaps.add(pools[name].place, tag_shown(POOL, name), why, "mend its members and import again")
     draft.tenants = [TenantDraft(owner or default, made.made) for owner, made in streams.items() if made.made]
     if not draft.tenants:
         draft.tenants = [TenantDraft(default)]

@@ -132,6 +132,11 @@ class Streams:
     def made(self) -> list[StreamDraft]:
         return [stream for stream in self._made.values() if stream.senders]
 
+    @property
+    def pools(self) -> set[str]:
+        """Pools of the configuration that became a stream with IPs in it."""
+        return {pool for pool, stream in self._made.items() if stream.senders}
+
     def of(self, vmta: Found, tenants_pools: list[str]) -> tuple[StreamDraft, IpState | Blank]:
         """The stream of a virtual MTA, and its state as far as the configuration shows."""
         pool = self._chosen.get(vmta.name)
