@@ -1,5 +1,7 @@
 """One root exception whose text always names subject, observed, allowed and the next step."""
 
+from typing import Self
+
 
 class EngineError(Exception):
     """Something a person must be able to act on.
@@ -23,6 +25,11 @@ class EngineError(Exception):
         self.observed = observed
         self.allowed = allowed
         self.next_step = next_step
+
+    def because_of(self, cause: str) -> Self:
+        """This error, with `cause` as what is wrong unless it knows better itself."""
+        self.cause = self.cause or cause
+        return self
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.observed}; expected {self.allowed}. Next: {self.next_step}"

@@ -122,9 +122,11 @@ AWAY = ("PowerMTA host pmta@192.0.2.1:22", "connection refused", "an SSH server"
         (Step, FleetInvalid("fleet.yaml", []), "fleet file", "The fleet file has mistakes; the fleet stays as it was"),
         (Step, AirflowNotFoundException("The conn_id `powermta_mta-9` isn't defined"), "connection powermta_mta-9",
          "Connection powermta_mta-9 does not work"),
+        (HostStep, InputError(*AWAY).because_of("connection powermta_mta-1"), "connection powermta_mta-1",
+         "Connection powermta_mta-1 does not work"),
         (Step, ZeroDivisionError("secret"), "task pmta_config_deploy.step", "pmta_config_deploy failed"),
     ],
-    ids=["away", "login", "host key", "refused", "fleet file", "connection", "a defect"],
+    ids=["away", "login", "host key", "refused", "fleet file", "connection", "field", "a defect"],
 )  # fmt: skip
 def test_each_cause_is_an_incident_in_words(
     engine: Store, step: type[Step], error: Exception, cause: str, title: str

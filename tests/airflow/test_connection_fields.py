@@ -155,3 +155,25 @@ def test_every_form_asks_for_the_port(form: dict[str, Any]) -> None:
     assert "port" not in behaviour["hidden-fields"]
     assert behaviour["relabeling"]["port"] == f"Port (fill in: {behaviour['placeholders']['port']})"
     assert "email-engine" in ProvidersManager().providers
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("powermta", {"host": "mta-1", "login": ""}),
+        ("powermta", {"host": "mta-1", "extra": {"connect_timeout": "soon"}}),
+        ("mailwizz", {"host": "gopher://x"}),
+        ("mailwizz", {"host": "mail.example.com", "extra": {"timeout": "soon"}}),
+        ("mailwizz_db", {"host": "db.example", "extra": {"table_prefix": "mw_; DROP"}}),
+        ("postgres", {"host": "db example"}),
+        ("dns_resolver", {"host": "8.8.8.8"}),
+        ("telegram_alerts", {"password": "no token"}),
+    ],
+)
+def test_a_mistake_in_a_connection_is_one_cause_for_all_who_meet_it(
+    monkeypatch: pytest.MonkeyPatch, kind: str, fields: dict[str, Any]
+) -> None:
+    made = hook(monkeypatch, kind, **fields)
+    with pytest.raises(InputError) as caught:
+        made.endpoint() if kind == "powermta" else made.get_conn()
+    assert caught.value.cause == f"connection {RANDOM}"

@@ -126,7 +126,7 @@ def test_powermta_away_mailwizz_holds_and_the_next_run_completes_it(whole: Whole
     for _ in range(2):  # the second is Airflow's retry: nobody is told twice
         error = fails(whole)
         assert error.subject == "brake on mta-1"
-        assert "1 of 1 not complete: aurora-1: PowerMTA: PowerMTA host pmta@127.0.0.1" in error.observed
+        assert "1 of 1 not complete: aurora-1: PowerMTA host pmta@127.0.0.1" in error.observed
         assert "the connection was refused" in error.observed
         assert "Next: the task tries again" in str(error)
         brake = row(whole)

@@ -111,7 +111,7 @@ def _refuse_other(plain: str, subject: str) -> None:
 def _unusable(subject: str, seen: str, step: str) -> InputError:
     return InputError(
         subject, f"the connection's `private_key` holds {seen}", "an OpenSSH or PEM private key without a passphrase", step
-    )  # fmt: skip
+    ).because_of(f"connection to {subject}")  # fmt: skip
 
 
 def parse_host_key(text: str, subject: str) -> tuple[str, bytes]:
@@ -167,4 +167,4 @@ def _host_keys(text: str) -> Iterator[tuple[str, bytes]]:
 def _no_host_key(subject: str, seen: str, step: str) -> InputError:
     return InputError(
         subject, f"the connection's `host_key` holds {seen}", "one line such as `ssh-ed25519 AAAA...`", step
-    )  # fmt: skip
+    ).because_of(f"connection to {subject}")  # fmt: skip

@@ -11,7 +11,7 @@ from email_engine.addresses import parse_address
 from email_engine.blocklists.config import load_blocklists
 from email_engine.blocklists.sweep import probe_lists
 from email_engine.errors import EngineError, InputError
-from email_engine_airflow.hooks.naming import called
+from email_engine_airflow.hooks.naming import called, reading
 
 DEFAULT_CONNECTION = "dns_resolver_default"
 
@@ -36,7 +36,8 @@ class DnsResolverHook(BaseHook):
 
     def get_conn(self) -> Resolver:
         """Raises InputError for a connection without a usable name server, and for a public resolver."""
-        return _resolver(self.get_connection(self.dns_resolver_conn_id), self._testing)
+        with reading(self.dns_resolver_conn_id):
+            return _resolver(self.get_connection(self.dns_resolver_conn_id), self._testing)
 
     def list_keys(self) -> dict[str, str]:
         """Secrets for lists that need one, by key name; masked in logs from now on."""

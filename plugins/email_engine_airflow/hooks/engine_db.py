@@ -7,7 +7,7 @@ from email_engine.addresses import parse_address
 from email_engine.errors import EngineError
 from email_engine.store.engine import Store
 from email_engine.store.schema import SCHEMA
-from email_engine_airflow.hooks.naming import called
+from email_engine_airflow.hooks.naming import called, reading
 
 DEFAULT_CONNECTION = "email_engine_db"
 DEFAULT_DATABASE = "email_engine"
@@ -31,7 +31,8 @@ class EngineDbHook(BaseHook):
 
     def url(self) -> URL:
         """The database's address, password included."""
-        return _url(self.get_connection(self.engine_db_conn_id), self._testing)
+        with reading(self.engine_db_conn_id):
+            return _url(self.get_connection(self.engine_db_conn_id), self._testing)
 
     def get_conn(self) -> Store:
         """A new store; call `dispose()` on it, or let the task's end do so."""

@@ -5,7 +5,7 @@ from airflow.sdk import BaseHook, Connection
 from email_engine.adapters.mailwizz_api import Auth, MailwizzApi, MailwizzEndpoint
 from email_engine.addresses import HTTP, parse_address
 from email_engine.errors import EngineError, InputError
-from email_engine_airflow.hooks.naming import called
+from email_engine_airflow.hooks.naming import called, reading
 
 
 class MailwizzHook(BaseHook):
@@ -23,6 +23,10 @@ class MailwizzHook(BaseHook):
 
     def get_conn(self) -> MailwizzApi:
         """Not yet connected; use it in a `with`. Raises InputError for an incomplete connection."""
+        with reading(self.mailwizz_conn_id):
+            return self._client()
+
+    def _client(self) -> MailwizzApi:
         connection = self.get_connection(self.mailwizz_conn_id)
         extra = connection.extra_dejson
         subject = called(connection, self._testing)

@@ -6,7 +6,7 @@ from sqlalchemy import URL
 from email_engine.adapters.mailwizz_db import MailwizzDatabase, MailwizzDb
 from email_engine.addresses import parse_address
 from email_engine.errors import EngineError, InputError
-from email_engine_airflow.hooks.naming import called
+from email_engine_airflow.hooks.naming import called, reading
 
 DRIVERS = {"mysql": "mysql+pymysql", "postgresql": "postgresql+psycopg"}
 SCHEMES = {"mysql": 3306, "mariadb": 3306, "postgresql": 5432}
@@ -31,13 +31,14 @@ class MailwizzDbHook(BaseHook):
         """Not yet connected; use it in a `with`. Raises InputError for an incomplete connection."""
         connection = self.get_connection(self.mailwizz_db_conn_id)
         prefix = connection.extra_dejson.get("table_prefix")
-        return MailwizzDb(
-            MailwizzDatabase(
-                "under test" if self._testing else self.mailwizz_db_conn_id,
-                _url(connection, called(connection, self._testing)),
-                "mw_" if prefix is None else str(prefix),
+        with reading(self.mailwizz_db_conn_id):
+            return MailwizzDb(
+                MailwizzDatabase(
+                    "under test" if self._testing else self.mailwizz_db_conn_id,
+                    _url(connection, called(connection, self._testing)),
+                    "mw_" if prefix is None else str(prefix),
+                )
             )
-        )
 
     def test_connection(self) -> tuple[bool, str]:
         """Reads the delivery servers and says what was found; writes nothing."""

@@ -8,7 +8,7 @@ from airflow.sdk import BaseHook
 from email_engine.adapters.powermta import PowerMta, PowerMtaEndpoint
 from email_engine.addresses import parse_address
 from email_engine.errors import EngineError, InputError
-from email_engine_airflow.hooks.naming import called
+from email_engine_airflow.hooks.naming import called, reading
 
 SSH_PORT = 22
 
@@ -31,6 +31,10 @@ class PowerMtaHook(BaseHook):
 
     def endpoint(self) -> PowerMtaEndpoint:
         """The connection's fields, checked; every missing one is named at once."""
+        with reading(self.powermta_conn_id):
+            return self._endpoint()
+
+    def _endpoint(self) -> PowerMtaEndpoint:
         conn = self.get_connection(self.powermta_conn_id)
         self._subject = called(conn, self._testing)
         address = parse_address(self._subject, conn.host, conn.port, {"ssh": SSH_PORT})

@@ -7,7 +7,7 @@ from airflow.sdk import BaseHook, Connection
 from email_engine.adapters.telegram import BASE_URL, Telegram, TelegramEndpoint
 from email_engine.addresses import HTTP, parse_address
 from email_engine.errors import EngineError, InputError
-from email_engine_airflow.hooks.naming import called
+from email_engine_airflow.hooks.naming import called, reading
 
 
 class TelegramAlertsHook(BaseHook):
@@ -25,11 +25,13 @@ class TelegramAlertsHook(BaseHook):
 
     def get_conn(self) -> Telegram:
         """Raises InputError when the connection cannot be one (no token, no chat)."""
-        return Telegram(endpoint(self.get_connection(self.conn_id), self._testing))
+        with reading(self.conn_id):
+            return Telegram(endpoint(self.get_connection(self.conn_id), self._testing))
 
     async def aget_conn(self) -> Telegram:
         """Like `get_conn`, for the triggerer."""
-        return Telegram(endpoint(await self.aget_connection(self.conn_id)))
+        with reading(self.conn_id):
+            return Telegram(endpoint(await self.aget_connection(self.conn_id)))
 
     def test_connection(self) -> tuple[bool, str]:
         """Asks Telegram for the bot and the chat; sends nothing."""

@@ -39,8 +39,14 @@ Halves = dict[int, Half]
 """By brake id."""
 
 
+def _said(where: str, error: "EngineError") -> str:
+    """`where` is said once: most errors begin with it themselves."""
+    told = str(error)
+    return told if told.startswith(where) else f"{where}: {told}"
+
+
 def all_of(standing: "Iterable[Brake]", where: str, error: "EngineError") -> Halves:
-    return {brake.brake_id: Half(False, f"{where}: {error}", error=error) for brake in standing}
+    return {brake.brake_id: Half(False, _said(where, error), error=error) for brake in standing}
 
 
 def each(standing: "Iterable[Brake]", where: str, turn: "Callable[[Brake], Half]") -> Halves:
@@ -53,7 +59,7 @@ def each(standing: "Iterable[Brake]", where: str, turn: "Callable[[Brake], Half]
         try:
             done[brake.brake_id] = turn(brake) if away is None else away
         except EngineError as error:
-            done[brake.brake_id] = failed = Half(False, f"{where}: {error}", error=error)
+            done[brake.brake_id] = failed = Half(False, _said(where, error), error=error)
             if isinstance(error, Unreachable):
                 away = failed
         except Exception as error:

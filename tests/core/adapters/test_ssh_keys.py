@@ -124,6 +124,7 @@ def test_a_hopeless_key_is_named_and_never_shown(text: str, seen: str, step: str
     with pytest.raises(InputError) as caught:
         load_private_key(text, "mta-1")
     assert seen in caught.value.observed
+    assert caught.value.cause == "connection to mta-1"
     assert step in caught.value.next_step
     told = f"{caught.value} {caught.value.__cause__!r}"
     assert "secretsecret" not in told
@@ -179,4 +180,5 @@ def test_what_is_no_host_key_is_named(text: str, seen: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_host_key(text, "mta-1")
     assert seen in caught.value.observed
+    assert caught.value.cause == "connection to mta-1"
     assert "secretsecret" not in str(caught.value)
