@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, select, text
 from email_engine.mta.accounting_policy import shipped_accounting_policy
 from email_engine.store.schema import alerts, allowances, blacklist_events, brakes, decisions, ips, reputation
 from stack import databases, up
-from tests.e2e.conftest import Everything, now
+from tests.e2e.conftest import Everything, eventually, now, open_questions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -202,10 +202,35 @@ def last_sent(everything: Everything, address: str) -> datetime | None:
     return datetime.fromisoformat(told) if told else None
 
 
-def test_the_readmes_steps_so_far_are_few_messages_in_words(everything: Everything) -> None:
-    """Steps 1 to 4; the fifth adds the guard's question."""
+def test_an_ip_that_is_taken_away_is_a_persons_question(everything: Everything) -> None:
+    """Step 5. What the file says again withdraws the question, and so does the next run."""
+    path = everything.settings.fleet_file
+    good = path.read_text()
+    taken = good.replace("count: 50", "count: 49", 1).replace("standby: 48-50", "standby: 48-49", 1)
+    assert taken != good
+    path.write_text(taken)
+    try:
+        started = now()
+        assert everything.run("warmup_advance")["state"] == "success"
+        deploy = everything.run_after_asset("pmta_config_deploy", started)
+        assert deploy["state"] == "success"
+        (question,) = eventually("a question", lambda: open_questions(everything))
+        assert "198.51.100.50" in question["body"]
+        assert "aurora-50" in vmtas(everything)
+        eventually("its message", lambda: [m for m in telegram(everything) if "aurora-50" in str(m)])
+        the_readmes_steps_are_few_messages_in_words(everything)
+    finally:
+        path.write_text(good)
+        started = now()
+        assert everything.run("warmup_advance")["state"] == "success"
+    everything.run_after_asset("pmta_config_deploy", started)
+    eventually("the question's end", lambda: not open_questions(everything))
+    assert "aurora-50" in vmtas(everything)
+
+
+def the_readmes_steps_are_few_messages_in_words(everything: Everything) -> None:
     messages = [str(message["text"]) for message in telegram(everything)]
-    assert 3 <= len(messages) <= 4, messages
+    assert 4 <= len(messages) <= 5, messages
     whole = "\n".join(messages)
     for word in ("task_failure", "mta_health", "list_health", "quota-drift", "warmup_hold", "DAG run failed"):
         assert word not in whole, "an event's name is no title"

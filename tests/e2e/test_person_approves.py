@@ -1,8 +1,6 @@
 """A person's yes or no to a configuration, with a real scheduler, triggerer and API; runs after the main job."""
 
 import re
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +8,12 @@ import pytest
 from sqlalchemy import select
 
 from email_engine.store.schema import approvals, deployments
-from tests.e2e.conftest import Everything
+from tests.e2e.conftest import Everything, eventually, open_questions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 HOST = "mta-1"
 CAP = re.compile(r"max-smtp-msg-rate \d+/d")
-
-
-def eventually(what: str, look: Callable[[], Any], seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.3)
-    raise AssertionError(f"{what} did not happen within {seconds} s")
 
 
 def rows(everything: Everything, table: Any) -> list[Any]:
@@ -34,14 +23,6 @@ def rows(everything: Everything, table: Any) -> list[Any]:
 
 def file(everything: Everything) -> Path:
     return next(everything.settings.lab.rglob(f"{HOST}/etc/pmta/email-engine.conf"))
-
-
-def open_questions(everything: Everything) -> list[dict[str, Any]]:
-    """As the page Required Actions gets them."""
-    found = everything.api.get(
-        "/dags/~/dagRuns/~/hitlDetails", response_received="false", state=["awaiting_input", "deferred"]
-    )
-    return [one for one in found["hitl_details"] if one["task_instance"]["dag_id"] == "pmta_config_approval"]
 
 
 def respond(everything: Everything, question: dict[str, Any], option: str, reason: str) -> None:
