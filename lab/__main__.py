@@ -6,13 +6,15 @@ import gc
 import json
 import logging
 import os
+import re
 import sys
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from lab.ports import fill_ports
+from lab.ports import LOOPBACK, fill_ports
 from lab.shown import render_messages, render_queues
 from lab.world import WorldError, parse_world, read_world
 
@@ -29,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         if options.command == "run":
-            return _run(options.world, os.getppid() if options.with_parent else None)
+            return _run(options)
         status = _ask(options)
         sys.stdout.flush()
         return status
@@ -53,6 +55,21 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("world", type=Path, help="WORLD.json")
     run.add_argument(
         "--with-parent", action="store_true", help="stop when the process that started it is gone"
+    )
+    run.add_argument(
+        "--bind",
+        type=_address,
+        default=LOOPBACK,
+        metavar="ADDRESS",
+        help=f"IPv4 address on which all parts listen (default {LOOPBACK}: this machine alone)",
+    )
+    run.add_argument(
+        "--control-name",
+        type=_name,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a host name or address by which the control may be asked, beside those of loopback; may be repeated",
     )
     asking = argparse.ArgumentParser(add_help=False)
     asking.add_argument(
@@ -79,19 +96,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(path: Path, parent: int | None) -> int:
-    from lab.run import run  # loads the servers; the other commands do without
+def _run(options: argparse.Namespace) -> int:
+    from lab.run import Lab, run  # loads the servers; the other commands do without
 
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stderr
     )
     logging.getLogger("asyncssh").setLevel(logging.WARNING)
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    world = parse_world(fill_ports(read_world(path)), str(path))
+    world = parse_world(_with_ports(read_world(options.world), options.bind), str(options.world))
+    parent = os.getppid() if options.with_parent else None
     # messages come and go by the thousand and hold no circles: the collector would look through them for nothing
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-    return asyncio.run(run(world, parent=parent))
+    return asyncio.run(run(Lab(world, options.bind, tuple(options.control_name)), parent=parent))
 
 
 def _ask(options: argparse.Namespace) -> int:
@@ -123,6 +141,28 @@ def _ask(options: argparse.Namespace) -> int:
             )
             print(json.dumps(clock) if options.json else f"{clock['now']} ({clock['mode']})")
     return 0
+
+
+def _with_ports(raw: dict[str, Any], host: str) -> dict[str, Any]:
+    try:
+        return fill_ports(raw, host)
+    except OSError as error:
+        raise CommandError(
+            f"cannot listen on {host} ({error.strerror}); allowed: an address of this machine"
+        ) from None
+
+
+def _address(text: str) -> str:
+    try:
+        return str(IPv4Address(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no IPv4 address") from None
+
+
+def _name(text: str) -> str:
+    if re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", text.lower()):
+        return text.lower()
+    raise argparse.ArgumentTypeError(f"{text[:40]!r} is no host name or IPv4 address; leave the port out")
 
 
 def _count(text: str) -> int:

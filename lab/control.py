@@ -1,4 +1,4 @@
-"""The lab's control: HTTP JSON on loopback. Knobs to turn, state to look at, the clock to move.
+"""The lab's control: HTTP JSON. Knobs to turn, state to look at, the clock to move.
 
 Bad input is answered by 400 and {"error": what is allowed}, a request that is not of this machine by 403 (`lab.same_origin`).
 """
@@ -117,7 +117,7 @@ def control_app(lab: "Lab") -> Starlette:
             Route("/powermta/{host}/running", _json(running)),
             Route("/powermta/{host}/accounting", _json(accounting)),
         ],
-        middleware=[Middleware(SameOrigin)],
+        middleware=[Middleware(SameOrigin, names=lab.control_names)],
         exception_handlers={HTTPException: _http_error},
     )
 

@@ -1,4 +1,4 @@
-"""Ports on loopback for a world that does not name them."""
+"""Ports for a world that does not name them."""
 
 import json
 import socket
@@ -7,8 +7,8 @@ from typing import Any
 LOOPBACK = "127.0.0.1"
 
 
-def fill_ports(raw: dict[str, Any]) -> dict[str, Any]:
-    """A copy in which every port that is 0 or absent is one that was free a moment ago."""
+def fill_ports(raw: dict[str, Any], host: str = LOOPBACK) -> dict[str, Any]:
+    """A copy in which every port that is 0 or absent is one of `host` that was free a moment ago. OSError: no address of ours."""
     world: dict[str, Any] = json.loads(json.dumps(raw))
     world.setdefault("control", {})
     wanting = [(world["control"], "port"), *((host, "ssh_port") for host in world.get("powermta", ()))]
@@ -17,7 +17,7 @@ def fill_ports(raw: dict[str, Any]) -> dict[str, Any]:
     held = []
     for part, key in wanting:
         if isinstance(part, dict) and not part.get(key):
-            held.append(socket.create_server((LOOPBACK, 0)))
+            held.append(socket.create_server((host, 0)))
             part[key] = held[-1].getsockname()[1]
     for listener in held:
         listener.close()

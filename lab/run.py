@@ -17,7 +17,8 @@ from lab.clock import Clock
 from lab.control import control_app
 from lab.dns.world import DnsWorld
 from lab.knobs import Panel
-from lab.mailwizz.serving import LoopbackServer
+from lab.mailwizz.serving import HttpServer
+from lab.ports import LOOPBACK
 from lab.world import DnsConfig, TelegramConfig, World, start_of
 
 STEP = timedelta(hours=1)
@@ -30,10 +31,14 @@ class StartError(RuntimeError):
 
 
 class Lab:
-    """All parts of one world. `start`, then either `beat` (real time) or `advance_to` (manual clock) moves them."""
+    """All parts of one world. `start`, then either `beat` (real time) or `advance_to` (manual clock) moves them.
 
-    def __init__(self, world: World) -> None:
+    Everything listens on the IPv4 address `bind`; `control_names`: see `lab.same_origin`."""
+
+    def __init__(self, world: World, bind: str = LOOPBACK, control_names: tuple[str, ...] = ()) -> None:
         self.world = world
+        self.bind = bind
+        self.control_names = control_names
         self.clock = Clock(start_of(world.clock, datetime.now(UTC)))
         self.panel = Panel()
         self.hosts: dict[str, Any] = {}
@@ -130,7 +135,11 @@ class Lab:
                 host = Host(config.name, root, ips, config.version, self.clock, recipients)
                 self._closing.append(host.close)
                 self.ports["powermta"][config.name] = await host.start_ssh(
-                    config.ssh_port, config.host_key_file, config.authorized_key, config.username
+                    config.ssh_port,
+                    config.host_key_file,
+                    config.authorized_key,
+                    config.username,
+                    self.bind,
                 )
                 self.hosts[config.name] = host
                 self.panel.add("powermta", host.knobs(), config.name)
@@ -145,7 +154,7 @@ class Lab:
             with _blaming(config.name):
                 mailwizz = MailWizz(config.settings, self.clock, self.hosts)
                 self._closing.append(mailwizz.close)
-                self.ports["mailwizz"][config.name] = await mailwizz.start(config.port)
+                self.ports["mailwizz"][config.name] = await mailwizz.start(config.port, self.bind)
                 self.mailwizz[config.name] = mailwizz
                 self.panel.add("mailwizz", mailwizz.knobs(), config.name)
 
@@ -153,7 +162,7 @@ class Lab:
         with _blaming("dns"):
             self.dns = DnsWorld(config, self.clock)
             self._closing.append(self.dns.stop)
-            self.ports["dns"] = await self.dns.start(config.port)
+            self.ports["dns"] = await self.dns.start(config.port, self.bind)
             self.panel.add("dns", self.dns.knobs())
 
     async def _start_telegram(self, config: TelegramConfig) -> None:
@@ -162,14 +171,14 @@ class Lab:
         with _blaming("telegram"):
             self.telegram = Telegram(config, self.clock)
             self._closing.append(self.telegram.close)
-            self.ports["telegram"] = await self.telegram.start(config.port)
+            self.ports["telegram"] = await self.telegram.start(config.port, self.bind)
             self.panel.add("telegram", self.telegram.knobs())
 
     async def _start_control(self) -> None:
         with _blaming("control"):
-            server = LoopbackServer(control_app(self))
+            server = HttpServer(control_app(self))
             self._closing.append(server.close)
-            self.ports["control"] = await server.start(self.world.control.port)
+            self.ports["control"] = await server.start(self.world.control.port, self.bind)
 
 
 @contextlib.contextmanager
@@ -187,7 +196,7 @@ async def _settled(result: Any) -> Any:
     return await result if inspect.isawaitable(result) else result
 
 
-async def run(world: World, *, parent: int | None = None) -> int:
+async def run(lab: Lab, *, parent: int | None = None) -> int:
     """Runs until SIGTERM or SIGINT, or until `parent` (a process id) is no longer ours; prints the ready line.
 
     Gives the exit status.
@@ -196,7 +205,6 @@ async def run(world: World, *, parent: int | None = None) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    lab = Lab(world)
     beating = None
     watching = asyncio.create_task(_outlive(parent, stopping)) if parent else None
     try:

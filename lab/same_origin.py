@@ -1,7 +1,9 @@
 """Only this machine's own programs and pages may speak to the control: a page of somebody else, opened in a browser here,
-could otherwise post to it, or reach it under a name of its own that points to 127.0.0.1 (DNS rebinding)."""
+could otherwise post to it, or reach it under a name of its own that points to 127.0.0.1 (DNS rebinding). Where the lab serves
+other machines, whoever starts it says under which further names they ask."""
 
 import re
+from collections.abc import Iterable
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
@@ -12,23 +14,25 @@ WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
 
 
 class SameOrigin:
-    """ASGI middleware: a loopback name with our port as Host, no foreign Origin, JSON alone in what changes something."""
+    """ASGI middleware: a loopback name (or one of `names`, lower case, without a port) with our port as Host, no foreign Origin,
+    JSON alone in what changes something."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, names: Iterable[str] = ()) -> None:
         self.app = app
+        self.names = (*NAMES, *names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (refused := refusal(scope)):
+        if scope["type"] == "http" and (refused := refusal(scope, self.names)):
             status, text = refused
             await JSONResponse({"error": text}, status_code=status)(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
 
-def refusal(scope: Scope) -> tuple[int, str] | None:
+def refusal(scope: Scope, names: tuple[str, ...] = NAMES) -> tuple[int, str] | None:
     """HTTP status and text for a request that is not ours; None for one that is."""
     headers = Headers(scope=scope)
-    ours = _hosts(scope)
+    ours = _hosts(scope, names)
     hosts = headers.getlist("host")
     if len(hosts) != 1 or hosts[0].lower() not in ours:
         return 403, f"Host: {_seen(hosts)}; allowed: {' | '.join(ours)}"
@@ -46,10 +50,10 @@ def refusal(scope: Scope) -> tuple[int, str] | None:
     return None
 
 
-def _hosts(scope: Scope) -> list[str]:
+def _hosts(scope: Scope, names: tuple[str, ...]) -> list[str]:
     server = scope.get("server") or (NAMES[0], None)
     port = server[1] or 80
-    return [f"{name}:{port}" for name in NAMES] + (list(NAMES) if port == 80 else [])
+    return [f"{name}:{port}" for name in names] + (list(names) if port == 80 else [])
 
 
 def _navigates(scope: Scope, headers: Headers) -> bool:

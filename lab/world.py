@@ -1,7 +1,7 @@
 """WORLD.json: what the lab is made of. Text to frozen values, or one error that lists every mistake with its place.
 
 Every part may be left out: a world of nothing but DNS is a world. Port 0 asks for any free port (see `lab.ports`).
-All servers listen on 127.0.0.1.
+All servers listen on 127.0.0.1, unless `python -m lab run --bind` says otherwise.
 """
 
 import json

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
+from sqlalchemy import URL
 
 from stack.postgres import Cluster
 
@@ -28,6 +29,11 @@ def database_url(cluster: Cluster, name: str, password: str, driver: str = "psyc
     """SQLAlchemy URL over the cluster's socket."""
     folder = quote(str(cluster.socket_folder))
     return f"postgresql+{driver}://{quote(name)}:{quote(password)}@/{quote(name)}?host={folder}"
+
+
+def server_of(cluster: Cluster) -> URL:
+    """The cluster as an address without a login."""
+    return URL.create("postgresql", query={"host": str(cluster.socket_folder)})
 
 
 def ensure_all(cluster: Cluster, secrets: Mapping[str, str], mailwizz: tuple[str, ...]) -> None:

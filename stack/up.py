@@ -90,7 +90,7 @@ def prepare(settings: Settings, cluster: Cluster, fleet: Fleet, progress: Progre
         airflow.command(env, "pools", "set", POOL, str(SLOTS), DESCRIPTION)
     with progress.step("making keys and the lab's world"):
         clock = {"mode": "real"}
-        world.write_world(settings, world.make_world(settings, cluster, fleet, clock))
+        world.write_world(settings, world.make_world(settings, databases.server_of(cluster), fleet, clock))
     with progress.step("writing Airflow's connections"):
         import_file = settings.state / "connections.json"
         try:

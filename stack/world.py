@@ -2,15 +2,15 @@
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from sqlalchemy import URL
 
 from email_engine.fleet.model import Fleet, IpState, SendingIp
-from stack.databases import database_url
-from stack.postgres import Cluster
 from stack.settings import Settings
 
 PROVIDERS = {
@@ -101,9 +101,7 @@ def _server(ip: SendingIp) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _mailwizz(
-    settings: Settings, cluster: Cluster, fleet: Fleet, demand: dict[str, int]
-) -> list[dict[str, Any]]:
+def _mailwizz(settings: Settings, server: URL, fleet: Fleet, demand: dict[str, int]) -> list[dict[str, Any]]:
     known = settings.secrets()
     instances = []
     for number, instance in enumerate(fleet.mailwizz_instances, 1):
@@ -114,9 +112,9 @@ def _mailwizz(
                 "name": instance.name,
                 "port": settings.ports[f"lab {instance.name}"],
                 "api_key": known[f"{instance.name}_key"],
-                "database_url": database_url(cluster, instance.name, known[f"{instance.name}_db"]).replace(
-                    "+psycopg", ""
-                ),
+                "database_url": server.set(
+                    username=instance.name, password=known[f"{instance.name}_db"], database=instance.name
+                ).render_as_string(hide_password=False),
                 "table_prefix": "mw_",
                 "customer_id": number,
                 "servers": [_server(ip) for ip in fleet.ips if ip.mailwizz == instance.name],
@@ -135,12 +133,13 @@ def _mailwizz(
 
 def make_world(
     settings: Settings,
-    cluster: Cluster,
+    server: URL,
     fleet: Fleet,
     clock: dict[str, Any],
     demand: dict[str, int] | None = None,
+    lists: Sequence[Mapping[str, Any]] = LISTS,
 ) -> dict[str, Any]:
-    """The lab's world file as a dict; keys and folders that it names exist afterwards."""
+    """The lab's world file as a dict; keys and folders that it names exist afterwards. `server`: where MailWizz's databases are."""
     keys = {t.name: ensure_dkim_key(settings.lab / "dkim", t.name) for t in fleet.tenants}
     domains = [
         {
@@ -154,8 +153,8 @@ def make_world(
         "clock": clock,
         "control": {"port": settings.ports["lab control"]},
         "powermta": _powermta(settings, fleet),
-        "mailwizz": _mailwizz(settings, cluster, fleet, demand or {}),
-        "dns": {"port": settings.ports["lab dns"], "domains": domains, "lists": LISTS},
+        "mailwizz": _mailwizz(settings, server, fleet, demand or {}),
+        "dns": {"port": settings.ports["lab dns"], "domains": domains, "lists": list(lists)},
         "telegram": {
             "port": settings.ports["lab telegram"], "token": settings.secrets()["telegram"], "chat_id": "-1001",
         },

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 
 from lab.clock import Clock
+from lab.ports import LOOPBACK
 
 from .app import Web
 from .config import InstanceConfig, parse_instance
@@ -19,7 +20,7 @@ from .protocol import Site
 from .quota import QuotaLeft, UsageCounts, window_start
 from .seed import list_uid, seed_tables
 from .send_log import SendLog
-from .serving import LoopbackServer
+from .serving import HttpServer
 from .tables import create_tables
 from .warmup import handle_warmups
 
@@ -58,7 +59,7 @@ class MailWizz:
         self.faults = Faults()
         self.site = Site(self.config, self.database, self.now, self.engine.forget_audiences)
         self.asgi = Web(self.site, self.faults).asgi
-        self._server = LoopbackServer(self.asgi)
+        self._server = HttpServer(self.asgi)
         self._prepared = False
         self._ticked: datetime | None = None
 
@@ -85,10 +86,10 @@ class MailWizz:
         self.sends.recount(self._ticked.timestamp())
         self._prepared = True
 
-    async def start(self, port: int) -> int:
-        """Prepares the database and listens on 127.0.0.1 (port 0: a free one). Returns the port."""
+    async def start(self, port: int, host: str = LOOPBACK) -> int:
+        """Prepares the database and listens on `host` (port 0: a free one). Returns the port."""
         self.prepare()
-        self.port = await self._server.start(port)
+        self.port = await self._server.start(port, host)
         return self.port
 
     async def close(self) -> None:

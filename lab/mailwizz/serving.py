@@ -1,4 +1,4 @@
-"""An ASGI application on a loopback port, inside the running event loop."""
+"""An ASGI application on a port, inside the running event loop."""
 
 import asyncio
 import contextlib
@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+from lab.ports import LOOPBACK
+
 
 class _QuietServer(uvicorn.Server):
     @contextlib.contextmanager
@@ -16,8 +18,8 @@ class _QuietServer(uvicorn.Server):
         yield
 
 
-class LoopbackServer:
-    """`start` binds 127.0.0.1 (port 0: any free one) and gives the port; OSError if it is taken."""
+class HttpServer:
+    """`start` binds a port (0: any free one) of `host` and gives it; OSError if it is taken."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._config = uvicorn.Config(
@@ -33,14 +35,14 @@ class LoopbackServer:
         self._server: _QuietServer | None = None
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self, port: int) -> int:
+    async def start(self, port: int, host: str = LOOPBACK) -> int:
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Connections inherit it; asyncio sets it only on sockets that name their protocol. Without it every answer waits
         # 40 ms for a delayed acknowledgement.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            listener.bind(("127.0.0.1", port))
+            listener.bind((host, port))
         except OSError:
             listener.close()
             raise

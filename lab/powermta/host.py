@@ -8,6 +8,7 @@ from typing import Any
 
 from lab.clock import Clock
 from lab.mail import Message
+from lab.ports import LOOPBACK
 from lab.powermta import knobs as host_knobs
 from lab.powermta.accounting import Accounting, Record
 from lab.powermta.config_build import build_model
@@ -163,10 +164,15 @@ class Host:
         self._accounting.write(records)
 
     async def start_ssh(
-        self, port: int, host_key_file: Path | str, authorized_key: str, username: str
+        self,
+        port: int,
+        host_key_file: Path | str,
+        authorized_key: str,
+        username: str,
+        address: str = LOOPBACK,
     ) -> int:
-        """Opens the SSH and SFTP door on 127.0.0.1; makes the host key if it is missing. Returns the port (for port 0)."""
-        return await self._door.open(port, Path(host_key_file), authorized_key, username)
+        """Opens the SSH and SFTP door on `address`; makes the host key if it is missing. Returns the port (for port 0)."""
+        return await self._door.open(port, Path(host_key_file), authorized_key, username, address)
 
     @property
     def door(self) -> SshDoor:

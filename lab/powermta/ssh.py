@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncssh
 
+from lab.ports import LOOPBACK
 from lab.powermta.command_output import Output
 from lab.powermta.commands import run_command
 
@@ -21,7 +22,7 @@ _WRITING = asyncssh.FXF_WRITE | asyncssh.FXF_APPEND | asyncssh.FXF_CREAT
 
 
 class SshDoor:
-    """Listens on 127.0.0.1. `down` and `up` work at once: after `up` a client may connect again."""
+    """Listens on one address. `down` and `up` work at once: after `up` a client may connect again."""
 
     def __init__(self, host: "Host") -> None:
         self._host = host
@@ -33,14 +34,17 @@ class SshDoor:
         self._host_key: asyncssh.SSHKey | None = None
         self._authorized: asyncssh.SSHKey | None = None
         self._username = ""
+        self._address = LOOPBACK
         self.port = 0
 
     @property
     def is_open(self) -> bool:
         return self._socket is not None
 
-    async def open(self, port: int, host_key_file: Path, authorized_key: str, username: str) -> int:
-        self._key_file, self._username = host_key_file, username
+    async def open(
+        self, port: int, host_key_file: Path, authorized_key: str, username: str, address: str = LOOPBACK
+    ) -> int:
+        self._key_file, self._username, self._address = host_key_file, username, address
         self._host_key = _host_key(host_key_file)
         self._authorized = asyncssh.import_public_key(authorized_key)
         self._bind(port)
@@ -51,7 +55,7 @@ class SshDoor:
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            self._socket.bind(("127.0.0.1", port))
+            self._socket.bind((self._address, port))
             self._socket.listen(64)
         except OSError:
             self._socket.close()

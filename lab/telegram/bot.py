@@ -12,7 +12,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from lab.clock import Clock
-from lab.mailwizz.serving import LoopbackServer
+from lab.mailwizz.serving import HttpServer
+from lab.ports import LOOPBACK
 
 from .entities import ParseError, parse_text
 from .limits import FloodControl
@@ -66,11 +67,11 @@ class Telegram:
         self._kicked = False
         routes = [Route("/bot{token}/{method}", self._serve, methods=["GET", "POST"])]
         self.asgi = Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_found})
-        self._server = LoopbackServer(self.asgi)
+        self._server = HttpServer(self.asgi)
 
-    async def start(self, port: int) -> int:
-        """Listens on 127.0.0.1 (port 0: a free one). Returns the port."""
-        self.port = await self._server.start(port)
+    async def start(self, port: int, host: str = LOOPBACK) -> int:
+        """Listens on `host` (port 0: a free one). Returns the port."""
+        self.port = await self._server.start(port, host)
         return self.port
 
     async def close(self) -> None:

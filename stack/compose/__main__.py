@@ -1,4 +1,5 @@
-"""`python -m stack.compose`: `secrets` on the host; `databases`, `connection` and `login` inside the service `init`."""
+"""`python -m stack.compose`: `secrets` on the host; `databases`, `connection` and `login` inside the service `init`; `lab` inside
+`lab-init`."""
 
 import argparse
 import os
@@ -19,6 +20,8 @@ def make(root: Path) -> None:
     if not (fleet := root / "fleet").is_dir():
         fleet.mkdir()
         fleet.chmod(0o755)  # whatever the umask: the containers' user must see into it
+        if os.geteuid() == 0:
+            os.chown(fleet, user, -1)  # the profile `lab` puts the example there
     print(
         f"{folder}: {len(made)} made, {len(list(folder.iterdir())) - len(made)} were there; for user {user}"
     )
@@ -40,6 +43,10 @@ def step(name: str, folder: Path) -> int:
             case "login":
                 made = steps.ensure_login(folder)
                 print(f"login {steps.ADMIN}: {'made' if made else 'was there, its password stays'}")
+            case "lab":
+                from stack.compose.lab import prepare_lab
+
+                print(f"these connections lead to the lab: {', '.join(prepare_lab(folder))}")
     except EngineError as error:
         print(error, file=sys.stderr)
         return 2
@@ -49,7 +56,7 @@ def step(name: str, folder: Path) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Exit status: 0 done, 2 refused."""
     parser = argparse.ArgumentParser(prog="python -m stack.compose", description=__doc__)
-    parser.add_argument("step", nargs="+", choices=["secrets", "databases", "connection", "login"])
+    parser.add_argument("step", nargs="+", choices=["secrets", "databases", "connection", "login", "lab"])
     mounted = Path(os.environ.get("EMAIL_ENGINE_SECRETS") or MOUNTED)
     try:
         for chosen in parser.parse_args(arguments).step:

@@ -141,7 +141,7 @@ def _live(here: Settings, cluster: Cluster, progress: Progress, began: float) ->
         airflow.command(env, "db", "migrate")
         up.load_engine(here, cluster, fleet, START - timedelta(days=1))
     clock = {"mode": "manual", "start": START.isoformat()}
-    world_file = world.write_world(here, world.make_world(here, cluster, fleet, clock))
+    world_file = world.write_world(here, world.make_world(here, databases.server_of(cluster), fleet, clock))
     made = connections.connections(here, cluster, fleet)
     store = Store(databases.database_url(cluster, "email_engine", here.secrets()["engine_db"]))
     with running_lab(here, world_file) as lab:

@@ -18,9 +18,10 @@ from tests.compose.compose_file import FILE, ROOT, VariableMissing, fill_in, loa
 COMPOSE = load()
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 AIRFLOW = [name for name in SERVICES if name.startswith("airflow-")]
-ONCE = ["cli", "init"]
+ONCE = ["cli", "init", "lab-init"]
 LASTING = [name for name in SERVICES if name not in ONCE]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
+ENGINE = [name for name in OURS if not name.startswith("lab")]
 LOG_SERVERS = {"8793", "8794"}
 COMMON = SERVICES["airflow-scheduler"]["environment"]
 
@@ -69,7 +70,9 @@ def test_an_image_is_pinned_or_built_from_this_tree(name: str) -> None:
     if name in OURS:
         version = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
         assert version
-        assert service["image"] == f"email-engine:{version[1]}"
+        name = "email-engine" if name in ENGINE else "email-engine-lab"
+        assert service["image"] == f"{name}:{version[1]}"
+        assert service["build"]["target"] == ("lab" if name == "email-engine-lab" else "engine")
         assert (ROOT / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
 
 
@@ -105,7 +108,7 @@ def test_what_lasts_is_watched_and_started_again_and_what_does_not_is_not(name: 
     check = service["healthcheck"]
     assert check["test"][0] in ("CMD", "CMD-SHELL")
     assert set(check) >= {"interval", "timeout", "retries", "start_period"}
-    assert "profiles" not in service
+    assert service.get("profiles") == (["lab"] if name == "lab" else None)
 
 
 @pytest.mark.parametrize("name", [*AIRFLOW, "cli"])
@@ -119,7 +122,7 @@ def test_nothing_of_airflow_starts_before_the_migrations_are_through(name: str) 
 
 
 def test_every_part_of_airflow_has_the_same_environment() -> None:
-    for name in OURS:
+    for name in ENGINE:
         environment = dict(SERVICES[name]["environment"])
         if name == "airflow-worker":
             assert environment.pop("DUMB_INIT_SETSID") == "0"
@@ -161,10 +164,11 @@ def test_volumes_are_declared_and_used() -> None:
 
 
 def test_a_folder_of_the_host_is_the_fleets_read_only_and_never_made_by_docker() -> None:
-    binds = [m for s in SERVICES.values() for m in s.get("volumes", []) if isinstance(m, dict)]
-    assert binds
-    for bind in binds:
-        assert (bind["source"], bind["target"], bind["read_only"]) == ("./fleet", "/etc/email-engine", True)
+    binds = {n: m for n, s in SERVICES.items() for m in s.get("volumes", []) if isinstance(m, dict)}
+    assert set(binds) == {*ENGINE, "lab-init"}
+    for name, bind in binds.items():
+        assert (bind["source"], bind["target"]) == ("./fleet", "/etc/email-engine")
+        assert bind.get("read_only", False) is (name != "lab-init"), "it alone puts the example there"
         assert bind["bind"] == {"create_host_path": False}
     assert COMMON["EMAIL_ENGINE_FLEET"].rpartition("/")[0] == "/etc/email-engine"
 

@@ -27,8 +27,8 @@ def test_secrets_are_declared_used_and_made() -> None:
 def test_a_service_has_the_secrets_that_it_reads_and_no_other(name: str) -> None:
     service = SERVICES[name]
     read = {m for text in texts(service) for m in re.findall(r"/run/secrets/([\w.]+)", text)}
-    if name == "init":
-        steps = (ROOT / "stack" / "compose" / "steps.py").read_text()
+    if module := {"init": "steps.py", "lab-init": "lab.py"}.get(name):
+        steps = (ROOT / "stack" / "compose" / module).read_text()
         read |= {secret for secret in SECRET_FILES if f'"{secret}"' in steps}
     assert read == set(service.get("secrets", []))
 

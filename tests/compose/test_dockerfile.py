@@ -36,7 +36,18 @@ def _lock(name: str) -> dict[str, str]:
 
 
 def test_the_base_is_the_locks_airflow_on_python_3_11() -> None:
-    assert _of("FROM") == [f"apache/airflow:{_lock('requirements-compose.txt')['apache-airflow']}-python3.11"]
+    version = _lock("requirements-compose.txt")["apache-airflow"]
+    assert _of("FROM")[0] == f"apache/airflow:{version}-python3.11 AS engine"
+
+
+def test_the_lab_is_in_an_image_of_its_own_and_in_no_other() -> None:
+    assert _of("FROM")[1:] == ["engine AS lab", "engine"], "without a target the last one is built"
+    stage, copies = "", []
+    for line in LINES:
+        stage = line.split()[-1] if line.startswith("FROM ") else stage
+        copies += [stage] if line.startswith("COPY lab/ ") else []
+    assert copies == ["lab"]
+    assert LINES[-1] == "FROM engine"
 
 
 def test_every_copied_file_is_in_the_tree_and_reaches_the_builder() -> None:

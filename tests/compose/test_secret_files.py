@@ -132,6 +132,7 @@ def test_it_needs_nothing_but_python(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "secrets" / "fernet_key").exists()
     assert stat.S_IMODE((tmp_path / "fleet").stat().st_mode) == 0o755
+    assert (tmp_path / "fleet").stat().st_uid == (tmp_path / "secrets").stat().st_uid, "lab-init writes there"
     assert "put your fleet.yaml into fleet/" in done.stdout
     for path in (tmp_path / "secrets").iterdir():
         assert path.read_text().strip() not in done.stdout + done.stderr

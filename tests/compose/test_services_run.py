@@ -2,84 +2,15 @@
 to a task that the Celery worker carried out."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
-import tempfile
-import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
-import psycopg
 import pytest
-from sqlalchemy import make_url
 
-from tests.compose.compose_file import ROOT
-from tests.compose.without_containers import Host, writable_by
+from tests.compose.without_containers import AIRFLOW, Host, trigger, writable_by
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
-AIRFLOW = [
-    "airflow-apiserver",
-    "airflow-scheduler",
-    "airflow-dag-processor",
-    "airflow-triggerer",
-    "airflow-worker",
-]
-
-
-def _redis() -> None:
-    """Debian's Redis, installed where we may."""
-    if shutil.which("redis-server") is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        for words in (["update"], ["install", "--yes", "--no-install-recommends", "redis-server"]):
-            subprocess.run(["apt-get", "-qq", *words], capture_output=True, check=False, timeout=120)
-    if shutil.which("redis-server") is None:
-        pytest.skip("redis-server is not installed and cannot be: apt-get install redis-server")
-
-
-@pytest.fixture(scope="module")
-def host() -> Iterator[Host]:
-    """Up in the order that depends_on gives: PostgreSQL and Redis, init, then all others."""
-    _redis()
-    folder = Path(tempfile.mkdtemp(prefix="ee-compose-"))
-    folder.chmod(0o755)
-    machine = Host(folder)
-    try:
-        machine.start_postgres()
-        machine.start("redis")
-        machine.wait_until_healthy("postgres")
-        machine.run("init")
-        shutil.copy(ROOT / "include" / "config" / "fleet.yaml", machine.places["/etc/email-engine"])
-        for name in AIRFLOW:
-            machine.start(name)
-        yield machine
-    finally:
-        machine.stop()
-
-
-@pytest.fixture(scope="module")
-def api(host: Host) -> Iterator[httpx.Client]:
-    """The API with the login that init made."""
-    host.wait_until_healthy("airflow-apiserver")
-    with httpx.Client(base_url=host.here("http://127.0.0.1:8080"), timeout=60) as client:
-        answer = client.post(
-            "/auth/token", json={"username": "admin", "password": _secret(host, "admin_password")}
-        )
-        assert answer.status_code == 201, answer.text
-        client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-        yield client
-
-
-def _secret(host: Host, name: str) -> str:
-    return (host.places["/run/secrets"] / name).read_text()
-
-
-def _ask(host: Host, secret: str, query: str) -> list[tuple[object, ...]]:
-    url = make_url(_secret(host, secret)).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(url) as connection:
-        connection.execute("SET email_engine.tenant = '*'")
-        return connection.execute(query).fetchall()
 
 
 SETTINGS = """
@@ -104,25 +35,25 @@ def test_every_setting_is_one_that_airflow_and_its_providers_have(host: Host) ->
 def test_both_roles_are_bound_and_own_one_database_each(host: Host) -> None:
     for secret, name in (("airflow_database_url", "airflow"), ("engine_database_url", "email_engine")):
         query = "SELECT current_user, current_database(), rolsuper, rolbypassrls, rolcreaterole FROM pg_roles WHERE rolname = current_user"
-        assert _ask(host, secret, query) == [(name, name, False, False, False)]
-    assert _ask(host, "engine_database_url", "SELECT count(*) FROM email_engine.ips") == [(0,)]
-    assert _ask(host, "airflow_database_url", "SELECT count(*) FROM ab_user") == [(1,)]
+        assert host.ask(secret, query) == [(name, name, False, False, False)]
+    assert host.ask("engine_database_url", "SELECT count(*) FROM email_engine.ips") == [(0,)]
+    assert host.ask("airflow_database_url", "SELECT count(*) FROM ab_user") == [(1,)]
 
 
 def test_init_may_run_again_and_changes_no_password(host: Host) -> None:
     query = "SELECT username, password FROM ab_user"
-    before = _ask(host, "airflow_database_url", query)
+    before = host.ask("airflow_database_url", query)
     said = host.run("init", "python", "-m", "stack.compose", "databases", "connection", "login")
     assert "its password stays" in said
-    assert _ask(host, "airflow_database_url", query) == before
+    assert host.ask("airflow_database_url", query) == before
     assert (
-        len(_ask(host, "airflow_database_url", "SELECT 1 FROM connection WHERE conn_id = 'email_engine_db'"))
+        len(host.ask("airflow_database_url", "SELECT 1 FROM connection WHERE conn_id = 'email_engine_db'"))
         == 1
     )
 
 
 def test_nobody_enters_without_the_password_or_with_a_wrong_one(host: Host, api: httpx.Client) -> None:
-    for password in ("admin", _secret(host, "admin_password") + "x", ""):
+    for password in ("admin", host.secret("admin_password") + "x", ""):
         wrong = api.post(
             "/auth/token", json={"username": "admin", "password": password}, headers={"Authorization": ""}
         )
@@ -153,14 +84,14 @@ def test_redis_wants_its_password(host: Host) -> None:
 
 def test_the_worker_carries_out_a_dry_emergency_stop(host: Host, api: httpx.Client) -> None:
     assert "100" in host.run("cli", "fleet", "apply")
-    run = _trigger(
+    run = trigger(
         api, "emergency_stop", {"scope": "tenant", "name": "aurora", "reason": "a drill", "dry_run": True}
     )
     assert run["state"] == "success", f"{run}\n{host.log('airflow-worker')}"
     path = f"/api/v2/dags/emergency_stop/dagRuns/{run['dag_run_id']}/taskInstances/pull"
     task = api.get(path).json()
     assert task["state"] in ("success", "skipped")
-    done = _ask(host, "airflow_database_url", "SELECT status FROM celery_taskmeta")
+    done = host.ask("airflow_database_url", "SELECT status FROM celery_taskmeta")
     assert ("SUCCESS",) in done, "no task went through Celery and its result backend"
     log = api.get(
         f"{path}/logs/{task['try_number']}",
@@ -172,23 +103,8 @@ def test_the_worker_carries_out_a_dry_emergency_stop(host: Host, api: httpx.Clie
     assert "198.51.100." in text, text[-1500:]
     for secret in host.places["/run/secrets"].iterdir():
         assert secret.read_text().strip() not in text
-    assert _ask(host, "engine_database_url", "SELECT count(*) FROM email_engine.ips") == [(100,)]
-    assert _ask(host, "engine_database_url", "SELECT count(*) FROM email_engine.brakes") == [(0,)]
-
-
-def _trigger(api: httpx.Client, dag: str, conf: dict[str, object], seconds: float = 180) -> dict[str, object]:
-    deadline = time.monotonic() + seconds
-    while (
-        made := api.post(f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None, "conf": conf})
-    ).status_code == 404:
-        assert time.monotonic() < deadline, "the DAG processor did not find the DAG"
-        time.sleep(1)
-    assert made.status_code == 200, made.text
-    run = made.json()
-    while run["state"] not in ("success", "failed") and time.monotonic() < deadline:
-        time.sleep(0.5)
-        run = api.get(f"/api/v2/dags/{dag}/dagRuns/{run['dag_run_id']}").json()
-    return run
+    assert host.ask("engine_database_url", "SELECT count(*) FROM email_engine.ips") == [(100,)]
+    assert host.ask("engine_database_url", "SELECT count(*) FROM email_engine.brakes") == [(0,)]
 
 
 def test_no_log_of_a_service_shows_a_secret(host: Host) -> None:

@@ -8,18 +8,27 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import httpx
+import psycopg
 from sqlalchemy import make_url
 
 from stack.compose.secret_files import make_secrets
 from stack.postgres import Cluster
 from tests.compose.compose_file import ROOT, load
 
+AIRFLOW = [
+    "airflow-apiserver",
+    "airflow-scheduler",
+    "airflow-dag-processor",
+    "airflow-triggerer",
+    "airflow-worker",
+]
 LOCK = ROOT / "requirements-compose.txt"
 
 
@@ -55,15 +64,18 @@ class Host:
         self.file = load()
         self.venv = environment_of_the_image()
         self.ports = free_ports(["8080", "8974", "8793", "8794", "6379"])
+        self.lab = f"127.77.{os.getpid() >> 8 & 255}.{os.getpid() & 255 or 1}"
+        """The address that plays the container of the service `lab`: on loopback, and nobody else's."""
         self.places = {
             "/run/secrets": folder / "secrets",
             "/opt/email-engine": ROOT,
             "/opt/airflow": folder / "airflow",
+            "/var/lib/email-engine-lab": folder / "lab",
             "/var/lib/email-engine": folder / "state",
             "/etc/email-engine": folder / "fleet",
             "/home/airflow": folder / "home",
         }
-        for place in ("airflow/logs", "airflow/run", "state", "fleet", "home"):
+        for place in ("airflow/logs", "airflow/run", "state", "lab", "fleet", "home"):
             (folder / place).mkdir(parents=True)
         make_secrets(folder / "secrets")
         self.postgres = Cluster(folder / "postgres", durable=False)
@@ -75,7 +87,11 @@ class Host:
             text = re.sub(rf"{inside}(?![\w.-])", str(outside), text)
         for port, other in self.ports.items():
             text = re.sub(rf"\b{port}\b", other, text)
-        return text.replace("http://airflow-apiserver:", "http://127.0.0.1:")
+        text = text.replace("http://airflow-apiserver:", "http://127.0.0.1:").replace(
+            "http://lab:", f"http://{self.lab}:"
+        )
+        text = text.replace("--bind=0.0.0.0", f"--bind={self.lab}")
+        return text.replace("--control-name=lab", f"--control-name={self.lab}")
 
     def environment(self, name: str) -> dict[str, str]:
         service = self.file["services"][name]
@@ -87,6 +103,7 @@ class Host:
             "EMAIL_ENGINE_SECRETS": str(self.places["/run/secrets"]),
             "AIRFLOW__API__HOST": "127.0.0.1",
             **{key: self.here(str(value)) for key, value in service.get("environment", {}).items()},
+            **({"EMAIL_ENGINE_LAB_HOST": self.lab} if name == "lab-init" else {}),
         }
 
     def words(self, name: str, *instead: str) -> list[str]:
@@ -119,6 +136,16 @@ class Host:
                 self.words(name), env=self.environment(name), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log,
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
+
+    def secret(self, name: str) -> str:
+        return (self.places["/run/secrets"] / name).read_text()
+
+    def ask(self, secret: str, query: str) -> list[tuple[object, ...]]:
+        """The rows of a query to the database that a secret names, in all tenants."""
+        url = make_url(self.secret(secret)).set(drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(url) as connection:
+            connection.execute("SET email_engine.tenant = '*'")
+            return connection.execute(query).fetchall()
 
     def start_postgres(self) -> None:
         """The embedded server in place of the image; the secrets lead to its socket."""
@@ -165,16 +192,21 @@ class Host:
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text(errors="replace")[-3000:]
 
-    def stop(self) -> None:
-        """Everything that was started, and nothing else."""
+    def end(self, names: Iterable[str]) -> None:
+        """Services that were started, and nothing else."""
+        processes = [self.running.pop(name) for name in list(names) if name in self.running]
         for number, patience in ((signal.SIGTERM, 8.0), (signal.SIGKILL, 5.0)):
-            for process in self.running.values():
+            for process in processes:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, number)
             deadline = time.monotonic() + patience
-            for process in self.running.values():
+            for process in processes:
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(max(0.1, deadline - time.monotonic()))
+
+    def stop(self) -> None:
+        """Everything that was started, and nothing else."""
+        self.end(self.running)
         self.postgres.remove()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -183,3 +215,19 @@ def writable_by(service: Mapping[str, Any]) -> list[str]:
     """The folders that a service may write to."""
     mounts = [mount.split(":")[1] for mount in service.get("volumes", []) if isinstance(mount, str)]
     return [*mounts, *service.get("tmpfs", [])]
+
+
+def trigger(api: httpx.Client, dag: str, conf: dict[str, object], seconds: float = 180) -> dict[str, object]:
+    """A run to its end; the run as the API shows it."""
+    deadline = time.monotonic() + seconds
+    while (
+        made := api.post(f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None, "conf": conf})
+    ).status_code == 404:
+        assert time.monotonic() < deadline, "the DAG processor did not find the DAG"
+        time.sleep(1)
+    assert made.status_code == 200, made.text
+    run = made.json()
+    while run["state"] not in ("success", "failed") and time.monotonic() < deadline:
+        time.sleep(0.5)
+        run = api.get(f"/api/v2/dags/{dag}/dagRuns/{run['dag_run_id']}").json()
+    return run

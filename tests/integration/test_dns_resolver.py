@@ -12,7 +12,7 @@ import pytest
 from email_engine import home
 from email_engine.adapters.dns_resolver import Resolver, _text, parse_nameserver
 from email_engine.dns_answers import Absence, Found, NotFound, Question, Trouble, Unknown
-from email_engine.errors import InputError
+from email_engine.errors import InputError, Unreachable
 from email_engine_airflow.hooks.dns_resolver import DnsResolverHook
 from lab.testing import RunningLab
 from tests.dns_lab import dns_lab
@@ -202,6 +202,48 @@ def test_public_resolvers_are_refused_with_the_reason(
     with pytest.raises(InputError, match="block lists answer public ones with an error code"):
         hook.get_conn()
     assert hook.test_connection()[0] is False
+
+
+def test_a_name_server_may_have_a_name(monkeypatch: pytest.MonkeyPatch, nameserver: tuple[str, int]) -> None:
+    made = connect(monkeypatch, "localhost", nameserver[1], timeout=0.3).get_conn()
+    assert nameserver in made.nameservers
+    question = Question("news1.aurora-mail.example", "A")
+    assert isinstance(made.resolve_many([question])[question], Found)
+
+
+def _looked_up(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    def lookup(host: str, port: None, type: int) -> list[tuple[Any, ...]]:
+        if not addresses:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [(0, type, 0, "", (address, 0)) for address in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+
+
+def test_all_addresses_of_a_name_are_asked_and_each_time_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    hook = connect(monkeypatch, "unbound", 5353)
+    _looked_up(monkeypatch, "192.0.2.53", "2001:db8::53")
+    assert hook.get_conn().nameservers == (("192.0.2.53", 5353), ("2001:db8::53", 5353))
+    _looked_up(monkeypatch, "192.0.2.54")
+    assert hook.get_conn().nameservers == (("192.0.2.54", 5353),)
+
+
+def test_a_name_of_a_public_resolver_is_refused_even_beside_another_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _looked_up(monkeypatch, "192.0.2.53", "8.8.8.8")
+    with pytest.raises(InputError, match=r"8\.8\.8\.8 is a public or cloud resolver"):
+        connect(monkeypatch, "dns.example").get_conn()
+
+
+def test_a_name_without_an_address_is_a_name_server_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its container may be starting: worth another try, unlike a mistake in the connection."""
+    _looked_up(monkeypatch)
+    with pytest.raises(Unreachable, match="name server 'unbound' has no address"):
+        connect(monkeypatch, "unbound").get_conn()
+    fine, told = connect(monkeypatch, "unbound").test_connection()
+    assert not fine
+    assert "see that the name server runs" in told
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,26 @@
 """The resolver that block lists and DNS checks ask, from an Airflow connection of type `dns_resolver`."""
 
 import secrets
+import socket
+from ipaddress import ip_address
 from typing import Any
 
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.log import mask_secret
 
 from email_engine.adapters.dns_resolver import DNS_PORT, Resolver, parse_nameserver, refuse_public
-from email_engine.addresses import parse_address
+from email_engine.addresses import parse_address, shown
 from email_engine.blocklists.config import load_blocklists
 from email_engine.blocklists.sweep import probe_lists
-from email_engine.errors import EngineError, InputError
+from email_engine.errors import EngineError, InputError, Unreachable
 from email_engine_airflow.hooks.naming import called, reading
 
 DEFAULT_CONNECTION = "dns_resolver_default"
 
 
 class DnsResolverHook(BaseHook):
-    """Gives a `Resolver`. Host and port are the first name server; the extra may hold `nameservers` (more of them, a
+    """Gives a `Resolver`. Host and port are the first name server; a host name is looked up in the system's way each time, and all of its
+    addresses are asked. The extra may hold `nameservers` (more of them, a
     list or text such as "127.0.0.1:5353, 192.0.2.53"), `timeout` (seconds), `tries`, `in_flight`, and `list_api_keys`
     (key name to secret, for lists such as Spamhaus DQS; a mapping, or text "spamhaus=KEY, abusix=KEY").
 
@@ -70,7 +73,8 @@ def _resolver(connection: Connection, testing: bool) -> Resolver:
     extra: dict[str, Any] = connection.extra_dejson
     subject = called(connection, testing)
     first = parse_address(subject, connection.host, connection.port, {"dns": DNS_PORT})
-    nameservers = [(first.host, first.port or DNS_PORT)] if first.host else []
+    port = first.port or DNS_PORT
+    nameservers = [(address, port) for address in _addresses(subject, first.host)]
     more = extra.get("nameservers") or []
     for text in more.split(",") if isinstance(more, str) else more:
         if str(text).strip():
@@ -92,3 +96,21 @@ def _resolver(connection: Connection, testing: bool) -> Resolver:
             "correct the extra",
         ) from None
     return Resolver(nameservers, **numbers)  # type: ignore[arg-type]
+
+
+def _addresses(subject: str, host: str) -> list[str]:
+    """The host itself where it is an address or empty; else what the system knows under this name. Unreachable: nothing."""
+    if not host:
+        return []
+    try:
+        return [str(ip_address(host))]
+    except ValueError:
+        pass
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+    except (OSError, UnicodeError):
+        raise Unreachable(
+            subject, f"name server {shown(host)!r} has no address", "an IP address, or a name that this host looks up",
+            "see that the name server runs and that its name is right",
+        ) from None  # fmt: skip
+    return [str(address[0]) for *_, address in found]

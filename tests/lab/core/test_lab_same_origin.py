@@ -105,3 +105,27 @@ def test_a_link_to_our_page_may_be_followed_from_anywhere(lab: Lab) -> None:
     assert ask(lab, "GET", link, "/").status_code == 200
     assert ask(lab, "GET", {"Sec-Fetch-Site": "cross-site"}, "/state").status_code == 403
     assert ask(lab, "POST", {"Host": "evil.example"}, "/nothing").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "lab:8090"}, 200),
+        ({"Host": "LAB:8090", "Origin": "http://lab:8090"}, 200),
+        ({"Host": "127.0.0.1:8090"}, 200),
+        ({"Host": "lab"}, 403),
+        ({"Host": "lab:8091"}, 403),
+        ({"Host": "lab.evil.example:8090"}, 403),
+        ({"Host": "evil.example:8090"}, 403),
+        ({"Host": "lab:8090", "Origin": "http://evil.example"}, 403),
+        ({"Host": "lab:8090", "Origin": "http://lab:8080"}, 403),
+    ],
+    ids=str,
+)
+def test_a_name_that_the_lab_was_told_counts_as_its_own_and_no_other(
+    lab: Lab, turned: list[str], headers: dict[str, str], status: int
+) -> None:
+    assert ask(lab, "POST", JSON | {"Host": "lab:8090"}).status_code == 403
+    lab.control_names = ("lab",)
+    assert ask(lab, "POST", JSON | headers).status_code == status
+    assert bool(turned) is (status == 200)
