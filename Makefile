@@ -20,6 +20,7 @@ $(STAMP): requirements-dev.txt requirements.txt pyproject.toml
 	@$(RUN) -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
 	@$(VENV)/bin/uv pip install --quiet --python $(RUN) --compile-bytecode -r requirements-dev.txt
 	@$(VENV)/bin/uv pip install --quiet --python $(RUN) --no-deps --editable .
+	@rm -rf email_engine.egg-info # beside the installed one it would make Airflow find our plugin twice
 	@touch $(STAMP)
 
 setup: $(STAMP) ## the virtual environment alone

@@ -57,13 +57,14 @@ from email_engine_airflow.operators.accounting import IngestHost, ListMtaHosts
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.publish import PublishAccounting
 from email_engine_airflow.pools import HOST_WORK
+from email_engine_airflow.timetable import UniqueRunCron
 
 with DAG(
     dag_id="accounting_ingest",
     dag_display_name="Read accounting files (accounting_ingest)",
     description="PowerMTA accounting files to counts per IP, mailbox provider and hour",
     doc_md=__doc__,
-    schedule="*/15 * * * *",
+    schedule=UniqueRunCron("*/15 * * * *"),
     start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow reads it as UTC
     catchup=False,
     max_active_runs=1,

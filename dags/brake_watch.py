@@ -17,7 +17,7 @@ brake nothing is asked. A dry run looks at nothing.
 **If it fails** a host or a MailWizz that is away fails nothing: that is one incident, with the stops that wait for it, and it is
 tried again in two minutes. If the host stays away, stop PowerMTA there or block port 25. A failed task means that the engine's
 database is away. Clearing any task is safe. Decisions that lie in the future mean that the clock of a worker was wrong: they are
-told, and no stop waits for them.
+told, and no stop waits for them. Runs of the future are moved to now by Airflow's triggerer, so that this watch goes on.
 """
 
 from datetime import datetime, timedelta
@@ -33,13 +33,14 @@ from email_engine_airflow.operators.brake import ApplyBrakes
 from email_engine_airflow.operators.health import FindBrakes
 from email_engine_airflow.operators.publish import PublishAllowances
 from email_engine_airflow.pools import FIRST
+from email_engine_airflow.timetable import UniqueRunCron
 
 with DAG(
     dag_id="brake_watch",
     dag_display_name="Look at what was stopped (brake_watch)",
     description="Looks every two minutes at everything that was stopped, and stops it again",
     doc_md=__doc__,
-    schedule="*/2 * * * *",
+    schedule=UniqueRunCron("*/2 * * * *"),
     start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow reads it as UTC
     catchup=False,
     max_active_runs=1,

@@ -24,13 +24,14 @@ from email_engine_airflow import forms
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.dnsauth import CheckDns, TenantsToCheck
+from email_engine_airflow.timetable import UniqueRunCron
 
 with DAG(
     dag_id="dns_validate",
     dag_display_name="Check DNS (dns_validate)",
     description="SPF, DKIM, DMARC, PTR and MX of every sending domain and IP",
     doc_md=__doc__,
-    schedule="0 6 * * *",
+    schedule=UniqueRunCron("0 6 * * *"),
     start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow reads it as UTC
     catchup=False,
     max_active_runs=1,

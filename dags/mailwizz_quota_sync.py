@@ -25,13 +25,14 @@ the same server, the next run reads anew.
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param
+from airflow.sdk import DAG, AssetOrTimeSchedule, Param
 
 from email_engine_airflow import forms
 from email_engine_airflow.assets import ALLOWANCES, FLEET, LISTINGS
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.quotas import ListMailwizz, SyncQuotas
+from email_engine_airflow.timetable import UniqueRunCron
 
 with DAG(
     dag_id="mailwizz_quota_sync",
@@ -39,7 +40,7 @@ with DAG(
     description="MailWizz delivery-server quotas follow allowances; drift is found and mended",
     doc_md=__doc__,
     schedule=AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable("5 * * * *", timezone="UTC"), assets=(ALLOWANCES | LISTINGS | FLEET)
+        timetable=UniqueRunCron("5 * * * *"), assets=(ALLOWANCES | LISTINGS | FLEET)
     ),
     catchup=False,
     max_active_runs=1,

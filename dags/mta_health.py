@@ -43,13 +43,14 @@ from email_engine_airflow.operators.health import CheckHost
 from email_engine_airflow.operators.history import RecordHistory
 from email_engine_airflow.operators.pool import WatchPool
 from email_engine_airflow.pools import HOST_WORK
+from email_engine_airflow.timetable import UniqueRunCron
 
 with DAG(
     dag_id="mta_health",
     dag_display_name="Look at MTA hosts (mta_health)",
     description="Disk, queues and their ages, version, clock, drift and accounting of every MTA host",
     doc_md=__doc__,
-    schedule="*/15 * * * *",
+    schedule=UniqueRunCron("*/15 * * * *"),
     start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow reads it as UTC
     catchup=False,
     max_active_runs=1,

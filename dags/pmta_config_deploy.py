@@ -33,7 +33,7 @@ fleet deploys the fleet's version again). Clearing any task is safe.
 from datetime import timedelta
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param, TaskGroup, TriggerRule
+from airflow.sdk import DAG, AssetOrTimeSchedule, Param, TaskGroup, TriggerRule
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from email_engine_airflow import forms
@@ -46,6 +46,7 @@ from email_engine_airflow.operators.deploy_plan import ListHosts, PlanDeploy
 from email_engine_airflow.operators.deploy_watch import WatchHost
 from email_engine_airflow.operators.history import RecordHistory
 from email_engine_airflow.pools import HOST_WORK, REDUCTIONS
+from email_engine_airflow.timetable import UniqueRunCron
 
 with DAG(
     dag_id="pmta_config_deploy",
@@ -53,7 +54,7 @@ with DAG(
     description="PowerMTA: render, diff, guard, canary, the rest, verify",
     doc_md=__doc__,
     schedule=AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable("35 * * * *", timezone="UTC"), assets=(FLEET | ALLOWANCES | LISTINGS)
+        timetable=UniqueRunCron("35 * * * *"), assets=(FLEET | ALLOWANCES | LISTINGS)
     ),
     catchup=False,
     max_active_runs=4,

@@ -38,13 +38,14 @@ from email_engine_airflow.operators.blocklists import HostsToBrake, ProbeLists, 
 from email_engine_airflow.operators.brake import ApplyBrakes
 from email_engine_airflow.operators.listings import DecideListings
 from email_engine_airflow.pools import FIRST
+from email_engine_airflow.timetable import UniqueRunCron
 
 with DAG(
     dag_id="rbl_sweep",
     dag_display_name="Ask block lists (rbl_sweep)",
     description="Block lists: probe, sweep, quarantine within guards, brake at once",
     doc_md=__doc__,
-    schedule="0 */4 * * *",
+    schedule=UniqueRunCron("0 */4 * * *"),
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=1),

@@ -27,7 +27,7 @@ send; the task tries again, and so does the next run. Everything holds because a
 from datetime import timedelta
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, CronTriggerTimetable, Param, TriggerRule
+from airflow.sdk import DAG, Param, TriggerRule
 
 from email_engine_airflow import forms
 from email_engine_airflow.assets import ALLOWANCES
@@ -42,13 +42,14 @@ from email_engine_airflow.operators.warmup import (
     TenantsToDecide,
 )
 from email_engine_airflow.pools import FIRST
+from email_engine_airflow.timetable import UniqueRunCron
 
 with DAG(
     dag_id="warmup_advance",
     dag_display_name="Close the day, deal the next (warmup_advance)",
     description="Lifecycle and warm-up of every IP: advance, hold, step back, pause, graduate, warm down, rest",
     doc_md=__doc__,
-    schedule=CronTriggerTimetable("0 0 * * *", timezone="UTC"),
+    schedule=UniqueRunCron("0 0 * * *"),
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=1),

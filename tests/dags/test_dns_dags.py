@@ -27,7 +27,7 @@ def upstream(dag: DAG, task: str) -> set[str]:
 
 
 def test_rbl_sweep_runs_every_four_hours_one_at_a_time(rbl_sweep: DAG) -> None:
-    assert rbl_sweep.schedule == "0 */4 * * *"
+    assert rbl_sweep.schedule.summary == "0 */4 * * *"
     assert rbl_sweep.max_active_runs == 1
     assert rbl_sweep.doc_md
     assert rbl_sweep.params.dump()["dry_run"] is False
@@ -67,7 +67,7 @@ def test_no_variable_of_the_environment_changes_or_removes_the_dag(
 
 
 def test_dns_validate_runs_daily_at_six_and_is_visible_when_it_fails(dns_validate: DAG) -> None:
-    assert dns_validate.schedule == "0 6 * * *"
+    assert dns_validate.schedule.summary == "0 6 * * *"
     assert upstream(dns_validate, "check") == {"tenants"}
     assert dns_validate.get_task("tell").is_teardown
     assert dns_validate.doc_md

@@ -12,6 +12,7 @@ from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 
 from email_engine.home import ROOT
+from email_engine_airflow.timetable import UniqueRunCron
 
 DAGS = ROOT / "dags"
 SCHEDULES = {
@@ -116,6 +117,12 @@ def test_every_task_has_a_timeout_and_retries(bag: dict[str, DAG], name: str) ->
         limit = settings.get("execution_timeout", getattr(task, "execution_timeout", None))
         assert retries >= 1, task.task_id
         assert isinstance(limit, timedelta), task.task_id
+
+
+@pytest.mark.parametrize("name", [*SCHEDULES, "mailwizz_quota_sync", "pmta_config_deploy"])
+def test_runs_by_the_clock_have_ids_of_their_own(bag: dict[str, DAG], name: str) -> None:
+    timetable = scheduled(bag[name]).timetable
+    assert isinstance(getattr(timetable, "timetable", timetable), UniqueRunCron)
 
 
 @pytest.mark.parametrize("name", ALL)

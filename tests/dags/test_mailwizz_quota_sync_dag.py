@@ -23,7 +23,7 @@ def test_it_starts_hourly_and_when_an_allowance_changes(dag: DAG) -> None:
     assert {asset.name for asset in dag.timetable.asset_condition.objects} == {
         "email-engine-allowances", "email-engine-fleet", "email-engine-listings",
     }  # fmt: skip
-    assert dag.timetable.timetable.expression == "5 * * * *"
+    assert dag.timetable.timetable.summary == "5 * * * *"
     assert (dag.catchup, dag.max_active_runs) == (False, 1)
 
 

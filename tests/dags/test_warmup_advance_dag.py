@@ -32,8 +32,8 @@ def dag() -> DAG:
 
 
 def test_it_closes_each_utc_day_once(dag: DAG) -> None:
-    assert dag.timetable.expression == "0 0 * * *"
-    assert str(dag.timetable.timezone) == "UTC"
+    assert dag.timetable.summary == "0 0 * * *"
+    assert dag.timetable.serialize()["timezone"] == "UTC"
     assert (dag.catchup, dag.max_active_runs, dag.params["dry_run"], dag.params["day"]) == (
         False,
         1,

@@ -113,3 +113,11 @@ def test_a_folder_of_ones_own_comes_before_the_package(installed: Path, tmp_path
     file.write_text(file.read_text().replace("count: 50", "count: 48").replace("48-50", "48-48"))
     done = run(installed, tmp_path, "fleet", "check", "--json", EMAIL_ENGINE_HOME=str(tmp_path))
     assert json.loads(done.stdout)["ips"] == 96, done.stderr
+
+
+def test_airflow_finds_the_provider_and_the_timetable_by_its_entry_points(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [each for each in archive.namelist() if each.endswith("/entry_points.txt")]
+        found = archive.read(name).decode()
+    assert "[apache_airflow_provider]\nprovider_info = email_engine_airflow.get_provider_info" in found
+    assert "[airflow.plugins]\nemail_engine = email_engine_airflow.airflow_plugin:EmailEnginePlugin" in found

@@ -68,24 +68,12 @@ class FindBrakes(EngineOperator):
         """Decisions in the future come from a clock that was ahead: said once, over when the last of them is past."""
         from datetime import UTC, datetime
 
-        from email_engine.store import decisions, incidents
+        from email_engine.store import clock
         from email_engine_airflow.incident import origin
 
-        now = datetime.now(UTC)
+        seen = clock.Seen(origin(run.dag_id, self.task_id, clock.CAUSE), run.dag_id, run.run_id, self.task_id)
         with store.session(tenant="*") as conn:
-            count, latest = decisions.in_future(conn)
-            if not count or latest is None:
-                incidents.over(conn, "clock", now, "No decision lies in the future any more")
-                return
-            trouble = incidents.Trouble(
-                "clock", "Decisions lie in the future: a clock was ahead", "warning",
-                f"{count} decisions, the latest for {latest:%Y-%m-%d %H:%M} UTC; it is {now:%Y-%m-%d %H:%M} UTC",
-                "decisions for the past and today",
-                "compare the clocks of workers, database and hosts (`email-engine doctor`); stops work meanwhile, days that "
-                "were closed too early stay closed until their time has come",
-                origin(run.dag_id, self.task_id, "clock"), run.dag_id, run.run_id, self.task_id,
-            )  # fmt: skip
-            incidents.note(conn, trouble, now)
+            clock.look(conn, datetime.now(UTC), seen)
 
 
 class CheckHost(EngineOperator):
