@@ -11,15 +11,15 @@ import pytest
 
 from email_engine.fleet.model import IpState, Mode, MtaHost
 from email_engine.fleet.providers import shipped_providers
-from email_engine.mta.language.assembly import assemble
-from email_engine.mta.language.lint import lint
-from email_engine.mta.layout import compose
-from email_engine.mta.policy import shipped_policy
-from email_engine.mta.render import render_host
+from email_engine.pmta.config.deploy_policy import shipped_policy
+from email_engine.pmta.config.layout import compose
+from email_engine.pmta.config.render import render_host
+from email_engine.pmta.language.assembly import assemble
+from email_engine.pmta.lint import lint
 from lab.clock import Clock
 from lab.powermta.host import Host
 from lab.powermta.recipients import Recipients
-from tests.core.mta.records import IpRecord, record
+from tests.core.pmta.records import IpRecord, record
 
 SEEDS = range(12)
 NAMES = [provider.name for provider in shipped_providers().all]

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from email_engine.fleet.inventory import plan_inventory
-from email_engine.mta.inventory import read_inventory
+from email_engine.pmta.config.inventory import read_inventory
 from email_engine.store import brakes, inventory
 from email_engine.store import schema as s
 from email_engine_airflow.operators.brake import ApplyBrakes

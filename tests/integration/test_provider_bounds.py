@@ -5,12 +5,12 @@ from pathlib import Path
 
 from email_engine.fleet.model import MtaHost
 from email_engine.fleet.providers import shipped_providers
-from email_engine.mta.guard import Grounds, find_breaches
-from email_engine.mta.layout import compose
-from email_engine.mta.plan import plan_deployment
-from email_engine.mta.policy import shipped_policy
-from email_engine.mta.reduce import only_lowers
-from email_engine.mta.render import render_host
+from email_engine.pmta.config.deploy_policy import shipped_policy
+from email_engine.pmta.config.guard import Grounds, find_breaches
+from email_engine.pmta.config.layout import compose
+from email_engine.pmta.config.plan import plan_deployment
+from email_engine.pmta.config.reduce import only_lowers
+from email_engine.pmta.config.render import render_host
 from email_engine.store import ips, observations, schema, versions, warmup
 from email_engine.store.engine import Store
 from email_engine.warmup.observation import midnight

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Row, func, select, text, update
 
+from email_engine.accounting import summarize as accounting
+from email_engine.accounting.policy import shipped_accounting_policy
+from email_engine.accounting.recipients import recipient_hash
+from email_engine.accounting.summarize import Counts
 from email_engine.fleet.providers import shipped_providers
-from email_engine.mta import accounting
-from email_engine.mta.accounting import Counts
-from email_engine.mta.accounting_policy import shipped_accounting_policy
-from email_engine.mta.recipients import recipient_hash
 from email_engine.store import schema as s
 from email_engine.store.delivery import AccountingFile, Reading, Taken, seen_files, take_file
 from email_engine.store.delivery_counts import add_counts

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from email_engine.accounting.names import EntryKind, oddness
 from email_engine.adapters.powermta import PowerMta, Queue
 from email_engine.adapters.powermta_reply import flag, parse_version, walk
 from email_engine.fleet.providers import Providers, shipped_providers
-from email_engine.mta.accounting_names import EntryKind, oddness
-from email_engine.mta.host_facts import Disk, NewestFile, Queues, Status
-from email_engine.mta.queue_ages import QueueGroup
+from email_engine.health.host_facts import Disk, NewestFile, Queues, Status
+from email_engine.health.queue_ages import QueueGroup
 
 OPERATORS_FILE = "/etc/pmta/config"
 SPOOL = "/var/spool/pmta"

@@ -12,10 +12,10 @@ from email_engine.amounts import amount
 from email_engine.commands.configurations import read_text, reader
 from email_engine.commands.output import add_json, emit
 from email_engine.errors import InputError
-from email_engine.mta.language.assembly import Assembly, assemble
-from email_engine.mta.language.grammar import release
-from email_engine.mta.language.lint import Finding, Severity, lint
-from email_engine.mta.language.lint.finding import grouped
+from email_engine.pmta.language.assembly import Assembly, assemble
+from email_engine.pmta.language.grammar import release
+from email_engine.pmta.lint import Finding, Severity, lint
+from email_engine.pmta.lint.finding import grouped
 
 PLACES = 8
 """Lines that are named beside the first of many alike."""

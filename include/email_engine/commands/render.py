@@ -11,10 +11,10 @@ from email_engine.fleet.model import Fleet, IpRecord, IpState, Mode, MtaHost, Se
 from email_engine.fleet.providers import shipped_providers
 from email_engine.fleet.read import read_fleet
 from email_engine.home import fleet_path
-from email_engine.mta.inventory import read_inventory
-from email_engine.mta.layout import compose, digest
-from email_engine.mta.policy import shipped_policy
-from email_engine.mta.render import render_host
+from email_engine.pmta.config.deploy_policy import shipped_policy
+from email_engine.pmta.config.inventory import read_inventory
+from email_engine.pmta.config.layout import compose, digest
+from email_engine.pmta.config.render import render_host
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.policy_file import load_policy
 

@@ -11,13 +11,13 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from email_engine.accounting.summarize import Counts, Source
 from email_engine.commands.ingest import Read, read_all
 from email_engine.commands.output import add_json
 from email_engine.commands.policies import add_fleet_and_policy, chosen_fleet, chosen_policies
 from email_engine.errors import InputError
 from email_engine.fleet.model import Fleet, SendingIp
 from email_engine.fleet.traffic import DayCounts
-from email_engine.mta.accounting import Counts, Source
 from email_engine.simulation.days import IpDay
 from email_engine.simulation.replay import replay
 from email_engine.warmup.choice import Action

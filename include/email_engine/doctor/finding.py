@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from email_engine.errors import EngineError
-from email_engine.mta.redaction import redact
+from email_engine.pmta.language.redaction import redact
 
 TIMEOUT = 30.0
 LONGEST = 500

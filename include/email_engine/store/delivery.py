@@ -11,13 +11,13 @@ from pathlib import Path
 
 from sqlalchemy import Connection, func, select, update
 
+from email_engine.accounting.copies import Content, Copy, Known, begun_with, content_of, copy_of
+from email_engine.accounting.plain import plain_offset, raw_offset
+from email_engine.accounting.policy import AccountingPolicy
+from email_engine.accounting.recipients import Hash
+from email_engine.accounting.summarize import Counts, Resume, Summary, summarize
 from email_engine.errors import InputError
 from email_engine.fleet.providers import Providers
-from email_engine.mta.accounting import Counts, Resume, Summary, summarize
-from email_engine.mta.accounting_copies import Content, Copy, Known, begun_with, content_of, copy_of
-from email_engine.mta.accounting_plain import plain_offset, raw_offset
-from email_engine.mta.accounting_policy import AccountingPolicy
-from email_engine.mta.recipients import Hash
 from email_engine.store import refusals
 from email_engine.store.delivery_complaints import place_complaints
 from email_engine.store.delivery_counts import KnownIps, Rows, add_counts, known_ips

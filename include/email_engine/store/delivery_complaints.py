@@ -9,7 +9,7 @@ for the day of the report."""
 
 from sqlalchemy import Connection
 
-from email_engine.mta.accounting import Counts, Summary
+from email_engine.accounting.summarize import Counts, Summary
 from email_engine.store.delivery_counts import Rows
 from email_engine.store.delivery_events import EventWriter, origin_of
 

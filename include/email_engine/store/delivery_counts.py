@@ -9,8 +9,8 @@ from typing import TypeVar
 from sqlalchemy import Connection, Table, TextClause, bindparam, column, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from email_engine.mta.accounting import Counts, Source
-from email_engine.mta.accounting_values import TALLIES, plain_address
+from email_engine.accounting.summarize import Counts, Source
+from email_engine.accounting.values import TALLIES, plain_address
 from email_engine.store.schema import delivery_days, delivery_stats, ips
 
 Rows = dict[tuple[int, str, str, datetime], Counts]

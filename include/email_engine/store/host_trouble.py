@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Row, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from email_engine.mta.health_policy import shipped_health_policy
+from email_engine.health.policy import shipped_health_policy
 from email_engine.store.schema import accounting_files, mta_health
 
 STRANGERS_FOR = timedelta(days=1)

@@ -9,7 +9,7 @@ from email_engine.adapters.powermta import PowerMta
 from email_engine.adapters.powermta_health import OPERATORS_FILE, read_status
 from email_engine.doctor.finding import Finding, Named, not_seen, ok, wrong
 from email_engine.fleet.model import MtaHost
-from email_engine.mta.health_policy import shipped_health_policy
+from email_engine.health.policy import shipped_health_policy
 from email_engine_airflow.doctor.stored import tested
 from email_engine_airflow.hooks.powermta import PowerMtaHook
 

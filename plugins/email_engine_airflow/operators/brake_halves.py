@@ -174,7 +174,7 @@ class Files:
         Where PowerMTA does not answer, it raises: unknown is not gone. A release without `show vmta-settings` is judged
         by the file."""
         from email_engine.errors import Refused
-        from email_engine.mta.inventory import read_inventory
+        from email_engine.pmta.config.inventory import read_inventory
 
         if brake.config_file not in self.sources:
             text = (mta.read(brake.config_file) or b"").decode("utf-8", "replace")

@@ -228,7 +228,7 @@ class DeployHost(DeployStep):
         from datetime import UTC, datetime
 
         from email_engine.adapters.powermta_watch import take_sample
-        from email_engine.mta.reduce import lowered
+        from email_engine.pmta.config.reduce import lowered
         from email_engine.store import deployments
 
         wanted, caused_by = view.wanted, run.caused_by

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from email_engine.adapters.powermta_holds import Source
 from email_engine.fleet.model import IpRecord, Mode
-from email_engine.mta.inventory import read_inventory
-from email_engine.mta.policy import DeployPolicy, shipped_policy
-from email_engine.mta.routing import must_be_held
+from email_engine.pmta.config.deploy_policy import DeployPolicy, shipped_policy
+from email_engine.pmta.config.inventory import read_inventory
+from email_engine.pmta.config.routing import must_be_held
 from email_engine.store import brakes, decisions, deployments
 from email_engine.store.engine import ALL_TENANTS, Store
 from email_engine.store.ips import load_ips

@@ -135,7 +135,7 @@ class DeployStep(EngineOperator):
 
     def _tell_finished(self, store: "Store", left: "Deployment", run: Run) -> None:
         """What a killed run deployed is news all the same."""
-        from email_engine.mta.plan import plan_deployment
+        from email_engine.pmta.config.plan import plan_deployment
         from email_engine.store import deployments
         from email_engine_airflow.operators.deploy_words import lines, news_text
 

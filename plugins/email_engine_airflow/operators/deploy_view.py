@@ -11,16 +11,16 @@ from email_engine.amounts import amount
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpRecord, Mode, MtaHost
 from email_engine.fleet.providers import shipped_providers
-from email_engine.mta.guard import Breach, Grounds, find_breaches
-from email_engine.mta.inventory import VmtaBlock, read_inventory
-from email_engine.mta.layout import Section, compose, split_sections
-from email_engine.mta.plan import DeployPlan, plan_deployment
-from email_engine.mta.policy import DeployPolicy, shipped_policy
-from email_engine.mta.rates import per_second
-from email_engine.mta.reduce import only_lowers, only_reductions
-from email_engine.mta.render import render_host
-from email_engine.mta.routing import daily_cap
-from email_engine.mta.soundness import require_sound
+from email_engine.pmta.config.deploy_policy import DeployPolicy, shipped_policy
+from email_engine.pmta.config.guard import Breach, Grounds, find_breaches
+from email_engine.pmta.config.inventory import VmtaBlock, read_inventory
+from email_engine.pmta.config.layout import Section, compose, split_sections
+from email_engine.pmta.config.plan import DeployPlan, plan_deployment
+from email_engine.pmta.config.rates import per_second
+from email_engine.pmta.config.reduce import only_lowers, only_reductions
+from email_engine.pmta.config.render import render_host
+from email_engine.pmta.config.routing import daily_cap
+from email_engine.pmta.lint.gate import require_sound
 from email_engine.store import approvals, deployments, versions
 from email_engine.store.engine import ALL_TENANTS, Store
 from email_engine_airflow.operators.deploy_standstill import fleet_on, read_leavers, standstill

@@ -11,8 +11,8 @@ from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
     from email_engine.adapters.powermta import PowerMta
-    from email_engine.mta.policy import DeployPolicy
-    from email_engine.mta.watch import Judgement
+    from email_engine.pmta.config.deploy_policy import DeployPolicy
+    from email_engine.pmta.config.watch import Judgement
     from email_engine.store.deployments import Deployment
     from email_engine.store.engine import Store
 
@@ -37,8 +37,8 @@ class WatchHost(DeployStep):
         self.deployed = deployed
 
     def work(self, context: Any) -> dict[str, Any]:
-        from email_engine.mta.policy import shipped_policy
-        from email_engine.mta.watch import Verdict
+        from email_engine.pmta.config.deploy_policy import shipped_policy
+        from email_engine.pmta.config.watch import Verdict
         from email_engine.store import deployments
 
         run, host = current_run(context), str(self.deployed["host"])
@@ -83,7 +83,7 @@ class WatchHost(DeployStep):
     def _judge(self, store: "Store", row: "Deployment", policy: "DeployPolicy", end: datetime) -> "Judgement":
         from email_engine.adapters.powermta_watch import take_sample
         from email_engine.errors import EngineError
-        from email_engine.mta.watch import Sample, judge_watch, read_sample
+        from email_engine.pmta.config.watch import Sample, judge_watch, read_sample
         from email_engine.store import deployments
 
         seen, now = dict(row.baseline or {}), datetime.now(UTC)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from email_engine.mta.host_facts import Expected, Finding
-    from email_engine.mta.queue_ages import QueueGroup
+    from email_engine.health.host_facts import Expected, Finding
+    from email_engine.health.queue_ages import QueueGroup
     from email_engine.store.deployments import Deployment
     from email_engine.store.engine import Store
     from email_engine.store.hosts import SeenHost
@@ -108,9 +108,9 @@ class CheckHost(EngineOperator):
 
     def work(self, context: Any) -> dict[str, Any]:
         from email_engine.fleet.model import Mode
-        from email_engine.mta.health import judge, memory, report, seen_row
-        from email_engine.mta.health_policy import shipped_health_policy
-        from email_engine.mta.host_facts import Level
+        from email_engine.health.host_facts import Level
+        from email_engine.health.judge import judge, memory, report, seen_row
+        from email_engine.health.policy import shipped_health_policy
         from email_engine.store import deployments, health, hosts
         from email_engine_airflow.hooks.engine_db import EngineDbHook
         from email_engine_airflow.operators.health_look import HostLook
@@ -157,7 +157,7 @@ class CheckHost(EngineOperator):
 def _expected(
     conn: "Connection", store: "Store", seen: "SeenHost", last: "Deployment | None", run: Run
 ) -> "Expected":
-    from email_engine.mta.host_facts import Expected
+    from email_engine.health.host_facts import Expected
     from email_engine.store import deployments, health
     from email_engine.store.host_trouble import strangers_by_host
 
@@ -188,7 +188,7 @@ def _under_way(store: "Store", mta_host: str) -> bool:
 def _aged(
     conn: "Connection", mta_host: str, seen: "tuple[QueueGroup, ...]", run: Run, behind: "timedelta"
 ) -> "tuple[QueueGroup, ...]":
-    from email_engine.mta.queue_ages import follow
+    from email_engine.health.queue_ages import follow
     from email_engine.store import health
 
     before = health.earlier_looks(conn, mta_host)
@@ -208,7 +208,7 @@ def _allowance(conn: "Connection", mta_host: str, run: Run) -> int:
 def tell(conn: "Connection", mta_host: str, findings: "Sequence[Finding]", run: Run) -> None:
     """One alert a condition; one more when it is well again after a warning. A host that is away is the incident that other
     pipelines may have met too."""
-    from email_engine.mta.host_facts import Check, Level
+    from email_engine.health.host_facts import Check, Level
     from email_engine.store import alerts
 
     standing: Mapping[str, Any] = {a.object: a for a in alerts.standing(conn, EVENT)}
@@ -238,7 +238,7 @@ def tell(conn: "Connection", mta_host: str, findings: "Sequence[Finding]", run: 
 def _tell_reachable(conn: "Connection", mta_host: str, found: "Finding", run: Run) -> None:
     from datetime import UTC, datetime
 
-    from email_engine.mta.host_facts import Level
+    from email_engine.health.host_facts import Level
     from email_engine.store import incidents
     from email_engine_airflow.incident import origin
 

@@ -35,7 +35,7 @@ def simulated(scenario: str, seed: int) -> Iterator[str]:
 
 def replayed(folder: Path) -> Iterator[str]:
     """Four weeks of ten IPs: good, bounced, blocked and silent ones."""
-    dice = random.Random(7)  # noqa: S311 - the same rows each time
+    dice = random.Random(7)
     rows = ["type,timeLogged,rcpt,bounceCat,dsnDiag,dlvSourceIp,vmta"]
     for day in range(28):
         for number in range(38, 48):
@@ -44,7 +44,9 @@ def replayed(folder: Path) -> Iterator[str]:
                 at = START + timedelta(days=day, seconds=dice.randrange(86_400))
                 host = dice.choice(("gmail.com", "yahoo.com", "outlook.com", "web.de"))
                 draw = dice.random()
-                kind, category, text = ("b", "bad-mailbox", "550 5.1.1 user unknown") if draw < bad else ("d", "", "")
+                kind, category, text = (
+                    ("b", "bad-mailbox", "550 5.1.1 user unknown") if draw < bad else ("d", "", "")
+                )
                 if number == 45 and day > 15 and host == "outlook.com":
                     kind, category, text = "b", "policy-related", "550 5.7.1 refused, block list (S3140)"
                 rows.append(
@@ -55,7 +57,9 @@ def replayed(folder: Path) -> Iterator[str]:
     file.write_text("\r\n".join([*rows, ""]))
     for line in printed("replay", str(file), "--fleet", str(FLEET), "--policy", str(POLICY), "--json"):
         day = json.loads(line)
-        yield " ".join(str(day[key]) for key in ("date", "ip", "state", "stage", "allowance", "sent", "action", "paces"))
+        yield " ".join(
+            str(day[key]) for key in ("date", "ip", "state", "stage", "allowance", "sent", "action", "paces")
+        )
 
 
 def printed(*command: str) -> list[str]:
@@ -96,6 +100,8 @@ def test_a_configuration_is_rendered_as_before(host: str) -> None:
 
 if __name__ == "__main__":
     made = {f"simulate {name} {seed}": digest(simulated(name, seed)) for name in SCENARIOS for seed in SEEDS}
-    made |= {"replay": digest(replayed(BEFORE))} | {f"render {h}": digest(rendered(h)) for h in ("mta-1", "mta-2")}
+    made |= {"replay": digest(replayed(BEFORE))} | {
+        f"render {h}": digest(rendered(h)) for h in ("mta-1", "mta-2")
+    }
     (BEFORE / "acct.csv").unlink()
     DIGESTS.write_text(json.dumps(made, indent=2) + "\n")
