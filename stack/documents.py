@@ -4,7 +4,7 @@ import ast
 import sys
 from pathlib import Path
 
-from email_engine.home import ROOT
+from email_engine.paths import ROOT
 
 DAGS_PAGE = ROOT / "docs" / "dags.md"
 HEAD = """# The pipelines

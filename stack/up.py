@@ -16,7 +16,7 @@ from pathlib import Path
 from email_engine.fleet.inventory import plan_inventory
 from email_engine.fleet.model import Fleet
 from email_engine.fleet.parse import parse_fleet
-from email_engine.home import CONFIG, ROOT
+from email_engine.paths import CONFIG, ROOT
 from email_engine.store import inventory, migrate
 from email_engine.store.engine import Store
 from email_engine_airflow.fleet_names import write_names

@@ -16,7 +16,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from sqlalchemy import make_url, select
 
-from email_engine import home
+from email_engine import paths
 from email_engine.adapters.powermta import PowerMta
 from email_engine.store import alerts, brakes, ips, versions
 from email_engine.store.engine import Store
@@ -82,7 +82,7 @@ def connections(lab: RunningLab, engine_database_url: str) -> dict[str, str]:
     return made | {
         "AIRFLOW_CONN_EMAIL_ENGINE_DB": engine_connection(engine_database_url),
         "AIRFLOW_CONN_POWERMTA_MTA-1": powermta_connection(lab),
-        "EMAIL_ENGINE_BLOCKLISTS": str(home.CONFIG / "blocklists.lab.yaml"),
+        "EMAIL_ENGINE_BLOCKLISTS": str(paths.CONFIG / "blocklists.lab.yaml"),
     }
 
 

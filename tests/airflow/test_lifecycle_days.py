@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from email_engine.fleet.model import IpState
-from email_engine.home import CONFIG
+from email_engine.paths import CONFIG
 from email_engine.store import brakes, ips, schema, versions
 from email_engine.store.engine import Store
 from email_engine.store.ips import load_ips

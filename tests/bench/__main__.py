@@ -11,7 +11,7 @@ from ipaddress import ip_address
 
 from email_engine.fleet.model import IpRecord, Mode, MtaHost
 from email_engine.fleet.providers import shipped_providers
-from email_engine.pmta.config.deploy_policy import shipped_policy
+from email_engine.pmta.config.deploy_policy import deploy_policy
 from email_engine.pmta.config.layout import compose
 from email_engine.pmta.config.render import render_host
 from email_engine.pmta.language.assembly import assemble
@@ -36,7 +36,7 @@ def fleet(count: int) -> tuple[IpRecord, ...]:
 
 
 def render(records: tuple[IpRecord, ...]) -> str:
-    sections = render_host(HOST, records, shipped_providers(), shipped_policy())
+    sections = render_host(HOST, records, shipped_providers(), deploy_policy())
     return compose(sections, None, {"aurora": Mode.ACT})
 
 

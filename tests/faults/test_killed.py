@@ -21,7 +21,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy import DateTime, make_url
 
-from email_engine.home import ROOT
+from email_engine.paths import ROOT
 from email_engine.store import quota_syncs, schema
 from email_engine.store import schema as s
 from email_engine.store.engine import Store

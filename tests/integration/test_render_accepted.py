@@ -12,7 +12,7 @@ import pytest
 from email_engine.accounting.summarize import summarize
 from email_engine.fleet.model import IpState, Mode, MtaBase, MtaHost
 from email_engine.fleet.providers import shipped_providers
-from email_engine.home import CONFIG
+from email_engine.paths import CONFIG
 from email_engine.pmta.config.deploy_policy import parse_policy
 from email_engine.pmta.config.layout import compose
 from email_engine.pmta.config.render import render_host

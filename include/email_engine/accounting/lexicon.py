@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from email_engine import home
+from email_engine import paths
 from email_engine.accounting import replies
 from email_engine.accounting.replies import BounceCategory, Meaning, Receiver
 from email_engine.fleet import names
@@ -52,7 +52,7 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ReplyVerdict:
     """`known`: the text itself, or its status code, or a clear category told the meaning. `named`: the block list that the
     reply names, '' for none."""
 
@@ -101,7 +101,7 @@ class Lexicon:
         self._zones = tuple(_compiled(zone.pattern) for zone in words.zones)
         self._categories = {one.category: Meaning(one.category_means) for one in categories}
 
-    def verdict(self, provider: str, text: str, category: str = "") -> Verdict:
+    def verdict(self, provider: str, text: str, category: str = "") -> ReplyVerdict:
         """What a reply means.
 
         Args:
@@ -111,15 +111,15 @@ class Lexicon:
         text = text.lower()
         for rule in self._rules(provider):
             if rule.search.search(text):
-                return Verdict(rule.meaning, True, self._named(text) or rule.named)
+                return ReplyVerdict(rule.meaning, True, self._named(text) or rule.named)
         named = self._named(text)
         if named:
-            return Verdict(Meaning.REPUTATION, True, named)
+            return ReplyVerdict(Meaning.REPUTATION, True, named)
         by_status = self._of_status(text)
         if by_status is not None:
-            return Verdict(by_status, True, "")
+            return ReplyVerdict(by_status, True, "")
         meaning = self._categories.get(category.lower(), Meaning.UNKNOWN)
-        return Verdict(meaning, category.lower() not in VAGUE and meaning is not Meaning.UNKNOWN, "")
+        return ReplyVerdict(meaning, category.lower() not in VAGUE and meaning is not Meaning.UNKNOWN, "")
 
     def _rules(self, provider: str) -> Iterator[_Rule]:
         yield from self._at.get(provider, ())
@@ -220,7 +220,7 @@ def shipped_lexicon() -> Lexicon:
     """The files in include/config/, read once in a process."""
     mistakes = Mistakes()
     tops = [
-        read_document((home.CONFIG / name).read_text("utf-8"), name, mistakes)
+        read_document((paths.CONFIG / name).read_text("utf-8"), name, mistakes)
         for name in ("replies.yaml", "bounce_categories.yaml")
     ]
     receivers = replies.read_receivers(tops[0]) if tops[0] else ()
@@ -233,4 +233,4 @@ def shipped_lexicon() -> Lexicon:
 @cache
 def shipped_words() -> Words:
     """include/config/lexicon.yaml."""
-    return parse_words((home.CONFIG / "lexicon.yaml").read_text("utf-8"))
+    return parse_words((paths.CONFIG / "lexicon.yaml").read_text("utf-8"))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cache
 
-from email_engine import home
+from email_engine import paths
 from email_engine.fleet.document import read_document
 from email_engine.fleet.mistakes import FileInvalid, Mistakes
 
@@ -55,4 +55,4 @@ def parse_accounting_policy(text: str, source: str = "accounting.yaml") -> Accou
 @cache
 def shipped_accounting_policy() -> AccountingPolicy:
     """include/config/accounting.yaml, read once in a process."""
-    return parse_accounting_policy((home.CONFIG / "accounting.yaml").read_text("utf-8"))
+    return parse_accounting_policy((paths.CONFIG / "accounting.yaml").read_text("utf-8"))

@@ -30,7 +30,7 @@ from email_engine.accounting.values import (
     Event,
     EventKind,
     Rejected,
-    Source,
+    SendingSource,
     Summary,
     parse_time,
     plain_address,
@@ -47,7 +47,7 @@ __all__ = [
     "EventSink",
     "Rejected",
     "Resume",
-    "Source",
+    "SendingSource",
     "Summary",
     "parse_time",
     "summarize",
@@ -168,7 +168,7 @@ class _Reading:
         self.wordings = Wordings(self.summary, lexicon)
         self.hours: dict[str, datetime | None] = {}
         self.counts: dict[tuple[str, str, str, datetime], Counts] = {}
-        self.sources: dict[tuple[str, str], Source] = {}
+        self.sources: dict[tuple[str, str], SendingSource] = {}
 
     def all_of(self, path: Path, columns: Columns, *, header: bool, lines: bool) -> list[tuple[str, Group]]:
         """Takes every group of a file. Those that are wrong, with the reason; without `lines` it ends with the first."""
@@ -249,10 +249,10 @@ class _Reading:
                 self.hours[text] = moment.replace(minute=0, second=0, microsecond=0)
         return self.hours[text]
 
-    def _source(self, group: Group) -> Source:
+    def _source(self, group: Group) -> SendingSource:
         key = (group.address, group.vmta)
         if key not in self.sources:
-            self.sources[key] = Source(plain_address(_text(group.address)), _text(group.vmta))
+            self.sources[key] = SendingSource(plain_address(_text(group.address)), _text(group.vmta))
         return self.sources[key]
 
     def _event(self, kind: EventKind, group: Group) -> None:

@@ -39,7 +39,7 @@ _OLDEST_MAIL = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Source:
+class SendingSource:
     """Where a message left from, as the row says it: source IP and virtual MTA name, '' where the row is silent."""
 
     address: str
@@ -90,7 +90,7 @@ class Event:
     `at`: when it was logged; `sent_at`: when the mail was sent, if the record itself tells it; both aware UTC."""
 
     kind: EventKind
-    source: Source
+    source: SendingSource
     provider: str
     at: datetime
     sent_at: datetime | None
@@ -125,7 +125,7 @@ class ReplyText:
 
 Wording = tuple[str, str, str]
 """Provider, `bounce` or `deferral`, and the text in its normal form."""
-Key = tuple[Source, str, datetime]
+Key = tuple[SendingSource, str, datetime]
 
 
 @dataclass(slots=True)
@@ -180,7 +180,7 @@ class Summary:
         tells it, else at that of the report; one that names no source is left out."""
         found = {key: replace(counts, complained=0) for key, counts in self.stats.items()}
         for event in self.complaints:
-            if event.source == Source("", ""):
+            if event.source == SendingSource("", ""):
                 continue
             hour = (event.sent_at or event.at).replace(minute=0, second=0, microsecond=0)
             found.setdefault((event.source, event.provider, hour), Counts()).complained += 1

@@ -14,7 +14,7 @@ from email_engine.adoption.streams import Streams, choose_pools, note_global_key
 from email_engine.adoption.submitters import read_submitters
 from email_engine.adoption.write import write_fleet
 from email_engine.fleet import names
-from email_engine.pmta.language.assembly import Assembly, Place
+from email_engine.pmta.language.assembly import Assembly, FilePlace
 
 HOST = "mta-1"
 """Name of a host whose configuration does not say one."""
@@ -55,7 +55,10 @@ def adopt(assembly: Assembly, wishes: Wishes) -> Adoption:
     if not configuration.blocks[VMTA]:
         why = "has no <virtual-mta>: there is nothing to take over"
         gaps.add(
-            Place(assembly.main.file, 1), "the configuration", why, "name PowerMTA's main configuration file"
+            FilePlace(assembly.main.file, 1),
+            "the configuration",
+            why,
+            "name PowerMTA's main configuration file",
         )
     host = wishes.host or _host(configuration)
     draft = FleetDraft(host, wishes.connection or f"powermta_{host}", printable(assembly.main.file), [])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from email_engine.pmta.language.assembly import Place
+from email_engine.pmta.language.assembly import FilePlace
 from email_engine.pmta.language.redaction import redact
 
 MOST_ALIKE = 500
@@ -76,12 +76,12 @@ class Gaps:
         self._untold: Gap | None = None
         self._more: Counter[Hashable] = Counter()
 
-    def add(self, place: Place, text: str, why: str, what_to_do: str) -> None:
+    def add(self, place: FilePlace, text: str, why: str, what_to_do: str) -> None:
         """Something with a name of its own."""
         self._named.append(Gap(printable(place.file), place.line, printable(text), why, what_to_do))
 
     def alike(
-        self, place: Place, text: str, why: str, what_to_do: str | Callable[[], str], key: Hashable = None
+        self, place: FilePlace, text: str, why: str, what_to_do: str | Callable[[], str], key: Hashable = None
     ) -> None:
         """A line that says the same as others with this key, which are told once; what to do may take time to find."""
         key = key or (text, why)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from email_engine.adoption.gaps import Gaps, include_shown, shown, tag_shown
-from email_engine.pmta.language.assembly import Assembly, Place
+from email_engine.pmta.language.assembly import Assembly, FilePlace
 from email_engine.pmta.language.checks import BadValue
 from email_engine.pmta.language.grammar import LINE, shipped_grammar
 from email_engine.pmta.language.tree import GLOBAL, Block, Comment, Directive, Node, Unreadable
@@ -45,7 +45,7 @@ _MISSPELLED = {
 class Setting:
     """A directive; `value` in its one spelling, as written where it is not `right`."""
 
-    place: Place
+    place: FilePlace
     name: str
     value: str
     right: bool = True
@@ -57,7 +57,7 @@ class Found:
 
     tag: str
     name: str
-    place: Place
+    place: FilePlace
     tenant: str | None
     settings: list[Setting] = field(default_factory=list)
     domains: list[tuple[str, Setting]] = field(default_factory=list)
@@ -158,7 +158,7 @@ class _Reader:
         if found:
             self._tenant = found[3] if found[1] == "begin" else None
 
-    def _setting(self, node: Directive, scope: str, place: Place) -> Setting:
+    def _setting(self, node: Directive, scope: str, place: FilePlace) -> Setting:
         name = node.name or LINE
         if name == "include" and node.value:
             if (place.file, node.value) not in self._assembly.found:
@@ -179,7 +179,7 @@ class _Reader:
             self._gaps.alike(place, shown(name, node.value), why, lambda: _todo(name, scope), key)
         return Setting(place, name, value, not why)
 
-    def _named(self, block: Block, place: Place) -> None:
+    def _named(self, block: Block, place: FilePlace) -> None:
         known = self._found.blocks[block.tag]
         name = block.argument
         self._opening(block, place)
@@ -198,7 +198,7 @@ class _Reader:
             else:
                 self._other(node, block.tag, here)
 
-    def _domain(self, block: Block, place: Place, found: Found) -> None:
+    def _domain(self, block: Block, place: FilePlace, found: Found) -> None:
         self._opening(block, place)
         for here, node in self._assembly.items(block, place):
             if isinstance(node, Directive):
@@ -206,7 +206,7 @@ class _Reader:
             else:
                 self._other(node, "domain", here)
 
-    def _nested(self, block: Block, place: Place) -> Iterator[Setting]:
+    def _nested(self, block: Block, place: FilePlace) -> Iterator[Setting]:
         self._opening(block, place)
         for here, node in self._assembly.items(block, place):
             if isinstance(node, Block) and node.tag == PATTERNS:
@@ -216,7 +216,7 @@ class _Reader:
             else:
                 self._other(node, PATTERNS, here)
 
-    def _opening(self, block: Block, place: Place, nested: bool = False) -> None:
+    def _opening(self, block: Block, place: FilePlace, nested: bool = False) -> None:
         """What is wrong with a block's first and last line."""
         if not block.closed:
             text = tag_shown(block.tag, block.argument)
@@ -227,7 +227,7 @@ class _Reader:
             todo = "correct what stands behind the tag's name"
             self._gaps.alike(place, text, f"<{block.tag}> takes {rule.spec}", todo, (block.tag, "takes"))
 
-    def _other(self, node: Node, scope: str, place: Place) -> None:
+    def _other(self, node: Node, scope: str, place: FilePlace) -> None:
         """What the fleet file has no word for."""
         if isinstance(node, Unreadable):
             self._gaps.alike(
@@ -238,7 +238,7 @@ class _Reader:
         elif isinstance(node, Block):
             self._block(node, scope, place)
 
-    def _block(self, block: Block, scope: str, place: Place) -> None:
+    def _block(self, block: Block, scope: str, place: FilePlace) -> None:
         self._opening(block, place, nested=scope != GLOBAL)
         rule = shipped_grammar().tags.get(block.tag)
         text = tag_shown(block.tag, block.argument)
@@ -254,7 +254,7 @@ class _Reader:
             return
         self._lost(block, place)
 
-    def _lost(self, block: Block, place: Place) -> None:
+    def _lost(self, block: Block, place: FilePlace) -> None:
         """In a block that is not read, what a fleet is made of is told by name all the same."""
         for here, node in self._assembly.items(block, place):
             if isinstance(node, Block):

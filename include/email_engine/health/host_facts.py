@@ -35,7 +35,7 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class HealthFinding:
     """One check. `state`: what makes it news when it changes; numbers that wander are not in it."""
 
     check: Check
@@ -45,7 +45,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class PmtaStatus:
     """Out of `pmta show status`; None where it does not tell. `sent`: recipients handed out since `started`.
 
     `started` is the host's local time without a zone, as PowerMTA prints it; `uptime` needs none."""
@@ -104,7 +104,7 @@ class Facts:
 
     host_trouble: str | None = None
     powermta_trouble: str | None = None
-    status: Status | None = None
+    status: PmtaStatus | None = None
     clock_offset: timedelta | None = None
     write_trouble: str | None = None
     disks: tuple[Disk, ...] = ()
@@ -125,7 +125,7 @@ class Facts:
 class Expected:
     """What the engine knows. `digest`: of the last verified deployment, None if there was none; `under_way`: a deployment
     is; `interrupted`: one was, and nobody has finished it; `allowance`: messages a day of all IPs there; `deployed_at`:
-    when a deployment last reloaded PowerMTA well; `strangers`: accounting records of the last day of senders that are not
+    when a deployment last reloaded PowerMTA well; `unknown_sources`: accounting records of the last day of senders that are not
     in the fleet, None: not asked."""
 
     version: str
@@ -134,7 +134,7 @@ class Expected:
     allowance: int
     interrupted: bool = False
     deployed_at: datetime | None = None
-    strangers: int | None = None
+    unknown_sources: int | None = None
 
 
 def loaded_at(facts: Facts, expected: Expected, as_of: datetime) -> datetime | None:

@@ -5,25 +5,27 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from email_engine.accounting.names import listed
-from email_engine.amounts import amount
-from email_engine.health.host_facts import Check, Expected, Facts, Finding, Level, loaded_at
+from email_engine.health.host_facts import Check, Expected, Facts, HealthFinding, Level, loaded_at
 from email_engine.health.policy import HealthPolicy
 from email_engine.health.queue_ages import QueueGroup
+from email_engine.plural import amount
 
 NAMED = 5
 
 
 def judge(
     facts: Facts, expected: Expected, before: Mapping[str, Any], policy: HealthPolicy, as_of: datetime
-) -> tuple[Finding, ...]:
+) -> tuple[HealthFinding, ...]:
     """Every check once. `before`: what `memory` gave at the last look."""
     if facts.host_trouble is not None:
         return (
-            Finding(Check.REACHABLE, Level.CRITICAL, f"it does not let us in: {facts.host_trouble}", "away"),
-            *(Finding(c, Level.UNKNOWN, "not seen") for c in Check if c is not Check.REACHABLE),
+            HealthFinding(
+                Check.REACHABLE, Level.CRITICAL, f"it does not let us in: {facts.host_trouble}", "away"
+            ),
+            *(HealthFinding(c, Level.UNKNOWN, "not seen") for c in Check if c is not Check.REACHABLE),
         )
     return (
-        Finding(Check.REACHABLE, Level.GOOD, "it answers"),
+        HealthFinding(Check.REACHABLE, Level.GOOD, "it answers"),
         _powermta(facts),
         _version(facts, expected),
         _clock(facts, policy),
@@ -40,24 +42,24 @@ def judge(
     )
 
 
-def _powermta(facts: Facts) -> Finding:
+def _powermta(facts: Facts) -> HealthFinding:
     if facts.powermta_trouble is not None:
-        return Finding(
+        return HealthFinding(
             Check.POWERMTA, Level.CRITICAL, f"PowerMTA does not answer: {facts.powermta_trouble}", "down"
         )
     if facts.status is not None and facts.status.shutting_down:
-        return Finding(Check.POWERMTA, Level.WARNING, "PowerMTA is shutting down", "shutting down")
-    return Finding(Check.POWERMTA, Level.GOOD, "PowerMTA runs")
+        return HealthFinding(Check.POWERMTA, Level.WARNING, "PowerMTA is shutting down", "shutting down")
+    return HealthFinding(Check.POWERMTA, Level.GOOD, "PowerMTA runs")
 
 
-def _version(facts: Facts, expected: Expected) -> Finding:
+def _version(facts: Facts, expected: Expected) -> HealthFinding:
     seen = facts.status.version if facts.status else None
     if seen is None:
-        return Finding(Check.VERSION, Level.UNKNOWN, "its version is not told")
+        return HealthFinding(Check.VERSION, Level.UNKNOWN, "its version is not told")
     if same_release(seen, expected.version):
-        return Finding(Check.VERSION, Level.GOOD, f"PowerMTA {seen}")
+        return HealthFinding(Check.VERSION, Level.GOOD, f"PowerMTA {seen}")
     told = f"PowerMTA {seen} runs, fleet.yaml says {expected.version}: correct it, other releases know other directives"
-    return Finding(Check.VERSION, Level.WARNING, told, seen)
+    return HealthFinding(Check.VERSION, Level.WARNING, told, seen)
 
 
 def same_release(seen: str, wanted: str) -> bool:
@@ -67,93 +69,95 @@ def same_release(seen: str, wanted: str) -> bool:
     )
 
 
-def _clock(facts: Facts, policy: HealthPolicy) -> Finding:
+def _clock(facts: Facts, policy: HealthPolicy) -> HealthFinding:
     off = facts.clock_offset
     if off is None:
-        return Finding(Check.CLOCK, Level.UNKNOWN, "its clock could not be read")
+        return HealthFinding(Check.CLOCK, Level.UNKNOWN, "its clock could not be read")
     seconds = off.total_seconds()
     told = f"its clock is {abs(seconds):.0f} s {'ahead' if seconds > 0 else 'behind'}"
     if abs(off) >= policy.clock_critical:
-        return Finding(
+        return HealthFinding(
             Check.CLOCK,
             Level.CRITICAL,
             f"{told}: accounting counts on wrong days; start its time service",
             "off",
         )
     if abs(off) >= policy.clock_warning:
-        return Finding(Check.CLOCK, Level.WARNING, f"{told}: look at its time service", "off")
-    return Finding(Check.CLOCK, Level.GOOD, told)
+        return HealthFinding(Check.CLOCK, Level.WARNING, f"{told}: look at its time service", "off")
+    return HealthFinding(Check.CLOCK, Level.GOOD, told)
 
 
-def _disk(facts: Facts, policy: HealthPolicy) -> Finding:
+def _disk(facts: Facts, policy: HealthPolicy) -> HealthFinding:
     fullest = facts.fullest
     if fullest is None:
-        return Finding(Check.DISK, Level.UNKNOWN, "its SFTP server does not tell free space (statvfs)")
+        return HealthFinding(Check.DISK, Level.UNKNOWN, "its SFTP server does not tell free space (statvfs)")
     told = f"{fullest.path} is {fullest.used_percent:.0f} % used ({fullest.free_bytes / 1e9:.1f} GB free)"
     if fullest.used_percent > policy.used_critical:
-        return Finding(
+        return HealthFinding(
             Check.DISK, Level.CRITICAL, f"{told}: PowerMTA stops taking mail when it is full", "critical"
         )
     if fullest.used_percent > policy.used_warning:
-        return Finding(Check.DISK, Level.WARNING, told, "warning")
-    return Finding(Check.DISK, Level.GOOD, told)
+        return HealthFinding(Check.DISK, Level.WARNING, told, "warning")
+    return HealthFinding(Check.DISK, Level.GOOD, told)
 
 
-def _write(facts: Facts) -> Finding:
+def _write(facts: Facts) -> HealthFinding:
     if facts.write_trouble is not None:
         told = f"nothing can be written beside its configuration, so nothing can be deployed: {facts.write_trouble}"
-        return Finding(Check.WRITE, Level.WARNING, told, "refused")
+        return HealthFinding(Check.WRITE, Level.WARNING, told, "refused")
     if facts.clock_offset is None:
-        return Finding(Check.WRITE, Level.UNKNOWN, "not tried")
-    return Finding(Check.WRITE, Level.GOOD, "files can be written")
+        return HealthFinding(Check.WRITE, Level.UNKNOWN, "not tried")
+    return HealthFinding(Check.WRITE, Level.GOOD, "files can be written")
 
 
-def _file(facts: Facts, expected: Expected, as_of: datetime) -> Finding:
+def _file(facts: Facts, expected: Expected, as_of: datetime) -> HealthFinding:
     if expected.interrupted:
         told = "a deployment was interrupted; the next run of pmta_config_deploy finishes or undoes it"
-        return Finding(Check.FILE, Level.WARNING, told, "interrupted")
+        return HealthFinding(Check.FILE, Level.WARNING, told, "interrupted")
     if facts.file is None or expected.under_way:
-        return Finding(
+        return HealthFinding(
             Check.FILE, Level.UNKNOWN, "a deployment is under way" if facts.file else "its file was not read"
         )
     if expected.digest is None:
-        return Finding(Check.FILE, Level.GOOD, "nothing was deployed yet")
+        return HealthFinding(Check.FILE, Level.GOOD, "nothing was deployed yet")
     if facts.file == "":
         told = "the engine's file is gone: PowerMTA will not start again; run pmta_config_deploy"
-        return Finding(Check.FILE, Level.CRITICAL, told, "gone")
+        return HealthFinding(Check.FILE, Level.CRITICAL, told, "gone")
     if facts.file != expected.digest:
         told = (
             "somebody edited the engine's file; it is left as it is. The log of `check` shows the lines; the next "
             "deployment lowers at once what they raised, and asks before it replaces the rest"
         )
-        return Finding(Check.FILE, Level.WARNING, told, f"edited {facts.file[:12]}")
+        return HealthFinding(Check.FILE, Level.WARNING, told, f"edited {facts.file[:12]}")
     loaded = loaded_at(facts, expected, as_of)
     when = f", loaded {loaded:%Y-%m-%d %H:%M} UTC" if loaded else ""
-    return Finding(Check.FILE, Level.GOOD, f"as deployed, {facts.file[:12]}{when}")
+    return HealthFinding(Check.FILE, Level.GOOD, f"as deployed, {facts.file[:12]}{when}")
 
 
-def _queues(facts: Facts, expected: Expected, policy: HealthPolicy) -> Finding:
+def _queues(facts: Facts, expected: Expected, policy: HealthPolicy) -> HealthFinding:
     if facts.queues is None:
-        return Finding(Check.QUEUES, Level.UNKNOWN, "its queues were not seen")
+        return HealthFinding(Check.QUEUES, Level.UNKNOWN, "its queues were not seen")
     told = f"{amount(facts.queues.recipients, 'recipient')} waiting, {facts.queues.running} of them in running queues"
     if expected.allowance and facts.queues.running > expected.allowance * policy.days_waiting:
         told += f": more than its IPs may send in {policy.days_waiting} d ({expected.allowance} a day); old mail will bounce"
-        return Finding(Check.QUEUES, Level.WARNING, told, "long")
-    return Finding(Check.QUEUES, Level.GOOD, told)
+        return HealthFinding(Check.QUEUES, Level.WARNING, told, "long")
+    return HealthFinding(Check.QUEUES, Level.GOOD, told)
 
 
-def _age(facts: Facts, policy: HealthPolicy, as_of: datetime) -> Finding:
+def _age(facts: Facts, policy: HealthPolicy, as_of: datetime) -> HealthFinding:
     if facts.groups is None:
-        return Finding(Check.AGE, Level.UNKNOWN, "its queues were not seen")
+        return HealthFinding(Check.AGE, Level.UNKNOWN, "its queues were not seen")
     old = sorted((g for g in facts.groups if g.runs and g.age > policy.oldest), key=lambda g: (-g.age, g.key))
     if not old:
         least = policy.oldest.total_seconds() / 60
-        return Finding(Check.AGE, Level.GOOD, f"no running queue is known to be older than {least:.0f} min")
+        return HealthFinding(
+            Check.AGE, Level.GOOD, f"no running queue is known to be older than {least:.0f} min"
+        )
     told = (
         f"mail waits for more than {policy.oldest.total_seconds() / 60:.0f} min in {amount(len(old), 'queue')}: {_some(tuple(_waits(g, as_of) for g in old))}. "
         "`pmta show queues --errors 'DOMAIN/VMTA'` on the host tells what the receiver says"
     )
-    return Finding(Check.AGE, Level.WARNING, told, "old")
+    return HealthFinding(Check.AGE, Level.WARNING, told, "old")
 
 
 def _waits(group: QueueGroup, as_of: datetime) -> str:
@@ -162,21 +166,23 @@ def _waits(group: QueueGroup, as_of: datetime) -> str:
     return f"{group.vmta} to {group.provider} ({amount(group.recipients, 'recipient')}, since {day}{since:%H:%M} UTC or longer)"
 
 
-def _backoff(facts: Facts, policy: HealthPolicy) -> Finding:
+def _backoff(facts: Facts, policy: HealthPolicy) -> HealthFinding:
     if facts.queues is None:
-        return Finding(Check.BACKOFF, Level.UNKNOWN, "its queues were not seen")
+        return HealthFinding(Check.BACKOFF, Level.UNKNOWN, "its queues were not seen")
     seen = facts.queues
     told = f"{seen.backoff} of {seen.running} recipients wait in {amount(len(seen.backoff_names), 'queue')} in backoff"
     many = seen.backoff >= policy.backoff_minimum and seen.backoff >= seen.running * policy.backoff_rate
     if many:
-        return Finding(Check.BACKOFF, Level.WARNING, f"{told}: {_some(seen.backoff_names)}", "many")
-    return Finding(Check.BACKOFF, Level.GOOD, told)
+        return HealthFinding(Check.BACKOFF, Level.WARNING, f"{told}: {_some(seen.backoff_names)}", "many")
+    return HealthFinding(Check.BACKOFF, Level.GOOD, told)
 
 
-def _accounting(facts: Facts, before: Mapping[str, Any], policy: HealthPolicy, as_of: datetime) -> Finding:
+def _accounting(
+    facts: Facts, before: Mapping[str, Any], policy: HealthPolicy, as_of: datetime
+) -> HealthFinding:
     sent = facts.status.sent if facts.status else None
     if facts.newest is None or sent is None:
-        return Finding(Check.ACCOUNTING, Level.UNKNOWN, "accounting files or counters were not seen")
+        return HealthFinding(Check.ACCOUNTING, Level.UNKNOWN, "accounting files or counters were not seen")
     since = memory(facts, before, as_of).get("silent_since")
     quiet = as_of - datetime.fromisoformat(since) if since else timedelta(0)
     unusable = f"; not used: {listed(facts.newest.unusable)}" if facts.newest.unusable else ""
@@ -185,9 +191,9 @@ def _accounting(facts: Facts, before: Mapping[str, Any], policy: HealthPolicy, a
             f"mail leaves for {quiet.total_seconds() / 60:.0f} min and PowerMTA closes no accounting file: its counts are "
             f"missing here. See the <acct-file> of its configuration and the disk{unusable}"
         )
-        return Finding(Check.ACCOUNTING, Level.WARNING, told, "silent")
+        return HealthFinding(Check.ACCOUNTING, Level.WARNING, told, "silent")
     told = f"newest file {facts.newest.told or 'none, and no mail'}{unusable}"
-    return Finding(Check.ACCOUNTING, Level.GOOD, told)
+    return HealthFinding(Check.ACCOUNTING, Level.GOOD, told)
 
 
 def memory(facts: Facts, before: Mapping[str, Any], as_of: datetime) -> dict[str, Any]:
@@ -206,38 +212,38 @@ def memory(facts: Facts, before: Mapping[str, Any], as_of: datetime) -> dict[str
     return known | {"silent_since": known["silent_since"] or as_of.isoformat()}
 
 
-def _senders(expected: Expected, policy: HealthPolicy) -> Finding:
-    if expected.strangers is None:
-        return Finding(Check.SENDERS, Level.UNKNOWN, "its accounting was not asked for senders")
-    told = f"{amount(expected.strangers, 'accounting record')} of the last day of senders that are not in the fleet"
-    if expected.strangers > policy.strangers:
+def _senders(expected: Expected, policy: HealthPolicy) -> HealthFinding:
+    if expected.unknown_sources is None:
+        return HealthFinding(Check.SENDERS, Level.UNKNOWN, "its accounting was not asked for senders")
+    told = f"{amount(expected.unknown_sources, 'accounting record')} of the last day of senders that are not in the fleet"
+    if expected.unknown_sources > policy.unknown_sources:
         told += ": nothing advances on this host. `accounting_ingest` names them in its log; add them to fleet.yaml"
-        return Finding(Check.SENDERS, Level.WARNING, told, "strangers")
-    return Finding(Check.SENDERS, Level.GOOD, told)
+        return HealthFinding(Check.SENDERS, Level.WARNING, told, "strangers")
+    return HealthFinding(Check.SENDERS, Level.GOOD, told)
 
 
-def _holds(facts: Facts) -> Finding:
+def _holds(facts: Facts) -> HealthFinding:
     if facts.loose is None:
-        return Finding(Check.HOLDS, Level.UNKNOWN, "what must stand still was not seen")
+        return HealthFinding(Check.HOLDS, Level.UNKNOWN, "what must stand still was not seen")
     if facts.loose:
         told = f"running although it must stand still: {amount(len(facts.loose), 'virtual MTA')}, {_some(facts.loose)}; it is tried again"
-        return Finding(Check.HOLDS, Level.CRITICAL, told, "loose")
+        return HealthFinding(Check.HOLDS, Level.CRITICAL, told, "loose")
     if facts.put_back:
         told = (
             f"{amount(len(facts.put_back), 'virtual MTA')} found running, after a restart or by hand, although it must stand still: "
             f"{_some(facts.put_back)}; held again"
         )
-        return Finding(Check.HOLDS, Level.WARNING, told, "put back")
-    return Finding(Check.HOLDS, Level.GOOD, "everything that must stand still does")
+        return HealthFinding(Check.HOLDS, Level.WARNING, told, "put back")
+    return HealthFinding(Check.HOLDS, Level.GOOD, "everything that must stand still does")
 
 
-def _by_hand(facts: Facts) -> Finding:
+def _by_hand(facts: Facts) -> HealthFinding:
     if facts.by_hand is None:
-        return Finding(Check.BY_HAND, Level.UNKNOWN, "queues and sources were not seen")
+        return HealthFinding(Check.BY_HAND, Level.UNKNOWN, "queues and sources were not seen")
     if facts.by_hand:
         told = f"stopped by hand, not by the engine, and left so: {_some(facts.by_hand)}"
-        return Finding(Check.BY_HAND, Level.INFO, told, ",".join(facts.by_hand)[:200])
-    return Finding(Check.BY_HAND, Level.GOOD, "nothing is stopped by hand")
+        return HealthFinding(Check.BY_HAND, Level.INFO, told, ",".join(facts.by_hand)[:200])
+    return HealthFinding(Check.BY_HAND, Level.GOOD, "nothing is stopped by hand")
 
 
 def _some(names: tuple[str, ...]) -> str:
@@ -245,13 +251,13 @@ def _some(names: tuple[str, ...]) -> str:
     return ", ".join(names[:NAMED]) + more
 
 
-def report(findings: tuple[Finding, ...]) -> Iterator[tuple[str, dict[str, str]]]:
+def report(findings: tuple[HealthFinding, ...]) -> Iterator[tuple[str, dict[str, str]]]:
     """The findings as plain JSON by check."""
     return ((str(f.check), {"level": str(f.level), "told": f.told}) for f in findings)
 
 
 def seen_row(
-    facts: Facts, expected: Expected, findings: tuple[Finding, ...], as_of: datetime
+    facts: Facts, expected: Expected, findings: tuple[HealthFinding, ...], as_of: datetime
 ) -> dict[str, Any]:
     """Columns of table `mta_health`; None: it could not be seen."""
     status, fullest, offset, newest = facts.status, facts.fullest, facts.clock_offset, facts.newest

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from email_engine import home
+from email_engine import paths
 from email_engine.fleet.document import Section, read_document
 from email_engine.fleet.mistakes import FileInvalid, Mistakes
 
@@ -23,7 +23,7 @@ class HealthPolicy:
     backoff_rate: float
     backoff_minimum: int
     silence: timedelta
-    strangers: int
+    unknown_sources: int
     kept: timedelta
 
 
@@ -53,7 +53,7 @@ def parse_health_policy(text: str, source: str = "health.yaml") -> HealthPolicy:
         backoff_rate=number("queues", "backoff_percent", 1, 100) / 100,
         backoff_minimum=number("queues", "backoff_minimum", 1, 10_000_000),
         silence=timedelta(minutes=number("accounting", "silence_minutes", 1, 1440)),
-        strangers=number("accounting", "strangers_a_day", 0, 1_000_000),
+        unknown_sources=number("accounting", "strangers_a_day", 0, 1_000_000),
         kept=timedelta(days=number("history", "kept_days", 8, 3650)),
     )
     if mistakes.found:
@@ -63,4 +63,4 @@ def parse_health_policy(text: str, source: str = "health.yaml") -> HealthPolicy:
 
 def shipped_health_policy() -> HealthPolicy:
     """include/config/health.yaml."""
-    return parse_health_policy((home.CONFIG / "health.yaml").read_text("utf-8"))
+    return parse_health_policy((paths.CONFIG / "health.yaml").read_text("utf-8"))

@@ -64,7 +64,7 @@ def _causes(store: "Store", approval: "Approval") -> "list[Cause]":
     """The run that asked, who changed the fleet file, and the fleet versions since the last deployment that went through,
     newest first. The file is looked at now: its time tells whether it is the change that is asked about."""
     from email_engine.adapters.file_history import last_change
-    from email_engine.home import CONFIG, fleet_path
+    from email_engine.paths import CONFIG, fleet_path
     from email_engine.pmta.config.approval_page import Cause
     from email_engine.store import deployments, versions
     from email_engine_airflow.operators.approval import DEPLOYING

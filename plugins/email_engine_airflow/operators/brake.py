@@ -13,11 +13,11 @@ from email_engine_airflow.operators.brake_halves import (
     Halves,
     all_of,
     each,
+    enforce_mailwizz,
+    enforce_powermta,
     look,
     push,
     surprise,
-    turn_mailwizz,
-    turn_powermta,
 )
 from email_engine_airflow.run import Run, current_run
 
@@ -108,7 +108,7 @@ class ApplyBrakes(EngineOperator):
                 before = look(mta, rest)
                 known = push(mta, before, rest)
                 return done | each(
-                    rest, "PowerMTA", partial(turn_powermta, mta, before, known, Files(), asked)
+                    rest, "PowerMTA", partial(enforce_powermta, mta, before, known, Files(), asked)
                 )
         except EngineError as error:
             return done | all_of(rest, f"PowerMTA{left}", error)
@@ -133,7 +133,7 @@ class ApplyBrakes(EngineOperator):
             where, mine = f"MailWizz {name}", [b for b in rest if b.mailwizz == name]
             try:
                 with MailwizzDbHook(mine[0].mailwizz_connection).get_conn() as database:
-                    done |= each(mine, where, partial(turn_mailwizz, database, store, run))
+                    done |= each(mine, where, partial(enforce_mailwizz, database, store, run))
             except EngineError as error:
                 done |= all_of(mine, where, error)
             except AirflowNotFoundException as error:

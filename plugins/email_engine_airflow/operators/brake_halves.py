@@ -80,11 +80,13 @@ def surprise(subject: str, error: Exception) -> "EngineError":
 
 def look(mta: "PowerMta", standing: "Iterable[Brake]") -> "dict[str, Hold]":
     """What holds already; empty where the host cannot show all at once, then each is held and read by itself."""
-    from email_engine.adapters.powermta_holds import Source, read_holds
+    from email_engine.adapters.powermta_holds import HeldSource, read_holds
     from email_engine.errors import EngineError, Unreachable
 
     wanted = [
-        Source(b.vmta, str(b.address)) for b in standing if b.release_asked_at is None and b.heir is None
+        HeldSource(b.vmta, str(b.address))
+        for b in standing
+        if b.release_asked_at is None and b.successor is None
     ]
     try:
         return {hold.vmta: hold for hold in read_holds(mta, wanted)}
@@ -114,7 +116,7 @@ def push(mta: "PowerMta", known: "Mapping[str, Hold]", standing: "Iterable[Brake
     return {**known, **look(mta, loose)} if loose else known
 
 
-def turn_powermta(
+def enforce_powermta(
     mta: "PowerMta",
     before: "Mapping[str, Hold]",
     known: "Mapping[str, Hold]",
@@ -126,7 +128,7 @@ def turn_powermta(
     moment?"""
     address, seen, first = str(brake.address), known.get(brake.vmta), before.get(brake.vmta)
     if brake.removed and brake.release_asked_at is None:
-        return _turn_leaver(mta, known, files, brake)
+        return _enforce_removed(mta, known, files, brake)
     if brake.release_asked_at is not None:
         if not still_asked(brake):
             return CALLED_OFF
@@ -143,22 +145,22 @@ def turn_powermta(
     return Half(now.holds, f"PowerMTA: {now.summary}", taken_off)
 
 
-def _turn_leaver(mta: "PowerMta", known: "Mapping[str, Hold]", files: "Files", brake: "Brake") -> Half:
+def _enforce_removed(mta: "PowerMta", known: "Mapping[str, Hold]", files: "Files", brake: "Brake") -> Half:
     """The IP left the fleet: held until the host runs its virtual MTA with this address no more. Where another IP has the
     virtual MTA now, only the old address is kept from sending."""
     address = str(brake.address)
     if files.lack(mta, brake):
         mta.enable_source(address, brake.vmta)
-        if brake.heir_sends:
+        if brake.successor_sends:
             mta.let_go(address, brake.vmta)
         return Half(True, f"PowerMTA: {brake.vmta} no longer sends from {address}", gone=True)
-    if brake.heir is None:
+    if brake.successor is None:
         seen = known.get(brake.vmta)
         now = seen if seen is not None and seen.holds else mta.hold(address, brake.vmta)
         return Half(now.holds, f"PowerMTA: {now.summary}")
     mta.disable_source(address, brake.vmta)
     off = any(s.address == address and s.queue == f"*/{brake.vmta}" for s in mta.disabled_sources())
-    told = f"source {address} {'disabled' if off else 'not disabled'} for {brake.vmta}, which {brake.heir} takes over"
+    told = f"source {address} {'disabled' if off else 'not disabled'} for {brake.vmta}, which {brake.successor} takes over"
     return Half(off, f"PowerMTA: {told}")
 
 
@@ -197,7 +199,7 @@ def _addresses(text: str) -> set[Any]:
     return found
 
 
-def turn_mailwizz(database: "MailwizzDb", store: "Store", run: Run, brake: "Brake") -> Half:
+def enforce_mailwizz(database: "MailwizzDb", store: "Store", run: Run, brake: "Brake") -> Half:
     """A release leaves the server to the quota sync, which sets the new quota first and enables only what the engine
     itself disabled: so what did not run anyway is not recorded as the engine's doing."""
     from email_engine.errors import EngineError, NotVerified, Unreachable
@@ -207,8 +209,8 @@ def turn_mailwizz(database: "MailwizzDb", store: "Store", run: Run, brake: "Brak
 
     server, where = brake.mailwizz_server_id, f"MailWizz {brake.mailwizz}"
     if brake.removed:
-        if brake.server_heir is not None:
-            told = f"{where}: server {server} belongs to {brake.server_heir} now"
+        if brake.server_successor is not None:
+            told = f"{where}: server {server} belongs to {brake.server_successor} now"
             return Half(True, told, gone=True, asked=False)
         if server not in {one.server_id for one in database.servers()}:
             return Half(True, f"{where}: server {server} is not there any more", gone=True)

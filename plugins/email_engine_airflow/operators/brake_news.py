@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from email_engine.amounts import amount
 from email_engine.errors import EngineError, NotVerified
+from email_engine.plural import amount
 from email_engine.store import alerts, brakes, incidents
 from email_engine.store.alerts import News
 from email_engine.store.brakes import BY_HAND, Brake

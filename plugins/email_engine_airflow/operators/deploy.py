@@ -167,7 +167,7 @@ class DeployHost(DeployStep):
 
         from email_engine.adapters.config_history import ConfigHistory
         from email_engine.errors import EngineError
-        from email_engine.home import config_history_path
+        from email_engine.paths import config_history_path
         from email_engine.store import deployments
 
         if not view.standing:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from email_engine.amounts import amount
 from email_engine.errors import AccessDenied, EngineError, HostKeyChanged, NotVerified, Unreachable
+from email_engine.plural import amount
 from email_engine.pmta.config.inventory import read_inventory
 from email_engine.pmta.config.plan import DeployPlan
 from email_engine.store.approvals import Approval, Superseded

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from email_engine.amounts import amount
+from email_engine.plural import amount
 from email_engine_airflow.operators.base import EngineOperator
 from email_engine_airflow.run import Run, current_run
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from email_engine.fleet.model import IpRecord
     from email_engine.store.alerts import News
-    from email_engine.store.brakes import Brake, Leaver
+    from email_engine.store.brakes import Brake, RemovedIp
     from email_engine.store.engine import Store
 
 PIPELINE = "emergency_stop"
@@ -65,7 +65,7 @@ class PullTheBrake(EngineOperator):
         return sorted(set(hosts))
 
     def _write(
-        self, conn: "Connection", chosen: "tuple[IpRecord, ...]", run: Run, gone: "Sequence[Leaver]" = ()
+        self, conn: "Connection", chosen: "tuple[IpRecord, ...]", run: Run, gone: "Sequence[RemovedIp]" = ()
     ) -> "News | None":
         from email_engine.decision import Decision
         from email_engine.store import brakes, decisions, versions
@@ -93,7 +93,7 @@ class PullTheBrake(EngineOperator):
                 ),
                 run.dag_id, run.run_id,
             )  # fmt: skip
-            brakes.engage_leaver(conn, left, reason, run.actor, run.as_of, decision, run.dag_id, run.run_id)
+            brakes.engage_removed(conn, left, reason, run.actor, run.as_of, decision, run.dag_id, run.run_id)
         kept = 0
         for ip in meant:
             stays = _stays(ip) if release else None
@@ -171,9 +171,9 @@ def _leaving(conn: "Connection", run: Run) -> "list[Brake]":
     return [b for b in engaged(conn) if b.removed and str(b.address) == wanted]
 
 
-def _gone(conn: "Connection", run: Run) -> "tuple[Leaver, ...]":
+def _gone(conn: "Connection", run: Run) -> "tuple[RemovedIp, ...]":
     """IPs that left the fleet file and are meant by this stop: let go by hand, they may still send."""
-    from email_engine.store.brakes import leavers
+    from email_engine.store.brakes import removed_ips
 
     if run.params.get("release"):
         return ()
@@ -182,7 +182,7 @@ def _gone(conn: "Connection", run: Run) -> "tuple[Leaver, ...]":
         "ip": lambda ip: str(ip.address), "stream": lambda ip: f"{ip.tenant}/{ip.stream}", "tenant": lambda ip: ip.tenant,
     }  # fmt: skip
     return tuple(
-        ip for ip in leavers(conn, also_stopped=True) if scope == "all" or known[str(scope)](ip) == name
+        ip for ip in removed_ips(conn, also_stopped=True) if scope == "all" or known[str(scope)](ip) == name
     )
 
 

@@ -8,7 +8,7 @@ from email_engine_airflow.run import Run, current_run
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from email_engine.store.brakes import Leaver
+    from email_engine.store.brakes import RemovedIp
 
 
 class SyncFleet(EngineOperator):
@@ -40,7 +40,7 @@ class SyncFleet(EngineOperator):
 
         from email_engine.fleet.inventory import plan_inventory, render_plan
         from email_engine.fleet.read import read_fleet
-        from email_engine.home import CONFIG, fleet_path
+        from email_engine.paths import CONFIG, fleet_path
         from email_engine.store.inventory import apply_inventory, load_fleet, load_removed, lock
         from email_engine_airflow.fleet_names import write_names
         from email_engine_airflow.hooks.engine_db import EngineDbHook
@@ -83,12 +83,12 @@ class SyncFleet(EngineOperator):
         }
 
 
-def stop_leavers(conn: "Connection", run: Run) -> "tuple[Leaver, ...]":
+def stop_leavers(conn: "Connection", run: Run) -> "tuple[RemovedIp, ...]":
     """Writes a decision and a brake for every IP that left the fleet file while it was sending; `ApplyBrakes` acts on it."""
     from email_engine.decision import Decision
     from email_engine.store import brakes, decisions
 
-    gone = brakes.leavers(conn)
+    gone = brakes.removed_ips(conn)
     reason = "it left the fleet file"
     for ip in gone:
         decision = decisions.record(
@@ -100,5 +100,5 @@ def stop_leavers(conn: "Connection", run: Run) -> "tuple[Leaver, ...]":
             ),
             run.dag_id, run.run_id,
         )  # fmt: skip
-        brakes.engage_leaver(conn, ip, reason, run.actor, run.as_of, decision, run.dag_id, run.run_id)
+        brakes.engage_removed(conn, ip, reason, run.actor, run.as_of, decision, run.dag_id, run.run_id)
     return gone

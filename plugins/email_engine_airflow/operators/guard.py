@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from email_engine.store.alerts import News
-    from email_engine.warmup.plan import Outcome
+    from email_engine.warmup.plan import IpDecision
     from email_engine.warmup.policy import Policy
 
 PIPELINE = "reputation_guard"
@@ -67,33 +67,42 @@ class GuardReputation(EngineOperator):
             with store.session(tenant=self.tenant) as conn:
                 lock_ips(conn, self.tenant)
                 run = current_run(context).no_earlier_than(decisions.newest(conn))
-                outcomes, judged, version = _guard(conn, self.tenant, policy, run)
+                ip_decisions, judged, version = _guard(conn, self.tenant, policy, run)
                 if run.dry_run:
                     self.log.info("dry run: everything is rolled back")
                     conn.rollback()
-            if outcomes and not run.dry_run:
+            if ip_decisions and not run.dry_run:
                 with store.session(tenant="*") as conn:
-                    news = [_news(conn, outcome, run) for outcome in outcomes]
+                    news = [_news(conn, ip_decision, run) for ip_decision in ip_decisions]
                 announce(store, news)
         finally:
             store.dispose()
-        for outcome in outcomes:
+        for ip_decision in ip_decisions:
             self.log.warning(
-                "%s %s: %s", outcome.observation.ip.address, outcome.choice.action, outcome.reason
+                "%s %s: %s",
+                ip_decision.observation.ip.address,
+                ip_decision.proposal.action,
+                ip_decision.reason,
             )
-        self.log.info("%s: %d sending IPs judged, %d acted on", self.tenant, judged, len(outcomes))
+        self.log.info("%s: %d sending IPs judged, %d acted on", self.tenant, judged, len(ip_decisions))
         return {
             "tenant": self.tenant,
             "judged": judged,
             "version": None if run.dry_run else version,
-            "stopped": [str(outcome.observation.ip.address) for outcome in outcomes if outcome.stops],
-            "slowed": [str(outcome.observation.ip.address) for outcome in outcomes if not outcome.stops],
+            "stopped": [
+                str(ip_decision.observation.ip.address) for ip_decision in ip_decisions if ip_decision.stops
+            ],
+            "slowed": [
+                str(ip_decision.observation.ip.address)
+                for ip_decision in ip_decisions
+                if not ip_decision.stops
+            ],
         }
 
 
 def _guard(
     conn: "Connection", tenant: str, policy: "Policy", run: Run
-) -> "tuple[Sequence[Outcome], int, int | None]":
+) -> "tuple[Sequence[IpDecision], int, int | None]":
     from datetime import timedelta
 
     from email_engine.store import observations, policies, reputation, warmup
@@ -104,48 +113,52 @@ def _guard(
     today = run.as_of.date()
     seen = observations.observe(conn, tenant, today, today, policy, run.as_of)
     found_bad, cases = guard_tenant(seen, policy, today)
-    outcomes = _new(conn, found_bad, run)
-    if outcomes:
+    ip_decisions = _new(conn, found_bad, run)
+    if ip_decisions:
         policies.remember(conn, policy.digest, policy_document(policy))
     writing = warmup.Writing(
         today, today + timedelta(days=1), run.as_of, policy.digest, run.actor, run.dag_id, run.run_id, policy,
         pipeline=PIPELINE, at_once=True,
     )  # fmt: skip
-    version = warmup.record(conn, outcomes, writing)
+    version = warmup.record(conn, ip_decisions, writing)
     found = profiles(seen, policy, today)
     reputation.replace_all(conn, tenant, found, cases, run.as_of, (run.dag_id, run.run_id))
-    return outcomes, len(cases), version
+    return ip_decisions, len(cases), version
 
 
-def _new(conn: "Connection", outcomes: "Sequence[Outcome]", run: Run) -> "Sequence[Outcome]":
+def _new(conn: "Connection", ip_decisions: "Sequence[IpDecision]", run: Run) -> "Sequence[IpDecision]":
     """Without those of tenants in `observe` that were decided today: nothing was applied, so each run finds them again."""
     from email_engine.fleet.model import Mode
     from email_engine.store.decisions import actions_of_day
 
     observed = {
-        str(one.observation.ip.address) for one in outcomes if one.observation.ip.mode is Mode.OBSERVE
+        str(one.observation.ip.address) for one in ip_decisions if one.observation.ip.mode is Mode.OBSERVE
     }
     if not observed:
-        return outcomes
+        return ip_decisions
     known = actions_of_day(conn, PIPELINE, observed, run.as_of.date())
-    return [one for one in outcomes if (str(one.observation.ip.address), str(one.choice.action)) not in known]
+    return [
+        one
+        for one in ip_decisions
+        if (str(one.observation.ip.address), str(one.proposal.action)) not in known
+    ]
 
 
 DONE = {"quarantine": "is quarantined", "pause": "is paused"}
 
 
-def _news(conn: "Connection", outcome: "Outcome", run: Run) -> "News":
+def _news(conn: "Connection", ip_decision: "IpDecision", run: Run) -> "News":
     """One alert for each IP and day and what was done."""
     from email_engine.fleet.model import Mode
     from email_engine.store.alerts import News
     from email_engine.store.stop_evidence import waiting_words, worst_words
 
-    ip, action = outcome.observation.ip, str(outcome.choice.action)
+    ip, action = ip_decision.observation.ip, str(ip_decision.proposal.action)
     done = DONE.get(action, "is slowed")
     observed = " (tenant in observe: nothing was applied)" if ip.mode is Mode.OBSERVE else ""
-    lines = [f"{ip.address} of {ip.tenant}/{ip.stream} {done}{observed}", outcome.reason]
+    lines = [f"{ip.address} of {ip.tenant}/{ip.stream} {done}{observed}", ip_decision.reason]
     lines += worst_words(conn, ip.ip_id, run.as_of.date())
-    lines += [waiting for waiting in [waiting_words(conn, [ip.ip_id])] if waiting and outcome.stops]
+    lines += [waiting for waiting in [waiting_words(conn, [ip.ip_id])] if waiting and ip_decision.stops]
     return News(
         PIPELINE, str(ip.address), f"{action} {run.as_of:%Y-%m-%d}", "critical" if action == "quarantine" else "warning",
         "\n".join(lines), ip.tenant, run.dag_id, run.run_id,

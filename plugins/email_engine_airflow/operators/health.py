@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from email_engine.health.host_facts import Expected, Finding
+    from email_engine.health.host_facts import Expected, HealthFinding
     from email_engine.health.queue_ages import QueueGroup
     from email_engine.store.deployments import Deployment
     from email_engine.store.engine import Store
@@ -39,7 +39,7 @@ class FindBrakes(EngineOperator):
             return []
         store = EngineDbHook(self.engine_conn_id).get_conn()
         try:
-            left = self._apart(lambda: self._stop_leavers(store, run))
+            left = self._apart(lambda: self._stop_removed(store, run))
             with store.session(tenant="*") as conn:
                 found = sorted({brake.mta_host for brake in engaged(conn)})
             self._apart(lambda: self._look_at_the_clock(store, run))
@@ -58,7 +58,7 @@ class FindBrakes(EngineOperator):
             return error
         return None
 
-    def _stop_leavers(self, store: "Store", run: Run) -> None:
+    def _stop_removed(self, store: "Store", run: Run) -> None:
         from email_engine_airflow.operators.fleet import stop_leavers
 
         with store.session(tenant="*") as conn:
@@ -171,7 +171,7 @@ def _expected(
         allowance=_allowance(conn, name, run),
         interrupted=applying and not busy,
         deployed_at=health.deployed_at(conn, name),
-        strangers=strangers_by_host(conn, run.as_of).get(name, 0),
+        unknown_sources=strangers_by_host(conn, run.as_of).get(name, 0),
     )
 
 
@@ -205,7 +205,7 @@ def _allowance(conn: "Connection", mta_host: str, run: Run) -> int:
     return sum(ip.allowance for ip in load_ips(conn, day=day, mta_host=mta_host) if ip.sends)
 
 
-def tell(conn: "Connection", mta_host: str, findings: "Sequence[Finding]", run: Run) -> None:
+def tell(conn: "Connection", mta_host: str, findings: "Sequence[HealthFinding]", run: Run) -> None:
     """One alert a condition; one more when it is well again after a warning. A host that is away is the incident that other
     pipelines may have met too."""
     from email_engine.health.host_facts import Check, Level
@@ -235,7 +235,7 @@ def tell(conn: "Connection", mta_host: str, findings: "Sequence[Finding]", run: 
             alerts.raise_alert(conn, EVENT, thing, "well", "info", told, *ids, quiet=False)
 
 
-def _tell_reachable(conn: "Connection", mta_host: str, found: "Finding", run: Run) -> None:
+def _tell_reachable(conn: "Connection", mta_host: str, found: "HealthFinding", run: Run) -> None:
     from datetime import UTC, datetime
 
     from email_engine.health.host_facts import Level

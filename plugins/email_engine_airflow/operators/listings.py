@@ -191,9 +191,9 @@ def _listing_news(
     breakers: "Sequence[Breaker]",
     run: Run,
 ) -> "list[News]":
-    from email_engine.amounts import amount
     from email_engine.blocklists.decide import QUARANTINE
     from email_engine.fleet.model import Mode
+    from email_engine.plural import amount
     from email_engine.store import alerts
     from email_engine.store.alerts import News
     from email_engine.store.listings import open_listings

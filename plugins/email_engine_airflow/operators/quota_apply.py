@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from email_engine.adapters.mailwizz_db import MailwizzDb
     from email_engine.errors import EngineError
     from email_engine.fleet.model import IpRecord, MailwizzInstance
-    from email_engine.mailer.model import Change, DeliveryServer, QuotaPlan, Refusal
+    from email_engine.mailer.model import DeliveryServer, QuotaChange, QuotaPlan, Refusal
     from email_engine.store.engine import Store
     from email_engine.store.quota_syncs import SyncResult
 
@@ -123,7 +123,7 @@ class QuotaWriter:
             self._tell(conn, plan, done)
         return done
 
-    def _write(self, change: "Change", record: "IpRecord", done: Done) -> None:
+    def _write(self, change: "QuotaChange", record: "IpRecord", done: Done) -> None:
         """A brake that was engaged since the plan was made is asked for before a raise is written, again right before a server
         is enabled, and once more afterwards: what comes in between finds the server on, or is found here."""
         from email_engine.errors import EngineError, Unreachable
@@ -166,7 +166,7 @@ class QuotaWriter:
             off = replace(change.new, status=DISABLED)
             self._write(replace(change, old=change.new, new=off, reason="the brake is on"), record, done)
 
-    def _steps(self, change: "Change") -> "list[Callable[[], None]]":
+    def _steps(self, change: "QuotaChange") -> "list[Callable[[], None]]":
         """Off before anything else, on after the quotas stand: a server never runs with a stranger's quotas."""
         old, new, server = change.old, change.new, change.server_id
         steps: list[Callable[[], None]] = []
@@ -178,7 +178,7 @@ class QuotaWriter:
             steps.append(lambda: self._enable(change))
         return steps
 
-    def _enable(self, change: "Change") -> None:
+    def _enable(self, change: "QuotaChange") -> None:
         from email_engine.store import brakes
 
         with self._store.session(tenant=change.tenant) as conn:
@@ -186,7 +186,9 @@ class QuotaWriter:
                 raise _Braked(f"server {change.server_id} stays off: the brake is on")
         self._database.set_status(change.server_id, change.new.status, change.old)
 
-    def _decide(self, conn: "Connection", change: "Change", record: "IpRecord", *, applied: bool) -> None:
+    def _decide(
+        self, conn: "Connection", change: "QuotaChange", record: "IpRecord", *, applied: bool
+    ) -> None:
         on, off = change.new.runs and not change.old.runs, change.old.runs and not change.new.runs
         action = "enable" if on else "disable" if off else "set-quotas"
         kind = "quota-drift" if change.drift else "quota"
@@ -216,7 +218,7 @@ class QuotaWriter:
 
     def _tell(self, conn: "Connection", plan: "QuotaPlan", done: Done) -> None:
         """One alert for all findings of the instance, news only when they change; one for drift, each time."""
-        from email_engine.amounts import amount
+        from email_engine.plural import amount
         from email_engine.store import alerts
 
         name, tenant = self._instance.name, self._instance.tenant

@@ -81,9 +81,9 @@ class SyncQuotas(EngineOperator):
         )
 
     def _sync(self, store: "Store", run: Run, instance: "MailwizzInstance") -> dict[str, Any]:
-        from email_engine.home import CONFIG
         from email_engine.mailer.policy import parse_quota_policy
         from email_engine.mailer.quotas import plan_quotas
+        from email_engine.paths import CONFIG
         from email_engine.store import decisions, ips, quota_syncs, versions
         from email_engine_airflow.hooks.mailwizz_db import MailwizzDbHook
         from email_engine_airflow.operators.quota_apply import QuotaWriter, observe_api

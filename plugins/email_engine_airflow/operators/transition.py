@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from email_engine.fleet.model import IpRecord
     from email_engine.store.alerts import News
     from email_engine.store.transitions import Asking
-    from email_engine.warmup.by_hand import Answer
-    from email_engine.warmup.form import Request
     from email_engine.warmup.policy import Policy
+    from email_engine.warmup.transition_request import Request
+    from email_engine.warmup.transitions_by_hand import Answer
 
 PIPELINE = "ip_transition"
 
@@ -58,7 +58,7 @@ class MoveIps(EngineOperator):
         from email_engine.lifecycle.scope import choose, read_scope
         from email_engine.store import decisions, transitions
         from email_engine.store.ips import load_ips, lock_ips
-        from email_engine.warmup.form import read_request
+        from email_engine.warmup.transition_request import read_request
 
         scope, name = read_scope(run.params.get("scope")), run.params.get("name")
         tenants = {ip.tenant for ip in choose(load_ips(conn, day=run.as_of.date()), scope, name)}
@@ -89,7 +89,7 @@ def _answer(
     conn: "Connection", tenant: str, chosen: "list[IpRecord]", request: "Request", policy: "Policy", run: Run
 ) -> "Answer":
     from email_engine.store import observations
-    from email_engine.warmup.by_hand import answer
+    from email_engine.warmup.transitions_by_hand import answer
 
     today = run.as_of.date()
     seen = observations.observe(conn, tenant, today, today, policy, run.as_of)
@@ -138,7 +138,7 @@ def _lines(answers: "list[Answer]") -> list[str]:
 def _write(
     conn: "Connection", answers: "list[Answer]", asking: "Asking", policy: "Policy", whom: str
 ) -> "News":
-    from email_engine.amounts import amount
+    from email_engine.plural import amount
     from email_engine.store import policies, transitions
     from email_engine.store.alerts import News
     from email_engine.warmup.snapshot import policy_document

@@ -11,7 +11,7 @@ from email_engine_airflow.run import Run, current_run
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from email_engine.warmup.plan import Outcome
+    from email_engine.warmup.plan import IpDecision
     from email_engine.warmup.policy import Policy
 
 MOST_DAYS = 60
@@ -57,8 +57,8 @@ class DecideWarmup(EngineOperator):
     def work(self, context: Any) -> dict[str, Any]:
         from email_engine.store.alerts import announce
         from email_engine.store.ips import lock_ips
+        from email_engine.warmup.capacity_plan import capacity_words
         from email_engine.warmup.policy_file import load_policy
-        from email_engine.warmup.seats import capacity_words
         from email_engine_airflow.hooks.engine_db import EngineDbHook
         from email_engine_airflow.operators.warmup_alerts import capacity_news, capacity_of, day_news
 
@@ -69,35 +69,42 @@ class DecideWarmup(EngineOperator):
             with store.session(tenant=self.tenant) as conn:
                 lock_ips(conn, self.tenant)
                 days = _open_days(conn, self.tenant, run.day)
-                outcomes, version = self._close(conn, days, policy, run)
-                plan = capacity_of(conn, outcomes, policy, days, run)
+                ip_decisions, version = self._close(conn, days, policy, run)
+                plan = capacity_of(conn, ip_decisions, policy, days, run)
                 if run.dry_run:
                     self.log.info("dry run: everything is rolled back")
                     conn.rollback()
             if not run.dry_run:
                 with store.session(tenant="*") as conn:
                     news = [
-                        *day_news(conn, self.tenant, days, outcomes, run),
+                        *day_news(conn, self.tenant, days, ip_decisions, run),
                         *capacity_news(conn, plan, run),
                     ]
                 announce(store, news)
         finally:
             store.dispose()
-        for outcome in outcomes:
-            self.log.info("%s %s: %s", outcome.observation.ip.address, outcome.choice.action, outcome.reason)
+        for ip_decision in ip_decisions:
+            self.log.info(
+                "%s %s: %s",
+                ip_decision.observation.ip.address,
+                ip_decision.proposal.action,
+                ip_decision.reason,
+            )
         for line in capacity_words(plan) if plan is not None else ():
             self.log.info(line)
         return {
             "tenant": self.tenant,
             "days": [day.isoformat() for day in days],
             "version": None if run.dry_run else version,
-            "actions": dict(Counter(str(outcome.choice.action) for outcome in outcomes)),
-            "stopped": [str(outcome.observation.ip.address) for outcome in outcomes if outcome.stops],
+            "actions": dict(Counter(str(ip_decision.proposal.action) for ip_decision in ip_decisions)),
+            "stopped": [
+                str(ip_decision.observation.ip.address) for ip_decision in ip_decisions if ip_decision.stops
+            ],
         }
 
     def _close(
         self, conn: "Connection", days: Sequence[date], policy: "Policy", run: Run
-    ) -> "tuple[list[Outcome], int | None]":
+    ) -> "tuple[list[IpDecision], int | None]":
         from email_engine.fleet.model import SENDING_STATES
         from email_engine.store import observations, policies, warmup
         from email_engine.warmup.plan import plan_tenant
@@ -105,7 +112,7 @@ class DecideWarmup(EngineOperator):
 
         effective = run.day + timedelta(days=1)
         version: int | None = None
-        all_outcomes: list[Outcome] = []
+        all_outcomes: list[IpDecision] = []
         policies.remember(conn, policy.digest, policy_document(policy))
         for day in days:
             known = warmup.decided(conn, self.tenant, day)
@@ -115,14 +122,14 @@ class DecideWarmup(EngineOperator):
                 if str(observation.ip.address) in known and observation.ip.state in SENDING_STATES:
                     promised[observation.ip.stream] += observation.standing
             todo = [observation for observation in seen if str(observation.ip.address) not in known]
-            outcomes = plan_tenant(
+            ip_decisions = plan_tenant(
                 todo, policy, observations.quotas(conn, self.tenant), day, effective, promised
             )
             writing = warmup.Writing(
                 day, effective, run.as_of, policy.digest, run.actor, run.dag_id, run.run_id, policy
             )
-            version = warmup.record(conn, outcomes, writing) or version
-            all_outcomes += outcomes
+            version = warmup.record(conn, ip_decisions, writing) or version
+            all_outcomes += ip_decisions
         return all_outcomes, version
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from email_engine.store.alerts import News
     from email_engine.warmup.capacity import CapacityPlan
-    from email_engine.warmup.plan import Outcome
+    from email_engine.warmup.plan import IpDecision
     from email_engine.warmup.policy import Policy
     from email_engine_airflow.run import Run
 
@@ -19,29 +19,33 @@ NAMED = 20
 
 
 def day_news(
-    conn: "Connection", tenant: str, days: Sequence[date], outcomes: "Sequence[Outcome]", run: "Run"
+    conn: "Connection", tenant: str, days: Sequence[date], ip_decisions: "Sequence[IpDecision]", run: "Run"
 ) -> "list[News]":
     """What a tenant's closed `days` are worth telling; clears alerts about reasons that hold nobody any more."""
     from email_engine.store.alerts import News
 
-    if not outcomes:
+    if not ip_decisions:
         return []
-    stopped = {str(outcome.choice.action) for outcome in outcomes if outcome.stops}
+    stopped = {str(ip_decision.proposal.action) for ip_decision in ip_decisions if ip_decision.stops}
     severity = "critical" if "quarantine" in stopped else "warning" if "pause" in stopped else "info"
-    told = _summary(tenant, days, outcomes)
+    told = _summary(tenant, days, ip_decisions)
     day = News(DAY, tenant, days[-1].isoformat(), severity, told, tenant, run.dag_id, run.run_id, quiet=False)
-    return [day, *_hold_news(conn, tenant, outcomes[-_ips(outcomes) :], run)]
+    return [day, *_hold_news(conn, tenant, ip_decisions[-_ips(ip_decisions) :], run)]
 
 
 def capacity_of(
-    conn: "Connection", outcomes: "Sequence[Outcome]", policy: "Policy", days: Sequence[date], run: "Run"
+    conn: "Connection",
+    ip_decisions: "Sequence[IpDecision]",
+    policy: "Policy",
+    days: Sequence[date],
+    run: "Run",
 ) -> "CapacityPlan | None":
     """Who has room in the tenant's quota; None unless every IP of the tenant was decided: else it tells nothing."""
     from email_engine.store.ips import load_ips
     from email_engine.store.observations import quotas
     from email_engine.warmup.capacity import plan_capacity
 
-    last_day = outcomes[-_ips(outcomes) :]
+    last_day = ip_decisions[-_ips(ip_decisions) :]
     tenant = last_day[0].observation.ip.tenant if last_day else ""
     effective = run.day + timedelta(days=1)
     if not last_day or len(last_day) < len(load_ips(conn, day=effective, tenant=tenant)):
@@ -52,11 +56,13 @@ def capacity_of(
 def capacity_news(conn: "Connection", plan: "CapacityPlan | None", run: "Run") -> "list[News]":
     """News when the quota begins to be too small for somebody; the alert is cleared when it is not."""
     from email_engine.store.alerts import News, clear
-    from email_engine.warmup.seats import Place, capacity_words
+    from email_engine.warmup.capacity_plan import AllocationKind, capacity_words
 
     if plan is None:
         return []
-    if not any(seat.place is Place.SHORT or seat.quota_short for seat in plan.seats):
+    if not any(
+        allocation.kind is AllocationKind.SHORT or allocation.quota_short for allocation in plan.allocations
+    ):
         clear(conn, CAPACITY, plan.tenant)
         return []
     title = f"{plan.tenant}: the quota of {plan.quota} a day is too small for its IPs"
@@ -66,51 +72,55 @@ def capacity_news(conn: "Connection", plan: "CapacityPlan | None", run: "Run") -
     return [News(CAPACITY, plan.tenant, "short", "info", text, plan.tenant, run.dag_id, run.run_id)]
 
 
-def _ips(outcomes: "Sequence[Outcome]") -> int:
-    return len({outcome.observation.ip.ip_id for outcome in outcomes})
+def _ips(ip_decisions: "Sequence[IpDecision]") -> int:
+    return len({ip_decision.observation.ip.ip_id for ip_decision in ip_decisions})
 
 
-def _hold_news(conn: "Connection", tenant: str, last_day: "Sequence[Outcome]", run: "Run") -> "list[News]":
+def _hold_news(conn: "Connection", tenant: str, last_day: "Sequence[IpDecision]", run: "Run") -> "list[News]":
     """A reason that holds somebody is told when it begins to, not every day that it does."""
-    from email_engine.amounts import amount
+    from email_engine.plural import amount
     from email_engine.store.alerts import News, clear, standing
-    from email_engine.warmup.choice import LIST_PROBLEM
-    from email_engine.warmup.cycle import DUE
+    from email_engine.warmup.proposal import LIST_PROBLEM
+    from email_engine.warmup.rotation import DUE
 
-    held: dict[str, list[Outcome]] = defaultdict(list)
-    for outcome in last_day:
-        if outcome.choice.cause is not None:
-            held[f"{tenant}: {outcome.choice.cause}"].append(outcome)
+    held: dict[str, list[IpDecision]] = defaultdict(list)
+    for ip_decision in last_day:
+        if ip_decision.proposal.cause is not None:
+            held[f"{tenant}: {ip_decision.proposal.cause}"].append(ip_decision)
     for alert in standing(conn, HOLD):
         if alert.object.startswith(f"{tenant}: ") and alert.object not in held:
             clear(conn, HOLD, alert.object)
     news = []
-    for subject, outcomes in held.items():
+    for subject, ip_decisions in held.items():
         cause = subject.removeprefix(f"{tenant}: ")
         severity = {LIST_PROBLEM: "critical", DUE: "info"}.get(cause, "warning")
-        lines = [f"{tenant}: {cause}, {amount(len(outcomes), 'IP')}", *_lines(outcomes)]
+        lines = [f"{tenant}: {cause}, {amount(len(ip_decisions), 'IP')}", *_lines(ip_decisions)]
         text = "\n".join([*lines, "Told once; it is cleared when it holds nobody any more."])
         news.append(News(HOLD, subject, cause, severity, text, tenant, run.dag_id, run.run_id))
     return news
 
 
-def _summary(tenant: str, days: Sequence[date], outcomes: "Sequence[Outcome]") -> str:
+def _summary(tenant: str, days: Sequence[date], ip_decisions: "Sequence[IpDecision]") -> str:
     from email_engine.fleet.model import Mode
 
-    counted: Mapping[str, int] = Counter(str(outcome.choice.action) for outcome in outcomes)
-    planned = sum(outcome.allowance for outcome in outcomes[-_ips(outcomes) :])
-    mode = outcomes[0].observation.ip.mode
+    counted: Mapping[str, int] = Counter(str(ip_decision.proposal.action) for ip_decision in ip_decisions)
+    planned = sum(ip_decision.allowance for ip_decision in ip_decisions[-_ips(ip_decisions) :])
+    mode = ip_decisions[0].observation.ip.mode
     head = (
         f"{tenant}, {days[-1]}: "
         + ", ".join(f"{count} {action.replace('_', ' ')}" for action, count in sorted(counted.items()))
         + f"; {planned} messages a day are allowed"
         + (" (observe: nothing was applied)" if mode is Mode.OBSERVE else "")
     )
-    news = [o for o in outcomes if str(o.choice.action) != "stay" and (o.stops or o.choice.cause is None)]
-    return "\n".join([head, *_lines(sorted(news, key=lambda outcome: not outcome.stops))])
+    news = [
+        o for o in ip_decisions if str(o.proposal.action) != "stay" and (o.stops or o.proposal.cause is None)
+    ]
+    return "\n".join([head, *_lines(sorted(news, key=lambda ip_decision: not ip_decision.stops))])
 
 
-def _lines(outcomes: "Sequence[Outcome]") -> list[str]:
-    lines = [f"{outcome.observation.ip.address}: {outcome.reason}" for outcome in outcomes[:NAMED]]
-    more = len(outcomes) - NAMED
+def _lines(ip_decisions: "Sequence[IpDecision]") -> list[str]:
+    lines = [
+        f"{ip_decision.observation.ip.address}: {ip_decision.reason}" for ip_decision in ip_decisions[:NAMED]
+    ]
+    more = len(ip_decisions) - NAMED
     return [*lines, f"... and {more} more"] if more > 0 else lines

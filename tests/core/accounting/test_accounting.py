@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from email_engine.accounting import summarize as accounting
-from email_engine.accounting.summarize import Counts, Event, Source, Summary, parse_time, summarize
+from email_engine.accounting.summarize import Counts, Event, SendingSource, Summary, parse_time, summarize
 from email_engine.errors import InputError
 from email_engine.fleet.providers import shipped_providers
 
@@ -83,7 +83,7 @@ def test_attempts_are_delivered_bounced_and_deferred_recipients() -> None:
         line(), line(), line("b", bounceCat="bad-mailbox"), line("b"), line("t"), line("tq"), line("r")
     )
     assert summary.stats == {
-        (Source(IP, "aurora-7"), "gmail", HOUR): Counts(
+        (SendingSource(IP, "aurora-7"), "gmail", HOUR): Counts(
             2, 2, 1, 0, {"bad-mailbox": 1, "unknown": 1}, {"address": 1, "unknown": 1}, {"unknown": 1}
         )
     }
@@ -330,8 +330,8 @@ def test_complaints_stand_by_themselves_and_count_for_the_hour_of_sending_where_
     )
     assert (summary.records, summary.stats, len(summary.complaints)) == (6, {}, 5)
     rows = {(key[0], key[1], f"{key[2]:%Y-%m-%d %H:%M}"): c.complained for key, c in summary.rows()}
-    gmail = {(Source(IP, "aurora-7"), "gmail", hour) for hour in dates.values()}
-    assert set(rows) == gmail | {(Source(IP, "aurora-7"), "microsoft", "2026-11-01 10:00")}
+    gmail = {(SendingSource(IP, "aurora-7"), "gmail", hour) for hour in dates.values()}
+    assert set(rows) == gmail | {(SendingSource(IP, "aurora-7"), "microsoft", "2026-11-01 10:00")}
     assert sum(rows.values()) == 4, "one names no source"
     first = next(event for event in summary.complaints if event.job)
     assert (first.message_id, first.job) == ("2@aurora", "news-7")

@@ -2,15 +2,15 @@
 
 import pytest
 
-from email_engine.accounting.lexicon import Verdict, parse_words, shipped_lexicon, shipped_words
+from email_engine.accounting.lexicon import ReplyVerdict, parse_words, shipped_lexicon, shipped_words
 from email_engine.accounting.replies import ORDINARY, BounceCategory, Meaning, Reply
 from email_engine.accounting.reply_text import example, plain
 from email_engine.fleet.mistakes import FileInvalid
-from email_engine.pmta.config.deploy_policy import shipped_policy
+from email_engine.pmta.config.deploy_policy import deploy_policy
 
 LEXICON, WORDS = shipped_lexicon(), shipped_words()
-REPLIES = [reply for receiver in shipped_policy().receivers for reply in receiver.replies]
-CATEGORIES = shipped_policy().bounce_categories
+REPLIES = [reply for receiver in deploy_policy().receivers for reply in receiver.replies]
+CATEGORIES = deploy_policy().bounce_categories
 
 
 def meaning(text: str, provider: str = "other", category: str = "") -> str:
@@ -38,7 +38,7 @@ class TestSamples:
     @pytest.mark.parametrize("zone", WORDS.zones, ids=lambda zone: zone.name)
     def test_zones_that_a_reply_names(self, zone: object) -> None:
         verdict = LEXICON.verdict("other", plain(zone.sample))  # type: ignore[attr-defined]
-        assert verdict == Verdict(Meaning.REPUTATION, True, zone.name)  # type: ignore[attr-defined]
+        assert verdict == ReplyVerdict(Meaning.REPUTATION, True, zone.name)  # type: ignore[attr-defined]
 
     def test_everyday_replies_blame_no_one_who_sends(self) -> None:
         assert {meaning(text) for text in ORDINARY if text[0] in "45"} == {"address", "system"}

@@ -18,9 +18,9 @@ from email_engine.accounting.replies import (
 )
 from email_engine.fleet.document import read_document
 from email_engine.fleet.mistakes import Mistakes
-from email_engine.pmta.config.deploy_policy import shipped_policy
+from email_engine.pmta.config.deploy_policy import deploy_policy
 
-POLICY = shipped_policy()
+POLICY = deploy_policy()
 REPLIES = [reply for receiver in POLICY.receivers for reply in receiver.replies]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from email_engine.fleet.mistakes import FileInvalid
 from email_engine.health.policy import parse_health_policy, shipped_health_policy
-from email_engine.home import CONFIG
+from email_engine.paths import CONFIG
 
 TEXT = (CONFIG / "health.yaml").read_text()
 

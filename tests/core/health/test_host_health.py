@@ -11,11 +11,11 @@ from email_engine.health.host_facts import (
     Disk,
     Expected,
     Facts,
-    Finding,
+    HealthFinding,
     Level,
     NewestFile,
+    PmtaStatus,
     Queues,
-    Status,
 )
 from email_engine.health.judge import judge, memory, same_release, seen_row
 from email_engine.health.policy import shipped_health_policy
@@ -23,9 +23,9 @@ from email_engine.health.queue_ages import QueueGroup
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
 POLICY = shipped_health_policy()
-EXPECTED = Expected("5.0", "d" * 64, under_way=False, allowance=10_000, strangers=3)
+EXPECTED = Expected("5.0", "d" * 64, under_way=False, allowance=10_000, unknown_sources=3)
 WELL = Facts(
-    status=Status("5.0r5", "2026-11-01 00:00:00", 100, False, timedelta(days=9)),
+    status=PmtaStatus("5.0r5", "2026-11-01 00:00:00", 100, False, timedelta(days=9)),
     clock_offset=timedelta(seconds=1),
     disks=(Disk("/var/log/pmta", 60.0, 10**11),),
     queues=Queues(500, 400, 0),
@@ -42,7 +42,9 @@ def waits(minutes: int, paused: int = 0) -> QueueGroup:
     return QueueGroup("aurora-1", "gmail", 1, 250, paused, 0, (), since, NOON)
 
 
-def look(check: Check, facts: Facts = WELL, expected: Expected = EXPECTED, before: Any = None) -> Finding:
+def look(
+    check: Check, facts: Facts = WELL, expected: Expected = EXPECTED, before: Any = None
+) -> HealthFinding:
     (found,) = [f for f in judge(facts, expected, before or {}, POLICY, NOON) if f.check is check]
     return found
 
@@ -55,7 +57,7 @@ def test_a_host_that_is_well_is_good_in_every_check() -> None:
 
 def test_of_a_host_that_is_away_nothing_else_is_known() -> None:
     findings = judge(Facts(host_trouble="the connection was refused"), EXPECTED, {}, POLICY, NOON)
-    assert findings[0] == Finding(
+    assert findings[0] == HealthFinding(
         Check.REACHABLE, Level.CRITICAL, "it does not let us in: the connection was refused", "away"
     )
     assert {f.level for f in findings[1:]} == {Level.UNKNOWN}
@@ -70,8 +72,8 @@ def test_what_was_not_seen_is_unknown() -> None:
 
 CASES: list[tuple[str, dict[str, Any], Check, Level, str]] = [
     ("PowerMTA is down", {"powermta_trouble": "cannot connect to pmtad"}, Check.POWERMTA, Level.CRITICAL, "cannot connect"),
-    ("it ends", {"status": Status("5.0r5", "x", 1, True)}, Check.POWERMTA, Level.WARNING, "shutting down"),
-    ("another release", {"status": Status("5.5r1", "x", 1)}, Check.VERSION, Level.WARNING, "5.5r1 runs, fleet.yaml says 5.0"),
+    ("it ends", {"status": PmtaStatus("5.0r5", "x", 1, True)}, Check.POWERMTA, Level.WARNING, "shutting down"),
+    ("another release", {"status": PmtaStatus("5.5r1", "x", 1)}, Check.VERSION, Level.WARNING, "5.5r1 runs, fleet.yaml says 5.0"),
     ("a clock behind", {"clock_offset": timedelta(seconds=-90)}, Check.CLOCK, Level.WARNING, "90 s behind"),
     ("a clock far ahead", {"clock_offset": timedelta(minutes=10)}, Check.CLOCK, Level.CRITICAL, "600 s ahead"),
     ("little space", {"disks": (Disk("/a", 50.0, 1), Disk("/b", 9.0, 3 * 10**9))}, Check.DISK, Level.WARNING, "/b is 91 % used (3.0 GB free)"),
@@ -129,12 +131,12 @@ def test_a_release_without_its_revision_means_all_of_them(seen: str, wanted: str
     assert same_release(seen, wanted) is same
 
 
-def walk(*looks: tuple[int, str, int, str]) -> Finding:
+def walk(*looks: tuple[int, str, int, str]) -> HealthFinding:
     """Looks as (minutes, newest file, sent, started); gives the accounting finding of the last."""
     before: dict[str, Any] = {}
     for minutes, newest, sent, started in looks:
         at = NOON + timedelta(minutes=minutes)
-        facts = replace(WELL, newest=NewestFile(newest), status=Status("5.0r5", started, sent))
+        facts = replace(WELL, newest=NewestFile(newest), status=PmtaStatus("5.0r5", started, sent))
         (found,) = [f for f in judge(facts, EXPECTED, before, POLICY, at) if f.check is Check.ACCOUNTING]
         before = memory(facts, before, at)
     return found
@@ -197,8 +199,8 @@ def test_a_restart_loads_the_configuration_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("strangers", "level"), [(None, Level.UNKNOWN), (10, Level.GOOD), (11, Level.WARNING)], ids=str
+    ("unknown_sources", "level"), [(None, Level.UNKNOWN), (10, Level.GOOD), (11, Level.WARNING)], ids=str
 )
-def test_accounting_of_senders_that_nobody_knows_is_told(strangers: int | None, level: Level) -> None:
-    found = look(Check.SENDERS, WELL, replace(EXPECTED, strangers=strangers))
+def test_accounting_of_senders_that_nobody_knows_is_told(unknown_sources: int | None, level: Level) -> None:
+    found = look(Check.SENDERS, WELL, replace(EXPECTED, unknown_sources=unknown_sources))
     assert (found.level, found.state) == (level, "strangers" if level is Level.WARNING else "")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from email_engine.fleet.model import Mode, MtaHost
 from email_engine.fleet.providers import shipped_providers
-from email_engine.pmta.config.deploy_policy import shipped_policy
+from email_engine.pmta.config.deploy_policy import deploy_policy
 from email_engine.pmta.config.expected_settings import bounded_queue, queue_rate, read_macros
 from email_engine.pmta.config.inventory import read_inventory
 from email_engine.pmta.config.layout import compose
@@ -20,7 +20,7 @@ from email_engine.pmta.config.render import render_host
 from tests.core.pmta.records import record
 
 HOST = MtaHost("mta-1", "powermta_mta-1")
-POLICY = shipped_policy()
+POLICY = deploy_policy()
 PROVIDERS = shipped_providers()
 NAMES = [rates.name for rates in POLICY.providers]
 FREE = "example.org"

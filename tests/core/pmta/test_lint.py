@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from email_engine.fleet.model import Mode, MtaBase, MtaHost
 from email_engine.fleet.providers import shipped_providers
-from email_engine.pmta.config.deploy_policy import shipped_policy
+from email_engine.pmta.config.deploy_policy import deploy_policy
 from email_engine.pmta.config.layout import compose
 from email_engine.pmta.config.render import render_host
 from email_engine.pmta.language.assembly import Assembly, assemble
-from email_engine.pmta.lint import Finding, Severity, lint
+from email_engine.pmta.lint import LintFinding, Severity, lint
 from email_engine.pmta.lint.rule import MAIN
 from tests.core.pmta.records import record
 from tests.core.realistic import REALISTIC
@@ -67,11 +67,11 @@ http-access 10.1.0.0/16 none
 """
 
 
-def found(text: str, **given: object) -> tuple[Finding, ...]:
+def found(text: str, **given: object) -> tuple[LintFinding, ...]:
     return lint(assemble(text, "config"), **given)  # type: ignore[arg-type]
 
 
-def shown(findings: tuple[Finding, ...]) -> list[str]:
+def shown(findings: tuple[LintFinding, ...]) -> list[str]:
     return [f"{f.line} {f.severity} {f.code}" for f in findings]
 
 
@@ -106,7 +106,7 @@ class TestGoodConfigurations:
             MtaHost("mta-1", "powermta_mta-1", version=version, base=base),
             records,
             shipped_providers(),
-            shipped_policy(),
+            deploy_policy(),
         )
         findings = found(compose(sections, None, {"aurora": Mode.ACT}), version=version)
         assert [f for f in findings if f.severity is not Severity.INFO] == []

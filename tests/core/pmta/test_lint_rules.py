@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from email_engine.home import ROOT
+from email_engine.paths import ROOT
 from email_engine.pmta.language.assembly import assemble
-from email_engine.pmta.lint import Finding, Severity, lint
+from email_engine.pmta.lint import LintFinding, Severity, lint
 from email_engine.pmta.lint.page import lint_page
 from email_engine.pmta.lint.registry import CHECKS, GROUPS, RULES
 from email_engine.pmta.lint.rule import MAIN, Rule
@@ -22,7 +22,7 @@ class FilesExcept:
         return None if f"?{path}" in self.absent else path not in self.absent
 
 
-def found(rule: Rule, text: str) -> tuple[Finding, ...]:
+def found(rule: Rule, text: str) -> tuple[LintFinding, ...]:
     return lint(
         assemble(text, "config"),
         version=rule.version,

@@ -4,8 +4,8 @@ import pytest
 
 from email_engine.fleet.model import Mode, MtaHost
 from email_engine.fleet.providers import shipped_providers
-from email_engine.home import CONFIG
-from email_engine.pmta.config.deploy_policy import parse_policy, shipped_policy
+from email_engine.paths import CONFIG
+from email_engine.pmta.config.deploy_policy import deploy_policy, parse_policy
 from email_engine.pmta.config.guard import Grounds, find_breaches
 from email_engine.pmta.config.layout import compose
 from email_engine.pmta.config.plan import plan_deployment
@@ -13,7 +13,7 @@ from email_engine.pmta.config.render import render_host
 from tests.core.pmta.records import record
 
 HOST = MtaHost("mta-1", "powermta_mta-1")
-POLICY = shipped_policy()
+POLICY = deploy_policy()
 
 
 def text(*records) -> str:

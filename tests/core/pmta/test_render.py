@@ -11,8 +11,8 @@ from email_engine.errors import InputError
 from email_engine.fleet.mistakes import FileInvalid
 from email_engine.fleet.model import IpState, Mode, MtaBase, MtaHost
 from email_engine.fleet.providers import shipped_providers
-from email_engine.home import CONFIG
-from email_engine.pmta.config.deploy_policy import parse_policy, shipped_policy
+from email_engine.paths import CONFIG
+from email_engine.pmta.config.deploy_policy import deploy_policy, parse_policy
 from email_engine.pmta.config.inventory import read_inventory
 from email_engine.pmta.config.layout import compose, digest, split_sections
 from email_engine.pmta.config.render import render_host
@@ -20,7 +20,7 @@ from email_engine.pmta.config.routing import must_be_held
 from tests.core.pmta.records import record
 
 HOST = MtaHost("mta-1", "powermta_mta-1")
-POLICY = shipped_policy()
+POLICY = deploy_policy()
 
 
 def rendered(*records, running=None, modes=None, policy=POLICY):

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from email_engine.fleet.providers import shipped_providers
-from email_engine.pmta.config.deploy_policy import shipped_policy
+from email_engine.pmta.config.deploy_policy import deploy_policy
 from email_engine.pmta.config.render import render_host
 from email_engine.pmta.config.submission import plan_submissions, sender_pattern
 from tests.core.pmta.records import IpRecord, record
@@ -24,7 +24,7 @@ def one(number: int, stream: str = "newsletter", **more) -> IpRecord:
 
 
 def tenant(*records: IpRecord) -> str:
-    return render_host(HOST, records, shipped_providers(), shipped_policy())[1].text
+    return render_host(HOST, records, shipped_providers(), deploy_policy())[1].text
 
 
 def target(text: str, sender: str) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from email_engine.pmta.config.deploy_policy import shipped_policy
-from email_engine.pmta.config.watch import Sample, Verdict, WatchPolicy, judge_watch, read_sample
+from email_engine.pmta.config.deploy_policy import deploy_policy
+from email_engine.pmta.config.watch import Sample, WatchPolicy, WatchVerdict, judge_watch, read_sample
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
 POLICY = WatchPolicy(
@@ -50,7 +50,7 @@ def test_the_last_sample_decides_at_the_end(sample: Sample, says: str | None) ->
     import re
 
     judged = judge_watch(BEFORE, [sample], POLICY, over=True)
-    assert judged.verdict is (Verdict.WORSE if says else Verdict.WELL)
+    assert judged.verdict is (WatchVerdict.WORSE if says else WatchVerdict.WELL)
     assert bool(judged.reasons) is bool(says)
     if says:
         assert re.search(says, judged.reasons[0])
@@ -63,16 +63,16 @@ GOOD = later()
 @pytest.mark.parametrize(
     ("samples", "over", "verdict"),
     [
-        ([], False, Verdict.GO_ON),
-        ([GOOD], False, Verdict.GO_ON),
-        ([BAD], False, Verdict.GO_ON),
-        ([BAD, GOOD], False, Verdict.GO_ON),
-        ([GOOD, BAD, BAD], False, Verdict.WORSE),
-        ([BAD, None], False, Verdict.GO_ON),
-        ([None, None, None], False, Verdict.GO_ON),
-        ([BAD, None, GOOD], True, Verdict.WELL),
-        ([GOOD, GOOD, None], True, Verdict.WORSE),
-        ([], True, Verdict.WORSE),
+        ([], False, WatchVerdict.GO_ON),
+        ([GOOD], False, WatchVerdict.GO_ON),
+        ([BAD], False, WatchVerdict.GO_ON),
+        ([BAD, GOOD], False, WatchVerdict.GO_ON),
+        ([GOOD, BAD, BAD], False, WatchVerdict.WORSE),
+        ([BAD, None], False, WatchVerdict.GO_ON),
+        ([None, None, None], False, WatchVerdict.GO_ON),
+        ([BAD, None, GOOD], True, WatchVerdict.WELL),
+        ([GOOD, GOOD, None], True, WatchVerdict.WORSE),
+        ([], True, WatchVerdict.WORSE),
     ],
     ids=[
         "just begun", "well so far", "once bad", "better again", "twice bad", "bad and unread", "away",
@@ -80,20 +80,20 @@ GOOD = later()
     ],
 )  # fmt: skip
 def test_two_bad_samples_are_enough_and_unknown_is_never_good(
-    samples: list[Sample | None], over: bool, verdict: Verdict
+    samples: list[Sample | None], over: bool, verdict: WatchVerdict
 ) -> None:
     assert judge_watch(BEFORE, samples, POLICY, over=over).verdict is verdict
 
 
 def test_without_a_baseline_nothing_is_well() -> None:
-    assert judge_watch(None, [GOOD], POLICY, over=True).verdict is Verdict.WORSE
+    assert judge_watch(None, [GOOD], POLICY, over=True).verdict is WatchVerdict.WORSE
 
 
 def test_a_quiet_host_that_gets_mail_and_sends_it_is_well() -> None:
     quiet = Sample(NOON, 0, 0, frozenset(), 0, 0)
     sending = Sample(NOON + timedelta(minutes=5), 5000, 0, frozenset(), 700, 700)
-    assert judge_watch(quiet, [sending], POLICY, over=True).verdict is Verdict.WELL
-    assert judge_watch(quiet, [replace(sending, sent=0)], POLICY, over=True).verdict is Verdict.WORSE
+    assert judge_watch(quiet, [sending], POLICY, over=True).verdict is WatchVerdict.WELL
+    assert judge_watch(quiet, [replace(sending, sent=0)], POLICY, over=True).verdict is WatchVerdict.WORSE
 
 
 def test_a_sample_comes_back_from_the_database_as_it_was() -> None:
@@ -101,5 +101,5 @@ def test_a_sample_comes_back_from_the_database_as_it_was() -> None:
 
 
 def test_the_shipped_window_is_ten_minutes() -> None:
-    watch = shipped_policy().watch
+    watch = deploy_policy().watch
     assert (watch.minutes, watch.sample_seconds) == (10, 60)

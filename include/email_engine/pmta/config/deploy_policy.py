@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from email_engine import home
+from email_engine import paths
 from email_engine.accounting.replies import (
     TIME,
     BounceCategory,
@@ -31,8 +31,8 @@ __all__ = [
     "Receiver",
     "Reply",
     "Rollup",
+    "deploy_policy",
     "parse_policy",
-    "shipped_policy",
 ]
 
 RATE = re.compile(r"[1-9]\d{0,6}/(d|h|m)")
@@ -234,16 +234,16 @@ def _rollup(section: Section) -> Rollup:
 
 
 def _shipped(name: str) -> str:
-    path: Path = home.CONFIG / name
+    path: Path = paths.CONFIG / name
     return path.read_text(encoding="utf-8")
 
 
 def policy_path() -> Path:
     """The deploy.yaml in force: `EMAIL_ENGINE_DEPLOY_POLICY`, or the one that the project ships."""
-    return Path(os.environ.get("EMAIL_ENGINE_DEPLOY_POLICY") or home.CONFIG / "deploy.yaml")
+    return Path(os.environ.get("EMAIL_ENGINE_DEPLOY_POLICY") or paths.CONFIG / "deploy.yaml")
 
 
-def shipped_policy() -> DeployPolicy:
+def deploy_policy() -> DeployPolicy:
     """The policy in force; replies.yaml and bounce_categories.yaml are those in include/config/.
 
     Raises InputError where the file cannot be read, FileInvalid with every mistake in it."""

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from email_engine.amounts import amount
 from email_engine.errors import InputError
+from email_engine.plural import amount
 from email_engine.pmta.config.layout import digest, split_sections
 from email_engine.pmta.language.assembly import assemble
-from email_engine.pmta.language.compare import Change, Kind, compare, lines_for_people
+from email_engine.pmta.language.compare import ConfigChange, ConfigChangeKind, compare, lines_for_people
 from email_engine.pmta.language.compare import is_raise as rate_rises
 from email_engine.pmta.language.redaction import redact
 
@@ -43,7 +43,7 @@ class DeployPlan:
     host: str
     old_digest: str | None
     new_digest: str
-    changes: tuple[Change, ...]
+    changes: tuple[ConfigChange, ...]
     sections: frozenset[str | None]
     old_lines: int
     touched: tuple[Touched, ...]
@@ -56,17 +56,17 @@ class DeployPlan:
     @property
     def added(self) -> tuple[str, ...]:
         """Virtual MTAs that come."""
-        return self._came_or_went(_VMTA, Kind.ADDED)
+        return self._came_or_went(_VMTA, ConfigChangeKind.ADDED)
 
     @property
     def removed(self) -> tuple[str, ...]:
         """Virtual MTAs that go."""
-        return self._came_or_went(_VMTA, Kind.REMOVED)
+        return self._came_or_went(_VMTA, ConfigChangeKind.REMOVED)
 
     @property
     def pools_removed(self) -> tuple[str, ...]:
         """Pools that go."""
-        return self._came_or_went(_POOL, Kind.REMOVED)
+        return self._came_or_went(_POOL, ConfigChangeKind.REMOVED)
 
     @property
     def changed_vmtas(self) -> tuple[str, ...]:
@@ -120,7 +120,7 @@ class DeployPlan:
             (kinds["rate raised"], "provider rate", "raised"),
             (len(self.added), "virtual MTA", "added"),
             (len(self.removed), "virtual MTA", "removed"),
-            (len(self._came_or_went(_POOL, Kind.ADDED)), "pool", "added"),
+            (len(self._came_or_went(_POOL, ConfigChangeKind.ADDED)), "pool", "added"),
             (len(self.pools_removed), "pool", "removed"),
             (len(moved), "pool", "with other members"),
             (kinds["other"], "other setting", "changed"),
@@ -137,7 +137,7 @@ class DeployPlan:
         return (*cut, *more)
 
     @staticmethod
-    def _kind(change: Change) -> str:
+    def _kind(change: ConfigChange) -> str:
         """How `counted` calls it; empty for what it counts by blocks."""
         if change.setting == CAP or change.setting in RATES or is_bound(change):
             what = "cap" if change.setting == CAP else "rate"
@@ -159,14 +159,14 @@ class DeployPlan:
         moved = {name for change in of_pool for name in (*change.old, *change.new)}
         return all(change.setting in (None, "virtual-mta") for change in of_pool) and moved <= set(decided)
 
-    def _came_or_went(self, tag: str, kind: Kind) -> tuple[str, ...]:
+    def _came_or_went(self, tag: str, kind: ConfigChangeKind) -> tuple[str, ...]:
         found = (
             _named(tag, c) for c in self.changes if c.kind is kind and c.setting is None and not c.inside
         )
         return tuple(name for name in found if name)
 
 
-def is_bound(change: Change) -> bool:
+def is_bound(change: ConfigChange) -> bool:
     """Was it an IP's allowance at a mailbox provider? Those alone are rates for a day (`60/d`)."""
     if not change.subject.startswith(_VMTA) or not change.inside.startswith("domain ") or not change.old:
         return False
@@ -176,11 +176,11 @@ def is_bound(change: Change) -> bool:
     return change.setting in BOUNDS and all(_A_DAY.fullmatch(rate) for rate in change.old)
 
 
-def _sending_first(change: Change) -> bool:
+def _sending_first(change: ConfigChange) -> bool:
     return not change.subject.startswith((_VMTA, _POOL))
 
 
-def _named(tag: str, change: Change) -> str | None:
+def _named(tag: str, change: ConfigChange) -> str | None:
     return change.subject.removeprefix(tag) if change.subject.startswith(tag) else None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from email_engine import home
+from email_engine import paths
 from email_engine.accounting.replies import Receiver
 from email_engine.errors import InputError
 from email_engine.fleet import names
@@ -205,7 +205,7 @@ def _harmless(value: Any) -> Any:
 @cache
 def _environment() -> Environment:
     return Environment(  # noqa: S701 (no HTML)
-        loader=FileSystemLoader(home.TEMPLATES / "powermta"),
+        loader=FileSystemLoader(paths.TEMPLATES / "powermta"),
         undefined=StrictUndefined,
         finalize=_harmless,
         trim_blocks=True,

@@ -11,7 +11,7 @@ IN_A_ROW = 2
 """So many samples in a row must be bad before the window ends; at its end the last one decides."""
 
 
-class Verdict(StrEnum):
+class WatchVerdict(StrEnum):
     WELL = "well"
     WORSE = "worse"
     GO_ON = "go_on"
@@ -72,31 +72,31 @@ def read_sample(document: Mapping[str, Any]) -> Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class WatchJudgement:
     """`reasons`: the numbers behind a `worse`, for people."""
 
-    verdict: Verdict
+    verdict: WatchVerdict
     reasons: tuple[str, ...] = ()
 
 
 def judge_watch(
     baseline: Sample | None, samples: Sequence[Sample | None], policy: WatchPolicy, *, over: bool
-) -> Judgement:
+) -> WatchJudgement:
     """Judges what was seen since the deployment. A sample is None where the host could not be read.
 
     Worse: `IN_A_ROW` bad samples, or a bad or unreadable last one when the window is `over`. Well only when it is over and
     the host was read at its end: what nobody saw is not good."""
     if baseline is None:
-        return Judgement(Verdict.WORSE, ("nobody knows what the host did before",))
+        return WatchJudgement(WatchVerdict.WORSE, ("nobody knows what the host did before",))
     found = [None if sample is None else _complaints(baseline, sample, policy) for sample in samples]
     last = found[-IN_A_ROW:]
     if len(last) == IN_A_ROW and all(last):
-        return Judgement(Verdict.WORSE, last[-1] or ())
+        return WatchJudgement(WatchVerdict.WORSE, last[-1] or ())
     if not over:
-        return Judgement(Verdict.GO_ON)
+        return WatchJudgement(WatchVerdict.GO_ON)
     if not found or found[-1] is None:
-        return Judgement(Verdict.WORSE, ("the host could not be read at the end of the window",))
-    return Judgement(Verdict.WORSE, found[-1]) if found[-1] else Judgement(Verdict.WELL)
+        return WatchJudgement(WatchVerdict.WORSE, ("the host could not be read at the end of the window",))
+    return WatchJudgement(WatchVerdict.WORSE, found[-1]) if found[-1] else WatchJudgement(WatchVerdict.WELL)
 
 
 def _complaints(before: Sample, now: Sample, policy: WatchPolicy) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ MOST_FILES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FilePlace:
     """Where a node stands: file and line from 1."""
 
     file: str
@@ -39,18 +39,18 @@ class Assembly:
         """Does it stand in one file?"""
         return not self.found
 
-    def items(self, block: Block, place: Place) -> Iterator[tuple[Place, Node]]:
+    def items(self, block: Block, place: FilePlace) -> Iterator[tuple[FilePlace, Node]]:
         """A block's nodes, those of included files in the place of the include (which comes first itself)."""
         for node in block.items:
-            here = Place(place.file, place.line + node.offset)
+            here = FilePlace(place.file, place.line + node.offset)
             yield here, node
             if isinstance(node, Directive) and node.name == "include":
                 for document in self.found.get((place.file, node.value), ()):
-                    yield from self.items(document.root, Place(document.file, 0))
+                    yield from self.items(document.root, FilePlace(document.file, 0))
 
-    def top(self) -> Iterator[tuple[Place, Node]]:
+    def top(self) -> Iterator[tuple[FilePlace, Node]]:
         """Everything at global level."""
-        return self.items(self.main.root, Place(self.main.file, 0))
+        return self.items(self.main.root, FilePlace(self.main.file, 0))
 
 
 def assemble(text: str, file: str = "config", read: Read | None = None) -> Assembly:

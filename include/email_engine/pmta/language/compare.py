@@ -19,21 +19,21 @@ _LABELS = {"virtual-mta": "vmta", "virtual-mta-pool": "pool"}
 _CAP = "max-smtp-msg-rate"
 
 
-class Kind(StrEnum):
+class ConfigChangeKind(StrEnum):
     ADDED = "added"
     REMOVED = "removed"
     CHANGED = "changed"
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ConfigChange:
     """One difference.
 
     `subject`: tag and name of the outermost block (`vmta vmta-7`; empty: global); `inside`: blocks within it
     (`domain gmail.com`); `setting` None: the block itself came or went. `old`, `new`: values in one spelling; where a
     directive stands several times, those that went and those that came."""
 
-    kind: Kind
+    kind: ConfigChangeKind
     subject: str
     inside: str
     setting: str | None
@@ -54,7 +54,7 @@ class Change:
             more = len(all_told) - TOLD
             short = [one if len(one) <= LONGEST else f"{one[:LONGEST]}..." for one in all_told[:TOLD]]
             told = ", ".join([*short, *([f"and {more} more"] if more > 0 else [])])
-            verb = "new" if self.kind is Kind.ADDED else "gone"
+            verb = "new" if self.kind is ConfigChangeKind.ADDED else "gone"
             return f"{verb} ({told})" if told else verb
         if self.setting == "virtual-mta":
             return ", ".join([*(f"- {name}" for name in self.old), *(f"+ {name}" for name in self.new)])
@@ -71,17 +71,17 @@ class Change:
         return asdict(self) | {"text": str(self)}
 
 
-def compare(old: Assembly, new: Assembly) -> tuple[Change, ...]:
+def compare(old: Assembly, new: Assembly) -> tuple[ConfigChange, ...]:
     """Every difference in meaning: subjects that went, then the rest in the order of the new configuration."""
     return compare_meanings(read_meaning(old), read_meaning(new))
 
 
-def compare_meanings(old: Body, new: Body) -> tuple[Change, ...]:
+def compare_meanings(old: Body, new: Body) -> tuple[ConfigChange, ...]:
     """Like `compare`, for what was read already."""
     return tuple(_body(old, new, "", ""))
 
 
-def _body(old: Body, new: Body, subject: str, inside: str) -> Iterator[Change]:
+def _body(old: Body, new: Body, subject: str, inside: str) -> Iterator[ConfigChange]:
     if old is new:
         return
     changes = list(_settings(old.settings, new.settings, subject, inside))
@@ -90,16 +90,16 @@ def _body(old: Body, new: Body, subject: str, inside: str) -> Iterator[Change]:
         new, old
     ):
         both = (_stays(old, new), _stays(new, old))
-        yield Change(Kind.CHANGED, subject, inside, "lines", *both, repeated=True)
+        yield ConfigChange(ConfigChangeKind.CHANGED, subject, inside, "lines", *both, repeated=True)
     if old.blocks == new.blocks:
         return
     before, after = _by_domain(old.blocks, new.blocks)
     for key in before:
         if key not in after:
-            yield _block(Kind.REMOVED, key, before[key], subject, inside)
+            yield _block(ConfigChangeKind.REMOVED, key, before[key], subject, inside)
     for key, body in after.items():
         if key not in before:
-            yield _block(Kind.ADDED, key, body, subject, inside)
+            yield _block(ConfigChangeKind.ADDED, key, body, subject, inside)
         elif body != before[key]:
             yield from _body(before[key], body, *_below(key, subject, inside))
 
@@ -142,12 +142,12 @@ def _below(key: Key, subject: str, inside: str) -> tuple[str, str]:
     return subject, f"{inside}, {name}" if inside else name
 
 
-def _block(kind: Kind, key: Key, body: Body, subject: str, inside: str) -> Change:
+def _block(kind: ConfigChangeKind, key: Key, body: Body, subject: str, inside: str) -> ConfigChange:
     subject, inside = _below(key, subject, inside)
     told = tuple(_told(key[0], body))
     empty: tuple[str, ...] = ()
-    old, new = (empty, told) if kind is Kind.ADDED else (told, empty)
-    return Change(kind, subject, inside, None, old, new)
+    old, new = (empty, told) if kind is ConfigChangeKind.ADDED else (told, empty)
+    return ConfigChange(kind, subject, inside, None, old, new)
 
 
 def _told(tag: str, body: Body) -> Iterator[str]:
@@ -164,15 +164,21 @@ def _told(tag: str, body: Body) -> Iterator[str]:
 
 def _settings(
     old: Mapping[str, tuple[str, ...]], new: Mapping[str, tuple[str, ...]], subject: str, inside: str
-) -> Iterator[Change]:
+) -> Iterator[ConfigChange]:
     for name in dict.fromkeys([*old, *new]):
         before, after = old.get(name, ()), new.get(name, ())
         if before == after:
             continue
-        kind = Kind.CHANGED if before and after else Kind.ADDED if after else Kind.REMOVED
+        kind = (
+            ConfigChangeKind.CHANGED
+            if before and after
+            else ConfigChangeKind.ADDED
+            if after
+            else ConfigChangeKind.REMOVED
+        )
         label = "cap" if name == _CAP and subject.startswith("vmta ") and not inside else redact(name)
         repeated = len(before) > 1 or len(after) > 1
-        yield Change(kind, subject, inside, label, *_difference(name, before, after), repeated)
+        yield ConfigChange(kind, subject, inside, label, *_difference(name, before, after), repeated)
 
 
 def _difference(
@@ -193,9 +199,9 @@ def _shown(name: str, value: str) -> str:
     return redact(f"{name} {value}").removeprefix(f"{name} ")
 
 
-def lines_for_people(changes: tuple[Change, ...]) -> list[str]:
+def lines_for_people(changes: tuple[ConfigChange, ...]) -> list[str]:
     """One line a change; where many subjects, or many domains of a subject, change alike, one line for all of them."""
-    groups: dict[tuple[str, str, str], list[Change]] = {}
+    groups: dict[tuple[str, str, str], list[ConfigChange]] = {}
     for change in changes:
         groups.setdefault(_likeness(change), []).append(change)
     rows: dict[tuple[str, str, str], None] = {}
@@ -221,7 +227,7 @@ def lines_for_people(changes: tuple[Change, ...]) -> list[str]:
     return list(lines)
 
 
-def _likeness(change: Change) -> tuple[str, str, str]:
+def _likeness(change: ConfigChange) -> tuple[str, str, str]:
     words = change.words
     if change.setting is None and not change.inside:
         words = words.partition(" ")[0]
@@ -234,9 +240,9 @@ _RATES = frozenset(
 _A_DAY = {"d": 1, "h": 24, "m": 1_440, "s": 86_400}
 
 
-def is_raise(change: Change) -> bool:
+def is_raise(change: ConfigChange) -> bool:
     """May more mail leave afterwards, as far as a limit says? A limit that goes is a raise, a new one is none."""
-    if change.kind is Kind.REMOVED and change.setting is None and change.inside:
+    if change.kind is ConfigChangeKind.REMOVED and change.setting is None and change.inside:
         return any(told.partition(" ")[0] in _RATES for told in change.old)
     if change.setting not in _RATES:
         return False

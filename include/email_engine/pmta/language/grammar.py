@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from email_engine import home
+from email_engine import paths
 from email_engine.pmta.language.checks import Check
 from email_engine.pmta.language.specs import check_of
 
-TABLES = home.CONFIG / "powermta"
+TABLES = paths.CONFIG / "powermta"
 LINE = "<line>"
 """Name of the rule for lines without a keyword (<bounce-category-patterns>)."""
 ANY = "*"

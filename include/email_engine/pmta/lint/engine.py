@@ -6,7 +6,7 @@ from itertools import islice
 from email_engine.pmta.language.assembly import Assembly
 from email_engine.pmta.language.checks import BadValue
 from email_engine.pmta.language.values import ip
-from email_engine.pmta.lint.finding import Finding
+from email_engine.pmta.lint.finding import LintFinding
 from email_engine.pmta.lint.index import Files, Index
 from email_engine.pmta.lint.registry import CHECKS
 
@@ -21,7 +21,7 @@ def lint(
     host_ips: Iterable[str] | None = None,
     files: Files | None = None,
     allow: Iterable[str] = (),
-) -> tuple[Finding, ...]:
+) -> tuple[LintFinding, ...]:
     """Findings by file and line.
 
     Args:
@@ -32,11 +32,11 @@ def lint(
     """
     known = frozenset(_plain(address) for address in host_ips) if host_ips is not None else None
     index = Index(assembly, version, known, files, frozenset(allow))
-    found: set[Finding] = set()
+    found: set[LintFinding] = set()
     for check in CHECKS:
         for line, rule, message, severity, remedy in islice(check(index), MOST):
             place = index.flat.place(line)
-            found.add(Finding(place.file, place.line, rule.code, severity, message, remedy))
+            found.add(LintFinding(place.file, place.line, rule.code, severity, message, remedy))
     return tuple(sorted(found))
 
 

@@ -15,7 +15,7 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Finding:
+class LintFinding:
     """`line` from 1; `code` as in docs/lint.md; `remedy` is what to do."""
 
     file: str
@@ -26,10 +26,10 @@ class Finding:
     remedy: str
 
 
-def grouped(findings: Iterable[Finding]) -> tuple[tuple[Finding, ...], ...]:
+def grouped(findings: Iterable[LintFinding]) -> tuple[tuple[LintFinding, ...], ...]:
     """Findings that differ in nothing but their place, together: one cause that many lines show. In the order of the first of
     each."""
-    groups: dict[tuple[str, Severity, str, str], list[Finding]] = {}
+    groups: dict[tuple[str, Severity, str, str], list[LintFinding]] = {}
     for one in findings:
         groups.setdefault((one.code, one.severity, one.message, one.remedy), []).append(one)
     return tuple(map(tuple, groups.values()))

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 
-from email_engine.pmta.language.assembly import Assembly, Place
+from email_engine.pmta.language.assembly import Assembly, FilePlace
 from email_engine.pmta.language.tree import Block, Directive, Document, Node
 
 MOST = 100_000
@@ -18,10 +18,10 @@ class Flat:
     starts: tuple[int, ...]
     files: tuple[str, ...]
 
-    def place(self, line: int) -> Place:
+    def place(self, line: int) -> FilePlace:
         """File and line of a line's number."""
         at = max(bisect_left(self.starts, line) - 1, 0)
-        return Place(self.files[at], max(line - self.starts[at], 1))
+        return FilePlace(self.files[at], max(line - self.starts[at], 1))
 
     def file(self, line: int) -> str:
         """Only the file."""

@@ -1,10 +1,10 @@
 """No configuration leaves for a host that the linter calls wrong."""
 
-from email_engine.amounts import amount
 from email_engine.errors import InputError
 from email_engine.fleet.model import MtaHost
+from email_engine.plural import amount
 from email_engine.pmta.language.assembly import assemble
-from email_engine.pmta.lint import Finding, Severity, lint
+from email_engine.pmta.lint import LintFinding, Severity, lint
 from email_engine.pmta.lint.finding import grouped
 
 NAMED = 5
@@ -30,11 +30,11 @@ def require_sound(host: MtaHost, text: str, standing: str | None = None) -> None
         )
 
 
-def _words(alike: tuple[Finding, ...]) -> str:
+def _words(alike: tuple[LintFinding, ...]) -> str:
     more = f" and {amount(len(alike) - 1, 'more line')}" if len(alike) > 1 else ""
     return f"line {alike[0].line}{more}: {alike[0].message} ({alike[0].code})"
 
 
-def _errors(host: MtaHost, text: str) -> list[Finding]:
+def _errors(host: MtaHost, text: str) -> list[LintFinding]:
     found = lint(assemble(text, host.config_file), version=host.version)
     return [one for one in found if one.severity is Severity.ERROR]

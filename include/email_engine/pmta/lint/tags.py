@@ -12,7 +12,7 @@ from email_engine.pmta.lint import rules_words as words
 from email_engine.pmta.lint.finding import Severity
 from email_engine.pmta.lint.index import first_word
 from email_engine.pmta.lint.rule import short
-from email_engine.pmta.lint.values import Verdict
+from email_engine.pmta.lint.values import ValueVerdict
 
 _GUESSES = 200
 _NO_ADDRESS = re.compile(r"(?!((25[0-5]|2[0-4]\d|1?\d?\d)(\.|$)){4})\d+\.\d+\.\d+\.\d+")
@@ -28,19 +28,19 @@ class TagJudge:
         self._grammar = grammar
         self._version = version
         self._guesses = 0
-        self._standing: dict[tuple[str, str], list[Verdict]] = {}
+        self._standing: dict[tuple[str, str], list[ValueVerdict]] = {}
 
-    def block(self, block: Block, parent: str) -> tuple[list[Verdict], bool]:
+    def block(self, block: Block, parent: str) -> tuple[list[ValueVerdict], bool]:
         """Verdicts, and whether the lines inside can be judged."""
         tag, argument = block.tag, block.argument
         plain = _PLAIN.fullmatch(argument)
         if not plain and syntax.is_xml(f"<{tag} {argument}>"):
-            return [Verdict(syntax.XML, f"`<{tag} ...>` is XML")], False
+            return [ValueVerdict(syntax.XML, f"`<{tag} ...>` is XML")], False
         if argument.endswith("{"):
-            return [Verdict(syntax.BRACES, f"`<{tag} ...` opens a block in braces")], False
+            return [ValueVerdict(syntax.BRACES, f"`<{tag} ...` opens a block in braces")], False
         found = []
         if not block.closed:
-            found.append(Verdict(syntax.UNCLOSED, f"<{tag}> is not closed", remedy=f"add `</{tag}>`"))
+            found.append(ValueVerdict(syntax.UNCLOSED, f"<{tag}> is not closed", remedy=f"add `</{tag}>`"))
         rule = self._grammar.tags.get(tag)
         if rule is None:
             return found + self._unknown(tag), False
@@ -49,7 +49,7 @@ class TagJudge:
             standing = self._standing[tag, parent] = self._stands(rule, parent)
         return found + standing + self._argument(rule, argument, parent), True
 
-    def _stands(self, rule: TagRule, parent: str) -> list[Verdict]:
+    def _stands(self, rule: TagRule, parent: str) -> list[ValueVerdict]:
         tag, found = rule.name, []
         if parent not in rule.parents:
             places = " or ".join(
@@ -57,61 +57,63 @@ class TagJudge:
             )
             at = "at global level" if parent == GLOBAL else f"in <{parent}>"
             message = f"<{tag}> may not stand {at}; it stands {places}"
-            found.append(Verdict(scopes.TAG_SCOPE, message, remedy=f"move the block: it stands {places}"))
+            found.append(
+                ValueVerdict(scopes.TAG_SCOPE, message, remedy=f"move the block: it stands {places}")
+            )
         if is_newer(rule.since, self._version):
             message = f"<{tag}> came with {rule.since}, later than {self._version}"
-            found.append(Verdict(words.TOO_NEW, message))
+            found.append(ValueVerdict(words.TOO_NEW, message))
         if rule.status == "deprecated":
             remedy = f"write <{rule.replaced_by}>" if rule.replaced_by else None
-            found.append(Verdict(style.DEPRECATED, f"<{tag}> is deprecated", remedy=remedy))
+            found.append(ValueVerdict(style.DEPRECATED, f"<{tag}> is deprecated", remedy=remedy))
         return found
 
-    def _unknown(self, tag: str) -> list[Verdict]:
+    def _unknown(self, tag: str) -> list[ValueVerdict]:
         self._guesses += 1
         near = self._grammar.nearest(tag[:60]) if self._guesses <= _GUESSES else None
         if tag.lower() in self._grammar.tags:
             remedy = f"write `<{tag.lower()}>`"
-            return [Verdict(words.UPPER_CASE, f"`<{tag}>` is written in lower case", remedy=remedy)]
+            return [ValueVerdict(words.UPPER_CASE, f"`<{tag}>` is written in lower case", remedy=remedy)]
         if tag in self._grammar.directives:
             message, remedy = f"`{tag}` is a directive, not a tag", f"write `{tag} VALUE` on one line"
-            return [Verdict(scopes.UNKNOWN_TAG, message, remedy=remedy)]
+            return [ValueVerdict(scopes.UNKNOWN_TAG, message, remedy=remedy)]
         if near is None:
-            return [Verdict(scopes.UNKNOWN_TAG, f"unknown tag <{short(tag)}>")]
+            return [ValueVerdict(scopes.UNKNOWN_TAG, f"unknown tag <{short(tag)}>")]
         message = f"unknown tag <{short(tag)}>; the nearest known name is `{near}`"
-        return [Verdict(scopes.UNKNOWN_TAG, message, remedy=f"write `{near}` if that is meant")]
+        return [ValueVerdict(scopes.UNKNOWN_TAG, message, remedy=f"write `{near}` if that is meant")]
 
-    def _argument(self, rule: TagRule, argument: str, parent: str) -> list[Verdict]:
+    def _argument(self, rule: TagRule, argument: str, parent: str) -> list[ValueVerdict]:
         if rule.name == "domain" and (" " in argument or "," in argument):
-            return [Verdict(scopes.SEVERAL_DOMAINS, f"<domain {short(argument)}> names several domains")]
+            return [ValueVerdict(scopes.SEVERAL_DOMAINS, f"<domain {short(argument)}> names several domains")]
         if rule.name == "domain" and _OWN_QUEUE.fullmatch(argument) and argument not in _QUEUES:
-            return [Verdict(style.LEGACY, f"the queue {argument} is not in the 5.0 guide")]
+            return [ValueVerdict(style.LEGACY, f"the queue {argument} is not in the 5.0 guide")]
         told = text_fault(argument)
         if told:
             return [told]
         if rule.name == "source" and _NO_ADDRESS.fullmatch(argument):
             message = f"<source {argument}>: no address, and therefore read as a name"
-            return [Verdict(scopes.TAG_ARGUMENT, message, Severity.WARNING, "correct the address")]
+            return [ValueVerdict(scopes.TAG_ARGUMENT, message, Severity.WARNING, "correct the address")]
         check = rule.check if parent == GLOBAL else rule.nested_check
         try:
             check(argument)
         except BadValue as error:
             if not argument:
                 return [
-                    Verdict(
+                    ValueVerdict(
                         scopes.TAG_ARGUMENT, f"<{rule.name}> has no argument; allowed is {error.expected}"
                     )
                 ]
             shown = short(argument) if rule.name != "smtp-user" else short(first_word(argument)[0])
             shown = f"<{rule.name} {shown}>"
             wanted = "no argument" if error.expected == "``" else error.expected
-            return [Verdict(scopes.TAG_ARGUMENT, f"{shown}: allowed is {wanted}")]
+            return [ValueVerdict(scopes.TAG_ARGUMENT, f"{shown}: allowed is {wanted}")]
         return []
 
 
-def text_fault(text: str) -> Verdict | None:
+def text_fault(text: str) -> ValueVerdict | None:
     """Bytes that are no text in a tag."""
     if "\ufffd" in text:
-        return Verdict(syntax.NOT_TEXT, "the line holds bytes that are not UTF-8")
+        return ValueVerdict(syntax.NOT_TEXT, "the line holds bytes that are not UTF-8")
     if any(c < " " and c != "\t" for c in text):
-        return Verdict(syntax.CONTROL, "the line holds control characters")
+        return ValueVerdict(syntax.CONTROL, "the line holds control characters")
     return None

@@ -42,7 +42,7 @@ _MULTIPLIED = re.compile(r"/\d+[a-z]")
 _NAME = re.compile(r"[A-Za-z<*][A-Za-z0-9_.-]*")
 
 
-class Verdict(NamedTuple):
+class ValueVerdict(NamedTuple):
     """What is wrong with a text in a place, wherever it stands; None: as the rule says."""
 
     rule: Rule
@@ -56,12 +56,14 @@ class Known:
 
     __slots__ = ("closer", "name", "once", "rule", "scope", "standing", "values")
 
-    def __init__(self, name: str, scope: str, rule: DirectiveRule | None, standing: list[Verdict]) -> None:
+    def __init__(
+        self, name: str, scope: str, rule: DirectiveRule | None, standing: list[ValueVerdict]
+    ) -> None:
         self.name = name
         self.scope = scope
         self.rule = rule
         self.standing = standing
-        self.values: dict[str, tuple[Verdict, ...]] = {}
+        self.values: dict[str, tuple[ValueVerdict, ...]] = {}
         self.once = rule is not None and _stands_once(rule, scope)
         self.closer = rule is not None and ("REGEX" in rule.spec or name in _CLOSER)
 
@@ -82,29 +84,29 @@ class Judge:
         rule = None if name in NOT_POWERMTA else self._grammar.rule(key, scope)
         return Known(name, scope, rule, self._standing(rule, scope) if rule else [])
 
-    def comment(self, node: Directive) -> tuple[Verdict, ...]:
+    def comment(self, node: Directive) -> tuple[ValueVerdict, ...]:
         """Whether a comment cuts something off that was meant."""
         if node.comment is None:
             return ()
         found = self.text(node.comment, Severity.WARNING)
         if node.name in SECRETS and not node.comment[:1].isspace():
-            return (*found, Verdict(security.HASH, f"`{node.name}` is cut at #, which starts a comment"))
+            return (*found, ValueVerdict(security.HASH, f"`{node.name}` is cut at #, which starts a comment"))
         if node.name in _PATTERNS and _open_regex(node.value) and "/" in node.comment:
-            cut = Verdict(syntax.CUT_BY_COMMENT, "the expression is cut at #, which starts a comment")
+            cut = ValueVerdict(syntax.CUT_BY_COMMENT, "the expression is cut at #, which starts a comment")
             return (*found, cut)
         return found
 
-    def text(self, text: str, gravity: Severity) -> tuple[Verdict, ...]:
+    def text(self, text: str, gravity: Severity) -> tuple[ValueVerdict, ...]:
         """Whether it is text at all."""
         if text.isascii() and text.isprintable():
             return ()
         if "\ufffd" in text:
-            return (Verdict(syntax.NOT_TEXT, "the line holds bytes that are not UTF-8", gravity),)
+            return (ValueVerdict(syntax.NOT_TEXT, "the line holds bytes that are not UTF-8", gravity),)
         if any(c < " " and c != "\t" for c in text) or "\x7f" in text:
-            return (Verdict(syntax.CONTROL, "the line holds control characters", gravity),)
+            return (ValueVerdict(syntax.CONTROL, "the line holds control characters", gravity),)
         return ()
 
-    def directive(self, known: Known, value: str) -> tuple[Verdict, ...]:
+    def directive(self, known: Known, value: str) -> tuple[ValueVerdict, ...]:
         """Everything about a directive that its own line and the block's kind tell."""
         rule = known.rule
         if rule is None or not (value.isascii() and value.isprintable()):
@@ -120,27 +122,27 @@ class Judge:
             return (*known.standing, *self._closer(rule, value))
         return tuple(known.standing)
 
-    def _misplaced(self, scope: str, name: str, value: str) -> tuple[Verdict, ...]:
+    def _misplaced(self, scope: str, name: str, value: str) -> tuple[ValueVerdict, ...]:
         where = "global level" if scope == GLOBAL else f"<{scope}>"
         if value.endswith("{") or name in ("{", "}") or name.endswith("{"):
-            return (Verdict(syntax.BRACES, "a brace opens or closes nothing in PowerMTA"),)
+            return (ValueVerdict(syntax.BRACES, "a brace opens or closes nothing in PowerMTA"),)
         if name.startswith(("//", "/*", ";", "--", "!")):
-            return (Verdict(syntax.OTHER_COMMENT, f"`{name[:2]}` starts no comment"),)
+            return (ValueVerdict(syntax.OTHER_COMMENT, f"`{name[:2]}` starts no comment"),)
         if scope == "pattern-list" and ("@" in name or name not in self._grammar.directives):
             return (
-                Verdict(
+                ValueVerdict(
                     words.NO_KEYWORD, "a line of a pattern list starts with mail-from, rcpt-to or header"
                 ),
             )
         if name == "default-virtual-mta-pool":
-            return (Verdict(words.DEFAULT_POOL, "`default-virtual-mta-pool` does not exist"),)
+            return (ValueVerdict(words.DEFAULT_POOL, "`default-virtual-mta-pool` does not exist"),)
         if name == "format" and scope == "acct-file":
-            return (Verdict(accounting.FORMAT, "`format` does not exist: accounting files are CSV"),)
+            return (ValueVerdict(accounting.FORMAT, "`format` does not exist: accounting files are CSV"),)
         if name in NOT_POWERMTA:
-            told = Verdict(words.NOT_POWERMTA, f"`{name}` is not PowerMTA", remedy=NOT_POWERMTA[name])
+            told = ValueVerdict(words.NOT_POWERMTA, f"`{name}` is not PowerMTA", remedy=NOT_POWERMTA[name])
             return (told,)
         if name == "max-msg-rate" and scope in ("virtual-mta", "virtual-mta-pool"):
-            return (Verdict(limits.RATE_IN_VMTA, f"`max-msg-rate` directly in {where}"),)
+            return (ValueVerdict(limits.RATE_IN_VMTA, f"`max-msg-rate` directly in {where}"),)
         tag = self._grammar.tags.get(name)
         if tag is not None and scope in tag.parents:
             return (self._unknown(name, scope),)
@@ -148,57 +150,61 @@ class Judge:
             return (self._elsewhere(name, where),)
         return () if name in self._allow else (self._unknown(name, scope),)
 
-    def _elsewhere(self, name: str, where: str) -> Verdict:
+    def _elsewhere(self, name: str, where: str) -> ValueVerdict:
         allowed = sorted({scope for rule in self._grammar.directives[name] for scope in rule.scopes})
         places = " or ".join("at global level" if one == GLOBAL else f"in <{one}>" for one in allowed)
         at = "at global level" if where == "global level" else f"in {where}"
-        return Verdict(
+        return ValueVerdict(
             scopes.SCOPE,
             f"`{name}` may not stand {at}; it stands {places}",
             remedy=f"move the line: it stands {places}",
         )
 
-    def _unknown(self, name: str, scope: str) -> Verdict:
+    def _unknown(self, name: str, scope: str) -> ValueVerdict:
         shown = name if _NAME.fullmatch(name) and len(name) <= 60 else short(name[:1] + "...", 10)
         if name in self._grammar.tags:
             remedy = f"write `<{name} ...>`, its lines, and `</{name}>`"
-            return Verdict(words.IS_A_TAG, f"`{name}` is a tag", remedy=remedy)
+            return ValueVerdict(words.IS_A_TAG, f"`{name}` is a tag", remedy=remedy)
         lower = name.lower()
         if lower != name and self._grammar.rule(lower, scope):
-            return Verdict(words.UPPER_CASE, f"`{shown}` is written `{lower}`", remedy=f"write `{lower}`")
+            return ValueVerdict(
+                words.UPPER_CASE, f"`{shown}` is written `{lower}`", remedy=f"write `{lower}`"
+            )
         if re.split("[=:]", name)[0] in self._grammar.directives and ("=" in name or name.endswith(":")):
-            return Verdict(
+            return ValueVerdict(
                 syntax.ASSIGNMENT, f"`{re.split('[=:]', name)[0]}`: a sign between keyword and value"
             )
         self._guesses += 1
         near = self._grammar.nearest(name[:60]) if self._guesses <= _GUESSES else None
         if near is None:
-            return Verdict(words.UNKNOWN, f"unknown directive `{shown}`")
-        return Verdict(
+            return ValueVerdict(words.UNKNOWN, f"unknown directive `{shown}`")
+        return ValueVerdict(
             words.UNKNOWN,
             f"unknown directive `{shown}`; the nearest known one is `{near}`",
             remedy=f"write `{near}` if that is meant, else delete the line",
         )
 
-    def _standing(self, rule: DirectiveRule, scope: str) -> list[Verdict]:
+    def _standing(self, rule: DirectiveRule, scope: str) -> list[ValueVerdict]:
         name, found = rule.name, []
         if is_newer(rule.since, self._version):
             message = f"`{name}` came with {rule.since}, later than {self._version}"
-            found.append(Verdict(words.TOO_NEW, message))
+            found.append(ValueVerdict(words.TOO_NEW, message))
         if scope in rule.unsure:
             where = "at global level" if scope == GLOBAL else f"in <{scope}>"
-            found.append(Verdict(scopes.UNSURE, f"the guide leaves open whether `{name}` may stand {where}"))
+            found.append(
+                ValueVerdict(scopes.UNSURE, f"the guide leaves open whether `{name}` may stand {where}")
+            )
         instead = rule.replaced_by
         remedy = f"write `{instead}`" if instead else None
         if rule.status == "deprecated":
-            found.append(Verdict(style.DEPRECATED, f"`{name}` is deprecated", remedy=remedy))
+            found.append(ValueVerdict(style.DEPRECATED, f"`{name}` is deprecated", remedy=remedy))
         elif rule.status == "legacy":
-            found.append(Verdict(style.LEGACY, f"`{name}` is not in the 5.0 guide", remedy=remedy))
+            found.append(ValueVerdict(style.LEGACY, f"`{name}` is not in the 5.0 guide", remedy=remedy))
         elif rule.status == "removed":
-            found.append(Verdict(style.REMOVED, f"`{name}` was removed", remedy=remedy))
+            found.append(ValueVerdict(style.REMOVED, f"`{name}` was removed", remedy=remedy))
         return found
 
-    def _fault(self, rule: DirectiveRule, scope: str, value: str) -> Verdict | None:
+    def _fault(self, rule: DirectiveRule, scope: str, value: str) -> ValueVerdict | None:
         if rule.spec == "?":
             return None
         try:
@@ -206,68 +212,72 @@ class Judge:
         except BadValue as error:
             return self._bad(rule, scope, value, error)
         except (ValueError, OverflowError, RecursionError):
-            return Verdict(values.BAD_VALUE, f"`{rule.name}`: the value cannot be read")
+            return ValueVerdict(values.BAD_VALUE, f"`{rule.name}`: the value cannot be read")
         if self._old and "RATE" in rule.spec and _MULTIPLIED.search(value):
-            return Verdict(words.MULTIPLIER, f"`{rule.name} {short(value)}`: a multiplier needs PowerMTA 5.0")
+            return ValueVerdict(
+                words.MULTIPLIER, f"`{rule.name} {short(value)}`: a multiplier needs PowerMTA 5.0"
+            )
         return None
 
-    def _bad(self, rule: DirectiveRule, scope: str, value: str, error: BadValue) -> Verdict | None:
+    def _bad(self, rule: DirectiveRule, scope: str, value: str, error: BadValue) -> ValueVerdict | None:
         name, spec, expected = rule.name, rule.spec, error.expected
         shown = f"`{short(redact(f'{name} {value}'.strip()), 110)}`"
         if name == LINE:
             shown = f"`{short(value)}`"
         if not value:
-            return Verdict(values.MISSING, f"`{name}` has no value; allowed is {expected}")
+            return ValueVerdict(values.MISSING, f"`{name}` has no value; allowed is {expected}")
         if value.startswith(("=", ": ")):
-            return Verdict(syntax.ASSIGNMENT, f"`{name}` and its value have a sign between them")
+            return ValueVerdict(syntax.ASSIGNMENT, f"`{name}` and its value have a sign between them")
         if re.search(r"(^|\s)\{(\s|$)", value):
-            return Verdict(syntax.BRACES, f"{shown}: PowerMTA has no blocks in braces")
+            return ValueVerdict(syntax.BRACES, f"{shown}: PowerMTA has no blocks in braces")
         if len(value) > 2 and value[0] == value[-1] == '"':
             if "PATH" in spec or "DIR" in spec:
-                return Verdict(values.KEY_FILE_QUOTED, f"{shown}: a path in quotes")
+                return ValueVerdict(values.KEY_FILE_QUOTED, f"{shown}: a path in quotes")
             if "NAME" in spec and self._takes(rule, value[1:-1]):
                 return None
         if "REGEX" in spec and _open_regex(value):
-            return Verdict(values.NO_SLASH, f"{shown}: the expression is not closed by a slash")
+            return ValueVerdict(values.NO_SLASH, f"{shown}: the expression is not closed by a slash")
         if value != value.lower() and self._takes(rule, value.lower()):
-            return Verdict(words.UPPER_CASE, f"{shown}: the guide writes it in lower case")
+            return ValueVerdict(words.UPPER_CASE, f"{shown}: the guide writes it in lower case")
         special = self._special(rule, scope, value, error, shown)
         if special:
             return special
         if error.fault is Fault.ORDER:
-            return Verdict(values.ORDER, f"{shown}: wrong order; it takes {short(spec)}")
+            return ValueVerdict(values.ORDER, f"{shown}: wrong order; it takes {short(spec)}")
         if "RATE" in spec and error.fault is not Fault.COUNT:
-            return Verdict(values.BAD_RATE, f"{shown}: allowed is {expected}", None, values.rate_remedy(spec))
+            return ValueVerdict(
+                values.BAD_RATE, f"{shown}: allowed is {expected}", None, values.rate_remedy(spec)
+            )
         if error.fault is Fault.UNIT:
-            return Verdict(values.BAD_UNIT, f"{shown}: allowed is {expected}")
+            return ValueVerdict(values.BAD_UNIT, f"{shown}: allowed is {expected}")
         if "with commas and without blanks" in expected:
-            return Verdict(values.BLANKS, f"{shown}: a list has commas without blanks")
+            return ValueVerdict(values.BLANKS, f"{shown}: a list has commas without blanks")
         if error.fault is Fault.COUNT or (" " in value and self._takes(rule, value.split()[0])):
             wanted = expected if error.fault is Fault.COUNT else "one argument"
-            return Verdict(values.COUNT, f"{shown}: it takes {wanted}: {short(spec)}")
-        return Verdict(values.BAD_VALUE, f"{shown}: allowed is {expected}")
+            return ValueVerdict(values.COUNT, f"{shown}: it takes {wanted}: {short(spec)}")
+        return ValueVerdict(values.BAD_VALUE, f"{shown}: allowed is {expected}")
 
     def _special(
         self, rule: DirectiveRule, scope: str, value: str, error: BadValue, shown: str
-    ) -> Verdict | None:
+    ) -> ValueVerdict | None:
         name = rule.name
         if name == "virtual-mta" and scope == "virtual-mta-pool" and " " in value:
-            return Verdict(words.WEIGHT, f"{shown}: a member is a name alone, without weight")
+            return ValueVerdict(words.WEIGHT, f"{shown}: a member is a name alone, without weight")
         if name == "domain-key" and value.count(",") == 3:
-            return Verdict(values.FOUR_PARTS, f"{shown}: four parts instead of three")
+            return ValueVerdict(values.FOUR_PARTS, f"{shown}: four parts instead of three")
         if name == "records":
-            return Verdict(accounting.RECORDS, f"{shown}: allowed are d, b, t, tq, r, f, rb, rs")
+            return ValueVerdict(accounting.RECORDS, f"{shown}: allowed are d, b, t, tq, r, f, rb, rs")
         if name == "source-ip-max-msg-rate" and error.fault is Fault.UNIT and re.search(r"/\d*d", value):
-            return Verdict(values.NO_DAY, f"{shown}: allowed is {error.expected}")
+            return ValueVerdict(values.NO_DAY, f"{shown}: allowed is {error.expected}")
         if "max30" in rule.spec and error.fault is Fault.COUNT:
-            return Verdict(
+            return ValueVerdict(
                 values.TOO_MANY, f"`{name}` has {value.count(',') + 1} values, at most 30 are allowed"
             )
         if name in ("http-api-key", "api-key"):
             remedy = "write the key that the service gave you" if scope == "signals" else None
-            return Verdict(values.API_KEY, f"`{name}` is not {error.expected}", remedy=remedy)
+            return ValueVerdict(values.API_KEY, f"`{name}` is not {error.expected}", remedy=remedy)
         if name == "mx" and len(value.split()) > 1 and not value.split()[1].endswith(".rollup"):
-            return Verdict(values.ROLLUP_NAME, f"{shown}: the name does not end in .rollup")
+            return ValueVerdict(values.ROLLUP_NAME, f"{shown}: the name does not end in .rollup")
         return None
 
     def _takes(self, rule: DirectiveRule, value: str) -> bool:
@@ -277,15 +287,15 @@ class Judge:
             return False
         return True
 
-    def _closer(self, rule: DirectiveRule, value: str) -> list[Verdict]:
+    def _closer(self, rule: DirectiveRule, value: str) -> list[ValueVerdict]:
         """What the grammar's types do not see."""
         found = []
         if "REGEX" in rule.spec:
-            found += [Verdict(*told) for told in judge_regex(value)]
+            found += [ValueVerdict(*told) for told in judge_regex(value)]
         if rule.name == "reply":
-            found += [Verdict(*told) for told in judge_actions(value, self._version)]
-        found += [Verdict(*told) for told in limits.judge_value(rule.name, value)]
-        found += [Verdict(*told) for told in style.judge_value(rule.name, value)]
+            found += [ValueVerdict(*told) for told in judge_actions(value, self._version)]
+        found += [ValueVerdict(*told) for told in limits.judge_value(rule.name, value)]
+        found += [ValueVerdict(*told) for told in style.judge_value(rule.name, value)]
         return found
 
 

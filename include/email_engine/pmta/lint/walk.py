@@ -9,14 +9,14 @@ from email_engine.pmta.lint import rules_syntax as syntax
 from email_engine.pmta.lint.index import Index
 from email_engine.pmta.lint.rule import INFO, WARNING, Hit
 from email_engine.pmta.lint.tags import TagJudge
-from email_engine.pmta.lint.values import Judge, Known, Verdict
+from email_engine.pmta.lint.values import Judge, Known, ValueVerdict
 
 
 class _Fault(NamedTuple):
     """A verdict on a line inside of a block, `offset` lines below its opening."""
 
     offset: int
-    verdict: Verdict
+    verdict: ValueVerdict
 
 
 def check_lines(index: Index) -> Iterator[Hit]:
@@ -63,12 +63,12 @@ class _Walker:
                 found += self._block(node, scope)
             elif isinstance(node, Unreadable):
                 rule, message = syntax.unreadable(node.text, node.problem)
-                found.append(_Fault(node.offset, Verdict(rule, message)))
+                found.append(_Fault(node.offset, ValueVerdict(rule, message)))
             elif isinstance(node, Comment):
                 found += [_Fault(node.offset, v) for v in self._judge.text(node.text, WARNING)]
         return found
 
-    def _told(self, node: Directive, verdicts: tuple[Verdict, ...]) -> list[_Fault]:
+    def _told(self, node: Directive, verdicts: tuple[ValueVerdict, ...]) -> list[_Fault]:
         cut = self._judge.comment(node)
         if any(verdict.rule is syntax.CUT_BY_COMMENT for verdict in cut):
             verdicts = ()
@@ -99,9 +99,9 @@ class _Walker:
         return found
 
 
-def _twice(first: Directive, second: Directive) -> Verdict:
+def _twice(first: Directive, second: Directive) -> ValueVerdict:
     lines = second.offset - first.offset
     where = f"{lines} line{'s' if lines > 1 else ''} above"
     if first.value == second.value:
-        return Verdict(scopes.TWICE, f"`{second.name}` stands twice, also {where}, with one value", INFO)
-    return Verdict(scopes.TWICE, f"`{second.name}` stands twice, also {where} with another value")
+        return ValueVerdict(scopes.TWICE, f"`{second.name}` stands twice, also {where}, with one value", INFO)
+    return ValueVerdict(scopes.TWICE, f"`{second.name}` stands twice, also {where} with another value")

@@ -1,7 +1,7 @@
 """Whose mail speaks for an IP besides its own."""
 
 from email_engine.fleet.traffic import NO_DAYS, DayCounts, Days
-from email_engine.warmup.neighbours import Neighbours, neighbours
+from email_engine.warmup.peers import Peers, peers_of
 from tests.core.warmup.worlds import DAY, record
 
 
@@ -18,14 +18,14 @@ def test_the_others_of_the_stream_and_of_the_sender_elsewhere_are_summed() -> No
         record(5, stream="alone", domain="news.third.example"),
     ]
     days = {1: counts(1), 2: counts(10), 3: counts(100), 4: counts(1_000), 5: counts(10_000)}
-    assert neighbours(records, days) == {
-        1: Neighbours(peers=counts(110), domain=counts(1_000)),
-        2: Neighbours(peers=counts(101), domain=counts(1_000)),
-        3: Neighbours(peers=counts(11), domain=NO_DAYS),
-        4: Neighbours(peers=NO_DAYS, domain=counts(11)),
-        5: Neighbours(peers=NO_DAYS, domain=NO_DAYS),
+    assert peers_of(records, days) == {
+        1: Peers(peers=counts(110), domain=counts(1_000)),
+        2: Peers(peers=counts(101), domain=counts(1_000)),
+        3: Peers(peers=counts(11), domain=NO_DAYS),
+        4: Peers(peers=NO_DAYS, domain=counts(11)),
+        5: Peers(peers=NO_DAYS, domain=NO_DAYS),
     }
 
 
 def test_ips_without_mail_have_neighbours_too() -> None:
-    assert neighbours([record(1), record(2)], {2: counts(5)})[1] == Neighbours(counts(5), NO_DAYS)
+    assert peers_of([record(1), record(2)], {2: counts(5)})[1] == Peers(counts(5), NO_DAYS)

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from email_engine.fleet.model import IpState
-from email_engine.warmup.choice import Action, Choice
-from email_engine.warmup.cycle import due_for_rest, reentry_phase, rest_in_turn, warm_down, within_proof
 from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
 from email_engine.warmup.parked import decide_parked
 from email_engine.warmup.plan import Quotas, plan_tenant
 from email_engine.warmup.policy import CycleStart
 from email_engine.warmup.policy_file import load_policy
+from email_engine.warmup.proposal import Action, Proposal
+from email_engine.warmup.rotation import due_for_rest, reentry_phase, rest_in_turn, warm_down, within_proof
 from tests.core.warmup.worlds import DAY, NEXT, observation, record, sent
 
 POLICY = replace(load_policy(), cycle_active_days=90, reentry_phases_back=2)
@@ -104,7 +104,10 @@ def test_who_is_due_for_a_rest(fleet: list[IpObservation], due: set[int]) -> Non
 
 
 FLEET = [active(1, 200, given=700, standing=700), active(2, 9, given=700, standing=700)]
-STAY, HOLD = Choice(Action.STAY, "Its rates hold", 10_000, 6), Choice(Action.HOLD, "Nothing advances", 700, 6)
+STAY, HOLD = (
+    Proposal(Action.STAY, "Its rates hold", 10_000, 6),
+    Proposal(Action.HOLD, "Nothing advances", 700, 6),
+)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +121,7 @@ STAY, HOLD = Choice(Action.STAY, "Its rates hold", 10_000, 6), Choice(Action.HOL
     ids=["never", "tell", "automatic", "not while anything holds it"],
 )
 def test_policy_says_what_happens_to_who_is_due(
-    start: str, first: Choice, action: str, event: str | None, wanted: int, words: str
+    start: str, first: Proposal, action: str, event: str | None, wanted: int, words: str
 ) -> None:
     policy = replace(POLICY, cycle_start=CycleStart(start))
     chosen, other = rest_in_turn(FLEET, [first, STAY], policy, NEXT)
@@ -162,7 +165,7 @@ def test_nobody_jumps_to_a_high_target(
     came = 50_000 if state == "active" else 0
     ip = {"dealt": dealt, "warmed_to": came, "daily_target": 50_000}
     seen = active(1, 40, state=state, ip=ip, days_sent=sent_days, standing=standing)
-    (chosen,) = within_proof([seen], [Choice(Action(action), "Its rates hold", 50_000, 6)], POLICY, NEXT)
+    (chosen,) = within_proof([seen], [Proposal(Action(action), "Its rates hold", 50_000, 6)], POLICY, NEXT)
     assert chosen.wanted == wanted
     assert ("its target of 50000 is grown into" in chosen.reason) is (wanted < 50_000)
 
@@ -170,11 +173,11 @@ def test_nobody_jumps_to_a_high_target(
 def test_a_target_that_was_raised_before_the_first_day_is_grown_into() -> None:
     ip = {"dealt": False, "warmed_to": 0, "daily_target": 5_000_000}
     seen = active(1, 1, ip=ip, standing=0, phase_started_on=DAY)
-    (outcome,) = plan_tenant([seen], POLICY, Quotas(50_000_000), DAY, NEXT)
-    assert outcome.allowance == POLICY.unwarmed_max
+    (ip_decision,) = plan_tenant([seen], POLICY, Quotas(50_000_000), DAY, NEXT)
+    assert ip_decision.allowance == POLICY.unwarmed_max
     said = replace(seen, ip=replace(seen.ip, warmed_to=50_000))
-    (outcome,) = plan_tenant([said], POLICY, Quotas(50_000_000), DAY, NEXT)
-    assert outcome.allowance == 50_000
+    (ip_decision,) = plan_tenant([said], POLICY, Quotas(50_000_000), DAY, NEXT)
+    assert ip_decision.allowance == 50_000
 
 
 @pytest.mark.parametrize(
@@ -199,8 +202,8 @@ def test_a_plan_retires_in_turn_and_holds_to_what_is_proven() -> None:
     policy = replace(POLICY, cycle_start=CycleStart.AUTOMATIC)
     kept: dict[str, Any] = {"given": 9000, "standing": 9000, "days_sent": sent(30, 9000)}
     fleet = [active(n, 100 - n, ip={"daily_target": 50_000}, **kept) for n in (1, 2, 3)]
-    outcomes = plan_tenant(fleet, policy, Quotas(1_000_000), DAY, NEXT)
-    assert [(o.choice.action, o.allowance) for o in outcomes] == [
+    ip_decisions = plan_tenant(fleet, policy, Quotas(1_000_000), DAY, NEXT)
+    assert [(o.proposal.action, o.allowance) for o in ip_decisions] == [
         ("retire", 9000), ("stay", 18_000), ("stay", 18_000),
     ]  # fmt: skip
-    assert outcomes[0].choice.event == "retire"
+    assert ip_decisions[0].proposal.event == "retire"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from email_engine.amounts import amount
+from email_engine.plural import amount
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
-from email_engine.reputation.evidence import Judgement
+from email_engine.reputation.evidence import GateJudgement
 from email_engine.reputation.score import NO_SCORE, Score
 
 
@@ -43,13 +43,13 @@ RELEASES = frozenset({Action.RESUME, Action.START, Action.REENTER})
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Proposal:
     """`reason`: one sentence without its full stop. `wanted`: messages a UTC day that the IP may be dealt at most.
 
     `event`: the lifecycle event to apply, None to stay in the state. `new_phase`: the phase begins anew on the day
     that is planned. `quarantine_until`, `paused_until`: aware UTC. `at_most`: the allowance must not be more,
     slowed or not. `blames`: a stop counts against the IP; a bad list's does
-    not. `cause`: why nothing advances, a word for each kind. `paces`, `slowed_on`: as in the observation, from now on; `mix`: parts of its
+    not. `cause`: why nothing advances, a word for each kind. `throttle_factors`, `slowed_on`: as in the observation, from now on; `mix`: parts of its
     mail by provider; `providers`: the deferral gate by provider."""
 
     action: Action
@@ -61,12 +61,12 @@ class Choice:
     sent_days: int = 0
     paused_until: datetime | None = None
     quarantine_until: datetime | None = None
-    judgements: Mapping[str, Judgement] = field(default_factory=dict)
+    judgements: Mapping[str, GateJudgement] = field(default_factory=dict)
     at_most: int | None = None
     blames: bool = True
     cause: str | None = None
-    paces: Mapping[str, float] = field(default_factory=dict)
+    throttle_factors: Mapping[str, float] = field(default_factory=dict)
     slowed_on: Mapping[str, date] = field(default_factory=dict)
     mix: Mapping[str, float] = field(default_factory=dict)
     score: Score = NO_SCORE
-    providers: Mapping[str, Judgement] = field(default_factory=dict)
+    providers: Mapping[str, GateJudgement] = field(default_factory=dict)

@@ -10,12 +10,12 @@ from email_engine.errors import InputError
 from email_engine.fleet.model import IpState
 from email_engine.fleet.traffic import DayCounts
 from email_engine.lifecycle.machine import TABLE, Cause, Event
-from email_engine.warmup.by_hand import Answer, answer
-from email_engine.warmup.form import Request, read_request
 from email_engine.warmup.observation import DnsHealth, IpObservation
 from email_engine.warmup.plan import Quotas
 from email_engine.warmup.policy import Schedule
 from email_engine.warmup.policy_file import load_policy
+from email_engine.warmup.transition_request import Request, read_request
+from email_engine.warmup.transitions_by_hand import Answer, answer
 from tests.core.warmup.worlds import observation, sent
 
 TODAY = date(2026, 11, 21)
@@ -83,7 +83,7 @@ def test_a_person_moves_an_ip(
     done = ask(event, seen)
     assert done.refused == ()
     (move,) = done.moves
-    assert (move.transition.to, move.allowance, move.choice.phase) == (to, allowance, phase)
+    assert (move.transition.to, move.allowance, move.proposal.phase) == (to, allowance, phase)
     assert move.reason.startswith("asked for. ")
     assert words in move.reason
     assert move.stops is (allowance == 0)
@@ -168,7 +168,7 @@ def test_a_guard_refuses_with_all_its_reasons(event: str, seen: IpObservation, r
 def test_a_cause_lets_an_ip_go_on_that_its_rates_stopped_and_it_goes_one_phase_back() -> None:
     stopped = ip(paused_until=PAUSED, last_stop_at=PAUSED - timedelta(days=7))
     (move,) = ask("resume", stopped, cause="an old segment, removed").moves
-    assert (move.choice.phase, move.allowance, move.choice.new_phase) == (2, 100, True)
+    assert (move.proposal.phase, move.allowance, move.proposal.new_phase) == (2, 100, True)
     assert move.reason.endswith("Cause: an old segment, removed.")
 
 
@@ -269,5 +269,5 @@ def test_every_mistake_of_the_form_is_told_at_once() -> None:
 
 def test_a_longer_quarantine_is_a_persons_to_ask() -> None:
     (move,) = ask("quarantine", ip(), until="2026-12-24").moves
-    assert move.choice.quarantine_until == datetime(2026, 12, 24, tzinfo=UTC)
+    assert move.proposal.quarantine_until == datetime(2026, 12, 24, tzinfo=UTC)
     assert read_request({"event": "abandon", "reason": "sold"}, TODAY) == Request(Event.ABANDON, "sold")

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def collector_paused() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Decisions make many objects and no cycles; each search for cycles would walk through every day of the fleet."""
     was = gc.isenabled()
     gc.disable()

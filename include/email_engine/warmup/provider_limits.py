@@ -9,7 +9,7 @@ from math import ceil
 
 from email_engine.fleet.traffic import Days
 from email_engine.warmup.observation import PROVIDER_DAYS
-from email_engine.warmup.policy import Ladder, Schedule
+from email_engine.warmup.policy import ProviderLimit, Schedule
 
 MIX_MESSAGES = 100
 """Fewer messages do not tell how an IP's mail is mixed."""
@@ -29,26 +29,32 @@ def provider_mix(providers: Mapping[str, Days], last: date) -> dict[str, float]:
 
 
 def stage_volume(
-    schedule: Schedule, phase: int, target: int, ladders: Mapping[str, Ladder], mix: Mapping[str, float]
+    schedule: Schedule,
+    phase: int,
+    target: int,
+    provider_limits: Mapping[str, ProviderLimit],
+    mix: Mapping[str, float],
 ) -> int:
     """Messages a UTC day of a phase: the stage, at most the target, and so few that no provider gets more than its ladder."""
     whole = min(schedule.stages[phase - 1], target)
     bounds = [
-        _rung(schedule, phase, target, ladder) / mix[name]
-        for name, ladder in ladders.items()
+        _rung(schedule, phase, target, provider_limit) / mix[name]
+        for name, provider_limit in provider_limits.items()
         if mix.get(name)
     ]
     return max(int(min([whole, *bounds])), 1)
 
 
-def _rung(schedule: Schedule, phase: int, target: int, ladder: Ladder) -> float:
-    return min(schedule.stages[max(phase - 1 - ladder.lag, 0)], target) * ladder.share
+def _rung(schedule: Schedule, phase: int, target: int, provider_limit: ProviderLimit) -> float:
+    return min(schedule.stages[max(phase - 1 - provider_limit.lag, 0)], target) * provider_limit.share
 
 
-def slowed(volume: int, mix: Mapping[str, float], paces: Mapping[str, float]) -> int:
+def slowed(volume: int, mix: Mapping[str, float], throttle_factors: Mapping[str, float]) -> int:
     """What is left of a volume when some providers, or all (`*`), are slowed; at least 1 of what was more than 0."""
-    kept = 1 - sum(min(mix.get(name, 0.0), 1.0) * (1 - pace) for name, pace in paces.items() if name != "*")
-    return max(int(volume * max(kept, 0.0) * paces.get("*", 1.0)), min(volume, 1))
+    kept = 1 - sum(
+        min(mix.get(name, 0.0), 1.0) * (1 - pace) for name, pace in throttle_factors.items() if name != "*"
+    )
+    return max(int(volume * max(kept, 0.0) * throttle_factors.get("*", 1.0)), min(volume, 1))
 
 
 def provider_allowances(
@@ -57,20 +63,23 @@ def provider_allowances(
     schedule: Schedule,
     phase: int | None,
     target: int,
-    ladders: Mapping[str, Ladder],
+    provider_limits: Mapping[str, ProviderLimit],
     mix: Mapping[str, float],
-    paces: Mapping[str, float],
+    throttle_factors: Mapping[str, float],
 ) -> dict[str, int]:
     """Messages a UTC day for those providers that may not have the whole `allowance`; `share`: what that was before it was
     slowed.
 
-    `phase`: None for an IP that does not warm, which only `paces` bound."""
+    `phase`: None for an IP that does not warm, which only `throttle_factors` bound."""
     found: dict[str, int] = {}
     if not allowance:
         return found
     if phase is not None:
-        found = {name: ceil(_rung(schedule, phase, target, ladder)) for name, ladder in ladders.items()}
-    for name, pace in paces.items():
+        found = {
+            name: ceil(_rung(schedule, phase, target, provider_limit))
+            for name, provider_limit in provider_limits.items()
+        }
+    for name, pace in throttle_factors.items():
         if name != "*":
             found[name] = min(found.get(name, allowance), ceil(share * mix.get(name, 1.0) * pace))
     return {name: max(messages, 1) for name, messages in sorted(found.items()) if messages < allowance}

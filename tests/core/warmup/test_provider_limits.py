@@ -5,13 +5,13 @@ from datetime import timedelta
 import pytest
 
 from email_engine.fleet.traffic import DayCounts, Days
-from email_engine.warmup.ladders import provider_allowances, provider_mix, slowed, stage_volume
-from email_engine.warmup.policy import Ladder, Schedule
+from email_engine.warmup.policy import ProviderLimit, Schedule
+from email_engine.warmup.provider_limits import provider_allowances, provider_mix, slowed, stage_volume
 from tests.core.warmup.worlds import DAY
 
 SIX = Schedule((50, 100, 250, 500, 1000, 2000), 7)
-HALF = {"microsoft": Ladder(0.5, 0)}
-BEHIND = {"microsoft": Ladder(0.5, 1)}
+HALF = {"microsoft": ProviderLimit(0.5, 0)}
+BEHIND = {"microsoft": ProviderLimit(0.5, 1)}
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_old_mail_says_nothing_about_the_mix() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ladders", "mix", "phase", "volume"),
+    ("provider_limits", "mix", "phase", "volume"),
     [
         ({}, {"microsoft": 1.0}, 3, 250),
         (HALF, {"microsoft": 0.5}, 3, 250),
@@ -47,13 +47,13 @@ def test_old_mail_says_nothing_about_the_mix() -> None:
     ids=["no ladder", "within its share", "all to one provider", "unknown mix", "a stage behind", "the first stage", "another provider"],
 )  # fmt: skip
 def test_a_stage_shrinks_so_that_no_queue_grows(
-    ladders: dict[str, Ladder], mix: dict[str, float], phase: int, volume: int
+    provider_limits: dict[str, ProviderLimit], mix: dict[str, float], phase: int, volume: int
 ) -> None:
-    assert stage_volume(SIX, phase, 10_000, ladders, mix) == volume
+    assert stage_volume(SIX, phase, 10_000, provider_limits, mix) == volume
 
 
 @pytest.mark.parametrize(
-    ("paces", "left"),
+    ("throttle_factors", "left"),
     [
         ({}, 1000),
         ({"*": 0.5}, 500),
@@ -63,8 +63,8 @@ def test_a_stage_shrinks_so_that_no_queue_grows(
     ],
     ids=["full speed", "the whole IP", "half of its mail", "both", "no mail there"],
 )
-def test_what_is_slowed_is_lost_and_moved_nowhere(paces: dict[str, float], left: int) -> None:
-    assert slowed(1000, {"gmail": 0.5, "yahoo": 0.5}, paces) == left
+def test_what_is_slowed_is_lost_and_moved_nowhere(throttle_factors: dict[str, float], left: int) -> None:
+    assert slowed(1000, {"gmail": 0.5, "yahoo": 0.5}, throttle_factors) == left
 
 
 def test_a_slowed_ip_keeps_a_trickle_and_a_stopped_one_nothing() -> None:
@@ -73,7 +73,7 @@ def test_a_slowed_ip_keeps_a_trickle_and_a_stopped_one_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("allowance", "phase", "ladders", "paces", "bounds"),
+    ("allowance", "phase", "provider_limits", "throttle_factors", "bounds"),
     [
         (50, 1, HALF, {}, {"microsoft": 25}),
         (20, 1, HALF, {}, {}),
@@ -87,10 +87,13 @@ def test_a_slowed_ip_keeps_a_trickle_and_a_stopped_one_nothing() -> None:
 def test_providers_that_may_not_have_all(
     allowance: int,
     phase: int | None,
-    ladders: dict[str, Ladder],
-    paces: dict[str, float],
+    provider_limits: dict[str, ProviderLimit],
+    throttle_factors: dict[str, float],
     bounds: dict[str, int],
 ) -> None:
     mix = {"yahoo": 0.5, "microsoft": 0.25}
     share = 1000 if phase is None else allowance
-    assert provider_allowances(allowance, share, SIX, phase, 10_000, ladders, mix, paces) == bounds
+    assert (
+        provider_allowances(allowance, share, SIX, phase, 10_000, provider_limits, mix, throttle_factors)
+        == bounds
+    )

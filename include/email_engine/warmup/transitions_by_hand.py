@@ -8,13 +8,13 @@ from typing import Any
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpState
 from email_engine.lifecycle.machine import Cause, Event, Transition, known, transition_of
-from email_engine.warmup.choice import RELEASES, Action, Choice
-from email_engine.warmup.cycle import proven_most, reentry_phase, warm_down
-from email_engine.warmup.form import Request
 from email_engine.warmup.observation import IpObservation, midnight
 from email_engine.warmup.parked import NO_LISTS, obstacle, unknown
 from email_engine.warmup.plan import Quotas
 from email_engine.warmup.policy import Policy
+from email_engine.warmup.proposal import RELEASES, Action, Proposal
+from email_engine.warmup.rotation import proven_most, reentry_phase, warm_down
+from email_engine.warmup.transition_request import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Move:
     """One IP's move. `allowance`: messages from today on, None to leave what stands; `reason`: one sentence."""
 
     observation: IpObservation
-    choice: Choice
+    proposal: Proposal
     transition: Transition
     allowance: int | None
     reason: str
@@ -30,7 +30,7 @@ class Move:
     @property
     def stops(self) -> bool:
         """The brake must follow at once."""
-        return self.allowance == 0 and self.choice.action not in RELEASES
+        return self.allowance == 0 and self.proposal.action not in RELEASES
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def answer(
             )
             continue
         asked = _Asked(seen, request, policy, as_of, rooms)
-        choice = _ASKED[request.event](asked)
+        proposal = _ASKED[request.event](asked)
         if asked.against:
             refused.append(
                 InputError(
@@ -80,11 +80,11 @@ def answer(
                     asked.next_step,
                 )
             )  # fmt: skip
-        elif choice is not None:
-            gives = None if choice.action is Action.CLEAN else choice.wanted
+        elif proposal is not None:
+            gives = None if proposal.action is Action.CLEAN else proposal.wanted
             cause = f" Cause: {request.cause}." if request.cause else ""
             moves.append(
-                Move(seen, choice, row, gives, f"{request.reason.rstrip('.')}. {choice.reason}.{cause}")
+                Move(seen, proposal, row, gives, f"{request.reason.rstrip('.')}. {proposal.reason}.{cause}")
             )
     return Answer(tuple(moves), tuple(refused), tuple(untouched))
 
@@ -98,20 +98,22 @@ class _Rooms:
         self.left: dict[str | None, int] = {}
         self.level: dict[str | None, int] = {}
         self.for_warming: dict[str | None, int] = {}
-        for pot in {quotas.pot(one.ip.stream) for one in observations}:
-            mine = [one for one in observations if quotas.pot(one.ip.stream) == pot and one.ip.sends]
-            self.left[pot] = max(quotas.size(pot) - sum(one.ip.allowance for one in mine), 0)
-            self.level[pot] = max(
+        for quota_pool in {quotas.quota_pool(one.ip.stream) for one in observations}:
+            mine = [
+                one for one in observations if quotas.quota_pool(one.ip.stream) == quota_pool and one.ip.sends
+            ]
+            self.left[quota_pool] = max(quotas.size(quota_pool) - sum(one.ip.allowance for one in mine), 0)
+            self.level[quota_pool] = max(
                 (one.ip.allowance for one in mine if one.ip.state is IpState.ACTIVE), default=0
             )
             warming = sum(one.ip.allowance for one in mine if one.ip.state is IpState.WARMING)
-            self.for_warming[pot] = quotas.size(pot) - warming
+            self.for_warming[quota_pool] = quotas.size(quota_pool) - warming
 
     def take(self, stream: str, wanted: int) -> int:
         """So much of `wanted` as the pot has left today."""
-        pot = self.quotas.pot(stream)
-        given = min(wanted, self.left[pot])
-        self.left[pot] -= given
+        quota_pool = self.quotas.quota_pool(stream)
+        given = min(wanted, self.left[quota_pool])
+        self.left[quota_pool] -= given
         return given
 
 
@@ -152,13 +154,13 @@ class _Asked:
 
     def need_room(self, wanted: int) -> None:
         """Warming IPs are dealt first: one more may warm if the quota pays for its stage beside theirs."""
-        pot = self.rooms.quotas.pot(self.ip.stream)
-        room = self.rooms.for_warming[pot]
+        quota_pool = self.rooms.quotas.quota_pool(self.ip.stream)
+        room = self.rooms.for_warming[quota_pool]
         if wanted > room:
             self.refuse(
                 f"of the quota {max(room, 0)} a day are not promised to warming IPs, and it needs {wanted}"
             )
-        self.rooms.for_warming[pot] = room - wanted
+        self.rooms.for_warming[quota_pool] = room - wanted
 
     def need_time(self) -> None:
         """The quarantine is over by date, block lists answered, and nothing holds the IP."""
@@ -169,12 +171,14 @@ class _Asked:
 
     def choice(
         self, action: Action, reason: str, wanted: int, phase: int | None = None, **more: Any
-    ) -> Choice:
+    ) -> Proposal:
         event = self.request.event.value
-        return Choice(action, reason, wanted, self.ip.phase if phase is None else phase, event=event, **more)
+        return Proposal(
+            action, reason, wanted, self.ip.phase if phase is None else phase, event=event, **more
+        )
 
 
-def _start(asked: _Asked) -> Choice:
+def _start(asked: _Asked) -> Proposal:
     ip, policy = asked.ip, asked.policy
     asked.need_known()
     ready = max(ip.state_since, asked.seen.last_listed_at or ip.state_since) + timedelta(
@@ -194,7 +198,7 @@ def _today(what: str, given: int, stage: int) -> str:
     return f"{what} at {stage} a day; {given} are left of today's quota, the rest is dealt at midnight"
 
 
-def _pause(asked: _Asked) -> Choice | None:
+def _pause(asked: _Asked) -> Proposal | None:
     if asked.request.until is None:
         return None
     until = midnight(asked.request.until)
@@ -206,7 +210,7 @@ def _pause(asked: _Asked) -> Choice | None:
     )
 
 
-def _resume(asked: _Asked) -> Choice:
+def _resume(asked: _Asked) -> Proposal:
     seen, ip, policy = asked.seen, asked.ip, asked.policy
     if ip.paused_until is None:
         asked.refuse("it is not paused")
@@ -229,13 +233,13 @@ def _resume(asked: _Asked) -> Choice:
     if ip.state is IpState.RETIRING:
         level = warm_down(ip, policy, effective, 0) or 0
     else:
-        pot = asked.rooms.quotas.pot(ip.stream)
-        level = min(ip.daily_target, asked.rooms.level[pot] or asked.stage(len(asked.stages)))
+        quota_pool = asked.rooms.quotas.quota_pool(ip.stream)
+        level = min(ip.daily_target, asked.rooms.level[quota_pool] or asked.stage(len(asked.stages)))
     given = asked.rooms.take(ip.stream, min(level, asked.most))
     return asked.choice(Action.RESUME, f"It goes on with {given} today", given, new_phase=blamed)
 
 
-def _quarantine(asked: _Asked) -> Choice:
+def _quarantine(asked: _Asked) -> Proposal:
     until = asked.as_of + timedelta(days=asked.policy.quarantine_days)
     if asked.request.until:
         until = max(until, midnight(asked.request.until))
@@ -243,13 +247,13 @@ def _quarantine(asked: _Asked) -> Choice:
     return asked.choice(Action.QUARANTINE, reason, 0, quarantine_until=until)
 
 
-def _release(asked: _Asked) -> Choice:
+def _release(asked: _Asked) -> Proposal:
     asked.need_time()
     reason = f"It is off the block lists and rests {asked.policy.rest_days} days"
     return asked.choice(Action.CLEAN, reason, 0, 1, new_phase=True)
 
 
-def _reenter(asked: _Asked) -> Choice | None:
+def _reenter(asked: _Asked) -> Proposal | None:
     asked.need_time()
     asked.need_known()
     stopped_in = asked.seen.quarantined_from
@@ -266,7 +270,7 @@ def _reenter(asked: _Asked) -> Choice | None:
     return asked.choice(Action.REENTER, what, given, phase, new_phase=True)
 
 
-def _retire(asked: _Asked) -> Choice:
+def _retire(asked: _Asked) -> Proposal:
     seen, ip, policy = asked.seen, asked.ip, asked.policy
     first = min(int(ip.daily_target * policy.retiring_parts[0]), asked.most)
     given = first if ip.awaits_first_allowance else min(first, ip.allowance)
@@ -275,11 +279,11 @@ def _retire(asked: _Asked) -> Choice:
     return asked.choice(Action.RETIRE, reason, given, new_phase=True, paused_until=seen.ip.paused_until)
 
 
-def _abandon(asked: _Asked) -> Choice:
+def _abandon(asked: _Asked) -> Proposal:
     return asked.choice(Action.ABANDON, "It is given up for good", 0)
 
 
-_ASKED: dict[Event, Callable[[_Asked], Choice | None]] = {
+_ASKED: dict[Event, Callable[[_Asked], Proposal | None]] = {
     Event.START: _start,
     Event.PAUSE: _pause,
     Event.RESUME: _resume,

@@ -13,27 +13,27 @@ SMALL_OVERRUN = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Distrust:
+class SignalProblem:
     """`cause`: one word or two for each kind; `reason`: a clause."""
 
     cause: str
     reason: str
 
 
-def distrust(seen: IpObservation, policy: Policy, day: date, mailed: bool) -> Distrust | None:
+def signal_problem(seen: IpObservation, policy: Policy, day: date, mailed: bool) -> SignalProblem | None:
     """The first reason to advance nothing at the end of the UTC `day`; None if there is none.
 
     `mailed`: did it send anything that counts now? One that never had an allowance and never sent has no accounting yet."""
     if blocked := obstacle(seen):
-        return Distrust("obstacle", blocked)
+        return SignalProblem("obstacle", blocked)
     if seen.trouble:
-        return Distrust("bad signals", seen.trouble)
+        return SignalProblem("bad signals", seen.trouble)
     if not seen.given and not mailed:
         return None
     return _overrun(seen, policy, day) or _stale(seen, policy, day)
 
 
-def _overrun(seen: IpObservation, policy: Policy, day: date) -> Distrust | None:
+def _overrun(seen: IpObservation, policy: Policy, day: date) -> SignalProblem | None:
     sent = seen.days.sent_on(day)
     if not (seen.given or seen.ip.dealt):
         return None
@@ -42,7 +42,7 @@ def _overrun(seen: IpObservation, policy: Policy, day: date) -> Distrust | None:
     told = (
         f"it sent {sent} on {day} where {seen.given} were allowed: its mail does not go by the engine's caps"
     )
-    return Distrust("overrun", told)
+    return SignalProblem("overrun", told)
 
 
 @lru_cache(maxsize=100)
@@ -51,9 +51,9 @@ def _needed(day: date, lag_hours: int) -> datetime:
     return midnight(day + timedelta(days=1)) - timedelta(hours=lag_hours)
 
 
-def _stale(seen: IpObservation, policy: Policy, day: date) -> Distrust | None:
+def _stale(seen: IpObservation, policy: Policy, day: date) -> SignalProblem | None:
     newest = seen.fresh_through
     if newest is not None and newest >= _needed(day, policy.accounting_lag_hours):
         return None
     age = f"is known up to {newest:%Y-%m-%d %H:%M} UTC only" if newest else "never came"
-    return Distrust("accounting", f"the accounting of {seen.ip.mta_host} {age}")
+    return SignalProblem("accounting", f"the accounting of {seen.ip.mta_host} {age}")

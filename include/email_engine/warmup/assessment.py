@@ -5,30 +5,30 @@ from datetime import date
 from math import ceil
 from typing import Any
 
-from email_engine.amounts import amount
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpState
 from email_engine.fleet.traffic import Days
-from email_engine.reputation.evidence import Judgement, Verdict
+from email_engine.plural import amount
+from email_engine.reputation.evidence import GateJudgement, GateVerdict
 from email_engine.reputation.gates import DEFERRALS, Basis, Judged, judge_gates
 from email_engine.reputation.score import Score
-from email_engine.warmup.choice import Action, Choice
-from email_engine.warmup.ladders import provider_mix, stage_volume
 from email_engine.warmup.observation import (
     IpObservation,
     complaints_since,
     evidence_since,
     stop_since,
 )
-from email_engine.warmup.pace import Evening, Speeds, speeds_after
 from email_engine.warmup.policy import Policy, Schedule
+from email_engine.warmup.proposal import Action, Proposal
+from email_engine.warmup.provider_limits import provider_mix, stage_volume
 from email_engine.warmup.scoring import score_fleet
-from email_engine.warmup.trust import distrust
+from email_engine.warmup.signal_quality import signal_problem
+from email_engine.warmup.throttle import DayClose, ThrottleState, throttle_after
 
 
-def cases_of(
+def assess(
     observations: Sequence[IpObservation], policy: Policy, day: date, effective: date
-) -> list["Case"]:
+) -> list["Assessment"]:
     """IPs in sending states, judged together; raises `InputError` if the schedule of one is not in the policy."""
     for seen in observations:
         if seen.ip.schedule not in policy.schedules:
@@ -43,7 +43,7 @@ def cases_of(
     counted = [one.days for one in bases]
     scored = score_fleet(observations, counted, judged, policy, day)
     return [
-        Case(seen, policy, day, effective, days, verdicts, one)
+        Assessment(seen, policy, day, effective, days, verdicts, one)
         for seen, days, verdicts, one in zip(observations, counted, judged, scored, strict=True)
     ]
 
@@ -60,17 +60,16 @@ def _basis(seen: IpObservation, policy: Policy, day: date) -> Basis:
     )
 
 
-class Case:
+class Assessment:
     """An IP in a sending state, an observation and a policy; the day that closes, and the first day still to be shaped.
 
-    `counted`: its days that count for or against it, by which it was `judged`; `distrust`: why nothing may advance on the signals
-    about the day, None if they can be trusted; `speeds`: those that are left from now on; `mix`: parts of its mail by provider,
+    `counted`: its days that count for or against it, by which it was `judged`; `signal_problem`: why nothing may advance on the signals
+    about the day, None if they can be trusted; `throttle`: those that are left from now on; `mix`: parts of its mail by provider,
     where that bounds something; `stage`: messages a UTC day of its phase; `sent_days`: those of it on which it was really sent."""
 
     __slots__ = (
         "counted",
         "day",
-        "distrust",
         "effective",
         "ip",
         "judged",
@@ -82,8 +81,9 @@ class Case:
         "score",
         "seen",
         "sent_days",
-        "speeds",
+        "signal_problem",
         "stage",
+        "throttle",
         "warming",
     )
 
@@ -104,20 +104,24 @@ class Case:
         self.effective = effective
         self.counted = counted
         self.judged = judged
-        self.judgements: Mapping[str, Judgement] = judged.gates
+        self.judgements: Mapping[str, GateJudgement] = judged.gates
         self.warming = self.ip.state is IpState.WARMING
         self.schedule: Schedule = policy.schedules[self.ip.schedule]
         last_phase = len(self.schedule.stages)
         self.phase = min(max(self.ip.phase, 1), last_phase) if self.warming else self.ip.phase
         self.score = score
-        self.distrust = distrust(observation, policy, day, bool(counted))
-        self.speeds = self._speeds()
+        self.signal_problem = signal_problem(observation, policy, day, bool(counted))
+        self.throttle = self._speeds()
         self.mix = self._mix()
         self.stage = self.volume(self.phase)
         self.sent_days = self._sent_days() if self.warming else 0
 
     def _mix(self) -> Mapping[str, float]:
-        bounded = self.seen.paces or self.speeds.paces or (self.warming and self.policy.providers)
+        bounded = (
+            self.seen.throttle_factors
+            or self.throttle.throttle_factors
+            or (self.warming and self.policy.providers)
+        )
         return provider_mix(self.seen.providers, self.day) if bounded else {}
 
     def volume(self, phase: int) -> int:
@@ -130,12 +134,12 @@ class Case:
         needed = ceil(self.policy.sent_day_rate * self.stage)
         return sum([sent >= needed for sent in self.counted.sent])
 
-    def _speeds(self) -> Speeds:
-        evening = Evening(self.day, self.seen.days, self.seen.providers, self.distrust is None)
-        before = Speeds(self.seen.paces, self.seen.slowed_on)
-        return speeds_after(before, evening, self.score, self.judged, self.policy)
+    def _speeds(self) -> ThrottleState:
+        evening = DayClose(self.day, self.seen.days, self.seen.providers, self.signal_problem is None)
+        before = ThrottleState(self.seen.throttle_factors, self.seen.slowed_on)
+        return throttle_after(before, evening, self.score, self.judged, self.policy)
 
-    def to(self, action: Action, reason: str, wanted: int | None = None, **changes: object) -> Choice:
+    def to(self, action: Action, reason: str, wanted: int | None = None, **changes: object) -> Proposal:
         """A choice with everything that was judged; `wanted` is the stage by default."""
         fields: dict[str, Any] = {
             "phase": self.phase,
@@ -143,13 +147,13 @@ class Case:
             "judgements": self.judgements,
             "providers": self.judged.deferrals,
             "score": self.score,
-            "paces": self.speeds.paces,
-            "slowed_on": self.speeds.slowed_on,
+            "throttle_factors": self.throttle.throttle_factors,
+            "slowed_on": self.throttle.slowed_on,
             "mix": self.mix,
         }
-        return Choice(action, reason, self.stage if wanted is None else wanted, **(fields | changes))
+        return Proposal(action, reason, self.stage if wanted is None else wanted, **(fields | changes))
 
-    def hold(self, cause: str, reason: str, first: bool = False) -> Choice:
+    def hold(self, cause: str, reason: str, first: bool = False) -> Proposal:
         """Keeps what stands. `first`: an IP that never had an allowance gets its stage, which is no advance but what a person
         declared."""
         if first and not self.seen.given:
@@ -158,7 +162,9 @@ class Case:
 
     def kept(self, volume: int) -> int:
         """A volume that does not rise above what stands; what stands may be less because the IP is slowed."""
-        return volume if self.seen.paces and self.seen.standing else min(volume, self.seen.standing)
+        return (
+            volume if self.seen.throttle_factors and self.seen.standing else min(volume, self.seen.standing)
+        )
 
     def words(self, gate: str) -> str:
         """What a gate says, as the middle of a sentence."""
@@ -166,20 +172,20 @@ class Case:
         one = judged.bad == 1
         count = f"{amount(judged.bad, gate.removesuffix('s'))} of {judged.messages}"
         if gate == DEFERRALS:
-            pressed = "deferral or block" if one else "deferrals and blocks"
-            count = f"{judged.bad} {pressed} of {judged.messages} attempts at {self.judged.worst_provider}"
+            throttling_deferrals = "deferral or block" if one else "deferrals and blocks"
+            count = f"{judged.bad} {throttling_deferrals} of {judged.messages} attempts at {self.judged.worst_provider}"
         by = " by the newest of them" if judged.bad < limit * judged.messages else ""
         return {
-            Verdict.REGRESS: f"{count} {'proves' if one else 'prove'}{by} a rate above {limit:.1%}",
-            Verdict.HOLD: f"{count} {'is' if one else 'are'} at the limit of {limit:.1%} or above",
-            Verdict.INSUFFICIENT: f"{count} {'does' if one else 'do'} not yet prove a rate below {limit:.1%}",
-            Verdict.PASS: f"{count} {'proves' if one else 'prove'} a rate below {limit:.1%}",
+            GateVerdict.REGRESS: f"{count} {'proves' if one else 'prove'}{by} a rate above {limit:.1%}",
+            GateVerdict.HOLD: f"{count} {'is' if one else 'are'} at the limit of {limit:.1%} or above",
+            GateVerdict.INSUFFICIENT: f"{count} {'does' if one else 'do'} not yet prove a rate below {limit:.1%}",
+            GateVerdict.PASS: f"{count} {'proves' if one else 'prove'} a rate below {limit:.1%}",
         }[judged.verdict]
 
     def against(self, gate: str) -> str:
         """That a gate's evidence is against the IP, as the middle of a sentence."""
         judged = self.judgements[gate]
-        if judged.verdict in (Verdict.REGRESS, Verdict.HOLD):
+        if judged.verdict in (GateVerdict.REGRESS, GateVerdict.HOLD):
             return self.words(gate)
         count = f"{amount(judged.bad, gate.removesuffix('s'))} of {judged.messages}"
         return f"{count} {'speaks' if judged.bad == 1 else 'speak'} against it"

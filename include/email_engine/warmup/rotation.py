@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from email_engine.fleet.model import IpRecord, IpState
-from email_engine.warmup.choice import Action, Choice
 from email_engine.warmup.observation import IpObservation, midnight
 from email_engine.warmup.policy import CycleStart, Policy
+from email_engine.warmup.proposal import Action, Proposal
 
 PROVEN_DAYS = 3
 """On so many days an IP must have sent half of what it may have next."""
@@ -79,45 +79,47 @@ def proven_most(observation: IpObservation, policy: Policy, effective: date) -> 
 
 
 def within_proof(
-    observations: Sequence[IpObservation], choices: Sequence[Choice], policy: Policy, effective: date
-) -> list[Choice]:
+    observations: Sequence[IpObservation], choices: Sequence[Proposal], policy: Policy, effective: date
+) -> list[Proposal]:
     """The choices, with no IP wanting more than `proven_most`: nobody jumps above it without a warm-up."""
-    kept: list[Choice] = []
-    for observation, choice in zip(observations, choices, strict=True):
-        if choice.wanted <= policy.unwarmed_max or choice.wanted <= (
+    kept: list[Proposal] = []
+    for observation, proposal in zip(observations, choices, strict=True):
+        if proposal.wanted <= policy.unwarmed_max or proposal.wanted <= (
             most := proven_most(observation, policy, effective)
         ):
-            kept.append(choice)
+            kept.append(proposal)
         else:
-            what = "target" if choice.wanted == observation.ip.daily_target else "volume"
-            reason = f"{choice.reason}; its {what} of {choice.wanted} is grown into: {most} a day until it has sent more"
-            kept.append(replace(choice, wanted=most, reason=reason))
+            what = "target" if proposal.wanted == observation.ip.daily_target else "volume"
+            reason = f"{proposal.reason}; its {what} of {proposal.wanted} is grown into: {most} a day until it has sent more"
+            kept.append(replace(proposal, wanted=most, reason=reason))
     return kept
 
 
 def rest_in_turn(
-    observations: Sequence[IpObservation], choices: Sequence[Choice], policy: Policy, effective: date
-) -> list[Choice]:
+    observations: Sequence[IpObservation], choices: Sequence[Proposal], policy: Policy, effective: date
+) -> list[Proposal]:
     """The choices, with those of IPs that are due for a rest changed as policy says: `automatic` retires, `tell` only says so,
     `never` changes nothing. An IP about which anything else was decided than to stay waits for another day."""
     if policy.cycle_start is CycleStart.NEVER:
         return list(choices)
     due = due_for_rest(observations, policy, effective)
     return [
-        _rest(observation, choice, due[observation.ip.ip_id], policy, effective)
-        if observation.ip.ip_id in due and choice.action is Action.STAY
-        else choice
-        for observation, choice in zip(observations, choices, strict=True)
+        _rest(observation, proposal, due[observation.ip.ip_id], policy, effective)
+        if observation.ip.ip_id in due and proposal.action is Action.STAY
+        else proposal
+        for observation, proposal in zip(observations, choices, strict=True)
     ]
 
 
-def _rest(observation: IpObservation, choice: Choice, due: str, policy: Policy, effective: date) -> Choice:
+def _rest(
+    observation: IpObservation, proposal: Proposal, due: str, policy: Policy, effective: date
+) -> Proposal:
     if policy.cycle_start is CycleStart.TELL:
-        return replace(choice, reason=f"{choice.reason}. {due}: a person may retire it", cause=DUE)
+        return replace(proposal, reason=f"{proposal.reason}. {due}: a person may retire it", cause=DUE)
     since = replace(observation.ip, state_since=midnight(effective))
     wanted = warm_down(since, policy, effective, observation.standing) or 0
     reason = f"{due}: it warms down in {len(policy.retiring_parts)} steps, from {wanted} a day"
-    return replace(choice, action=Action.RETIRE, reason=reason, wanted=wanted, event="retire")
+    return replace(proposal, action=Action.RETIRE, reason=reason, wanted=wanted, event="retire")
 
 
 def _carries(observation: IpObservation) -> bool:
