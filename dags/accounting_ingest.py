@@ -33,7 +33,7 @@ accounting_files (`accepted_by`, `accepted_at`, `accepted_because`).
 
 **What it changes** tables accounting_files, accounting_quarantine, delivery_stats, delivery_days, delivery_events,
 reply_texts and alerts. Nothing on the hosts; old files are PowerMTA's to delete. Rows of IPs outside the fleet are
-counted as rejected, and on their file (`strangers`). Unreadable rows and rows dated in the future go to the
+counted as rejected, and on their file (`unknown_sources`). Unreadable rows and rows dated in the future go to the
 quarantine with file, line and reason. A file with more than 1 % of them (`include/config/accounting.yaml`) is refused
 with an alert, and the next one is taken. A dry run reads and reports, and writes nothing.
 

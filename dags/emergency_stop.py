@@ -32,8 +32,8 @@ from email_engine_airflow import forms
 from email_engine_airflow.assets import ALLOWANCES
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
-from email_engine_airflow.operators.brake import ApplyBrakes
-from email_engine_airflow.operators.emergency import PullTheBrake
+from email_engine_airflow.operators.brakes import ApplyBrakes
+from email_engine_airflow.operators.emergency_stop import PullTheBrake
 from email_engine_airflow.operators.publish import PublishAllowances
 from email_engine_airflow.pools import FIRST
 

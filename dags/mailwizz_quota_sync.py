@@ -31,7 +31,8 @@ from email_engine_airflow import forms
 from email_engine_airflow.assets import ALLOWANCES, FLEET, LISTINGS
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
-from email_engine_airflow.operators.quotas import ListMailwizz, SyncQuotas
+from email_engine_airflow.operators.mailwizz_quota_sync import SyncQuotas
+from email_engine_airflow.operators.names import ListNames
 from email_engine_airflow.timetable import UniqueRunCron
 
 with DAG(
@@ -61,7 +62,7 @@ with DAG(
         "instance": forms.name("Instance", "One MailWizz instance; empty: all.", "mailwizz"),
     },
 ) as dag:
-    instances = ListMailwizz(task_id="instances")
+    instances = ListNames(task_id="instances", of="mailwizz")
     sync = SyncQuotas.partial(task_id="sync", map_index_template="{{ task.instance }}").expand(
         instance=instances.output
     )

@@ -35,7 +35,7 @@ from email_engine_airflow.assets import LISTINGS
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.blocklists import HostsToBrake, ProbeLists, PublishListings, SweepLists
-from email_engine_airflow.operators.brake import ApplyBrakes
+from email_engine_airflow.operators.brakes import ApplyBrakes
 from email_engine_airflow.operators.listings import DecideListings
 from email_engine_airflow.pools import FIRST
 from email_engine_airflow.timetable import UniqueRunCron

@@ -30,10 +30,10 @@ from email_engine_airflow import forms
 from email_engine_airflow.assets import ACCOUNTING, ALLOWANCES
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
-from email_engine_airflow.operators.brake import ApplyBrakes
-from email_engine_airflow.operators.guard import GuardReputation, TenantsToGuard
+from email_engine_airflow.operators.brakes import ApplyBrakes
+from email_engine_airflow.operators.names import ListNames
 from email_engine_airflow.operators.publish import PublishAllowances
-from email_engine_airflow.operators.warmup import HostsToHold
+from email_engine_airflow.operators.reputation_guard import GuardReputation
 from email_engine_airflow.pools import FIRST
 
 with DAG(
@@ -60,11 +60,13 @@ with DAG(
         ),
     },
 ) as dag:
-    tenants = TenantsToGuard(task_id="tenants")
+    tenants = ListNames(task_id="tenants", of="tenants")
     guard = GuardReputation.partial(task_id="guard", map_index_template="{{ task.tenant }}", **FIRST).expand(
         tenant=tenants.output
     )
-    hosts = HostsToHold(task_id="hosts", trigger_rule=TriggerRule.ALL_DONE, **FIRST)
+    hosts = ListNames(
+        task_id="hosts", of="hosts with open brakes", trigger_rule=TriggerRule.ALL_DONE, **FIRST
+    )
     brake = ApplyBrakes.partial(
         task_id="brake",
         map_index_template="{{ task.mta_host }}",

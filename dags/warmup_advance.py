@@ -33,14 +33,11 @@ from email_engine_airflow import forms
 from email_engine_airflow.assets import ALLOWANCES
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
-from email_engine_airflow.operators.brake import ApplyBrakes
+from email_engine_airflow.operators.brakes import ApplyBrakes
 from email_engine_airflow.operators.fleet import SyncFleet
+from email_engine_airflow.operators.names import ListNames
 from email_engine_airflow.operators.publish import PublishAllowances
-from email_engine_airflow.operators.warmup import (
-    DecideWarmup,
-    HostsToHold,
-    TenantsToDecide,
-)
+from email_engine_airflow.operators.warmup_advance import DecideWarmup
 from email_engine_airflow.pools import FIRST
 from email_engine_airflow.timetable import UniqueRunCron
 
@@ -76,11 +73,13 @@ with DAG(
     },
 ) as dag:
     fleet = SyncFleet(task_id="fleet")
-    tenants = TenantsToDecide(task_id="tenants", fleet=fleet.output)
+    tenants = ListNames(task_id="tenants", of="tenants")
     decide = DecideWarmup.partial(task_id="decide", map_index_template="{{ task.tenant }}").expand(
         tenant=tenants.output
     )
-    hosts = HostsToHold(task_id="hosts", trigger_rule=TriggerRule.ALL_DONE, **FIRST)
+    hosts = ListNames(
+        task_id="hosts", of="hosts with open brakes", trigger_rule=TriggerRule.ALL_DONE, **FIRST
+    )
     brake = ApplyBrakes.partial(
         task_id="brake",
         map_index_template="{{ task.mta_host }}",
@@ -93,6 +92,7 @@ with DAG(
     whole = EmptyOperator(task_id="whole", trigger_rule=TriggerRule.NONE_FAILED)
     tell = SendAlerts(task_id="tell", also_quiet=True)
 
+    fleet >> tenants
     decide >> hosts
     brake >> publish >> tell
     [fleet, tenants, decide, hosts, brake] >> whole >> tell

@@ -11,7 +11,7 @@ import os
 import sys
 
 from email_engine.errors import EngineError
-from email_engine.home import ROOT
+from email_engine.paths import ROOT
 from stack import airflow, condition, locks, shown, task_logs, up
 from stack.ports import PortTaken
 from stack.postgres_programs import PostgresError

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from email_engine.home import ROOT
+from email_engine.paths import ROOT
 from stack.databases import database_url
 from stack.postgres import Cluster
 from stack.processes import die_with_parent

@@ -4,7 +4,7 @@ import ast
 import sys
 from pathlib import Path
 
-from email_engine.home import ROOT
+from email_engine.paths import ROOT
 
 DAGS_PAGE = ROOT / "docs" / "dags.md"
 HEAD = """# The pipelines
@@ -29,7 +29,7 @@ def dags_page() -> str:
 def pages() -> dict[Path, str]:
     """Path -> text as it should be."""
     from email_engine.lifecycle.document import render_page
-    from email_engine.mta.language.lint.page import lint_page
+    from email_engine.pmta.lint.page import lint_page
 
     lifecycle = ROOT / "docs" / "lifecycle.md"
     return {

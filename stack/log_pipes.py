@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from email_engine.home import ROOT
+from email_engine.paths import ROOT
 from stack.log_keeper import LIMIT
 
 ROOM = 1_048_576

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
-from email_engine.home import CONFIG, ROOT
+from email_engine.paths import CONFIG, ROOT
 from stack.chosen_ports import PORTS, choose, remembered
 
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from email_engine.fleet.inventory import plan_inventory
 from email_engine.fleet.model import Fleet
+from email_engine.fleet.names_file import write_names
 from email_engine.fleet.parse import parse_fleet
-from email_engine.home import CONFIG, ROOT
+from email_engine.paths import CONFIG, ROOT
 from email_engine.store import inventory, migrate
 from email_engine.store.engine import Store
-from email_engine_airflow.fleet_names import write_names
 from email_engine_airflow.pools import DESCRIPTION, POOL, SLOTS
 from stack import airflow, chosen_ports, condition, connections, databases, locks, ports, repair, world
 from stack.leftovers import end_leftovers

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from email_engine.accounting.values import KINDS, parse_time
 from email_engine.fleet.providers import OTHER, shipped_providers
-from email_engine.mta.accounting_values import KINDS, parse_time
 
 SHORT = {**KINDS, **{short: short for short in KINDS.values()}}
 NO_COMPLAINT = {"not-spam", "auth-failure", "opt-out", "dmarc"}

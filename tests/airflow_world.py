@@ -17,7 +17,7 @@ from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import select
 
-from email_engine.home import ROOT
+from email_engine.paths import ROOT
 from email_engine_airflow import future_runs
 from email_engine_airflow.timetable import UniqueRunCron
 

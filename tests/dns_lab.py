@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 
-from email_engine import home
+from email_engine import paths
 from lab.testing import RunningLab, example_world, running_lab
 
 AS_OF = datetime(2026, 11, 1, 8, tzinfo=UTC)
@@ -37,7 +37,7 @@ def connect(patch: pytest.MonkeyPatch, lab: RunningLab, engine_database_url: str
     patch.setenv(
         "AIRFLOW_CONN_DNS_RESOLVER_DEFAULT", json.dumps(resolver | {"extra": {"timeout": 0.2, "tries": 2}})
     )
-    patch.setenv("EMAIL_ENGINE_BLOCKLISTS", str(home.CONFIG / "blocklists.lab.yaml"))
+    patch.setenv("EMAIL_ENGINE_BLOCKLISTS", str(paths.CONFIG / "blocklists.lab.yaml"))
 
 
 def context(dag_id: str, as_of: datetime = AS_OF, **params: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 
 from email_engine.dns_answers import Absence, Answer, Found, NotFound, Question, Unknown
-from email_engine.dnsauth.model import Finding, Subject
+from email_engine.dnsauth.model import DnsFinding, Subject
 from email_engine.dnsauth.validate import validate
 
 IP = ip_address("198.51.100.7")
@@ -36,7 +36,7 @@ class Zone:
         known = any(name == question.name for name, _ in self.records)
         return NotFound(Absence.NODATA if known else Absence.NXDOMAIN)
 
-    def findings(self, subject: Subject = SUBJECT) -> dict[str, Finding]:
+    def findings(self, subject: Subject = SUBJECT) -> dict[str, DnsFinding]:
         """Check id to finding (the last one of its id)."""
         return {finding.check_id: finding for finding in validate([subject], self.resolve_many)[subject]}
 

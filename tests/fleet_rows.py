@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
-from email_engine.mta.accounting import Counts
+from email_engine.accounting.summarize import Counts
 from email_engine.store import schema as s
 from email_engine.store.delivery_counts import add_counts
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from email_engine.home import CONFIG, ROOT
+from email_engine.paths import CONFIG, ROOT
 from email_engine.store.engine import Store
 from stack import databases, up
 from stack.airflow import Api

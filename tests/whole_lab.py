@@ -16,16 +16,16 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from sqlalchemy import make_url, select
 
-from email_engine import home
+from email_engine import paths
 from email_engine.adapters.powermta import PowerMta
 from email_engine.store import alerts, brakes, ips, versions
 from email_engine.store.engine import Store
 from email_engine.store.ips import load_ips
 from email_engine_airflow.hooks.powermta import PowerMtaHook
-from email_engine_airflow.operators.brake import ApplyBrakes
+from email_engine_airflow.operators.brakes import ApplyBrakes
 from email_engine_airflow.operators.deploy import DeployHost
 from email_engine_airflow.operators.deploy_plan import PlanDeploy
-from email_engine_airflow.operators.quotas import SyncQuotas
+from email_engine_airflow.operators.mailwizz_quota_sync import SyncQuotas
 from lab.testing import API_KEY, RunningLab, example_world, running_lab
 from tests.airflow_connections import engine_connection
 from tests.fleet_rows import add_host, add_ip, add_tenant
@@ -82,7 +82,7 @@ def connections(lab: RunningLab, engine_database_url: str) -> dict[str, str]:
     return made | {
         "AIRFLOW_CONN_EMAIL_ENGINE_DB": engine_connection(engine_database_url),
         "AIRFLOW_CONN_POWERMTA_MTA-1": powermta_connection(lab),
-        "EMAIL_ENGINE_BLOCKLISTS": str(home.CONFIG / "blocklists.lab.yaml"),
+        "EMAIL_ENGINE_BLOCKLISTS": str(paths.CONFIG / "blocklists.lab.yaml"),
     }
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from email_engine_airflow.fleet_names import known_names
+from email_engine.fleet.names_file import known_names
 
 LONGEST_REASON = 300
 LONGEST_NAME = 253

@@ -11,7 +11,7 @@ from airflow.sdk import Variable
 from airflow.sdk.configuration import conf
 
 from email_engine.errors import AccessDenied, EngineError, HostKeyChanged, InputError, Unreachable
-from email_engine_airflow.outbox import log_url
+from email_engine.pipelines.trouble import LONGEST, cause_and_title, log_url, of_run, origin
 
 if TYPE_CHECKING:
     from email_engine.adapters.telegram import Telegram
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 DATABASE_AWAY = "email_engine_database_away"
 """Airflow variable that remembers, while the engine's database cannot, that people were told."""
-LONGEST = 1000
-BY_HAND = frozenset({"emergency_stop", "ip_transition"})
-"""DAGs that only people trigger: a second failure is another person's, who must hear of it too."""
 UNTOLD_FOR = timedelta(minutes=2)
 """A mark so old whose maker told nobody is a dead one's."""
 
@@ -36,16 +33,6 @@ def task_url(context: Mapping[str, Any]) -> str:
     dag_id, run_id = getattr(run, "dag_id", ""), getattr(run, "run_id", "")
     task_id, index = getattr(ti, "task_id", ""), getattr(ti, "map_index", None)
     return log_url(base_url(), dag_id, run_id, task_id or None, index)
-
-
-def of_run(cause: str, dag_id: str, run_id: str) -> str:
-    """A cause that belongs to a pipeline; to this one run of it where only people trigger it."""
-    return f"{cause} in {run_id}" if dag_id in BY_HAND else cause
-
-
-def origin(dag_id: str, task_id: str, about: str | None) -> str:
-    """Names a task beyond its runs: a mapped one by what it is about, for its index may be another's tomorrow."""
-    return f"{dag_id}.{task_id}" + (f" {about}" if about else "")
 
 
 def trouble_of(
@@ -79,25 +66,6 @@ def trouble_of(
         task_id=task_id,
         map_index=getattr(ti, "map_index", None),
     )
-
-
-def cause_and_title(error: EngineError, kind: str, name: str) -> tuple[str, str] | None:
-    """The thing that is wrong and what happened to it in words; None where it is the task's own."""
-    if error.cause == "fleet file":
-        return error.cause, "The fleet file has mistakes; the fleet stays as it was"
-    if error.cause:
-        return error.cause, f"{error.cause[:1].upper()}{error.cause[1:]} does not work"
-    if kind not in ("host", "MailWizz"):
-        return None
-    shown = name if kind == "host" else f"MailWizz {name}"
-    cause = f"{kind} {name}"
-    if isinstance(error, HostKeyChanged):
-        return cause, f"{shown} shows another host key than the pinned one"
-    if isinstance(error, AccessDenied):
-        return cause, f"{shown} refuses the engine's login"
-    if isinstance(error, Unreachable):
-        return cause, f"{shown} cannot be reached"
-    return None
 
 
 def _failed(dag_id: str, name: str) -> str:

@@ -18,10 +18,10 @@ from email_engine.blocklists.config import load_blocklists
 from email_engine.blocklists.model import BlockList, ListStatus
 from email_engine.errors import InputError
 from email_engine.fleet.model import Fleet
+from email_engine.fleet.names_file import write_names
 from email_engine.fleet.read import read_fleet
-from email_engine.home import CONFIG, fleet_path
+from email_engine.paths import CONFIG, fleet_path
 from email_engine.store.migrate import prepare_role
-from email_engine_airflow.fleet_names import write_names
 from stack import connections, world
 from stack.chosen_ports import PORTS
 from stack.compose.steps import database_address, read_secret

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from email_engine.home import CONFIG, ROOT
+from email_engine.paths import CONFIG, ROOT
 from email_engine.store.engine import Store
 from stack import airflow, condition, connections, databases, repair, up, world
 from stack.chosen_ports import PORTS

@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib as mpl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from email_engine.home import TEMPLATES
+from email_engine.paths import TEMPLATES
 from stack.demo.chronicle import Curve, Event
 
 mpl.use("Agg")

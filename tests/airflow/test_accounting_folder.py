@@ -256,7 +256,7 @@ def truth(path: bytes) -> dict[str, int]:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing waits for its age: what is changing must be seen by itself."""
-    monkeypatch.setattr("email_engine.mta.accounting_settled.is_young", lambda *_: False)
+    monkeypatch.setattr("email_engine.accounting.settled.is_young", lambda *_: False)
 
 
 @pytest.mark.usefixtures("hasty")

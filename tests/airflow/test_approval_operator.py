@@ -13,7 +13,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 
-from email_engine.home import ROOT
+from email_engine.paths import ROOT
 from email_engine.store import approvals, versions
 from email_engine.store.approvals import Approval, Question
 from email_engine.store.engine import Store

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
-from email_engine.mta.queue_ages import QueueGroup
+from email_engine.health.queue_ages import QueueGroup
 from email_engine.store import approvals, health, schema, versions
 from email_engine.store.approvals import Approval, Question
 from email_engine.store.engine import Store

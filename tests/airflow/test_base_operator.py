@@ -11,10 +11,10 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundExceptio
 
 from email_engine.errors import AccessDenied, GuardBreach, HostKeyChanged, InputError, Refused, Unreachable
 from email_engine.fleet.mistakes import FleetInvalid
+from email_engine.pipelines.run import Run
 from email_engine.store import alerts, incidents
 from email_engine.store.engine import Store
 from email_engine_airflow.operators.base import EngineOperator
-from email_engine_airflow.run import Run
 from tests.airflow_connections import engine_connection
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)

@@ -13,7 +13,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from email_engine.home import ROOT
+from email_engine.paths import ROOT
 from email_engine.store import schema
 from email_engine.store.engine import Store
 from email_engine_airflow.operators.deploy import ChooseHosts

@@ -14,7 +14,7 @@ from email_engine.decision import Decision
 from email_engine.store import alerts, brakes, decisions, schema
 from email_engine.store.engine import Store
 from email_engine.store.ips import load_ips, lock_ips
-from email_engine_airflow.operators.emergency import PullTheBrake
+from email_engine_airflow.operators.emergency_stop import PullTheBrake
 from tests.airflow_connections import engine_connection
 from tests.fleet_rows import add_host, add_ip, add_tenant
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from email_engine.fleet import names_file as fleet_names
+from email_engine.fleet.names_file import MOST_BYTES, MOST_NAMES, names_path, read_names, write_names
 from email_engine.fleet.parse import parse_fleet
-from email_engine.home import CONFIG
-from email_engine_airflow import fleet_names
-from email_engine_airflow.fleet_names import MOST_BYTES, MOST_NAMES, names_path, read_names, write_names
+from email_engine.paths import CONFIG
 
 FLEET = parse_fleet((CONFIG / "fleet.yaml").read_text(), "fleet.yaml")
 

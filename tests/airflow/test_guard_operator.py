@@ -11,7 +11,8 @@ from sqlalchemy import select, update
 from email_engine.commands import explain
 from email_engine.store import ips, schema, versions
 from email_engine.store.engine import Store
-from email_engine_airflow.operators.guard import GuardReputation, TenantsToGuard
+from email_engine_airflow.operators.names import ListNames
+from email_engine_airflow.operators.reputation_guard import GuardReputation
 from tests.airflow_connections import engine_connection
 from tests.fleet_rows import add_host, add_hour, add_ip, add_tenant
 
@@ -40,11 +41,14 @@ def fleet(store: Store) -> list[int]:
 
 
 def guard(at: datetime = NOON, dry_run: bool = False) -> dict[str, Any]:
+    return GuardReputation(task_id="guard", tenant="aurora").execute(context(at, dry_run))
+
+
+def context(at: datetime = NOON, dry_run: bool = False) -> dict[str, Any]:
     dag_run = SimpleNamespace(
         dag_id="reputation_guard", run_id=f"asset__{at.isoformat()}", run_after=at, logical_date=None
     )
-    context = {"dag_run": dag_run, "params": {"dry_run": dry_run}, "outlet_events": {}}
-    return GuardReputation(task_id="guard", tenant="aurora").execute(context)
+    return {"dag_run": dag_run, "params": {"dry_run": dry_run}, "outlet_events": {}}
 
 
 def deliver(store: Store, ip_id: int, provider: str = "gmail", hour: datetime = NOON, **columns: Any) -> None:
@@ -128,7 +132,7 @@ def test_nothing_is_given_whatever_looks_good(store: Store, fleet: list[int]) ->
         for ip_id in fleet[:3]:
             deliver(store, ip_id, hour=NOON - timedelta(days=days_ago), delivered=1000)
     with store.session("*") as conn:
-        ips.update_plan(conn, fleet[1], paces={"*": 0.5})
+        ips.update_plan(conn, fleet[1], throttle_factors={"*": 0.5})
         ips.update_plan(conn, fleet[2], paused=True, pause_until=NOON - timedelta(hours=1))
     before = allowed(store)
     assert guard()["version"] is None
@@ -228,4 +232,4 @@ def test_its_decision_made_again_agrees(
 def test_all_tenants_are_guarded(store: Store, fleet: list[int]) -> None:
     with store.session("*") as conn:
         add_tenant(conn, "borealis")
-    assert TenantsToGuard(task_id="tenants").execute({}) == ["aurora", "borealis"]
+    assert ListNames(task_id="tenants", of="tenants").execute(context()) == ["aurora", "borealis"]

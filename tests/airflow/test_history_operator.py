@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from email_engine.adapters.config_history import ConfigHistory
 from email_engine.decision import Decision
-from email_engine.mta.layout import digest
+from email_engine.pmta.config.layout import digest
 from email_engine.store import decisions, deployments, ips, schema, versions
 from email_engine.store.engine import Store
 from email_engine.store.ips import load_ips

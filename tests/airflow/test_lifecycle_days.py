@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import insert, select
 
 from email_engine.fleet.model import IpState
-from email_engine.home import CONFIG
+from email_engine.paths import CONFIG
 from email_engine.store import brakes, ips, schema, versions
 from email_engine.store.engine import Store
 from email_engine.store.ips import load_ips
 from email_engine.warmup import policy_file
-from email_engine_airflow.operators.warmup import DecideWarmup
+from email_engine_airflow.operators.warmup_advance import DecideWarmup
 from tests.airflow_connections import engine_connection
 from tests.fleet_rows import add_delivery, add_host, add_ip, add_tenant
 from tests.lifecycle_rows import well_known

@@ -22,7 +22,8 @@ from email_engine.store import alerts, brakes, ips, quota_syncs, schema, version
 from email_engine.store.engine import Store
 from email_engine.store.schema import decisions
 from email_engine.store.schema import quota_syncs as syncs
-from email_engine_airflow.operators.quotas import ListMailwizz, SyncQuotas
+from email_engine_airflow.operators.mailwizz_quota_sync import SyncQuotas
+from email_engine_airflow.operators.names import ListNames
 from lab.testing import API_KEY, RunningLab, running_lab
 from tests import fleet_rows
 
@@ -339,7 +340,7 @@ def test_one_server_that_cannot_be_written_does_not_stop_the_others(
 def test_instances_are_listed_or_picked(fleet: Any, wanted: str | None, names: list[str]) -> None:
     fleet()
     run = SimpleNamespace(dag_id="d", run_id="r", run_after=AS_OF, logical_date=None)
-    listing = ListMailwizz(task_id="instances")
+    listing = ListNames(task_id="instances", of="mailwizz")
     assert listing.execute({"dag_run": run, "params": {"instance": wanted}}) == names
     with pytest.raises(AirflowFailException, match="one of: mw-aurora"):
         listing.execute({"dag_run": run, "params": {"instance": "mw-other"}})

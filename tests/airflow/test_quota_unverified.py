@@ -10,10 +10,10 @@ from sqlalchemy import update
 from email_engine.adapters.mailwizz_db import MailwizzDb
 from email_engine.errors import EngineError, Unreachable
 from email_engine.mailer.model import Setting
+from email_engine.pipelines.mailwizz_quota_sync.writer import QuotaWriter
 from email_engine.store import brakes, ips, schema, versions
 from email_engine.store.engine import Store
 from email_engine.store.schema import quota_syncs as syncs
-from email_engine_airflow.operators.quota_apply import QuotaWriter
 from tests.airflow.test_quota_operator import (
     AS_OF,
     connections,

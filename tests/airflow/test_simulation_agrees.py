@@ -15,7 +15,7 @@ from email_engine.simulation.days import IpDay
 from email_engine.simulation.life import Life
 from email_engine.simulation.replay import replay
 from email_engine.simulation.run import FIRST, simulate
-from email_engine.simulation.scenario import Demand, Kind, TrueRates
+from email_engine.simulation.scenario import Demand, IpKind, TrueRates
 from email_engine.store import ips, schema
 from email_engine.store.engine import Store
 from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
@@ -27,9 +27,9 @@ from tests.fleet_rows import add_delivery, add_host, add_ip, add_tenant
 
 DAYS, QUOTA = 26, 8_000
 KINDS = (
-    Kind("good", 0.5, TrueRates(bounce=0.01, complaint=0.0001, deferral=0.03)),
-    Kind("middling", 0.25, TrueRates(bounce=0.07, complaint=0.0005)),
-    Kind("bad", 0.25, TrueRates(bounce=0.15, complaint=0.002), daily=TrueRates(bounce=0.001)),
+    IpKind("good", 0.5, TrueRates(bounce=0.01, complaint=0.0001, deferral=0.03)),
+    IpKind("middling", 0.25, TrueRates(bounce=0.07, complaint=0.0005)),
+    IpKind("bad", 0.25, TrueRates(bounce=0.15, complaint=0.002), daily=TrueRates(bounce=0.001)),
 )
 WORLD = scenario(kinds=KINDS, demand=Demand(20_000, spread_rate=0.05))
 CHECK = {

@@ -12,7 +12,7 @@ from email_engine.store import brakes, ips, schema, versions
 from email_engine.store.engine import Store
 from email_engine.store.ips import load_ips
 from email_engine.store.tables.judgement import policies
-from email_engine_airflow.operators.transition import MoveIps
+from email_engine_airflow.operators.ip_transition import MoveIps
 from tests.airflow_connections import engine_connection
 from tests.fleet_rows import add_host, add_ip, add_tenant
 from tests.lifecycle_rows import well_known

@@ -11,12 +11,9 @@ from sqlalchemy import insert, select, text, update
 
 from email_engine.store import brakes, ips, schema
 from email_engine.store.engine import Store
+from email_engine_airflow.operators.names import ListNames
 from email_engine_airflow.operators.publish import PublishAllowances
-from email_engine_airflow.operators.warmup import (
-    DecideWarmup,
-    HostsToHold,
-    TenantsToDecide,
-)
+from email_engine_airflow.operators.warmup_advance import DecideWarmup
 from tests.airflow_connections import engine_connection
 from tests.fleet_rows import add_delivery, add_host, add_ip, add_tenant
 
@@ -198,11 +195,11 @@ def test_bad_traffic_pauses_brakes_and_later_resumes(store: Store, fleet: list[i
     paused = records(store, second + timedelta(days=1))["198.51.100.2"]
     assert (paused.allowance, paused.braked) == (0, True)
     assert paused.paused_until == midnight(second) + timedelta(days=8)
-    assert HostsToHold(task_id="hosts").execute(context()) == ["mta-1"]
+    assert ListNames(task_id="hosts", of="hosts with open brakes").execute(context()) == ["mta-1"]
     with store.session("*") as conn:
         brake = brakes.engaged(conn)[0]
         brakes.confirm(conn, brake.brake_id, True, True, "holds", midnight(second))
-    assert HostsToHold(task_id="hosts").execute(context()) == []
+    assert ListNames(task_id="hosts", of="hosts with open brakes").execute(context()) == []
     for n in range(2, 9):
         accounted(store, DAY + timedelta(days=n))
         checked(store, fleet[1], DAY + timedelta(days=n))
@@ -210,7 +207,7 @@ def test_bad_traffic_pauses_brakes_and_later_resumes(store: Store, fleet: list[i
     assert result["actions"]["resume"] == 1
     with store.session("*") as conn:
         assert brakes.engaged(conn)[0].release_asked_at is not None
-    assert HostsToHold(task_id="hosts").execute(context()) == ["mta-1"]
+    assert ListNames(task_id="hosts", of="hosts with open brakes").execute(context()) == ["mta-1"]
     with store.session("*") as conn:
         brakes.released(conn, brake.brake_id, midnight(second))
     resumed = records(store, DAY + timedelta(days=9))["198.51.100.2"]
@@ -364,12 +361,6 @@ def test_allowances_are_published_only_when_the_run_changed_something(store: Sto
     assert publish.execute(context()) == 1
     with pytest.raises(AirflowSkipException, match="dry run"):
         publish.execute(context(dry_run=True))
-
-
-def test_the_tenants_come_out_of_the_fleet() -> None:
-    assert TenantsToDecide(task_id="tenants", fleet={"tenants": ["aurora"], "hosts": []}).execute({}) == [
-        "aurora"
-    ]
 
 
 class TestExplain:

@@ -11,15 +11,15 @@ from ipaddress import ip_address
 
 from email_engine.fleet.model import IpRecord, Mode, MtaHost
 from email_engine.fleet.providers import shipped_providers
-from email_engine.mta.language.assembly import assemble
-from email_engine.mta.language.compare import compare
-from email_engine.mta.language.lint import lint
-from email_engine.mta.layout import compose
-from email_engine.mta.policy import shipped_policy
-from email_engine.mta.render import render_host
+from email_engine.pmta.config.deploy_policy import deploy_policy
+from email_engine.pmta.config.layout import compose
+from email_engine.pmta.config.render import render_host
+from email_engine.pmta.language.assembly import assemble
+from email_engine.pmta.language.compare import compare
+from email_engine.pmta.lint import lint
 from tests.bench import accounting, deciding, judgement
 from tests.bench.peers import gnu_diff, lark_parser, lark_text, line_scan
-from tests.core.mta.records import record
+from tests.core.pmta.records import record
 
 SIZES = (100, 1_000, 10_000)
 GOAL = 2.0
@@ -36,7 +36,7 @@ def fleet(count: int) -> tuple[IpRecord, ...]:
 
 
 def render(records: tuple[IpRecord, ...]) -> str:
-    sections = render_host(HOST, records, shipped_providers(), shipped_policy())
+    sections = render_host(HOST, records, shipped_providers(), deploy_policy())
     return compose(sections, None, {"aurora": Mode.ACT})
 
 

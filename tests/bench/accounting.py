@@ -90,10 +90,10 @@ def _row(rng: random.Random, domain: str) -> str:
 def one(way: str, path: Path) -> tuple[int, float]:
     """Rows that were read, and seconds; imports are not counted."""
     if way.startswith("ingest"):
+        from email_engine.accounting.lexicon import shipped_lexicon
+        from email_engine.accounting.scan import connect
+        from email_engine.accounting.summarize import Event, summarize
         from email_engine.fleet.providers import shipped_providers
-        from email_engine.mta.accounting import Event, summarize
-        from email_engine.mta.accounting_scan import connect
-        from email_engine.mta.lexicon import shipped_lexicon
 
         class Forget:
             def add(self, event: Event) -> None: ...
@@ -107,7 +107,7 @@ def one(way: str, path: Path) -> tuple[int, float]:
         start = time.perf_counter()
         rows = summarize(path, "bench", providers, events=Forget() if "events" in way else None).records
     elif way.startswith("engine"):
-        from email_engine.mta.accounting_scan import connect
+        from email_engine.accounting.scan import connect
 
         names = HEADER.split(",")
         columns = ", ".join(f"'c{n}': 'VARCHAR'" for n in range(len(names)))

@@ -10,8 +10,8 @@ from ipaddress import ip_address
 from email_engine.fleet.model import IpState
 from email_engine.fleet.traffic import DayCounts, Days, by_day
 from email_engine.simulation.chance import binomial
-from email_engine.warmup.neighbours import neighbours
 from email_engine.warmup.observation import PROVIDER_DAYS, WINDOW_DAYS, IpObservation
+from email_engine.warmup.peers import peers_of
 from email_engine.warmup.plan import Quotas, plan_tenant
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.policy_file import load_policy
@@ -26,15 +26,15 @@ _STAGES = (50, 100, 250, 500, 1_000, 2_000, 5_000)
 
 
 def _day(dice: random.Random, number: int, sent: int) -> DayCounts:
-    bounced, pressed = binomial(dice, sent, 0.02), binomial(dice, sent, 0.01)
+    bounced, throttling_deferrals = binomial(dice, sent, 0.02), binomial(dice, sent, 0.01)
     return DayCounts(
         day=DAY - timedelta(days=WINDOW_DAYS - 1 - number),
         delivered=sent - bounced,
         bounced=bounced,
-        deferred=pressed + binomial(dice, sent, 0.03),
+        deferred=throttling_deferrals + binomial(dice, sent, 0.03),
         complained=binomial(dice, sent - bounced, 0.0002),
         blocked=binomial(dice, bounced, 0.1),
-        pressed=pressed,
+        throttling_deferrals=throttling_deferrals,
     )
 
 
@@ -64,7 +64,7 @@ def fleet(count: int) -> list[IpObservation]:
             stream=f"stream-{number // STREAM_IPS}",
         )
         seen.append(replace(one, ip=ip))
-    around = neighbours([one.ip for one in seen], {one.ip.ip_id: one.days for one in seen})
+    around = peers_of([one.ip for one in seen], {one.ip.ip_id: one.days for one in seen})
     return [
         replace(one, peers=around[one.ip.ip_id].peers, domain=around[one.ip.ip_id].domain) for one in seen
     ]
@@ -82,7 +82,7 @@ def measure(seen: Sequence[IpObservation], policy: Policy) -> tuple[list[float],
     """Seconds of each turn of deciding, and of the quickest of summing the neighbours."""
     ips, days = [one.ip for one in seen], {one.ip.ip_id: one.days for one in seen}
     deciding = [_seconds(lambda: plan_tenant(seen, policy, Quotas(10**9), DAY, NEXT)) for _ in range(TURNS)]
-    return deciding, min(_seconds(lambda: neighbours(ips, days)) for _ in range(TURNS))
+    return deciding, min(_seconds(lambda: peers_of(ips, days)) for _ in range(TURNS))
 
 
 def main() -> None:

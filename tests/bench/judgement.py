@@ -39,7 +39,7 @@ class Met:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Assessment:
     """An IP whose true bounce rate is `rate`, and `turned` after `turn` days, watched for `days` days."""
 
     name: str
@@ -50,33 +50,33 @@ class Case:
     complaint: float = COMPLAINTS
 
 
-HEALTHY = Case("2 % IP, 90 days", 0.02, 90)
-LIMIT = Case("5 % IP, 30 days", 0.05, 30)
-BAD = Case("10 % IP, 30 days", 0.10, 30)
-WORST = Case("20 % IP, 30 days", 0.20, 30)
-TURN = Case("1.5 %, then 10 %", 0.015, 90, turn=60, turned=0.10)
+HEALTHY = Assessment("2 % IP, 90 days", 0.02, 90)
+LIMIT = Assessment("5 % IP, 30 days", 0.05, 30)
+BAD = Assessment("10 % IP, 30 days", 0.10, 30)
+WORST = Assessment("20 % IP, 30 days", 0.20, 30)
+TURN = Assessment("1.5 %, then 10 %", 0.015, 90, turn=60, turned=0.10)
 CASES = (HEALTHY, LIMIT, BAD, WORST, TURN)
-LIKED = Case("0.05 % complaints, 90 days", 0.015, 90, complaint=0.0005)
-HATED = Case("0.5 % complaints, 30 days", 0.015, 30, complaint=0.005)
+LIKED = Assessment("0.05 % complaints, 90 days", 0.015, 90, complaint=0.0005)
+HATED = Assessment("0.5 % complaints, 30 days", 0.015, 30, complaint=0.005)
 
 
-def histories(case: Case, volume: int, runs: int = RUNS, seed: int = SEED) -> Iterator[History]:
+def histories(case: Assessment, volume: int, runs: int = RUNS, seed: int = SEED) -> Iterator[History]:
     """The days of `runs` IPs that send `volume` messages a day."""
     for number in range(runs):
         dice = random.Random(f"{seed}/{case.name}/{volume}/{number}")
         yield [_drawn(dice, case, volume, number) for number in range(1, case.days + 1)]
 
 
-def _drawn(dice: random.Random, case: Case, volume: int, number: int) -> DayCounts:
+def _drawn(dice: random.Random, case: Assessment, volume: int, number: int) -> DayCounts:
     bounced = binomial(dice, volume, case.turned if case.turn and number > case.turn else case.rate)
-    pressed = binomial(dice, volume, PRESSURE)
+    throttling_deferrals = binomial(dice, volume, PRESSURE)
     return DayCounts(
         day=DAY + timedelta(days=number),
         delivered=volume - bounced,
         bounced=bounced,
-        deferred=pressed + binomial(dice, volume, DEFERRALS),
+        deferred=throttling_deferrals + binomial(dice, volume, DEFERRALS),
         complained=binomial(dice, volume - bounced, case.complaint),
-        pressed=pressed,
+        throttling_deferrals=throttling_deferrals,
     )
 
 
@@ -85,24 +85,24 @@ def engine(policy: Policy) -> Rule:
 
     def meet(histories: Sequence[History]) -> list[Met]:
         met = [Met(None) for _ in histories]
-        paces: dict[int, Mapping[str, float]] = {number: {} for number in range(len(histories))}
+        throttle_factors: dict[int, Mapping[str, float]] = {number: {} for number in range(len(histories))}
         for number, on_day in enumerate(zip(*histories, strict=True), 1):
             day = on_day[0].day
-            seen = [_seen(histories[one][:number], paces[one]) for one in paces]
+            seen = [_seen(histories[one][:number], throttle_factors[one]) for one in throttle_factors]
             choices = decide_days(seen, policy, day, day + timedelta(days=1))
-            for one, choice in zip(tuple(paces), choices, strict=True):
-                if choice.action in STOPS:
+            for one, proposal in zip(tuple(throttle_factors), choices, strict=True):
+                if proposal.action in STOPS:
                     met[one] = Met(number, met[one].slowed)
-                    del paces[one]
+                    del throttle_factors[one]
                 else:
-                    paces[one] = choice.paces
-                    met[one] = Met(None, met[one].slowed or (number if choice.paces else None))
+                    throttle_factors[one] = proposal.throttle_factors
+                    met[one] = Met(None, met[one].slowed or (number if proposal.throttle_factors else None))
         return met
 
     return meet
 
 
-def _seen(days: History, paces: Mapping[str, float]) -> IpObservation:
+def _seen(days: History, throttle_factors: Mapping[str, float]) -> IpObservation:
     """An active IP on the evening of the last of its days."""
     window, today = days[-WINDOW_DAYS:], days[-1]
     return observation(
@@ -113,7 +113,7 @@ def _seen(days: History, paces: Mapping[str, float]) -> IpObservation:
         fresh_through=midnight(today.day + timedelta(days=1)),
         phase_started_on=DAY,
         providers={"gmail": window[-PROVIDER_DAYS:]},
-        paces=paces,
+        throttle_factors=throttle_factors,
     )
 
 
@@ -170,7 +170,7 @@ class Found:
     slowed: float = 0.0
 
 
-def measure(rule: Rule, case: Case, volume: int, runs: int = RUNS) -> Found:
+def measure(rule: Rule, case: Assessment, volume: int, runs: int = RUNS) -> Found:
     found = rule([*histories(case, volume, runs)])
     stops = [met.stopped for met in found]
     caught = sorted(stop - case.turn for stop in stops if stop is not None and stop > case.turn)

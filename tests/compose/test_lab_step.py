@@ -14,7 +14,7 @@ from email_engine.blocklists.config import load_blocklists
 from email_engine.blocklists.model import ListStatus
 from email_engine.errors import InputError
 from email_engine.fleet.read import read_fleet
-from email_engine.home import CONFIG
+from email_engine.paths import CONFIG
 from lab.world import parse_world
 from stack.compose import lab as step
 from stack.compose.__main__ import main

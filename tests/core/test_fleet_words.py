@@ -10,7 +10,7 @@ from email_engine.commands.fleet_words import COLUMNS, NAMED, status_words
 from email_engine.store.forecasts import Standing
 from email_engine.warmup.forecast import by_schedule
 from email_engine.warmup.policy_file import load_policy
-from tests.core.mta.records import record
+from tests.core.pmta.records import record
 
 SOON = datetime(2026, 12, 5, tzinfo=UTC)
 DAY = date(2027, 1, 9)

@@ -9,8 +9,8 @@ import pytest
 
 from email_engine.cli import main
 from email_engine.fleet.read import read_fleet
-from tests.core.drafts import filled
-from tests.core.test_adopt import BASIC
+from tests.core.adoption.drafts import filled
+from tests.core.adoption.test_adopt import BASIC
 
 TUTORIAL = """
 # PowerMTA for MailWizz in ten minutes

@@ -11,7 +11,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 
-from email_engine.home import ROOT
+from email_engine.paths import ROOT
 from email_engine_airflow.timetable import UniqueRunCron
 
 DAGS = ROOT / "dags"

@@ -13,9 +13,9 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 
 from email_engine import forms as core
-from email_engine.home import ROOT
+from email_engine.fleet.names_file import MOST_NAMES
+from email_engine.paths import ROOT
 from email_engine_airflow import forms
-from email_engine_airflow.fleet_names import MOST_NAMES
 from email_engine_airflow.run import INTERNAL_KEYS
 
 DAGS = ROOT / "dags"

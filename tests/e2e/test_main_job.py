@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, select, text
 
-from email_engine.mta.accounting_policy import shipped_accounting_policy
+from email_engine.accounting.policy import shipped_accounting_policy
 from email_engine.store.schema import alerts, allowances, blacklist_events, brakes, decisions, ips, reputation
 from stack import databases, up
 from tests.e2e.conftest import Everything, eventually, now, open_questions

@@ -19,7 +19,7 @@ from sqlalchemy import make_url, text
 
 from email_engine.adapters.powermta import PowerMta
 from email_engine.errors import EngineError, NotVerified, Unreachable
-from email_engine.mta.layout import digest
+from email_engine.pmta.config.layout import digest
 from email_engine.store import alerts, deployments
 from email_engine.store import schema as s
 from email_engine.store.engine import Store

@@ -15,8 +15,8 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
 
 from email_engine.errors import NotVerified, Unreachable
-from email_engine.home import ROOT
-from email_engine.mta.layout import digest
+from email_engine.paths import ROOT
+from email_engine.pmta.config.layout import digest
 from email_engine.store import schema as s
 from email_engine.store.engine import Store
 from email_engine_airflow.operators.deploy import DeployHost

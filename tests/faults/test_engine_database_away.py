@@ -16,16 +16,17 @@ from email_engine.store.engine import Store
 from email_engine_airflow.operators.accounting import IngestHost, ListMtaHosts
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.blocklists import HostsToBrake, ProbeLists, PublishListings, SweepLists
-from email_engine_airflow.operators.brake import ApplyBrakes
+from email_engine_airflow.operators.brakes import ApplyBrakes
 from email_engine_airflow.operators.deploy import DeployHost
 from email_engine_airflow.operators.deploy_plan import ListHosts, PlanDeploy
 from email_engine_airflow.operators.dnsauth import CheckDns, TenantsToCheck
-from email_engine_airflow.operators.emergency import PullTheBrake
+from email_engine_airflow.operators.emergency_stop import PullTheBrake
 from email_engine_airflow.operators.health import CheckHost, FindBrakes
 from email_engine_airflow.operators.listings import DecideListings
+from email_engine_airflow.operators.mailwizz_quota_sync import SyncQuotas
+from email_engine_airflow.operators.names import ListNames
 from email_engine_airflow.operators.publish import PublishAllowances
-from email_engine_airflow.operators.quotas import ListMailwizz, SyncQuotas
-from email_engine_airflow.operators.warmup import DecideWarmup, HostsToHold
+from email_engine_airflow.operators.warmup_advance import DecideWarmup
 from lab.testing import RunningLab
 from tests.faults.evidence import everything, failure
 from tests.postgres_fixtures import PASSWORD
@@ -40,7 +41,7 @@ STEPS: dict[str, tuple[str, Callable[[], Any], dict[str, Any]]] = {
     "list hosts to ingest": ("accounting_ingest", lambda: ListMtaHosts(task_id="x"), {}),
     "ingest": ("accounting_ingest", lambda: IngestHost(task_id="x", mta_host="mta-1"), {}),
     "decide warm-up": ("warmup_advance", lambda: DecideWarmup(task_id="x", tenant="aurora"), {"day": None}),
-    "hosts to hold": ("warmup_advance", lambda: HostsToHold(task_id="x"), {}),
+    "hosts to hold": ("warmup_advance", lambda: ListNames(task_id="x", of="hosts with open brakes"), {}),
     "publish allowances": ("warmup_advance", lambda: PublishAllowances(task_id="x"), {}),
     "apply brakes": ("rbl_sweep", lambda: ApplyBrakes(task_id="x", mta_host="mta-1"), {}),
     "probe lists": ("rbl_sweep", lambda: ProbeLists(task_id="x"), {"lists": ["bl-lab"]}),
@@ -50,7 +51,7 @@ STEPS: dict[str, tuple[str, Callable[[], Any], dict[str, Any]]] = {
     "publish listings": ("rbl_sweep", lambda: PublishListings(task_id="x"), {}),
     "tenants to check": ("dns_validate", lambda: TenantsToCheck(task_id="x"), {}),
     "check DNS": ("dns_validate", lambda: CheckDns(task_id="x", tenant="aurora"), {}),
-    "list MailWizz": ("mailwizz_quota_sync", lambda: ListMailwizz(task_id="x"), {}),
+    "list MailWizz": ("mailwizz_quota_sync", lambda: ListNames(task_id="x", of="mailwizz"), {}),
     "sync quotas": ("mailwizz_quota_sync", lambda: SyncQuotas(task_id="x", instance="mw-aurora"), {}),
     "list hosts to deploy": ("pmta_config_deploy", lambda: ListHosts(task_id="x"), {}),
     "plan deployment": ("pmta_config_deploy", lambda: PlanDeploy(task_id="x", mta_host="mta-1"), {}),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from email_engine.errors import InputError
-from email_engine.home import CONFIG
+from email_engine.paths import CONFIG
 from email_engine.store import incidents
 from email_engine.store import schema as s
 from email_engine.store.engine import Store

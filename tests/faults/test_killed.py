@@ -21,7 +21,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy import DateTime, make_url
 
-from email_engine.home import ROOT
+from email_engine.paths import ROOT
 from email_engine.store import quota_syncs, schema
 from email_engine.store import schema as s
 from email_engine.store.engine import Store
@@ -174,7 +174,7 @@ def test_a_warm_up_decision_killed_before_its_last_row_leaves_nothing_and_is_mad
     killing: Killing,
 ) -> None:
     unharmed = killing.fleet()
-    run = Run("warmup:DecideWarmup", unharmed.now, "warmup_advance", tenant="aurora")
+    run = Run("warmup_advance:DecideWarmup", unharmed.now, "warmup_advance", tenant="aurora")
     run.again()
     wanted = essence(unharmed)
     whole = killing.fleet()
@@ -235,7 +235,7 @@ def test_a_quota_sync_killed_after_a_write_still_knows_that_it_was_its_own(killi
     whole.allow(0, 1)
     with whole.db.session(tenant="*") as conn:
         conn.execute(s.ips.update().where(s.ips.c.vmta_name == "aurora-1").values(status="standby"))
-    run = Run("quotas:SyncQuotas", whole.now, "mailwizz_quota_sync", instance="mw-aurora")
+    run = Run("mailwizz_quota_sync:SyncQuotas", whole.now, "mailwizz_quota_sync", instance="mw-aurora")
     with killing.gate("quota_syncs", "UPDATE") as reached:
         run.kill_when(reached)
         assert whole.server(1) == (1, 1, "disabled"), "MailWizz was written, the record is not complete"
@@ -255,7 +255,7 @@ def test_a_brake_killed_before_it_was_recorded_holds_and_is_recorded_by_the_next
     whole = killing.fleet()
     whole.deploy()
     whole.engage(1)
-    run = Run("brake:ApplyBrakes", whole.now, "rbl_sweep", mta_host="mta-1")
+    run = Run("brakes:ApplyBrakes", whole.now, "rbl_sweep", mta_host="mta-1")
     with killing.gate("brakes", "UPDATE") as reached:
         run.kill_when(reached)
         assert whole.disabled_sources() == ["198.51.100.1"]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
-from email_engine.home import ROOT
+from email_engine.paths import ROOT
 from email_engine.store import schema as s
 from email_engine.store.engine import Store
 from lab.testing import RunningLab

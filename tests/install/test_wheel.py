@@ -75,7 +75,7 @@ def test_the_wheel_carries_every_data_file_of_the_tree_once(wheel: Path) -> None
 
 
 def test_it_is_the_installed_copy_that_runs(installed: Path, tmp_path: Path) -> None:
-    code = "import email_engine.home as h; print(h.__file__, h.CONFIG, h.config_history_path(), sep='\\n')"
+    code = "import email_engine.paths as h; print(h.__file__, h.CONFIG, h.config_history_path(), sep='\\n')"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path, env=clean(PYTHONPATH=str(installed), HOME=str(tmp_path)), capture_output=True, text=True,

@@ -11,15 +11,15 @@ import pytest
 
 from email_engine.fleet.model import IpState, Mode, MtaHost
 from email_engine.fleet.providers import shipped_providers
-from email_engine.mta.language.assembly import assemble
-from email_engine.mta.language.lint import lint
-from email_engine.mta.layout import compose
-from email_engine.mta.policy import shipped_policy
-from email_engine.mta.render import render_host
+from email_engine.pmta.config.deploy_policy import deploy_policy
+from email_engine.pmta.config.layout import compose
+from email_engine.pmta.config.render import render_host
+from email_engine.pmta.language.assembly import assemble
+from email_engine.pmta.lint import lint
 from lab.clock import Clock
 from lab.powermta.host import Host
 from lab.powermta.recipients import Recipients
-from tests.core.mta.records import IpRecord, record
+from tests.core.pmta.records import IpRecord, record
 
 SEEDS = range(12)
 NAMES = [provider.name for provider in shipped_providers().all]
@@ -42,7 +42,7 @@ def fleet(dice: random.Random) -> tuple[IpRecord, ...]:
 def rendered(seed: int, version: str = "5.0r5") -> str:
     records = fleet(random.Random(seed))
     host = MtaHost("mta-1", "powermta_mta-1", version)
-    sections = render_host(host, records, shipped_providers(), shipped_policy())
+    sections = render_host(host, records, shipped_providers(), deploy_policy())
     return compose(sections, None, {r.tenant: Mode.ACT for r in records})
 
 
@@ -77,7 +77,7 @@ def test_the_linter_has_nothing_to_say_at_any_size(count: int) -> None:
     first = ip_address("10.0.0.0")
     records = tuple(record(n, address=first + n) for n in range(1, count + 1))
     host = MtaHost("mta-1", "powermta_mta-1")
-    sections = render_host(host, records, shipped_providers(), shipped_policy())
+    sections = render_host(host, records, shipped_providers(), deploy_policy())
     assert linter_says(compose(sections, None, {"aurora": Mode.ACT})) == []
 
 

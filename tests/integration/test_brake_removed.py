@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import update
 
 from email_engine.fleet.inventory import plan_inventory
-from email_engine.mta.inventory import read_inventory
+from email_engine.pipelines.fleet import stop_removed
+from email_engine.pmta.config.inventory import read_inventory
 from email_engine.store import brakes, inventory
 from email_engine.store import schema as s
-from email_engine_airflow.operators.brake import ApplyBrakes
-from email_engine_airflow.operators.emergency import PullTheBrake
-from email_engine_airflow.operators.fleet import stop_leavers
+from email_engine_airflow.operators.brakes import ApplyBrakes
+from email_engine_airflow.operators.emergency_stop import PullTheBrake
 from email_engine_airflow.run import current_run
 from tests.fleet_rows import add_ip
 from tests.whole_lab import Whole, connections
@@ -39,7 +39,7 @@ def leave(whole: Whole, *numbers: int) -> int:
 def stop(whole: Whole) -> int:
     run = current_run(whole.context("warmup_advance"))
     with whole.db.session(tenant="*") as conn:
-        return len(stop_leavers(conn, run))
+        return len(stop_removed(conn, run))
 
 
 def brake(whole: Whole, **more: Any) -> dict[str, Any]:
@@ -187,7 +187,7 @@ def test_a_server_that_was_deleted_in_mailwizz_is_off(whole: Whole) -> None:
         whole.mailwizz("UPDATE {server} SET server_id = 101 WHERE server_id = 901")
 
 
-def heir(whole: Whole) -> None:
+def successor(whole: Whole) -> None:
     """198.51.100.9 takes virtual MTA and delivery server of 198.51.100.1 over."""
     with whole.db.session(tenant="*") as conn:
         add_ip(conn, 9, state="active")
@@ -198,7 +198,7 @@ def heir(whole: Whole) -> None:
 def test_where_another_ip_takes_the_virtual_mta_over_only_the_old_address_stops(whole: Whole) -> None:
     whole.mail(1, 100)
     leave(whole, 1)
-    heir(whole)
+    successor(whole)
     assert brake(whole) == HELD
     at = whole.now
     assert whole.queues(1) == {"gmail.rollup": (100, False)}, "the queue is the other's now"
@@ -219,7 +219,7 @@ def test_an_ip_that_was_braked_before_it_left_hands_a_free_queue_to_its_heir(who
     whole.engage(1)
     whole.brake()
     assert leave(whole, 1) == 0, "it is braked already"
-    heir(whole)
+    successor(whole)
     install(
         whole, lambda text: text.replace("smtp-source-host 198.51.100.1 ", "smtp-source-host 198.51.100.9 ")
     )

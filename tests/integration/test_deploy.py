@@ -17,7 +17,7 @@ from email_engine.adapters import powermta_deploy
 from email_engine.adapters.powermta import PowerMta
 from email_engine.decision import Decision
 from email_engine.errors import NotVerified, Unreachable
-from email_engine.mta.layout import digest, split_sections
+from email_engine.pmta.config.layout import digest, split_sections
 from email_engine.store import brakes, decisions, deployments, schema, versions
 from email_engine.store.engine import Store
 from email_engine.store.ips import load_ips, set_allowance

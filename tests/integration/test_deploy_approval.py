@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import (
     TaskDeferred,
 )
 
-from email_engine.mta.layout import digest
+from email_engine.pmta.config.layout import digest
 from email_engine.store import alerts, schema
 from email_engine.store.engine import Store
 from email_engine_airflow.operators import approval as approval_operators

@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleExcept
 
 from email_engine.adapters import powermta_watch
 from email_engine.errors import Unreachable
-from email_engine.mta.layout import digest
+from email_engine.pmta.config.layout import digest
 from email_engine.store import schema
 from email_engine.store.engine import Store
 from email_engine_airflow.operators.deploy_watch import WatchHost

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from email_engine import home
+from email_engine import paths
 from email_engine.cli import main
 from email_engine.commands.sweep import read_keys
 from lab.testing import RunningLab
 from tests.dns_lab import dns_lab
 
-ZONES = str(home.CONFIG / "blocklists.lab.yaml")
+ZONES = str(paths.CONFIG / "blocklists.lab.yaml")
 
 
 @pytest.fixture(scope="module")

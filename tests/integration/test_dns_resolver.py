@@ -9,7 +9,7 @@ from typing import Any
 import dns.rdata
 import pytest
 
-from email_engine import home
+from email_engine import paths
 from email_engine.adapters.dns_resolver import Resolver, _text, parse_nameserver
 from email_engine.dns_answers import Absence, Found, NotFound, Question, Trouble, Unknown
 from email_engine.errors import InputError, Unreachable
@@ -154,7 +154,7 @@ def connect(
 
 @pytest.fixture
 def lab_lists(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EMAIL_ENGINE_BLOCKLISTS", str(home.CONFIG / "blocklists.lab.yaml"))
+    monkeypatch.setenv("EMAIL_ENGINE_BLOCKLISTS", str(paths.CONFIG / "blocklists.lab.yaml"))
 
 
 @pytest.mark.usefixtures("lab_lists")

@@ -14,7 +14,7 @@ from email_engine.adapters.mailwizz_database import MailwizzDatabase
 from email_engine.adapters.mailwizz_db import MailwizzDb
 from email_engine.adapters.powermta import PowerMta
 from email_engine.doctor import database
-from email_engine.doctor.finding import Finding, State, run_all
+from email_engine.doctor.finding import DoctorFinding, State, run_all
 from email_engine.fleet.model import MtaHost
 from email_engine.store.engine import Store
 from email_engine.store.migrate import upgrade
@@ -49,7 +49,7 @@ def host(tmp_path: Path) -> Iterator[SshHost]:
         yield running
 
 
-def look(host: SshHost, what: str, fleet: MtaHost = HOST) -> Finding:
+def look(host: SshHost, what: str, fleet: MtaHost = HOST) -> DoctorFinding:
     with PowerMta(endpoint(host)) as mta:
         check = powermta.Named(what, lambda: powermta.LOOKS[what](mta, fleet, what))
         return run_all([check])[0]

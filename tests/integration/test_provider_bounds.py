@@ -5,12 +5,12 @@ from pathlib import Path
 
 from email_engine.fleet.model import MtaHost
 from email_engine.fleet.providers import shipped_providers
-from email_engine.mta.guard import Grounds, find_breaches
-from email_engine.mta.layout import compose
-from email_engine.mta.plan import plan_deployment
-from email_engine.mta.policy import shipped_policy
-from email_engine.mta.reduce import only_lowers
-from email_engine.mta.render import render_host
+from email_engine.pmta.config.deploy_policy import deploy_policy
+from email_engine.pmta.config.guard import Grounds, find_breaches
+from email_engine.pmta.config.layout import compose
+from email_engine.pmta.config.plan import plan_deployment
+from email_engine.pmta.config.reduce import only_lowers
+from email_engine.pmta.config.render import render_host
 from email_engine.store import ips, observations, schema, versions, warmup
 from email_engine.store.engine import Store
 from email_engine.warmup.observation import midnight
@@ -23,15 +23,17 @@ from lab.powermta.recipients import Recipients
 from tests.fleet_rows import add_host, add_hour, add_ip, add_tenant
 
 LAST = date(2026, 11, 20)
-POLICY, DEPLOY = load_policy(), shipped_policy()
+POLICY, DEPLOY = load_policy(), deploy_policy()
 MTA = MtaHost("mta-1", "powermta_mta-1", "5.0r5")
 
 
-def mail(store: Store, ip_id: int, day: date, provider: str, delivered: int, pressed: int) -> None:
-    meanings = {"rate": pressed} if pressed else {}
+def mail(
+    store: Store, ip_id: int, day: date, provider: str, delivered: int, throttling_deferrals: int
+) -> None:
+    meanings = {"rate": throttling_deferrals} if throttling_deferrals else {}
     with store.session("*") as conn:
         add_hour(
-            conn, ip_id, midnight(day) + timedelta(hours=12), provider, delivered=delivered, deferred=pressed,
+            conn, ip_id, midnight(day) + timedelta(hours=12), provider, delivered=delivered, deferred=throttling_deferrals,
             deferral_meanings=meanings,
         )  # fmt: skip
 
@@ -41,12 +43,12 @@ def close(store: Store, day: date) -> None:
     with store.session("*") as conn:
         conn.execute(schema.mta_hosts.update().values(accounting_checked_at=midnight(effective)))
         seen = observations.observe(conn, "aurora", day, effective, POLICY)
-        outcomes = plan_tenant(seen, POLICY, observations.quotas(conn, "aurora"), day, effective)
+        ip_decisions = plan_tenant(seen, POLICY, observations.quotas(conn, "aurora"), day, effective)
         at = midnight(effective)
         writing = warmup.Writing(
             day, effective, at, POLICY.digest, "test", "warmup_advance", f"{day}", policy=POLICY
         )
-        warmup.record(conn, outcomes, writing)
+        warmup.record(conn, ip_decisions, writing)
 
 
 def configuration(store: Store, day: date) -> str:

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from email_engine.accounting.summarize import summarize
 from email_engine.fleet.model import IpState, Mode, MtaBase, MtaHost
 from email_engine.fleet.providers import shipped_providers
-from email_engine.home import CONFIG
-from email_engine.mta.accounting import summarize
-from email_engine.mta.layout import compose
-from email_engine.mta.policy import parse_policy
-from email_engine.mta.render import render_host
+from email_engine.paths import CONFIG
+from email_engine.pmta.config.deploy_policy import parse_policy
+from email_engine.pmta.config.layout import compose
+from email_engine.pmta.config.render import render_host
 from lab.clock import Clock
 from lab.mail import Message
 from lab.powermta.host import Host
 from lab.powermta.recipients import Recipients
 from lab.powermta.routing import Refusal, Router
-from tests.core.mta.records import IpRecord, record
+from tests.core.pmta.records import IpRecord, record
 
 SHIPPED = (CONFIG / "deploy.yaml").read_text()
 ALONE = SHIPPED.replace("rollups: true", "rollups: false").replace(

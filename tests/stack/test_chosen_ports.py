@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from email_engine.errors import InputError
-from email_engine.home import ROOT
+from email_engine.paths import ROOT
 from stack.chosen_ports import PORTS, asked, choose, remember, remembered
 from stack.settings import Settings, settings
 

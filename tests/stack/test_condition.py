@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from email_engine.home import ROOT
+from email_engine.paths import ROOT
 from stack import condition, locks, repair
 from stack.airflow import _state_of
 from stack.chosen_ports import PORTS

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from email_engine.fleet.read import read_fleet
-from email_engine.home import CONFIG
+from email_engine.paths import CONFIG
 from email_engine_airflow.get_provider_info import get_provider_info
 from stack.connections import connections
 from stack.postgres import Cluster

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from email_engine.home import ROOT
+from email_engine.paths import ROOT
 from stack import locks
 
 HOLD = """

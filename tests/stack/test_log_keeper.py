@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from email_engine.home import ROOT
+from email_engine.paths import ROOT
 from stack import log_keeper
 from stack.log_keeper import RotatedFile
 from stack.log_pipes import LogPipes

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from email_engine.errors import InputError
-from email_engine.home import ROOT
+from email_engine.paths import ROOT
 from stack import databases, shown
 from stack.airflow import COMPONENTS
 from stack.chosen_ports import PORTS

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from email_engine.home import ROOT
+from email_engine.paths import ROOT
 from stack.processes import alive
 
 SCRIPT = """

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Row, func, select, text, update
 
+from email_engine.accounting import summarize as accounting
+from email_engine.accounting.policy import shipped_accounting_policy
+from email_engine.accounting.recipients import recipient_hash
+from email_engine.accounting.summarize import Counts
 from email_engine.fleet.providers import shipped_providers
-from email_engine.mta import accounting
-from email_engine.mta.accounting import Counts
-from email_engine.mta.accounting_policy import shipped_accounting_policy
-from email_engine.mta.recipients import recipient_hash
 from email_engine.store import schema as s
 from email_engine.store.delivery import AccountingFile, Reading, Taken, seen_files, take_file
 from email_engine.store.delivery_counts import add_counts
@@ -343,7 +343,7 @@ def test_replies_count_by_what_they_mean_and_by_the_list_that_they_name(fleet: S
     c, f = s.delivery_stats.c, s.accounting_files.c
     with fleet.session(tenant="*") as conn:
         found = conn.execute(select(c.bounce_meanings, c.deferral_meanings, c.named_lists)).one()
-        file = conn.execute(select(f.failures, f.unknown_failures, f.strangers)).one()
+        file = conn.execute(select(f.failures, f.unknown_failures, f.unknown_sources)).one()
     assert tuple(found) == ({"address": 2, "reputation": 2}, {"rate": 1}, {"zen.spamhaus.org": 1})
     assert tuple(file) == (5, 1, 0)
 

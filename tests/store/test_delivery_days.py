@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from email_engine.mta.accounting_values import TALLIES
+from email_engine.accounting.values import TALLIES
 from email_engine.store import schema as s
 from email_engine.store.engine import Store
 from tests.store.test_delivery import HEADER, WHOLE, content, replied, row, stats, take

@@ -21,12 +21,12 @@ def close(store: Store, day: date) -> None:
     policy, effective = load_policy(), day + timedelta(days=1)
     with store.session("*") as conn:
         seen = observations.observe(conn, "aurora", day, effective, policy)
-        outcomes = plan_tenant(seen, policy, observations.quotas(conn, "aurora"), day, effective)
+        ip_decisions = plan_tenant(seen, policy, observations.quotas(conn, "aurora"), day, effective)
         at = datetime.combine(effective, datetime.min.time(), UTC)
         writing = warmup.Writing(
             day, effective, at, policy.digest, "test", "warmup_advance", "r", policy=policy
         )
-        warmup.record(conn, outcomes, writing)
+        warmup.record(conn, ip_decisions, writing)
 
 
 @pytest.fixture

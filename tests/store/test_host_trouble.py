@@ -36,13 +36,15 @@ def look(conn: Connection, ago: int, offset: float | None = 0, host: str = "mta-
     )  # fmt: skip
 
 
-def files(conn: Connection, strangers: int, ago: int = 5, status: str = "taken", host: str = "mta-1") -> None:
+def files(
+    conn: Connection, unknown_sources: int, ago: int = 5, status: str = "taken", host: str = "mta-1"
+) -> None:
     at = int((NOON - ago * MINUTE).timestamp())
     digest = f"{host} {ago} {status}"
     conn.execute(
         insert(s.accounting_files).values(
             mta_host=host, name="a.csv", size=9, modified=at, digest=digest, records=100, rejected=0,
-            status=status, strangers=strangers,
+            status=status, unknown_sources=unknown_sources,
         )
     )  # fmt: skip
 

@@ -12,9 +12,9 @@ from email_engine.store import brakes, ips, schema, versions
 from email_engine.store.brakes import BY_HAND
 from email_engine.store.engine import Store
 from email_engine.store.observations import observe, quotas
-from email_engine.warmup.ladders import UNBOUND
 from email_engine.warmup.observation import DnsHealth, IpObservation
 from email_engine.warmup.policy_file import load_policy
+from email_engine.warmup.provider_limits import UNBOUND
 from tests.fleet_rows import add_delivery, add_host, add_hour
 
 DAY = date(2026, 11, 10)
@@ -313,5 +313,5 @@ def test_bounds_of_providers_stand_until_they_end(store: Store, two_tenants: Sim
     assert see(store).bounds == {"microsoft": 50}
     with store.session("*") as conn:
         ips.set_allowance(conn, ip_id, "aurora", DAY + timedelta(days=1), UNBOUND, version, None, "microsoft")
-        ips.update_plan(conn, ip_id, paces={"yahoo": 0.5})
-    assert (see(store).bounds, see(store).paces) == ({}, {"yahoo": 0.5})
+        ips.update_plan(conn, ip_id, throttle_factors={"yahoo": 0.5})
+    assert (see(store).bounds, see(store).throttle_factors) == ({}, {"yahoo": 0.5})

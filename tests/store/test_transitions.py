@@ -10,9 +10,9 @@ from email_engine.errors import InputError
 from email_engine.store import brakes, ips, schema, transitions, versions
 from email_engine.store.engine import Store
 from email_engine.store.observations import observe, quotas
-from email_engine.warmup.by_hand import answer
-from email_engine.warmup.form import read_request
 from email_engine.warmup.policy_file import load_policy
+from email_engine.warmup.transition_request import read_request
+from email_engine.warmup.transitions_by_hand import answer
 from tests.fleet_rows import add_host, add_ip, add_tenant
 from tests.lifecycle_rows import well_known
 

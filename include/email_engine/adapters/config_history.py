@@ -23,7 +23,7 @@ from dulwich.refs import Ref
 from dulwich.repo import Repo
 
 from email_engine.errors import Refused
-from email_engine.mta.history import (
+from email_engine.pmta.config.history import (
     ENGINE,
     FILE_NAME,
     RESTORED,
@@ -34,8 +34,8 @@ from email_engine.mta.history import (
     read_trailers,
     restored_message,
 )
-from email_engine.mta.layout import digest
-from email_engine.mta.redaction import redact
+from email_engine.pmta.config.layout import digest
+from email_engine.pmta.language.redaction import redact
 
 BRANCH: Final = Ref(b"refs/heads/main")
 WAIT = 30.0

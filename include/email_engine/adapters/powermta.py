@@ -18,8 +18,8 @@ from email_engine.adapters.powermta_reply import (
 )
 from email_engine.adapters.powermta_session import Session
 from email_engine.adapters.powermta_ssh import CommandResult, PowerMtaEndpoint, command_line, run
-from email_engine.amounts import amount
 from email_engine.errors import InputError, NotVerified, Refused
+from email_engine.plural import amount
 
 __all__ = ["CommandResult", "DisabledSource", "Hold", "PowerMta", "PowerMtaEndpoint", "Queue", "RemoteFile"]
 

@@ -9,10 +9,10 @@ from typing import Any
 from email_engine.adapters.powermta import PowerMta
 from email_engine.adapters.powermta_session import NEW_SUFFIX
 from email_engine.errors import EngineError, NotVerified, Unreachable
-from email_engine.mta.effective import bounded_queue, queue_rate, read_macros
-from email_engine.mta.inventory import VmtaBlock
-from email_engine.mta.layout import digest
-from email_engine.mta.rates import per_second
+from email_engine.pmta.config.expected_settings import bounded_queue, queue_rate, read_macros
+from email_engine.pmta.config.inventory import VmtaBlock
+from email_engine.pmta.config.layout import digest
+from email_engine.pmta.config.rates import per_second
 
 BACKUP_SUFFIX = ".email-engine.bak"
 BIG = "gmail.com"

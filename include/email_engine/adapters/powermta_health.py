@@ -6,31 +6,31 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from email_engine.accounting.names import EntryKind, oddness
 from email_engine.adapters.powermta import PowerMta, Queue
 from email_engine.adapters.powermta_reply import flag, parse_version, walk
 from email_engine.fleet.providers import Providers, shipped_providers
-from email_engine.mta.accounting_names import EntryKind, oddness
-from email_engine.mta.host_facts import Disk, NewestFile, Queues, Status
-from email_engine.mta.queue_ages import QueueGroup
+from email_engine.health.host_facts import Disk, NewestFile, PmtaStatus, Queues
+from email_engine.health.queue_ages import QueueGroup
 
 OPERATORS_FILE = "/etc/pmta/config"
 SPOOL = "/var/spool/pmta"
 _SPOOL = re.compile(r"(?im)^[ \t]*<spool[ \t]+\"?(/[^\s\">]+)\"?[ \t]*>")
 
 
-def read_status(mta: PowerMta) -> Status:
+def read_status(mta: PowerMta) -> PmtaStatus:
     """`pmta show status`. Raises EngineError."""
     return parse_status(mta.ask("show", "status").data)
 
 
-def parse_status(data: Any) -> Status:
+def parse_status(data: Any) -> PmtaStatus:
     """Tolerant of where releases put things; times stay text, for PowerMTA tells its local time without a zone."""
     parts = list(walk(data))
     started = next((str(p["startupTime"]) for p in parts if p.get("startupTime")), None)
     ending = next((flag(p["shuttingDown"]) for p in parts if "shuttingDown" in p), None)
     version = parse_version(data) if parts else None
     now = next((str(p["timeNow"]) for p in parts if p.get("timeNow")), None)
-    return Status(version, started, _sent(parts), ending, _between(started, now))
+    return PmtaStatus(version, started, _sent(parts), ending, _between(started, now))
 
 
 def _between(started: str | None, now: str | None) -> timedelta | None:

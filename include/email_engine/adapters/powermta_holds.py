@@ -12,14 +12,14 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class HeldSource:
     """A virtual MTA and the address that it sends from."""
 
     vmta: str
     address: str
 
 
-def read_holds(mta: PowerMta, sources: Collection[Source]) -> tuple[Hold, ...]:
+def read_holds(mta: PowerMta, sources: Collection[HeldSource]) -> tuple[Hold, ...]:
     """What holds each of them now, in the order given; two commands for all of them."""
     if not sources:
         return ()
@@ -27,7 +27,7 @@ def read_holds(mta: PowerMta, sources: Collection[Source]) -> tuple[Hold, ...]:
 
 
 def holds_of(
-    seen: Iterable[Queue], switched_off: Iterable[DisabledSource], sources: Collection[Source]
+    seen: Iterable[Queue], switched_off: Iterable[DisabledSource], sources: Collection[HeldSource]
 ) -> tuple[Hold, ...]:
     """What these listings of a host say about each source, in the order given."""
     queues = _by_vmta(seen, {source.vmta for source in sources})
@@ -53,7 +53,7 @@ def _by_vmta(queues: Iterable[Queue], wanted: Collection[str]) -> dict[str, list
     return found
 
 
-def hold_all(mta: PowerMta, sources: Collection[Source]) -> tuple[Hold, ...]:
+def hold_all(mta: PowerMta, sources: Collection[HeldSource]) -> tuple[Hold, ...]:
     """Holds every one of them that does not hold yet, and reads all back; what PowerMTA refuses keeps no other waiting."""
     loose = [seen for seen in read_holds(mta, sources) if not seen.holds]
     for seen in loose:
@@ -67,7 +67,7 @@ def hold_all(mta: PowerMta, sources: Collection[Source]) -> tuple[Hold, ...]:
     return read_holds(mta, sources)
 
 
-def release_ours(mta: PowerMta, sources: Collection[Source]) -> tuple[Hold, ...]:
+def release_ours(mta: PowerMta, sources: Collection[HeldSource]) -> tuple[Hold, ...]:
     """Lets go those whose source is disabled as `hold` does it; a queue that a person paused by hand stays paused."""
     ours = [seen for seen in read_holds(mta, sources) if seen.source_disabled]
     return tuple(mta.let_go(seen.address, seen.vmta) for seen in ours)

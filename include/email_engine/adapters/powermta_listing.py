@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import paramiko
 from paramiko.sftp import CMD_CLOSE, CMD_HANDLE, CMD_NAME, CMD_OPENDIR, CMD_READDIR
 
-from email_engine.mta.accounting_names import EntryKind
+from email_engine.accounting.names import EntryKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from typing import Self, TypeVar
 import paramiko
 from paramiko.sftp import CMD_EXTENDED, CMD_EXTENDED_REPLY
 
+from email_engine.accounting.names import EntryKind
 from email_engine.adapters.powermta_download import download
 from email_engine.adapters.powermta_listing import RemoteFile, read_directory
 from email_engine.adapters.powermta_ssh import PowerMtaEndpoint, connect, file_error
 from email_engine.errors import InputError
-from email_engine.mta.accounting_names import EntryKind
 
 NEW_SUFFIX = ".email-engine.new"
 PROBE_SUFFIX = ".email-engine.clock"

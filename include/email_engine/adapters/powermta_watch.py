@@ -6,7 +6,7 @@ from typing import Any
 
 from email_engine.adapters.powermta import PowerMta
 from email_engine.adapters.powermta_reply import walk
-from email_engine.mta.watch import Sample
+from email_engine.pmta.config.watch import Sample
 
 
 def take_sample(mta: PowerMta, leave_out: Collection[str], now: datetime) -> Sample:

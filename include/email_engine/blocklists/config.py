@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from email_engine import home
+from email_engine import paths
 from email_engine.blocklists.model import BlockList, Code, ListClass, ListStatus, Probe, Severity
 from email_engine.errors import InputError
 
@@ -30,7 +30,7 @@ LONGEST_WAIT = timedelta(seconds=600)
 
 def blocklists_path() -> Path:
     """The file in force: `EMAIL_ENGINE_BLOCKLISTS`, or the one that the project ships."""
-    return Path(os.environ.get("EMAIL_ENGINE_BLOCKLISTS") or home.CONFIG / "blocklists.yaml")
+    return Path(os.environ.get("EMAIL_ENGINE_BLOCKLISTS") or paths.CONFIG / "blocklists.yaml")
 
 
 def policy_digest(text: str) -> str:

@@ -12,10 +12,10 @@ from email_engine.blocklists.model import (
     ListClass,
     Listed,
     ListStatus,
+    ListVerdict,
     NotKnown,
     NotListed,
     Severity,
-    Verdict,
 )
 from email_engine.blocklists.names import ProbeQuestions
 from email_engine.dns_answers import Answer, Answers, Found, NotFound, Unknown
@@ -33,7 +33,7 @@ _REFUSAL_TEXT = {
 }
 
 
-def judge_answer(blocklist: BlockList, answer: Answer) -> Verdict:
+def judge_answer(blocklist: BlockList, answer: Answer) -> ListVerdict:
     """Reads all A records of one answer.
 
     UNKNOWN: no answer, a record outside 127.0.0.0/8, 127.0.0.1, 127.255.255.x, an error code, and a code that a list
@@ -49,7 +49,7 @@ def judge_answer(blocklist: BlockList, answer: Answer) -> Verdict:
             return _judge_records(blocklist, records)
 
 
-def _judge_records(blocklist: BlockList, records: tuple[str, ...]) -> Verdict:
+def _judge_records(blocklist: BlockList, records: tuple[str, ...]) -> ListVerdict:
     addresses = []
     for record in records:
         try:
@@ -68,7 +68,7 @@ def _judge_records(blocklist: BlockList, records: tuple[str, ...]) -> Verdict:
     return _judge_codes(blocklist, sorted(addresses))
 
 
-def _judge_codes(blocklist: BlockList, addresses: list[IPv4Address]) -> Verdict:
+def _judge_codes(blocklist: BlockList, addresses: list[IPv4Address]) -> ListVerdict:
     for address in addresses:
         if address in _REFUSALS:
             why = _REFUSAL_TEXT.get(int(address) & 0xFF, "the list refuses the question")

@@ -104,7 +104,7 @@ class NotKnown:
     fault: bool = False
 
 
-Verdict = Listed | NotListed | NotKnown
+ListVerdict = Listed | NotListed | NotKnown
 
 
 @dataclass(frozen=True, slots=True)

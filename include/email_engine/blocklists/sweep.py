@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from email_engine.blocklists.judge import judge_answer, judge_probe
-from email_engine.blocklists.model import BlockList, Health, Listed, ListStatus, NotKnown, Verdict
+from email_engine.blocklists.model import BlockList, Health, Listed, ListStatus, ListVerdict, NotKnown
 from email_engine.blocklists.names import can_be_asked, listing_question, probe_questions
 from email_engine.dns_answers import Found, Question, ResolveMany, redact
 from email_engine.fleet.model import IpAddress
@@ -40,7 +40,7 @@ class SweepResult:
     `reasons`: the TXT record of newly listed pairs. `asked`: addresses a list was asked about. `held`: lists whose new
     listings (number) are not believed. `faults`: lists that refused us on the way."""
 
-    verdicts: Mapping[Pair, Verdict]
+    verdicts: Mapping[Pair, ListVerdict]
     reasons: Mapping[Pair, str] = field(default_factory=dict)
     asked: Mapping[str, int] = field(default_factory=dict)
     held: Mapping[str, int] = field(default_factory=dict)
@@ -137,8 +137,8 @@ class _Asker:
 
     def first_round(
         self, addresses: Sequence[IpAddress], ask: ResolveMany
-    ) -> tuple[dict[Pair, Verdict], dict[str, str]]:
-        verdicts: dict[Pair, Verdict] = {}
+    ) -> tuple[dict[Pair, ListVerdict], dict[str, str]]:
+        verdicts: dict[Pair, ListVerdict] = {}
         faults: dict[str, str] = {}
         for chunk in _chunks(addresses):
             pairs = [(a, x.name) for a in chunk for x in self.lists.values() if can_be_asked(a, x.ipv6)]
@@ -152,11 +152,11 @@ class _Asker:
                 verdicts[pair] = NotKnown(faults[pair[1]]) if pair[1] in faults else judged[pair]
         return verdicts, faults
 
-    def second_round(self, fresh: Mapping[Pair, Listed], ask: ResolveMany) -> dict[Pair, Verdict]:
+    def second_round(self, fresh: Mapping[Pair, Listed], ask: ResolveMany) -> dict[Pair, ListVerdict]:
         """What is new counts only when it is answered twice with the same codes."""
         questions = {pair: self.question(pair) for pair in fresh}
         answers = ask(questions.values())
-        verdicts: dict[Pair, Verdict] = {}
+        verdicts: dict[Pair, ListVerdict] = {}
         for pair, first in fresh.items():
             second = judge_answer(self.lists[pair[1]], answers[questions[pair]])
             if isinstance(second, Listed) and second.codes == first.codes:

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from email_engine.errors import InputError
-from email_engine.mta.language.assembly import Assembly, Read, assemble
+from email_engine.pmta.language.assembly import Assembly, Read, assemble
 
 LARGEST = 64 * 1024 * 1024
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from email_engine.commands.configurations import load_configuration
 from email_engine.commands.output import add_json, emit
-from email_engine.mta.language.compare import compare, lines_for_people
+from email_engine.pmta.language.compare import compare, lines_for_people
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

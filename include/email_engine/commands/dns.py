@@ -8,7 +8,7 @@ from email_engine.adapters.dns_resolver import Resolver, parse_nameserver
 from email_engine.commands.output import add_json, emit
 from email_engine.commands.sweep import add_resolver
 from email_engine.dns_answers import Found, Question
-from email_engine.dnsauth.model import Finding, Gravity, Status, Subject
+from email_engine.dnsauth.model import DnsFinding, DnsStatus, Gravity, Subject
 from email_engine.dnsauth.validate import validate, validity
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpAddress
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         },
         _render(findings),
     )
-    return 1 if any(f.status is not Status.OK and f.severity is not Gravity.INFO for f in findings) else 0
+    return 1 if any(f.status is not DnsStatus.OK and f.severity is not Gravity.INFO for f in findings) else 0
 
 
 def _address(text: str) -> IpAddress:
@@ -67,10 +67,10 @@ def _name_of(resolver: Resolver, address: IpAddress) -> str:
     return answer.records[0] if isinstance(answer, Found) else ""
 
 
-def _render(findings: tuple[Finding, ...]) -> str:
+def _render(findings: tuple[DnsFinding, ...]) -> str:
     lines = []
     for finding in findings:
-        fine = finding.status is Status.OK
+        fine = finding.status is DnsStatus.OK
         mark = "ok" if fine else f"{finding.status.upper()} ({finding.severity})"
         lines.append(f"{mark:18} {finding.check_id:15} {finding.subject}: {finding.observed}")
         if not fine and finding.remedy:

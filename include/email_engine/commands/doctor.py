@@ -13,10 +13,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from email_engine.commands.output import DATABASE, add_database, add_json, emit
-from email_engine.home import fleet_path
+from email_engine.paths import fleet_path
 
 if TYPE_CHECKING:
-    from email_engine.doctor.finding import Finding
+    from email_engine.doctor.finding import DoctorFinding
 
 WITH_AIRFLOW = "email_engine_airflow.doctor"
 
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if counts[State.WRONG] else 0
 
 
-def _fleet(path: Path) -> "tuple[object, Finding]":
+def _fleet(path: Path) -> "tuple[object, DoctorFinding]":
     from email_engine.doctor.database import FLEET, fleet_file
     from email_engine.doctor.finding import wrong
     from email_engine.errors import EngineError
@@ -91,7 +91,7 @@ def _airflow() -> tuple[ModuleType | None, str]:
         return None, f"Airflow does not start here ({type(error).__name__})"
 
 
-def _database(args: argparse.Namespace, airflow: ModuleType | None, fleet: object) -> "list[Finding]":
+def _database(args: argparse.Namespace, airflow: ModuleType | None, fleet: object) -> "list[DoctorFinding]":
     from email_engine.doctor.database import DATABASE as SUBJECT
     from email_engine.doctor.database import database_checks
     from email_engine.doctor.finding import run_all, wrong

@@ -5,10 +5,10 @@ from datetime import date
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
-from email_engine.amounts import excerpt
 from email_engine.commands.output import add_database, add_json, database_url, emit
 from email_engine.errors import InputError
 from email_engine.lifecycle.scope import nearest
+from email_engine.plural import excerpt
 
 PIPELINES = ("warmup_advance", "reputation_guard")
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from email_engine.amounts import amount
 from email_engine.commands.fleet_state import capacity, configure_capacity, configure_status, status
 from email_engine.commands.output import add_database, add_json, database_url, emit
 from email_engine.errors import GuardBreach
@@ -17,7 +16,8 @@ from email_engine.fleet.inventory import InventoryPlan, export_plan, plan_invent
 from email_engine.fleet.mistakes import FleetInvalid
 from email_engine.fleet.model import Fleet, IpState
 from email_engine.fleet.read import read_fleet
-from email_engine.home import fleet_path
+from email_engine.paths import fleet_path
+from email_engine.plural import amount
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from email_engine.commands.output import add_database, add_json, database_url, emit
 from email_engine.errors import InputError
 from email_engine.fleet.read import read_fleet
-from email_engine.home import fleet_path
+from email_engine.paths import fleet_path
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from email_engine.warmup.seats import CapacityPlan
+    from email_engine.warmup.capacity_plan import CapacityPlan
 
 
 def configure_status(parser: argparse.ArgumentParser) -> None:
@@ -66,12 +66,12 @@ def status(args: argparse.Namespace) -> int:
 
 def capacity(args: argparse.Namespace) -> int:
     """Prints the plan of each tenant; 1 if an IP warms without enough mail to progress."""
-    from email_engine.warmup.seats import Place, capacity_words
+    from email_engine.warmup.capacity_plan import AllocationKind, capacity_words
 
     plans = tuple(_live(args) if args.live else _of_file(args))
     text = "\n\n".join("\n".join(capacity_words(plan, "would be dealt")) for plan in plans)
     emit(args, {"tenants": [plan.as_json() for plan in plans]}, text)
-    return 1 if any(plan.at(Place.SHORT) for plan in plans) else 0
+    return 1 if any(plan.at(AllocationKind.SHORT) for plan in plans) else 0
 
 
 def _require_tenant(args: argparse.Namespace, known: Sequence[str]) -> None:
@@ -107,8 +107,8 @@ def _live(args: argparse.Namespace) -> Iterator["CapacityPlan"]:
                 effective = day + timedelta(days=1)
                 seen = observations.observe(conn, tenant, day, effective, policy)
                 quotas = observations.quotas(conn, tenant)
-                outcomes = plan_tenant(seen, policy, quotas, day, effective)
-                yield plan_capacity(outcomes, policy, quotas, day, effective)
+                ip_decisions = plan_tenant(seen, policy, quotas, day, effective)
+                yield plan_capacity(ip_decisions, policy, quotas, day, effective)
     finally:
         store.dispose()
 
@@ -139,5 +139,5 @@ def _of_file(args: argparse.Namespace) -> Iterator["CapacityPlan"]:
             if life.ip.tenant == tenant.name
         ]
         shares = quotas(fleet, tenant.name)
-        outcomes = plan_tenant(seen, policy, shares, day, effective)
-        yield plan_capacity(outcomes, policy, shares, day, effective)
+        ip_decisions = plan_tenant(seen, policy, shares, day, effective)
+        yield plan_capacity(ip_decisions, policy, shares, day, effective)

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
 
-from email_engine.amounts import amount, brief
 from email_engine.fleet.model import SENDING_STATES, IpState
+from email_engine.plural import amount, brief
 from email_engine.store.forecasts import Standing
 
 COLUMNS = 80

@@ -6,13 +6,13 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from email_engine.amounts import amount
+from email_engine.adoption.adopt import Adoption, Wishes, adopt
 from email_engine.commands.configurations import load_configuration
 from email_engine.commands.output import add_json, emit
 from email_engine.errors import InputError
 from email_engine.fleet import names
-from email_engine.mta.adopt import Adoption, Wishes, adopt
-from email_engine.mta.policy import shipped_policy
+from email_engine.plural import amount
+from email_engine.pmta.config.deploy_policy import deploy_policy
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         if given is not None and (allowed := check(given)):
             raise InputError(f"--{option}", repr(given), allowed, "name it so")
     wishes = Wishes(
-        shipped_policy().head_room_percent, args.host, args.connection, args.tenant, not args.single
+        deploy_policy().head_room_percent, args.host, args.connection, args.tenant, not args.single
     )
     adoption = adopt(load_configuration(args.config, args.root), wishes)
     if args.output:

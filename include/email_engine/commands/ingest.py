@@ -6,13 +6,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from email_engine.accounting.copies import Content, Copy, Known, content_of, copy_of
+from email_engine.accounting.policy import shipped_accounting_policy
+from email_engine.accounting.summarize import Counts, Summary, summarize
+from email_engine.accounting.values import TALLIES, Key, ReplyText, Wording, most_frequent
 from email_engine.commands.output import add_json, emit
 from email_engine.errors import InputError
 from email_engine.fleet.providers import shipped_providers
-from email_engine.mta.accounting import Counts, Summary, summarize
-from email_engine.mta.accounting_copies import Content, Copy, Known, content_of, copy_of
-from email_engine.mta.accounting_policy import shipped_accounting_policy
-from email_engine.mta.accounting_values import TALLIES, Key, ReplyText, Wording, most_frequent
 
 SHOWN_TEXTS = 20
 

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from email_engine.amounts import amount
 from email_engine.commands.configurations import read_text, reader
 from email_engine.commands.output import add_json, emit
 from email_engine.errors import InputError
-from email_engine.mta.language.assembly import Assembly, assemble
-from email_engine.mta.language.grammar import release
-from email_engine.mta.language.lint import Finding, Severity, lint
-from email_engine.mta.language.lint.finding import grouped
+from email_engine.plural import amount
+from email_engine.pmta.language.assembly import Assembly, assemble
+from email_engine.pmta.language.grammar import release
+from email_engine.pmta.lint import LintFinding, Severity, lint
+from email_engine.pmta.lint.finding import grouped
 
 PLACES = 8
 """Lines that are named beside the first of many alike."""
@@ -124,7 +124,7 @@ def _address(text: str) -> str:
         raise InputError("--host-ip", repr(text), "an IP address", "correct it") from None
 
 
-def _value(findings: list[Finding], counts: Counter[Severity]) -> dict[str, object]:
+def _value(findings: list[LintFinding], counts: Counter[Severity]) -> dict[str, object]:
     return {
         "findings": [
             {
@@ -142,7 +142,7 @@ def _value(findings: list[Finding], counts: Counter[Severity]) -> dict[str, obje
     }
 
 
-def _text(findings: list[Finding], counts: Counter[Severity], names: list[str]) -> str:
+def _text(findings: list[LintFinding], counts: Counter[Severity], names: list[str]) -> str:
     """One cause is told once, where it shows first; JSON has each line."""
     lines = []
     groups = grouped(findings)
@@ -159,7 +159,7 @@ def _text(findings: list[Finding], counts: Counter[Severity], names: list[str]) 
     return "\n".join([*lines, said])
 
 
-def _places(file: str, findings: Sequence[Finding]) -> str:
+def _places(file: str, findings: Sequence[LintFinding]) -> str:
     """Line numbers, those of another file with its name."""
     shown = [str(one.line) if one.file == file else f"{one.file}:{one.line}" for one in findings[:PLACES]]
     return ", ".join([*shown, "..."] if len(findings) > PLACES else shown)

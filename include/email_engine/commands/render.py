@@ -10,11 +10,11 @@ from email_engine.errors import InputError
 from email_engine.fleet.model import Fleet, IpRecord, IpState, Mode, MtaHost, SendingIp
 from email_engine.fleet.providers import shipped_providers
 from email_engine.fleet.read import read_fleet
-from email_engine.home import fleet_path
-from email_engine.mta.inventory import read_inventory
-from email_engine.mta.layout import compose, digest
-from email_engine.mta.policy import shipped_policy
-from email_engine.mta.render import render_host
+from email_engine.paths import fleet_path
+from email_engine.pmta.config.deploy_policy import deploy_policy
+from email_engine.pmta.config.inventory import read_inventory
+from email_engine.pmta.config.layout import compose, digest
+from email_engine.pmta.config.render import render_host
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.policy_file import load_policy
 
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     fleet = read_fleet(args.fleet or fleet_path())
     host = _host(fleet, args.host)
     records = _live(args, host) if args.live else tuple(_as_in_file(fleet, host, load_policy()))
-    sections = render_host(host, records, shipped_providers(), shipped_policy())
+    sections = render_host(host, records, shipped_providers(), deploy_policy())
     text = compose(sections, None, {record.tenant: Mode.ACT for record in records})
     inventory = read_inventory(text)
     value = {

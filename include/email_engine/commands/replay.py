@@ -11,16 +11,16 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from email_engine.accounting.summarize import Counts, SendingSource
 from email_engine.commands.ingest import Read, read_all
 from email_engine.commands.output import add_json
 from email_engine.commands.policies import add_fleet_and_policy, chosen_fleet, chosen_policies
 from email_engine.errors import InputError
 from email_engine.fleet.model import Fleet, SendingIp
 from email_engine.fleet.traffic import DayCounts
-from email_engine.mta.accounting import Counts, Source
 from email_engine.simulation.days import IpDay
 from email_engine.simulation.replay import replay
-from email_engine.warmup.choice import Action
+from email_engine.warmup.proposal import Action
 
 MOST_DAYS = 400
 PRESSING = ("reputation", "rate")
@@ -66,7 +66,7 @@ class _Traffic:
         default_factory=lambda: defaultdict(lambda: defaultdict(dict))
     )
     known: dict[str, dict[date, datetime]] = field(default_factory=lambda: defaultdict(dict))
-    strangers: Counter[str] = field(default_factory=Counter)
+    unknown_sources: Counter[str] = field(default_factory=Counter)
     refused: list[str] = field(default_factory=list)
     copies: list[str] = field(default_factory=list)
     unreadable: int = 0
@@ -75,7 +75,7 @@ class _Traffic:
         self.by_address = {str(ip.address): ip for ip in self.fleet.ips}
         self.by_vmta = {ip.vmta.lower(): ip for ip in self.fleet.ips}
 
-    def _ip(self, source: Source) -> SendingIp | None:
+    def _ip(self, source: SendingSource) -> SendingIp | None:
         try:
             address = str(ip_address(source.address))
         except ValueError:
@@ -93,7 +93,7 @@ class _Traffic:
         for (source, provider, hour), counts in file.summary.rows():
             ip = self._ip(source)
             if ip is None:
-                self.strangers[source.address or source.vmta] += counts.attempts + counts.complained
+                self.unknown_sources[source.address or source.vmta] += counts.attempts + counts.complained
                 continue
             days, day = self.counts[str(ip.address)], hour.date()
             days[day][provider] = self._added(days[day].get(provider, DayCounts(day)), counts)
@@ -110,9 +110,10 @@ class _Traffic:
             deferred=was.deferred + counts.deferred,
             complained=was.complained + counts.complained,
             blocked=was.blocked + counts.bounce_meanings.get("reputation", 0),
-            pressed=was.pressed + sum(counts.deferral_meanings.get(one, 0) for one in PRESSING),
-            named=was.named + sum(named.values()),
-            named_grave=was.named_grave
+            throttling_deferrals=was.throttling_deferrals
+            + sum(counts.deferral_meanings.get(one, 0) for one in PRESSING),
+            dnsbl_rejections=was.dnsbl_rejections + sum(named.values()),
+            severe_dnsbl_rejections=was.severe_dnsbl_rejections
             + sum(count for name, count in named.items() if any(part in name.lower() for part in self.grave)),
         )
 
@@ -128,7 +129,7 @@ class _Traffic:
     def findings(self) -> list[str]:
         found = [
             f"not in the fleet, left out: {name} ({count} records)"
-            for name, count in sorted(self.strangers.items())
+            for name, count in sorted(self.unknown_sources.items())
         ]
         found += [f"unreadable, left out: {self.unreadable} rows"] if self.unreadable else []
         return found + self.refused
@@ -148,7 +149,7 @@ def _export(one: IpDay) -> dict[str, Any]:
         "band": [one.score.low, one.score.high] if one.score.known else None,
         "action": str(one.action),
         "gates": {gate: str(verdict) for gate, verdict in one.gates.items()},
-        "paces": dict(one.paces),
+        "paces": dict(one.throttle_factors),
         "reason": one.reason,
     }
 

@@ -11,13 +11,13 @@ from secrets import token_hex
 from typing import Any
 
 from email_engine.adapters.dns_resolver import Resolver, parse_nameserver, refuse_public
-from email_engine.amounts import amount
 from email_engine.blocklists.config import load_blocklists
 from email_engine.blocklists.model import BlockList, Health, Listed, ListStatus
 from email_engine.blocklists.sweep import BlastRadius, SweepResult, believed, probe_lists, sweep
 from email_engine.commands.output import add_json, emit
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpAddress
+from email_engine.plural import amount
 
 RESOLVER = "EMAIL_ENGINE_RESOLVER"
 KEYS = "EMAIL_ENGINE_LIST_API_KEYS"

@@ -8,7 +8,7 @@ from email_engine.dns_answers import Answer, Question, Unknown
 from email_engine.fleet.model import IpAddress
 
 
-class Status(StrEnum):
+class DnsStatus(StrEnum):
     """`unknown`: no answer; never the same as a missing record."""
 
     OK = "ok"
@@ -38,13 +38,13 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DnsFinding:
     """`check_id` is `group.what`; `subject` the name or address it is about; `remedy` the record to publish, or what
     else to do; "" when fine."""
 
     check_id: str
     subject: str
-    status: Status
+    status: DnsStatus
     severity: Gravity
     observed: str
     expected: str
@@ -82,27 +82,27 @@ class Report:
 
     def __init__(self, subject: str) -> None:
         self.subject = subject
-        self.findings: list[Finding] = []
+        self.findings: list[DnsFinding] = []
 
     def ok(self, check_id: str, observed: str, gravity: Gravity = Gravity.ERROR) -> None:
-        self._add(check_id, Status.OK, gravity, observed, observed, "")
+        self._add(check_id, DnsStatus.OK, gravity, observed, observed, "")
 
     def broken(
         self, check_id: str, observed: str, expected: str, remedy: str, gravity: Gravity = Gravity.ERROR
     ) -> None:
-        self._add(check_id, Status.BROKEN, gravity, observed, expected, remedy)
+        self._add(check_id, DnsStatus.BROKEN, gravity, observed, expected, remedy)
 
     def unknown(self, check_id: str, reason: str, expected: str, gravity: Gravity = Gravity.ERROR) -> None:
         remedy = (
             "nothing yet: it is asked again with the next run; look at the resolver and the zone's servers"
         )
-        self._add(check_id, Status.UNKNOWN, gravity, f"no answer: {reason}", expected, remedy)
+        self._add(check_id, DnsStatus.UNKNOWN, gravity, f"no answer: {reason}", expected, remedy)
 
     def _add(
-        self, check_id: str, status: Status, gravity: Gravity, observed: str, expected: str, remedy: str
+        self, check_id: str, status: DnsStatus, gravity: Gravity, observed: str, expected: str, remedy: str
     ) -> None:
         self.findings.append(
-            Finding(check_id, self.subject, status, gravity, observed[:500], expected[:500], remedy[:2000])
+            DnsFinding(check_id, self.subject, status, gravity, observed[:500], expected[:500], remedy[:2000])
         )
 
 

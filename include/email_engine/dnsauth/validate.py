@@ -6,7 +6,7 @@ from email_engine.dns_answers import Answer, Question, ResolveMany
 from email_engine.dnsauth.dkim import check_dkim
 from email_engine.dnsauth.dmarc import check_dmarc
 from email_engine.dnsauth.hosts import check_address, check_mx, check_ptr
-from email_engine.dnsauth.model import Finding, Gravity, Lookup, Report, Status, Subject
+from email_engine.dnsauth.model import DnsFinding, DnsStatus, Gravity, Lookup, Report, Subject
 from email_engine.dnsauth.spf import check_helo, check_spf, one_loop
 
 Check = Callable[[Lookup, Subject], Report]
@@ -17,16 +17,16 @@ CHECKS: tuple[Check, ...] = (check_spf, check_helo, check_dmarc, check_ptr, chec
 GROUPS = ("spf", "dkim", "dmarc", "ptr", "mx")
 
 
-def check_subject(lookup: Lookup, subject: Subject) -> tuple[Finding, ...]:
+def check_subject(lookup: Lookup, subject: Subject) -> tuple[DnsFinding, ...]:
     """Every finding about one subject; DKIM only when a selector is known."""
     checks = CHECKS + ((check_dkim,) if subject.selector else ())
     return tuple(finding for check in checks for finding in check(lookup, subject).findings)
 
 
-def validate(subjects: Sequence[Subject], resolve_many: ResolveMany) -> dict[Subject, tuple[Finding, ...]]:
+def validate(subjects: Sequence[Subject], resolve_many: ResolveMany) -> dict[Subject, tuple[DnsFinding, ...]]:
     """Findings of every subject, in order."""
     answers: dict[Question, Answer] = {}
-    done: dict[Subject, tuple[Finding, ...]] = {}
+    done: dict[Subject, tuple[DnsFinding, ...]] = {}
     waiting = list(dict.fromkeys(subjects))
     for _ in range(MOST_ROUNDS):
         missing: set[Question] = set()
@@ -45,18 +45,18 @@ def validate(subjects: Sequence[Subject], resolve_many: ResolveMany) -> dict[Sub
     return {subject: done[subject] for subject in subjects}
 
 
-def validity(findings: Iterable[Finding]) -> dict[str, bool | None]:
+def validity(findings: Iterable[DnsFinding]) -> dict[str, bool | None]:
     """For each group: False when an error stands, None when something grave is unknown, True otherwise.
 
     A group without any finding is None: what was not looked at is not good."""
-    by_group: dict[str, list[Status]] = {group: [] for group in GROUPS}
+    by_group: dict[str, list[DnsStatus]] = {group: [] for group in GROUPS}
     for finding in findings:
         if finding.severity is Gravity.ERROR and finding.group in by_group:
             by_group[finding.group].append(finding.status)
     return {group: _together(statuses) for group, statuses in by_group.items()}
 
 
-def _together(statuses: Sequence[Status]) -> bool | None:
-    if Status.BROKEN in statuses:
+def _together(statuses: Sequence[DnsStatus]) -> bool | None:
+    if DnsStatus.BROKEN in statuses:
         return False
-    return None if Status.UNKNOWN in statuses or not statuses else True
+    return None if DnsStatus.UNKNOWN in statuses or not statuses else True

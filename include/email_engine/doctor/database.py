@@ -7,7 +7,7 @@ from pathlib import Path
 from alembic.script import ScriptDirectory
 from sqlalchemy import func, select, text
 
-from email_engine.doctor.finding import Finding, Named, not_seen, ok, wrong
+from email_engine.doctor.finding import DoctorFinding, Named, not_seen, ok, wrong
 from email_engine.fleet.inventory import plan_inventory
 from email_engine.fleet.mistakes import FleetInvalid
 from email_engine.fleet.model import Fleet
@@ -32,13 +32,13 @@ def database_checks(store: Store, path: Path, fleet: Fleet | None) -> Iterator[N
         yield Named(INVENTORY, lambda: same_inventory(store, fleet, path))
 
 
-def reachable(store: Store) -> Finding:
+def reachable(store: Store) -> DoctorFinding:
     with store.session() as conn:
         conn.execute(text("SELECT 1"))
     return ok(DATABASE, f"{store!r} answers")
 
 
-def migrated(store: Store) -> Finding:
+def migrated(store: Store) -> DoctorFinding:
     head = ScriptDirectory.from_config(alembic_config()).get_current_head()
     with store.session() as conn:
         there = conn.execute(
@@ -55,7 +55,7 @@ def migrated(store: Store) -> Finding:
     return wrong(TABLES, seen, "run `email-engine migrate`")
 
 
-def bound(store: Store) -> Finding:
+def bound(store: Store) -> DoctorFinding:
     with store.session() as conn:
         unbound: bool = conn.execute(
             text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
@@ -68,7 +68,7 @@ def bound(store: Store) -> Finding:
     return ok(ROLE, "row-level security binds it")
 
 
-def decisions_in_the_past(store: Store, now: datetime) -> Finding:
+def decisions_in_the_past(store: Store, now: datetime) -> DoctorFinding:
     with store.session(tenant="*") as conn:
         newest = conn.execute(select(func.max(decisions.c.as_of))).scalar()
     if newest is not None and newest > now + AHEAD:
@@ -79,7 +79,7 @@ def decisions_in_the_past(store: Store, now: datetime) -> Finding:
     return ok(DECISIONS, f"{newest:%Y-%m-%d %H:%M} UTC" if newest else "none yet")
 
 
-def fleet_file(path: Path) -> tuple[Fleet | None, Finding]:
+def fleet_file(path: Path) -> tuple[Fleet | None, DoctorFinding]:
     """The parsed file, and what there is to say about it."""
     try:
         fleet = read_fleet(path, datetime.now(UTC).date())
@@ -95,7 +95,7 @@ def fleet_file(path: Path) -> tuple[Fleet | None, Finding]:
     )
 
 
-def same_inventory(store: Store, fleet: Fleet, path: Path) -> Finding:
+def same_inventory(store: Store, fleet: Fleet, path: Path) -> DoctorFinding:
     with store.session(tenant="*") as conn:
         known = load_fleet(conn)
         plan = plan_inventory(fleet, known, load_removed(conn))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from email_engine.errors import EngineError
-from email_engine.mta.redaction import redact
+from email_engine.pmta.language.redaction import redact
 
 TIMEOUT = 30.0
 LONGEST = 500
@@ -19,7 +19,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DoctorFinding:
     """`subject`: what was looked at; `seen`: in words; `next_step`: empty where nothing is to be done."""
 
     subject: str
@@ -28,19 +28,19 @@ class Finding:
     next_step: str = ""
 
 
-def ok(subject: str, seen: str) -> Finding:
-    return Finding(subject, State.OK, seen)
+def ok(subject: str, seen: str) -> DoctorFinding:
+    return DoctorFinding(subject, State.OK, seen)
 
 
-def wrong(subject: str, seen: str, next_step: str) -> Finding:
-    return Finding(subject, State.WRONG, seen, next_step)
+def wrong(subject: str, seen: str, next_step: str) -> DoctorFinding:
+    return DoctorFinding(subject, State.WRONG, seen, next_step)
 
 
-def not_seen(subject: str, why: str, next_step: str) -> Finding:
-    return Finding(subject, State.NOT_SEEN, why, next_step)
+def not_seen(subject: str, why: str, next_step: str) -> DoctorFinding:
+    return DoctorFinding(subject, State.NOT_SEEN, why, next_step)
 
 
-Check = Callable[[], Finding]
+Check = Callable[[], DoctorFinding]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,9 @@ class Named:
     check: Check
 
 
-def run_check(named: Named, seconds: float = TIMEOUT) -> Finding:
+def run_check(named: Named, seconds: float = TIMEOUT) -> DoctorFinding:
     """The check's finding; whatever it raises, and its silence after `seconds`, is a finding too."""
-    answer: list[Finding] = []
+    answer: list[DoctorFinding] = []
 
     def work() -> None:
         try:
@@ -83,10 +83,10 @@ def run_check(named: Named, seconds: float = TIMEOUT) -> Finding:
             named.subject, f"no answer within {seconds:g} s", "see whether it can be reached from this machine"
         )
     )  # fmt: skip
-    return Finding(found.subject, found.state, _told(found.seen), _told(found.next_step))
+    return DoctorFinding(found.subject, found.state, _told(found.seen), _told(found.next_step))
 
 
-def run_all(checks: Iterable[Named], seconds: float = TIMEOUT) -> list[Finding]:
+def run_all(checks: Iterable[Named], seconds: float = TIMEOUT) -> list[DoctorFinding]:
     return [run_check(named, seconds) for named in checks]
 
 
@@ -95,7 +95,7 @@ def _told(text: str) -> str:
     return line if len(line) <= LONGEST else line[:LONGEST] + " ..."
 
 
-def render_checklist(findings: Iterable[Finding]) -> str:
+def render_checklist(findings: Iterable[DoctorFinding]) -> str:
     """For people: what is wrong stands out, each with its next step below."""
     lines = []
     for found in findings:

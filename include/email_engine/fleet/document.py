@@ -8,11 +8,11 @@ from typing import TypeVar
 
 import yaml
 
-from email_engine.amounts import excerpt
-from email_engine.fleet.mistakes import Mistakes, Place, key_words, one_of
+from email_engine.fleet.mistakes import MistakePlace, Mistakes, key_words, one_of
 from email_engine.fleet.names import Check
 from email_engine.fleet.yaml_bounds import too_much, too_much_by_aliases
 from email_engine.fleet.yaml_mistakes import explain_yaml
+from email_engine.plural import excerpt
 
 Choice = TypeVar("Choice", bound=StrEnum)
 MOST_GUESSES = 50
@@ -61,20 +61,20 @@ def read_document(text: str, source: str, mistakes: Mistakes) -> Section | None:
         refused = refused or too_much_by_aliases(node)
     except yaml.MarkedYAMLError as error:
         found = explain_yaml(text, error, _LOADER)
-        mistakes.add(Place(source, found.line, ""), found.observed, found.allowed)
+        mistakes.add(MistakePlace(source, found.line, ""), found.observed, found.allowed)
         return None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         seen = f"not YAML: the character {excerpt(text[error.position : error.position + 1])}"
-        mistakes.add(Place(source, line, ""), seen, "printable text in UTF-8")
+        mistakes.add(MistakePlace(source, line, ""), seen, "printable text in UTF-8")
         return None
     except (yaml.YAMLError, RecursionError) as error:
-        mistakes.add(Place(source, 1, ""), f"not YAML: {error}".splitlines()[0], "YAML 1.1 in UTF-8")
+        mistakes.add(MistakePlace(source, 1, ""), f"not YAML: {error}".splitlines()[0], "YAML 1.1 in UTF-8")
         return None
     if refused:
-        mistakes.add(Place(source, refused.line, ""), refused.observed, refused.allowed)
+        mistakes.add(MistakePlace(source, refused.line, ""), refused.observed, refused.allowed)
         return None
-    place = Place(source, 1, "")
+    place = MistakePlace(source, 1, "")
     if not isinstance(node, yaml.MappingNode):
         mistakes.add(
             place, "the file is empty" if node is None else f"found {_seen(node)}", f"a mapping: {FORM}"
@@ -87,7 +87,7 @@ class Section:
     """One mapping of the file. Readers return an empty value after noting a mistake, so that reading goes on."""
 
     def __init__(
-        self, node: yaml.MappingNode, place: Place, mistakes: Mistakes, lines: tuple[str, ...] = ()
+        self, node: yaml.MappingNode, place: MistakePlace, mistakes: Mistakes, lines: tuple[str, ...] = ()
     ) -> None:
         self.place = place
         self.mistakes = mistakes
@@ -97,7 +97,9 @@ class Section:
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
-                mistakes.add(Place(place.source, line, place.path), "a key that is no word", "plain words")
+                mistakes.add(
+                    MistakePlace(place.source, line, place.path), "a key that is no word", "plain words"
+                )
                 continue
             if key.value in self._values:
                 mistakes.add(self._at(key.value, line), "the key stands twice", "once")
@@ -105,11 +107,11 @@ class Section:
             self._values[key.value] = value
             self._lines[key.value] = line
 
-    def _at(self, key: str, line: int) -> Place:
+    def _at(self, key: str, line: int) -> MistakePlace:
         word = key_words(key)
-        return Place(self.place.source, line, f"{self.place.path}.{word}" if self.place.path else word)
+        return MistakePlace(self.place.source, line, f"{self.place.path}.{word}" if self.place.path else word)
 
-    def at(self, key: str) -> Place:
+    def at(self, key: str) -> MistakePlace:
         """Where a key stands; the section itself when it is missing."""
         return self._at(key, self._lines.get(key, self.place.line))
 
@@ -151,7 +153,7 @@ class Section:
             return default or ""
         return self._text(node, self.at(key), check)
 
-    def _text(self, node: yaml.Node, place: Place, check: Check) -> str:
+    def _text(self, node: yaml.Node, place: MistakePlace, check: Check) -> str:
         if not isinstance(node, yaml.ScalarNode) or _kind(node) in ("bool", "null"):
             self.mistakes.add(place, f"found {_seen(node)}", check("") or "a text")
             return ""
@@ -249,8 +251,8 @@ class Section:
         return tuple(self._values)
 
 
-def _item(place: Place, index: int, node: yaml.Node) -> Place:
-    return Place(place.source, node.start_mark.line + 1, f"{place.path}[{index}]")
+def _item(place: MistakePlace, index: int, node: yaml.Node) -> MistakePlace:
+    return MistakePlace(place.source, node.start_mark.line + 1, f"{place.path}[{index}]")
 
 
 def _unknown(key: str, known: tuple[str, ...]) -> str:

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 from ipaddress import IPv4Address
 
-from email_engine.amounts import excerpt
 from email_engine.fleet import names
 from email_engine.fleet.document import Section, plain_number
-from email_engine.fleet.mistakes import Place, one_of
+from email_engine.fleet.mistakes import MistakePlace, one_of
 from email_engine.fleet.model import IpAddress, IpState, SendingIp, Stream
 from email_engine.fleet.ranges import (
     LARGEST_NUMBER,
@@ -21,6 +20,7 @@ from email_engine.fleet.ranges import (
     parse_numbers,
     parse_range,
 )
+from email_engine.plural import excerpt
 
 INITIAL_STATES = (IpState.STANDBY, IpState.WARMING, IpState.ACTIVE)
 HIGHEST_TARGET = 10_000_000
@@ -38,7 +38,7 @@ class Sender:
     """An IP and the place of the entry that it comes from."""
 
     ip: SendingIp
-    place: Place
+    place: MistakePlace
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ Noun = Tenant | MtaHost | MailwizzInstance | Stream | SendingIp
 _ONLY_AT_FIRST = frozenset({"initial_state", "initial_phase", "warmed_on"})
 
 
-class Kind(StrEnum):
+class FleetChangeKind(StrEnum):
     """What the inventory is made of, in the order in which it must be made."""
 
     TENANT = "tenant"
@@ -35,11 +35,11 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FleetChange:
     """One step of a plan. `wanted` is None for removals; `fields` maps a changed field to (old, new)."""
 
     action: Action
-    kind: Kind
+    kind: FleetChangeKind
     key: str
     wanted: Noun | None = None
     existing: Noun | None = None
@@ -68,7 +68,7 @@ class InventoryPlan:
     """What brings the existing inventory to the wanted one; `existing_ips` is what the guard measures against.
     `moved` names what would change its tenant."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[FleetChange, ...]
     existing_ips: int = 0
     moved: tuple[str, ...] = ()
 
@@ -76,7 +76,7 @@ class InventoryPlan:
     def empty(self) -> bool:
         return not self.changes and not self.moved
 
-    def of(self, action: Action, kind: Kind | None = None) -> tuple[Change, ...]:
+    def of(self, action: Action, kind: FleetChangeKind | None = None) -> tuple[FleetChange, ...]:
         return tuple(c for c in self.changes if c.action is action and kind in (None, c.kind))
 
     def raise_if_unsafe(self, *, force: bool = False) -> None:
@@ -89,7 +89,7 @@ class InventoryPlan:
                 "nothing that moves between tenants, since history and reputation stay with the first",
                 "give the other tenant addresses and instances of its own",
             )
-        gone = len(self.of(Action.REMOVE, Kind.IP))
+        gone = len(self.of(Action.REMOVE, FleetChangeKind.IP))
         limit = int(self.existing_ips * LARGEST_REMOVAL_RATE)
         if not force and self.existing_ips >= SMALLEST_GUARDED_FLEET and gone > limit:
             raise GuardBreach(
@@ -110,8 +110,8 @@ def plan_inventory(
         existing: what the database holds now, without removed things.
         removed: tenant of each address that was there once.
     """
-    changes: list[Change] = []
-    for kind in Kind:
+    changes: list[FleetChange] = []
+    for kind in FleetChangeKind:
         changes.extend(_compare(kind, _by_key(kind, fleet), _by_key(kind, existing)))
     owner_before = dict(removed or {}) | {ip.address: ip.tenant for ip in existing.ips}
     moved = [
@@ -128,18 +128,18 @@ def plan_inventory(
     return InventoryPlan(tuple(changes), len(existing.ips), tuple(moved))
 
 
-def _by_key(kind: Kind, fleet: Fleet) -> dict[str, Noun]:
+def _by_key(kind: FleetChangeKind, fleet: Fleet) -> dict[str, Noun]:
     nouns: Iterable[Noun]
     match kind:
-        case Kind.TENANT:
+        case FleetChangeKind.TENANT:
             nouns = fleet.tenants
-        case Kind.MTA_HOST:
+        case FleetChangeKind.MTA_HOST:
             nouns = fleet.mta_hosts
-        case Kind.MAILWIZZ:
+        case FleetChangeKind.MAILWIZZ:
             nouns = fleet.mailwizz_instances
-        case Kind.STREAM:
+        case FleetChangeKind.STREAM:
             nouns = fleet.streams
-        case Kind.IP:
+        case FleetChangeKind.IP:
             nouns = fleet.ips
     return {key_of(noun): noun for noun in nouns}
 
@@ -153,10 +153,12 @@ def key_of(noun: Noun) -> str:
     return noun.name
 
 
-def _compare(kind: Kind, wanted: Mapping[str, Noun], existing: Mapping[str, Noun]) -> Iterable[Change]:
+def _compare(
+    kind: FleetChangeKind, wanted: Mapping[str, Noun], existing: Mapping[str, Noun]
+) -> Iterable[FleetChange]:
     for key, noun in wanted.items():
         if key not in existing:
-            yield Change(Action.CREATE, kind, key, wanted=noun)
+            yield FleetChange(Action.CREATE, kind, key, wanted=noun)
             continue
         before = existing[key]
         changed = {
@@ -165,10 +167,10 @@ def _compare(kind: Kind, wanted: Mapping[str, Noun], existing: Mapping[str, Noun
             if f.name not in _ONLY_AT_FIRST and getattr(before, f.name) != getattr(noun, f.name)
         }
         if changed:
-            yield Change(Action.UPDATE, kind, key, wanted=noun, existing=before, fields=changed)
+            yield FleetChange(Action.UPDATE, kind, key, wanted=noun, existing=before, fields=changed)
     for key, before in existing.items():
         if key not in wanted:
-            yield Change(Action.REMOVE, kind, key, existing=before)
+            yield FleetChange(Action.REMOVE, kind, key, existing=before)
 
 
 def _text(value: Any) -> str:
@@ -182,7 +184,7 @@ def render_plan(plan: InventoryPlan, longest: int = 40) -> str:
     counts = ", ".join(f"{len(plan.of(action))} to {action}" for action in Action if plan.of(action))
     lines = [f"Plan: {counts or 'nothing to change'}."]
     for action in Action:
-        for kind in Kind:
+        for kind in FleetChangeKind:
             found = plan.of(action, kind)
             lines += [str(change) for change in found[:longest]]
             if len(found) > longest:

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from email_engine.amounts import LONGEST_SHOWN, cut, excerpt
 from email_engine.errors import InputError
+from email_engine.plural import LONGEST_SHOWN, cut, excerpt
 
 MOST_SHOWN = 100
 """Mistakes of one file that its text lists; the rest are counted."""
@@ -16,7 +16,7 @@ _PLAIN_KEY = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class MistakePlace:
     """A key or value in a file; `line` counts from 1, `path` looks like `tenants[1].streams[0].pool`."""
 
     source: str
@@ -35,7 +35,7 @@ class Place:
 class Mistake:
     """One mistake: where, what was read, what would have been right."""
 
-    place: Place
+    place: MistakePlace
     observed: str
     allowed: str
 
@@ -72,9 +72,9 @@ class Mistakes:
     def __init__(self) -> None:
         self.found: list[Mistake] = []
 
-    def add(self, place: Place, observed: str, allowed: str) -> None:
+    def add(self, place: MistakePlace, observed: str, allowed: str) -> None:
         """Values in the sentences are cut by who writes them (`excerpt`); whatever slips through is cut here."""
-        where = Place(place.source, place.line, cut(place.path, _LONGEST_PATH))
+        where = MistakePlace(place.source, place.line, cut(place.path, _LONGEST_PATH))
         self.found.append(Mistake(where, cut(observed, _LONGEST_SENTENCE), cut(allowed, _LONGEST_SENTENCE)))
 
 

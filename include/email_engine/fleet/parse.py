@@ -4,7 +4,6 @@ import re
 from datetime import date
 from itertools import accumulate
 
-from email_engine.amounts import excerpt
 from email_engine.fleet import names
 from email_engine.fleet.document import Section, read_document
 from email_engine.fleet.entries import Defaults, read_entry, read_ramp, size_of
@@ -22,6 +21,7 @@ from email_engine.fleet.model import (
 )
 from email_engine.fleet.ranges import LARGEST_FLEET, parse_submitter
 from email_engine.fleet.rules import Draft, Placed, check_all
+from email_engine.plural import excerpt
 
 SCHEDULES = frozenset({"six_week", "classic", "double"})
 HIGHEST_QUOTA = 1_000_000_000

@@ -7,7 +7,7 @@ from functools import cache
 from email_engine.fleet import names
 from email_engine.fleet.document import read_document
 from email_engine.fleet.mistakes import FileInvalid, Mistakes
-from email_engine.home import CONFIG
+from email_engine.paths import CONFIG
 
 OTHER = "other"
 

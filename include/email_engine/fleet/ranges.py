@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from email_engine.amounts import excerpt
 from email_engine.fleet.model import IpAddress
+from email_engine.plural import excerpt
 
 LARGEST_RANGE = 4096
 LARGEST_FLEET = 10_000

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Generic, TypeVar
 
-from email_engine.amounts import brief
 from email_engine.fleet import names
 from email_engine.fleet.entries import Sender
-from email_engine.fleet.mistakes import Mistakes, Place, one_of
+from email_engine.fleet.mistakes import MistakePlace, Mistakes, one_of
 from email_engine.fleet.model import IpState, MailwizzInstance, MtaHost, RiskClass, Stream, Tenant
+from email_engine.plural import brief
 
 Item = TypeVar("Item")
 
@@ -22,7 +22,7 @@ class Placed(Generic[Item]):
     """A noun and where it stands."""
 
     item: Item
-    place: Place
+    place: MistakePlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class _Use:
     value: Hashable
     tenant: str
     stream: str
-    place: Place
+    place: MistakePlace
 
 
 def check_all(draft: Draft, mistakes: Mistakes, today: date | None = None) -> None:
@@ -65,7 +65,7 @@ def check_all(draft: Draft, mistakes: Mistakes, today: date | None = None) -> No
 def _owned_once(what: str, uses: Iterable[_Use], mistakes: Mistakes) -> None:
     """Each value has one owner; repetitions between the same two places become one mistake."""
     first: dict[Hashable, _Use] = {}
-    repeated: dict[tuple[Place, Place], list[tuple[_Use, _Use]]] = {}
+    repeated: dict[tuple[MistakePlace, MistakePlace], list[tuple[_Use, _Use]]] = {}
     for use in uses:
         if not use.value:
             continue
@@ -166,8 +166,8 @@ def _check_references(draft: Draft, mistakes: Mistakes) -> None:
             mistakes.add(stream.place, seen, f"an instance of tenant {tenant}")
 
 
-def _one_class(what: str, uses: Iterable[tuple[str, RiskClass, Place]], mistakes: Mistakes) -> None:
-    first: dict[str, tuple[RiskClass, Place]] = {}
+def _one_class(what: str, uses: Iterable[tuple[str, RiskClass, MistakePlace]], mistakes: Mistakes) -> None:
+    first: dict[str, tuple[RiskClass, MistakePlace]] = {}
     noted = set()
     for name, risk, place in uses:
         before, there = first.setdefault(name, (risk, place))
@@ -200,7 +200,7 @@ def _check_brands(draft: Draft, mistakes: Mistakes) -> None:
     ]
     roots = {root: (brand, tenant) for root, brand, tenant in reversed(brands)}
     forbidden = {name: tenant for root, brand, tenant in brands for name in (root, brand)}
-    noted: set[tuple[str, Place]] = set()
+    noted: set[tuple[str, MistakePlace]] = set()
     for sender in draft.senders:
         own_and_protected = risk[sender.ip.tenant, sender.ip.stream] is RiskClass.PROTECTED
         for what, name in (("domain", sender.ip.domain), ("hostname", sender.ip.hostname)):

@@ -18,8 +18,8 @@ import numpy.typing as npt
 class DayCounts:
     """Messages of one IP in one UTC day; deferrals are attempts that will be made again.
 
-    `blocked`: bounces whose reply blames the sender's reputation; `pressed`: deferrals that speak of rate or reputation;
-    `named`: replies that name a block list, `named_grave`: one of those that the policy calls grave."""
+    `blocked`: bounces whose reply blames the sender's reputation; `throttling_deferrals`: deferrals that speak of rate or reputation;
+    `dnsbl_rejections`: replies that name a block list, `severe_dnsbl_rejections`: one of those that the policy calls grave."""
 
     day: date
     delivered: int = 0
@@ -27,9 +27,9 @@ class DayCounts:
     deferred: int = 0
     complained: int = 0
     blocked: int = 0
-    pressed: int = 0
-    named: int = 0
-    named_grave: int = 0
+    throttling_deferrals: int = 0
+    dnsbl_rejections: int = 0
+    severe_dnsbl_rejections: int = 0
 
     @property
     def sent(self) -> int:
@@ -62,7 +62,7 @@ class Days(Sequence[DayCounts]):
 
     A decision sums columns and seldom looks at a day; as objects, the days of a large fleet cost more time to fetch than
     to judge. `day`: the days; `columns`: one for each of COUNTED; `sent`: delivered and bounced; `attempts`: those and deferred;
-    `pressure`: what was blocked or pressed. Nobody changes them: they are shared."""
+    `pressure`: what was blocked or throttled. Nobody changes them: they are shared."""
 
     __slots__ = (
         "attempts",
@@ -72,23 +72,29 @@ class Days(Sequence[DayCounts]):
         "complained",
         "day",
         "delivered",
-        "named",
-        "named_grave",
-        "pressed",
+        "dnsbl_rejections",
         "pressure",
         "sent",
+        "severe_dnsbl_rejections",
+        "throttling_deferrals",
     )
 
     def __init__(self, day: Sequence[date] = (), columns: Sequence[Column] = ()) -> None:
         self.day = tuple(day)
         self.columns = tuple(columns) or tuple(column(()) for _ in COUNTED)
-        self.delivered, self.bounced, deferred, self.complained, self.blocked, self.pressed, *named = (
-            self.columns
-        )
-        self.named, self.named_grave = named
+        (
+            self.delivered,
+            self.bounced,
+            deferred,
+            self.complained,
+            self.blocked,
+            self.throttling_deferrals,
+            *named,
+        ) = self.columns
+        self.dnsbl_rejections, self.severe_dnsbl_rejections = named
         self.sent = column(map(add, self.delivered, self.bounced))
         self.attempts = column(map(add, self.sent, deferred))
-        self.pressure = column(map(add, self.blocked, self.pressed))
+        self.pressure = column(map(add, self.blocked, self.throttling_deferrals))
 
     @classmethod
     def of(cls, days: Iterable[DayCounts]) -> "Days":

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from email_engine.amounts import amount, excerpt
+from email_engine.plural import amount, excerpt
 
 _COLON = re.compile(r":(?=\s|$)")
 _TIGHT = re.compile(r"([A-Za-z0-9_.-]+):\S")

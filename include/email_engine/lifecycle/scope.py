@@ -5,9 +5,9 @@ from difflib import get_close_matches
 from enum import StrEnum
 from ipaddress import ip_address
 
-from email_engine.amounts import LONGEST_SHOWN, excerpt
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpRecord, Mode
+from email_engine.plural import LONGEST_SHOWN, excerpt
 
 NAMED = 10
 

@@ -105,7 +105,7 @@ class LastSync:
         return LastSync(found.daily_quota, found.hourly_quota, status)
 
 
-class Finding(StrEnum):
+class QuotaFinding(StrEnum):
     """Why a server cannot follow its IP's allowance."""
 
     MISSING = "server-missing"
@@ -126,7 +126,7 @@ class Refusal:
     ip: IpAddress
     tenant: str
     server_id: int
-    finding: Finding
+    finding: QuotaFinding
     observed: str
     next_step: str
 
@@ -135,7 +135,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class QuotaChange:
     """One server's new setting. `drift`: somebody else changed what the engine had written."""
 
     ip_id: int
@@ -170,7 +170,7 @@ class QuotaPlan:
     """Everything that one instance needs on the UTC `day`."""
 
     day: date
-    changes: tuple[Change, ...]
+    changes: tuple[QuotaChange, ...]
     refusals: tuple[Refusal, ...]
     unchanged: int
 

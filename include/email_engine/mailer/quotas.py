@@ -13,10 +13,10 @@ from email_engine.mailer.model import (
     DISABLED,
     GOVERNED,
     RUNNING,
-    Change,
     DeliveryServer,
-    Finding,
     LastSync,
+    QuotaChange,
+    QuotaFinding,
     QuotaPlan,
     Refusal,
     Setting,
@@ -52,14 +52,14 @@ def plan_quotas(
             continue
         drift = _drifted(server.setting, last)
         changes.append(
-            Change(
+            QuotaChange(
                 record.ip_id, record.address, record.tenant, server.server_id, server.setting, new, _reason(record), drift
             )
         )  # fmt: skip
     return QuotaPlan(day, tuple(changes), tuple(refusals), unchanged)
 
 
-_Found = tuple[Finding, str, str]
+_Found = tuple[QuotaFinding, str, str]
 
 
 def _decide(
@@ -72,7 +72,7 @@ def _decide(
     """The wanted setting (None: leave it alone) and what is wrong."""
     if server is None:
         return None, [
-            (Finding.MISSING, "no such delivery server", "create it in MailWizz or correct fleet.yaml")
+            (QuotaFinding.MISSING, "no such delivery server", "create it in MailWizz or correct fleet.yaml")
         ]
     stranger = _stranger(record, server, policy)
     if stranger:
@@ -80,12 +80,12 @@ def _decide(
     old = server.setting
     if old.status not in GOVERNED:
         step = "confirm or restore the server in MailWizz"
-        return None, [(Finding.NOT_IN_SERVICE, f"status is {old.status}", step)] if record.sends else []
+        return None, [(QuotaFinding.NOT_IN_SERVICE, f"status is {old.status}", step)] if record.sends else []
     planned = server.warmup is Warmup.RUNNING
     found: list[_Found] = []
     if planned:
         step = "end MailWizz's warm-up plan: at its end it would set all quotas to unlimited"
-        found.append((Finding.WARMUP_PLAN, "MailWizz's own warm-up plan governs its quotas", step))
+        found.append((QuotaFinding.WARMUP_PLAN, "MailWizz's own warm-up plan governs its quotas", step))
     if record.awaits_first_allowance:
         return None, found
     if not record.sends:
@@ -98,14 +98,16 @@ def _decide(
         status = ACTIVE
     elif status == DISABLED:
         step = "enable it in MailWizz, or retire the IP"
-        found.append((Finding.DISABLED_BY_PERSON, "disabled, and not by the engine", step))
+        found.append((QuotaFinding.DISABLED_BY_PERSON, "disabled, and not by the engine", step))
     new = Setting(record.allowance, policy.hourly_quota(record.allowance), status)
     others = [n for n in owners.get(record.vmta, ()) if n != server.server_id]
     if others:
         listed = ", ".join(str(n) for n in others)
         step = "keep one delivery server for each virtual MTA and disable the rest"
-        found.append((Finding.SHARED_VMTA, f"virtual MTA {record.vmta} is also fed by server {listed}", step))
-        if not Change(0, record.address, "", 0, old, new, "").reduces:
+        found.append(
+            (QuotaFinding.SHARED_VMTA, f"virtual MTA {record.vmta} is also fed by server {listed}", step)
+        )
+        if not QuotaChange(0, record.address, "", 0, old, new, "").reduces:
             return None, found
     return new, found
 
@@ -114,17 +116,21 @@ def _stranger(record: IpRecord, server: DeliveryServer, policy: QuotaPolicy) -> 
     """Is this the server of another IP, or none of PowerMTA's? Then nothing may be written to it."""
     if server.type not in policy.server_types:
         return (
-            Finding.WRONG_TYPE,
+            QuotaFinding.WRONG_TYPE,
             f"type is {server.type}",
             "map the IP to a server that hands mail to PowerMTA",
         )
     wanted = f"set the additional header x-virtual-mta: {record.vmta} in MailWizz, or correct fleet.yaml"
     if server.vmtas is None:
-        return Finding.NO_VMTA, "its additional headers cannot be read", wanted
+        return QuotaFinding.NO_VMTA, "its additional headers cannot be read", wanted
     if not server.vmtas:
-        return Finding.NO_VMTA, "it has no header x-virtual-mta", wanted
+        return QuotaFinding.NO_VMTA, "it has no header x-virtual-mta", wanted
     if set(server.vmtas) != {record.vmta}:
-        return Finding.WRONG_VMTA, f"x-virtual-mta is {', '.join(server.vmtas)}, not {record.vmta}", wanted
+        return (
+            QuotaFinding.WRONG_VMTA,
+            f"x-virtual-mta is {', '.join(server.vmtas)}, not {record.vmta}",
+            wanted,
+        )
     return None
 
 
@@ -155,7 +161,7 @@ def _reason(record: IpRecord) -> str:
     return f"allowance {record.allowance} of the {record.state} IP"
 
 
-def _refusal(record: IpRecord, finding: Finding, observed: str, next_step: str) -> Refusal:
+def _refusal(record: IpRecord, finding: QuotaFinding, observed: str, next_step: str) -> Refusal:
     return Refusal(
         record.ip_id, record.address, record.tenant, record.mailwizz_server_id, finding, observed, next_step
     )

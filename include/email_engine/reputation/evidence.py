@@ -37,7 +37,7 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 
-class Verdict(StrEnum):
+class GateVerdict(StrEnum):
     """`pass`: proven below the limit. `regress`: proven above. `hold`: neither, though the rate seen is at the limit or
     above. `insufficient`: too little mail to tell."""
 
@@ -47,14 +47,14 @@ class Verdict(StrEnum):
     INSUFFICIENT = "insufficient"
 
 
-_VERDICTS = tuple(Verdict)
+_VERDICTS = tuple(GateVerdict)
 _PASS, _HOLD, _REGRESS, _INSUFFICIENT = range(len(_VERDICTS))
 
 
-class Judgement(NamedTuple):
+class GateJudgement(NamedTuple):
     """A verdict on `bad` of `messages`; `evidence` is the detector's value, in days between false alarms."""
 
-    verdict: Verdict
+    verdict: GateVerdict
     bad: int
     messages: int
     evidence: float
@@ -177,7 +177,7 @@ def judge(
     stop: float,
     confidence: float,
     bearable: Mapping[int, Sequence[float]] | None = None,
-) -> list[Judgement]:
+) -> list[GateJudgement]:
     """Judges rows of days with `bad` of `messages`, oldest first, against a rate `limit` (0..1); evidence of `stop` proves it.
     Where no day was above it there is no evidence, however little mail there was.
 
@@ -203,7 +203,7 @@ def judge(
     verdicts[evidence >= stop] = _REGRESS
     columns = (each.tolist() for each in (verdicts, seen_bad, seen, evidence))
     return [
-        Judgement(_VERDICTS[verdict], wrong_ones, whole, value)
+        GateJudgement(_VERDICTS[verdict], wrong_ones, whole, value)
         for verdict, wrong_ones, whole, value in zip(*columns, strict=True)
     ]
 

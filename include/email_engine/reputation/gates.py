@@ -10,13 +10,13 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from email_engine.fleet.traffic import Column, Days, column
-from email_engine.reputation.evidence import Judgement, Verdict, ever_above, judge, proven_above
+from email_engine.reputation.evidence import GateJudgement, GateVerdict, ever_above, judge, proven_above
 
 BOUNCES, COMPLAINTS, BLOCKS, DEFERRALS = "bounces", "complaints", "blocks", "deferrals"
 GATES = (BOUNCES, COMPLAINTS, BLOCKS, DEFERRALS)
 SMALL_PART = 0.05
 """A provider with a smaller part of the mail is slowed where it presses, but holds nothing else up."""
-_RANK = {Verdict.REGRESS: 0, Verdict.HOLD: 1, Verdict.INSUFFICIENT: 2, Verdict.PASS: 3}
+_RANK = {GateVerdict.REGRESS: 0, GateVerdict.HOLD: 1, GateVerdict.INSUFFICIENT: 2, GateVerdict.PASS: 3}
 
 
 class Asked(StrEnum):
@@ -67,8 +67,8 @@ class Judged:
     `excused`: days on which the others of the stream are proven to bounce too; `list_days`: those of the last days of
     mail on which the IP itself bounced with them, that is a bad list."""
 
-    gates: Mapping[str, Judgement]
-    deferrals: Mapping[str, Judgement]
+    gates: Mapping[str, GateJudgement]
+    deferrals: Mapping[str, GateJudgement]
     worst_provider: str | None
     excused: frozenset[date]
     list_days: tuple[date, ...]
@@ -95,7 +95,7 @@ def judge_gates(fleet: Sequence[Basis], policy: GatePolicy, last: date) -> list[
         bad: Sequence[Column],
         messages: Sequence[Column],
         bearable: Mapping[int, Sequence[float]] | None = None,
-    ) -> Iterator[Judgement]:
+    ) -> Iterator[GateJudgement]:
         return iter(judge(bad, messages, gate.limit, gate.stop, policy.confidence, bearable))
 
     limit = policy.bounces.limit
@@ -139,8 +139,8 @@ def _pressure(fleet: Sequence[Basis], since: date) -> tuple[list[Column], list[C
 def _judged(
     basis: Basis,
     excuses: Mapping[date, float],
-    own: tuple[Judgement, Judgement, Judgement],
-    by_provider: Iterator[Judgement],
+    own: tuple[GateJudgement, GateJudgement, GateJudgement],
+    by_provider: Iterator[GateJudgement],
     policy: GatePolicy,
 ) -> Judged:
     bounces, complaints, blocks = own
@@ -150,7 +150,7 @@ def _judged(
         BOUNCES: bounces,
         COMPLAINTS: complaints,
         BLOCKS: blocks,
-        DEFERRALS: deferrals[worst] if worst else Judgement(Verdict.INSUFFICIENT, 0, 0, 0.0),
+        DEFERRALS: deferrals[worst] if worst else GateJudgement(GateVerdict.INSUFFICIENT, 0, 0, 0.0),
     }
     if not excuses:
         return Judged(gates, deferrals, worst, frozenset(), ())
@@ -158,7 +158,7 @@ def _judged(
     return Judged(gates, deferrals, worst, excused, _list_days(basis.mailed, excuses, policy))
 
 
-def _worst(deferrals: Mapping[str, Judgement]) -> str | None:
+def _worst(deferrals: Mapping[str, GateJudgement]) -> str | None:
     part = sum([one.messages for one in deferrals.values()]) * SMALL_PART
     great = [name for name, one in deferrals.items() if one.messages >= part]
     return min(great, key=lambda name: _badness(*deferrals[name]), default=None)
@@ -169,7 +169,7 @@ def _list_days(mailed: Days, excuses: Mapping[date, float], policy: GatePolicy) 
     return tuple(c.day for c in newest if c.day in excuses and c.bounced >= policy.bounces.limit * c.sent)
 
 
-def _badness(verdict: Verdict, bad: int, _messages: int, evidence: float) -> tuple[int, float, int]:
+def _badness(verdict: GateVerdict, bad: int, _messages: int, evidence: float) -> tuple[int, float, int]:
     return _RANK[verdict], -evidence, -bad
 
 

@@ -6,16 +6,16 @@ from datetime import date, datetime, timedelta
 
 from email_engine.fleet.model import Fleet
 from email_engine.fleet.traffic import DayCounts
-from email_engine.reputation.evidence import Verdict
+from email_engine.reputation.evidence import GateVerdict
 from email_engine.reputation.gates import Asked
 from email_engine.reputation.score import NO_SCORE, Score
 from email_engine.simulation.life import Life, after, observe, quotas
-from email_engine.warmup.choice import Action
-from email_engine.warmup.neighbours import neighbours
-from email_engine.warmup.plan import Outcome, plan_tenant
+from email_engine.warmup.peers import peers_of
+from email_engine.warmup.plan import IpDecision, plan_tenant
 from email_engine.warmup.policy import Policy
+from email_engine.warmup.proposal import Action
 
-_WORST = (Verdict.REGRESS, Verdict.HOLD, Verdict.INSUFFICIENT, Verdict.PASS)
+_WORST = (GateVerdict.REGRESS, GateVerdict.HOLD, GateVerdict.INSUFFICIENT, GateVerdict.PASS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class IpDay:
 
     `allowance`: what was in force; 0 while it was paused or parked. `verdict`: the worst of its `gates` (one that need never
     pass counts only where it looks bad), `regress` where it was stopped, `hold` where a signal is missing or bad; None for IPs
-    that no gate judges. `paces`: speed that is left from the next day on. `blames`: did a stop count
+    that no gate judges. `throttle_factors`: speed that is left from the next day on. `blames`: did a stop count
     against the IP, or against the list of its stream? `demand`: messages that waited; `bad`: was the IP truly bad (simulation
     alone knows)?"""
 
@@ -36,11 +36,11 @@ class IpDay:
     allowance: int
     counts: DayCounts
     action: Action
-    verdict: Verdict | None
+    verdict: GateVerdict | None
     reason: str
     score: Score = NO_SCORE
-    gates: Mapping[str, Verdict] = field(default_factory=dict)
-    paces: Mapping[str, float] = field(default_factory=dict)
+    gates: Mapping[str, GateVerdict] = field(default_factory=dict)
+    throttle_factors: Mapping[str, float] = field(default_factory=dict)
     blames: bool = True
     demand: int = 0
     bad: bool = False
@@ -54,16 +54,16 @@ def close_day(
     day: date,
     fresh_through: Mapping[str, datetime],
     binding: bool = True,
-) -> tuple[tuple[Life, Outcome], ...]:
+) -> tuple[tuple[Life, IpDecision], ...]:
     """Every IP the morning after, with the outcome that led there; in the order of `lives`.
 
     `fresh_through`: up to when the accounting of each MTA host is known. `binding`: did allowances bind? If they did not,
     sending more is no fault."""
     effective = day + timedelta(days=1)
-    decided: dict[int, tuple[Life, Outcome]] = {}
+    decided: dict[int, tuple[Life, IpDecision]] = {}
     for tenant in fleet.tenants:
         mine = [life for life in lives if life.ip.tenant == tenant.name]
-        around = neighbours([life.ip for life in mine], {life.ip.ip_id: life.days for life in mine})
+        around = peers_of([life.ip for life in mine], {life.ip.ip_id: life.days for life in mine})
         seen = [
             observe(
                 life, day, fresh_through.get(life.ip.mta_host), around[life.ip.ip_id],
@@ -71,9 +71,9 @@ def close_day(
             )
             for life in mine
         ]  # fmt: skip
-        outcomes = plan_tenant(seen, policy, quotas(fleet, tenant.name), day, effective)
-        for life, outcome in zip(mine, outcomes, strict=True):
-            decided[life.ip.ip_id] = (after(life, outcome, effective), outcome)
+        ip_decisions = plan_tenant(seen, policy, quotas(fleet, tenant.name), day, effective)
+        for life, ip_decision in zip(mine, ip_decisions, strict=True):
+            decided[life.ip.ip_id] = (after(life, ip_decision, effective), ip_decision)
     return tuple(decided[life.ip.ip_id] for life in lives)
 
 
@@ -81,26 +81,26 @@ def _sent(life: Life, day: date) -> int:
     return life.days[-1].sent if life.days and life.days[-1].day == day else 0
 
 
-def _verdict(outcome: Outcome, policy: Policy) -> Verdict | None:
-    choice = outcome.choice
-    if not choice.judgements:
+def _verdict(ip_decision: IpDecision, policy: Policy) -> GateVerdict | None:
+    proposal = ip_decision.proposal
+    if not proposal.judgements:
         return None
-    if choice.action is Action.QUARANTINE or (choice.action is Action.PAUSE and choice.blames):
-        return Verdict.REGRESS
+    if proposal.action is Action.QUARANTINE or (proposal.action is Action.PAUSE and proposal.blames):
+        return GateVerdict.REGRESS
     asked = {gate for ask in policy.advance for gate, what in ask.gates.items() if what is Asked.PASS}
     found = [
         one.verdict
-        for gate, one in choice.judgements.items()
-        if gate in asked or one.verdict in (Verdict.REGRESS, Verdict.HOLD)
+        for gate, one in proposal.judgements.items()
+        if gate in asked or one.verdict in (GateVerdict.REGRESS, GateVerdict.HOLD)
     ]
-    if choice.action is Action.HOLD or choice.action is Action.PAUSE:
-        found.append(Verdict.HOLD)
+    if proposal.action is Action.HOLD or proposal.action is Action.PAUSE:
+        found.append(GateVerdict.HOLD)
     return min(found, key=_WORST.index, default=None)
 
 
-def tell(life: Life, outcome: Outcome, policy: Policy, day: date) -> IpDay:
-    """The day of an IP that stood as `life` says in the morning and got `outcome` in the evening."""
-    ip = outcome.observation.ip
+def tell(life: Life, ip_decision: IpDecision, policy: Policy, day: date) -> IpDay:
+    """The day of an IP that stood as `life` says in the morning and got `ip_decision` in the evening."""
+    ip = ip_decision.observation.ip
     return IpDay(
         day=day,
         address=str(ip.address),
@@ -108,12 +108,12 @@ def tell(life: Life, outcome: Outcome, policy: Policy, day: date) -> IpDay:
         state=str(life.ip.state),
         stage=life.ip.phase,
         allowance=life.may_send,
-        counts=outcome.observation.days.on(day),
-        action=outcome.choice.action,
-        verdict=_verdict(outcome, policy),
-        reason=outcome.reason,
-        score=outcome.choice.score,
-        gates={gate: judged.verdict for gate, judged in outcome.choice.judgements.items()},
-        paces=outcome.choice.paces,
-        blames=outcome.choice.blames,
+        counts=ip_decision.observation.days.on(day),
+        action=ip_decision.proposal.action,
+        verdict=_verdict(ip_decision, policy),
+        reason=ip_decision.reason,
+        score=ip_decision.proposal.score,
+        gates={gate: judged.verdict for gate, judged in ip_decision.proposal.judgements.items()},
+        throttle_factors=ip_decision.proposal.throttle_factors,
+        blames=ip_decision.proposal.blames,
     )

@@ -8,10 +8,10 @@ from email_engine.blocklists.decide import QUARANTINE
 from email_engine.fleet.model import PARKED_STATES, SENDING_STATES, Fleet, IpRecord, IpState
 from email_engine.fleet.traffic import NO_DAYS, DayCounts, Days
 from email_engine.lifecycle.machine import Event, next_state
-from email_engine.warmup.footing import footing_after
-from email_engine.warmup.neighbours import Neighbours
+from email_engine.warmup.carried_state import carried_state_after
 from email_engine.warmup.observation import PROVIDER_DAYS, WINDOW_DAYS, DnsHealth, IpObservation, midnight
-from email_engine.warmup.plan import Outcome, Quotas
+from email_engine.warmup.peers import Peers
+from email_engine.warmup.plan import IpDecision, Quotas
 
 LISTED = "a block list"
 
@@ -26,7 +26,7 @@ class Life:
     bounds: Mapping[str, int] = field(default_factory=dict)
     days: Days = NO_DAYS
     providers: Mapping[str, Days] = field(default_factory=dict)
-    paces: Mapping[str, float] = field(default_factory=dict)
+    throttle_factors: Mapping[str, float] = field(default_factory=dict)
     slowed_on: Mapping[str, date] = field(default_factory=dict)
     last_list_stop_at: datetime | None = None
     phase_started_on: date | None = None
@@ -125,7 +125,7 @@ def listed_on(life: Life, day: date, days: int) -> Life:
 
 
 def observe(
-    life: Life, day: date, fresh_through: datetime | None, around: Neighbours, given: int
+    life: Life, day: date, fresh_through: datetime | None, around: Peers, given: int
 ) -> IpObservation:
     """What `warmup_advance` would know of it at the end of the UTC `day`: DNS right, block lists answering.
 
@@ -145,41 +145,41 @@ def observe(
         providers=life.providers,
         peers=around.peers,
         domain=around.domain,
-        paces=life.paces,
+        throttle_factors=life.throttle_factors,
         slowed_on=life.slowed_on,
         last_list_stop_at=life.last_list_stop_at,
         bounds=life.bounds,
     )
 
 
-def after(life: Life, outcome: Outcome, effective: date) -> Life:
+def after(life: Life, ip_decision: IpDecision, effective: date) -> Life:
     """Where the decision leaves the IP on the morning of the UTC day `effective`."""
-    seen, choice = outcome.observation, outcome.choice
-    footing = footing_after(outcome, effective)
+    seen, proposal = ip_decision.observation, ip_decision.proposal
+    carried = carried_state_after(ip_decision, effective)
     ip = replace(
         seen.ip,
-        phase=footing.phase,
-        sent_days_in_phase=footing.sent_days,
-        paused_until=footing.paused_until,
-        allowance=outcome.allowance,
-        dealt=seen.ip.dealt or outcome.allowance != seen.standing,
+        phase=carried.phase,
+        sent_days_in_phase=carried.sent_days,
+        paused_until=carried.paused_until,
+        allowance=ip_decision.allowance,
+        dealt=seen.ip.dealt or ip_decision.allowance != seen.standing,
     )
-    if choice.event is not None:
+    if proposal.event is not None:
         ip = replace(
             ip,
-            state=next_state(ip.state, choice.event),
+            state=next_state(ip.state, proposal.event),
             state_since=midnight(effective),
-            quarantine_until=choice.quarantine_until,
+            quarantine_until=proposal.quarantine_until,
         )
     return replace(
         life,
         ip=ip,
-        allowance=outcome.allowance,
-        bounds=outcome.bounds,
-        paces=footing.paces,
-        slowed_on=footing.slowed_on,
-        last_list_stop_at=footing.last_list_stop_at,
-        phase_started_on=footing.phase_started_on,
-        last_stop_at=footing.last_stop_at,
+        allowance=ip_decision.allowance,
+        bounds=ip_decision.bounds,
+        throttle_factors=carried.throttle_factors,
+        slowed_on=carried.slowed_on,
+        last_list_stop_at=carried.last_list_stop_at,
+        phase_started_on=carried.phase_started_on,
+        last_stop_at=carried.last_stop_at,
         last_listed_at=seen.last_listed_at,
     )

@@ -35,8 +35,8 @@ def replay(
         evening = [_sent_on(life, traffic.get(str(life.ip.address), {}).get(day, {}), day) for life in lives]
         fresh = {host: until for host, days in known.items() if (until := _known_until(days, day))}
         closed = close_day(evening, fleet, policy, day, fresh, binding=False)
-        for morning, (_, outcome) in zip(lives, closed, strict=True):
-            yield tell(morning, outcome, policy, day)
+        for morning, (_, ip_decision) in zip(lives, closed, strict=True):
+            yield tell(morning, ip_decision, policy, day)
         lives = tuple(life for life, _ in closed)
         day += timedelta(days=1)
 

@@ -12,11 +12,11 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from email_engine.fleet.model import IpState
-from email_engine.home import TEMPLATES
+from email_engine.paths import TEMPLATES
 from email_engine.simulation.days import IpDay
 from email_engine.simulation.tally import STOPS
-from email_engine.warmup.choice import Action
-from email_engine.warmup.pace import WHOLE
+from email_engine.warmup.proposal import Action
+from email_engine.warmup.throttle import WHOLE
 
 SENT, ALLOWED = "#1f6feb", "#24292f"
 RIGHT, LIST, WRONG = "stopped while truly bad", "paused with its stream for its list", "stopped otherwise"
@@ -65,7 +65,7 @@ def picture(runs: Runs) -> Markup:
             states[number, one.state] += 1
             if one.action in STOPS or one.listed:
                 stops[number, RIGHT if one.bad else WRONG if one.blames else LIST] += 1
-            for kind in {BY_SCORE if name == WHOLE else AT_PROVIDER for name in one.paces}:
+            for kind in {BY_SCORE if name == WHOLE else AT_PROVIDER for name in one.throttle_factors}:
                 slow[number, kind] += 1
         top, middle, slowed, bottom = (row[column] for row in axes)
         top.set_title(name, loc="left", fontsize=11)

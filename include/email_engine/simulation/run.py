@@ -43,11 +43,11 @@ def simulate(
             evening.append(listed_on(life, day, trapped) if trapped else life)
         fresh = dict.fromkeys(hosts, midnight(day + timedelta(days=1)))
         closed = close_day(evening, fleet, policy, day, fresh)
-        for morning, dusk, (_, outcome), demand in zip(lives, evening, closed, demands, strict=True):
+        for morning, dusk, (_, ip_decision), demand in zip(lives, evening, closed, demands, strict=True):
             subject = str(morning.ip.address)
             told.append(
                 replace(
-                    tell(morning, outcome, policy, day),
+                    tell(morning, ip_decision, policy, day),
                     demand=demand,
                     bad=truths[subject].is_bad(number),
                     listed=dusk.ip.state is not morning.ip.state,

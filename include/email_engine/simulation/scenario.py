@@ -48,7 +48,7 @@ RATES = tuple(field.name for field in fields(TrueRates))
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class IpKind:
     """A part of the fleet (`share` 0..1) with rates on day 1 and what each day adds to them."""
 
     name: str
@@ -105,7 +105,7 @@ class Scenario:
     title: str
     begin: Begin
     providers: Mapping[str, float]
-    kinds: tuple[Kind, ...]
+    kinds: tuple[IpKind, ...]
     demand: Demand = Demand()
     happenings: tuple[Happening, ...] = ()
     bounce_limit: float = 0.05

@@ -7,8 +7,17 @@ from email_engine.fleet import names
 from email_engine.fleet.document import Section, plain_number, read_document
 from email_engine.fleet.mistakes import FileInvalid, Mistakes
 from email_engine.fleet.read import read_text
-from email_engine.home import CONFIG
-from email_engine.simulation.scenario import RATES, Begin, Demand, Fault, Happening, Kind, Scenario, TrueRates
+from email_engine.paths import CONFIG
+from email_engine.simulation.scenario import (
+    RATES,
+    Begin,
+    Demand,
+    Fault,
+    Happening,
+    IpKind,
+    Scenario,
+    TrueRates,
+)
 
 SHIPPED = CONFIG / "scenarios"
 _RATE_KEYS = tuple(f"{name}_rate" for name in RATES)
@@ -32,12 +41,12 @@ def _rates(section: Section, keys: tuple[str, ...]) -> TrueRates:
     return TrueRates(*(_number(section, key) for key in keys))
 
 
-def _kinds(top: Section) -> tuple[Kind, ...]:
+def _kinds(top: Section) -> tuple[IpKind, ...]:
     kinds = []
     for section in top.sections("kinds"):
         section.only("name", "share", *_RATE_KEYS, *_DAILY_KEYS)
         name, share = section.text("name", names.words), _number(section, "share", None)
-        kinds.append(Kind(name, share, _rates(section, _RATE_KEYS), _rates(section, _DAILY_KEYS)))
+        kinds.append(IpKind(name, share, _rates(section, _RATE_KEYS), _rates(section, _DAILY_KEYS)))
     if kinds and abs(sum(kind.share for kind in kinds) - 1) > 1e-6:
         top.add("kinds", f"shares of {sum(kind.share for kind in kinds):g} in all", "shares of 1 in all")
     return tuple(kinds)

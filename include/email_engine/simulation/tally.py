@@ -9,9 +9,9 @@ from statistics import median
 
 from email_engine.fleet.model import IpState
 from email_engine.simulation.days import IpDay
-from email_engine.warmup.choice import Action
 from email_engine.warmup.observation import WINDOW_DAYS
-from email_engine.warmup.pace import WHOLE
+from email_engine.warmup.proposal import Action
+from email_engine.warmup.throttle import WHOLE
 
 STOPS = frozenset({Action.PAUSE, Action.QUARANTINE})
 
@@ -109,10 +109,10 @@ def _story(days: Sequence[IpDay], sent_day_rate: float) -> _One:
         if (stopped or today.listed) and one.first_bad and one.stop_days is None:
             one.stop_days = (today.day - one.first_bad).days + 1
         recent = last_bad is not None and last_bad > today.day - timedelta(days=WINDOW_DAYS)
-        by_score = WHOLE in today.paces
+        by_score = WHOLE in today.throttle_factors
         one.slowed = one.slowed or by_score
         one.false_slowed = one.false_slowed or (by_score and not recent)
-        one.provider_slowed = one.provider_slowed or any(name != WHOLE for name in today.paces)
+        one.provider_slowed = one.provider_slowed or any(name != WHOLE for name in today.throttle_factors)
         if stopped and not recent:
             one.false_stops += 1
             kept_back = today.allowance

@@ -7,7 +7,7 @@ from datetime import date
 
 from email_engine.fleet.traffic import DayCounts, total
 from email_engine.simulation.chance import binomial
-from email_engine.simulation.scenario import Demand, Fault, Happening, Kind, Scenario, TrueRates
+from email_engine.simulation.scenario import Demand, Fault, Happening, IpKind, Scenario, TrueRates
 
 WEEKEND = frozenset({5, 6})
 
@@ -16,7 +16,7 @@ WEEKEND = frozenset({5, 6})
 class Truth:
     """One IP's kind, and which happenings befall it."""
 
-    kind: Kind
+    kind: IpKind
     happenings: tuple[Happening, ...]
     scenario: Scenario
 
@@ -55,7 +55,7 @@ def assign(scenario: Scenario, subjects: Sequence[str], seed: int) -> dict[str, 
     """Deals kinds and happenings among the IPs; the same seed deals the same."""
     order = list(subjects)
     random.Random(f"{seed}/kinds").shuffle(order)  # noqa: S311 - dice, not secrets
-    kinds: dict[str, Kind] = {}
+    kinds: dict[str, IpKind] = {}
     begun = 0.0
     for kind in scenario.kinds:
         first, begun = round(begun * len(order)), begun + kind.share
@@ -119,15 +119,15 @@ def _fate(dice: random.Random, day: date, sent: int, rates: TrueRates) -> DayCou
     blocked = binomial(dice, sent, rates.block)
     bounced = blocked + binomial(dice, sent - blocked, rates.bounce)
     named = binomial(dice, blocked, rates.named)
-    pressed = binomial(dice, sent, rates.pressure)
+    throttling_deferrals = binomial(dice, sent, rates.pressure)
     return DayCounts(
         day=day,
         delivered=sent - bounced,
         bounced=bounced,
-        deferred=pressed + binomial(dice, sent, rates.deferral),
+        deferred=throttling_deferrals + binomial(dice, sent, rates.deferral),
         complained=binomial(dice, sent - bounced, rates.complaint),
         blocked=blocked,
-        pressed=pressed,
-        named=named,
-        named_grave=binomial(dice, named, rates.grave),
+        throttling_deferrals=throttling_deferrals,
+        dnsbl_rejections=named,
+        severe_dnsbl_rejections=binomial(dice, named, rates.grave),
     )

@@ -21,8 +21,8 @@ class Brake:
 
     `release_asked_at` is set when nothing speaks for holding any longer; the brake ends when both sides run again.
     `connection`, `config_file`, `mailwizz_connection`: of host and MailWizz, also where they left the fleet
-    (`host_removed`). `removed`: the IP left the fleet file; then `heir` is the address that has its virtual MTA on the
-    host now, `server_heir` the one that has its delivery server, None where nobody has."""
+    (`host_removed`). `removed`: the IP left the fleet file; then `successor` is the address that has its virtual MTA on the
+    host now, `server_successor` the one that has its delivery server, None where nobody has."""
 
     brake_id: int
     tenant: str
@@ -46,13 +46,13 @@ class Brake:
     mailwizz_connection: str = ""
     host_removed: bool = False
     removed: bool = False
-    heir: str | None = None
-    heir_sends: bool = False
-    server_heir: str | None = None
+    successor: str | None = None
+    successor_sends: bool = False
+    server_successor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Leaver:
+class RemovedIp:
     """An IP that left the fleet file while it was sending, and whose mail nobody has stopped since."""
 
     ip_id: int
@@ -152,7 +152,7 @@ def _query() -> Select[Any]:
     sends = other.c.status.in_([state.value for state in SENDING_STATES])
     held_too = brakes.alias("held_too")
 
-    def heir(column: Any, *same: ColumnElement[bool]) -> Any:
+    def successor(column: Any, *same: ColumnElement[bool]) -> Any:
         there = (ips.c.removed, other.c.removed.is_(False), other.c.id != ips.c.id)
         return select(column).where(*there, *same).limit(1).scalar_subquery()
 
@@ -169,9 +169,9 @@ def _query() -> Select[Any]:
             brakes.c.release_asked_at, tenants.c.mode, mta_hosts.c.connection, mta_hosts.c.config_file,
             mailwizz_instances.c.db_connection.label("mailwizz_connection"),
             mta_hosts.c.removed.label("host_removed"), ips.c.removed,
-            heir(func.host(other.c.address), *same_vmta).label("heir"),
-            func.coalesce(heir(and_(sends, ~braked), *same_vmta), False).label("heir_sends"),
-            heir(func.host(other.c.address), *same_server).label("server_heir"),
+            successor(func.host(other.c.address), *same_vmta).label("successor"),
+            func.coalesce(successor(and_(sends, ~braked), *same_vmta), False).label("successor_sends"),
+            successor(func.host(other.c.address), *same_server).label("server_successor"),
         )
         .join_from(brakes, ips, ips.c.id == brakes.c.ip_id)
         .join(tenants, tenants.c.name == brakes.c.tenant)
@@ -180,7 +180,7 @@ def _query() -> Select[Any]:
     )  # fmt: skip
 
 
-def leavers(conn: Connection, *, also_stopped: bool = False) -> tuple[Leaver, ...]:
+def removed_ips(conn: Connection, *, also_stopped: bool = False) -> tuple[RemovedIp, ...]:
     """IPs of tenants in `act` that left the fleet file while they were sending and that no brake holds since: their mail
     must stop at once, for no deployment does it without a person. `also_stopped`: those too that were stopped, and perhaps let
     go again by hand so that their queue drains."""
@@ -213,13 +213,13 @@ def leavers(conn: Connection, *, also_stopped: bool = False) -> tuple[Leaver, ..
     if not also_stopped:
         query = query.where(~select(brakes.c.id).where(brakes.c.ip_id == ips.c.id, stopped).exists())
     return tuple(
-        Leaver(**{**row, "address": ip_address(str(row["address"])), "state": IpState(row["state"])})
+        RemovedIp(**{**row, "address": ip_address(str(row["address"])), "state": IpState(row["state"])})
         for row in conn.execute(query).mappings()
     )
 
 
-def engage_leaver(
-    conn: Connection, ip: Leaver, reason: str, actor: str, as_of: datetime, decision_id: int | None,
+def engage_removed(
+    conn: Connection, ip: RemovedIp, reason: str, actor: str, as_of: datetime, decision_id: int | None,
     dag_id: str | None, run_id: str | None,
 ) -> int:  # fmt: skip
     """As `engage`, for an IP that left the fleet file."""

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from email_engine.amounts import amount
+from email_engine.plural import amount
 from email_engine.store import alerts, decisions, incidents
 
 CAUSE = "clock"

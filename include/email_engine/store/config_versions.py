@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
-from email_engine.mta.history import ConfigVersion
+from email_engine.pmta.config.history import ConfigVersion
 from email_engine.store.schema import allowances, brakes, deployments, ip_state_history, ips
 
 REACHED = ("verified", "rolled_back")

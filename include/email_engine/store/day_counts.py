@@ -12,7 +12,7 @@ from email_engine.store.schema import delivery_days
 from email_engine.warmup.observation import PROVIDER_DAYS, WINDOW_DAYS
 
 _DAYS = delivery_days.c
-_SUMMED = tuple(name for name in COUNTED if not name.startswith("named"))
+_SUMMED = tuple(name for name in COUNTED if not name.endswith("dnsbl_rejections"))
 _NAMED = _DAYS.named_lists != cast({}, _DAYS.named_lists.type)
 
 
@@ -24,7 +24,7 @@ def _meaning(column: ColumnElement[Any], *meanings: str) -> ColumnElement[int]:
 _SUMS = (
     *(func.sum(_DAYS[name]).label(name) for name in ("delivered", "bounced", "deferred", "complained")),
     _meaning(_DAYS.bounce_meanings, "reputation").label("blocked"),
-    _meaning(_DAYS.deferral_meanings, "reputation", "rate").label("pressed"),
+    _meaning(_DAYS.deferral_meanings, "reputation", "rate").label("throttling_deferrals"),
 )
 
 

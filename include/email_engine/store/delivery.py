@@ -11,13 +11,13 @@ from pathlib import Path
 
 from sqlalchemy import Connection, func, select, update
 
+from email_engine.accounting.copies import Content, Copy, Known, begun_with, content_of, copy_of
+from email_engine.accounting.plain import plain_offset, raw_offset
+from email_engine.accounting.policy import AccountingPolicy
+from email_engine.accounting.recipients import Hash
+from email_engine.accounting.summarize import Counts, Resume, Summary, summarize
 from email_engine.errors import InputError
 from email_engine.fleet.providers import Providers
-from email_engine.mta.accounting import Counts, Resume, Summary, summarize
-from email_engine.mta.accounting_copies import Content, Copy, Known, begun_with, content_of, copy_of
-from email_engine.mta.accounting_plain import plain_offset, raw_offset
-from email_engine.mta.accounting_policy import AccountingPolicy
-from email_engine.mta.recipients import Hash
 from email_engine.store import refusals
 from email_engine.store.delivery_complaints import place_complaints
 from email_engine.store.delivery_counts import KnownIps, Rows, add_counts, known_ips
@@ -155,20 +155,20 @@ def _take(
             f"{summary.rejected_rows} of {summary.records + summary.rejected_rows} rows unreadable ({first})"
         )
         return _refuse(conn, file, content, summary, message, reading, run)
-    rows, strangers = _rows(summary, fleet)
-    place_complaints(conn, summary, writer, rows, strangers, reading.policy.origin_days)
+    rows, unknown_sources = _rows(summary, fleet)
+    place_complaints(conn, summary, writer, rows, unknown_sources, reading.policy.origin_days)
     writer.flush()
     quarantine(conn, file_id, summary.rejected, reading.hash_of)
     add_counts(conn, rows)
     add_texts(conn, summary.texts)
     watch_unknown(conn, file.mta_host, summary, reading.policy, run["dag_id"], run["run_id"])
-    rejected = summary.rejected_rows + sum(strangers.values()) + summary.complaints_without_source
-    message = _message(summary, strangers, before)
+    rejected = summary.rejected_rows + sum(unknown_sources.values()) + summary.complaints_without_source
+    message = _message(summary, unknown_sources, before)
     done = {
         "records": summary.records,
         "rejected": rejected,
         "message": message or None,
-        "strangers": sum(strangers.values()),
+        "strangers": sum(unknown_sources.values()),
         "failures": summary.failures,
         "unknown_failures": summary.unknown_failures,
     }
@@ -198,24 +198,26 @@ def _refuse(
 def _rows(summary: Summary, known: KnownIps) -> tuple[Rows, dict[str, int]]:
     """Attempts by (ip id, tenant, provider, hour), and the rows of sources that are not in the fleet."""
     rows: Rows = {}
-    strangers: dict[str, int] = {}
+    unknown_sources: dict[str, int] = {}
     for (source, provider, hour), counts in summary.stats.items():
         ip = known.find(source)
         if ip is None:
             name = source.address or source.vmta
-            strangers[name] = strangers.get(name, 0) + counts.attempts
+            unknown_sources[name] = unknown_sources.get(name, 0) + counts.attempts
         else:
             rows.setdefault((*ip, provider, hour), Counts()).add(counts)
-    return rows, strangers
+    return rows, unknown_sources
 
 
-def _message(summary: Summary, strangers: Mapping[str, int], before: Known | None) -> str:
+def _message(summary: Summary, unknown_sources: Mapping[str, int], before: Known | None) -> str:
     parts = []
     if before is not None:
         parts.append(f"its first {before.size} bytes were taken before as {before.name}, the rest now")
-    if strangers:
-        named = ", ".join(f"{name} ({count})" for name, count in sorted(strangers.items())[:5])
-        parts.append(f"{sum(strangers.values())} rows of {len(strangers)} sources outside the fleet: {named}")
+    if unknown_sources:
+        named = ", ".join(f"{name} ({count})" for name, count in sorted(unknown_sources.items())[:5])
+        parts.append(
+            f"{sum(unknown_sources.values())} rows of {len(unknown_sources)} sources outside the fleet: {named}"
+        )
     if summary.rejected_rows:
         first = summary.rejected[0]
         parts.append(f"{summary.rejected_rows} unreadable rows, first in line {first.line}: {first.reason}")

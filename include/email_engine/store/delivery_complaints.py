@@ -9,7 +9,7 @@ for the day of the report."""
 
 from sqlalchemy import Connection
 
-from email_engine.mta.accounting import Counts, Summary
+from email_engine.accounting.summarize import Counts, Summary
 from email_engine.store.delivery_counts import Rows
 from email_engine.store.delivery_events import EventWriter, origin_of
 
@@ -19,7 +19,7 @@ def place_complaints(
     summary: Summary,
     writer: EventWriter,
     rows: Rows,
-    strangers: dict[str, int],
+    unknown_sources: dict[str, int],
     origin_days: int,
 ) -> None:
     """Each counts for the hour in which its mail was sent: by a header of the report, else by the mail's own event, else by
@@ -35,7 +35,7 @@ def place_complaints(
         if ip is None:
             name = event.source.address or event.source.vmta
             if name:
-                strangers[name] = strangers.get(name, 0) + 1
+                unknown_sources[name] = unknown_sources.get(name, 0) + 1
             else:
                 summary.complaints_without_source += 1
             continue

@@ -9,8 +9,8 @@ from typing import TypeVar
 from sqlalchemy import Connection, Table, TextClause, bindparam, column, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from email_engine.mta.accounting import Counts, Source
-from email_engine.mta.accounting_values import TALLIES, plain_address
+from email_engine.accounting.summarize import Counts, SendingSource
+from email_engine.accounting.values import TALLIES, plain_address
 from email_engine.store.schema import delivery_days, delivery_stats, ips
 
 Rows = dict[tuple[int, str, str, datetime], Counts]
@@ -25,7 +25,7 @@ class KnownIps:
     by_address: Mapping[str, tuple[int, str]]
     by_vmta: Mapping[str, tuple[int, str]]
 
-    def find(self, source: Source) -> tuple[int, str] | None:
+    def find(self, source: SendingSource) -> tuple[int, str] | None:
         """By address; else (behind NAT, or where a bounce names no IP) by virtual MTA."""
         return self.by_address.get(plain_address(source.address)) or self.by_vmta.get(
             source.vmta.strip().lower()

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
-from email_engine.mta.accounting import Event, EventKind, Rejected
-from email_engine.mta.recipients import Hash
+from email_engine.accounting.recipients import Hash
+from email_engine.accounting.summarize import Event, EventKind, Rejected
 from email_engine.store.delivery_counts import KnownIps
 from email_engine.store.schema import accounting_quarantine, delivery_events
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, false, func, or_, select, text, true
 from sqlalchemy.dialects.postgresql import insert
 
-from email_engine.mta.accounting_copies import Content, Known
+from email_engine.accounting.copies import Content, Known
 from email_engine.store.schema import accounting_files
 
 TAKEN, REFUSED, DUPLICATE = "taken", "refused", "duplicate"

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
-from email_engine.dnsauth.model import Finding, Status
+from email_engine.dnsauth.model import DnsFinding, DnsStatus
 from email_engine.store.schema import dns_checks, domains, ips
 
 Key = tuple[int, str, str]
@@ -23,7 +23,7 @@ def record_findings(
     conn: Connection,
     tenant: str,
     ip_id: int,
-    findings: Iterable[Finding],
+    findings: Iterable[DnsFinding],
     checked_at: datetime,
     dag_id: str | None,
     run_id: str | None,
@@ -79,7 +79,7 @@ def broken_before(conn: Connection, tenant: str, before: datetime) -> frozenset[
         .where(
             dns_checks.c.tenant == tenant,
             dns_checks.c.checked_at < before,
-            dns_checks.c.status != Status.UNKNOWN.value,
+            dns_checks.c.status != DnsStatus.UNKNOWN.value,
             dns_checks.c.severity == "error",
         )
         .ext(distinct_on(dns_checks.c.ip_id, dns_checks.c.subject, dns_checks.c.check_id))
@@ -90,5 +90,5 @@ def broken_before(conn: Connection, tenant: str, before: datetime) -> frozenset[
     return frozenset(
         (row.ip_id, row.subject, row.check_id)
         for row in conn.execute(newest)
-        if row.status == Status.BROKEN.value
+        if row.status == DnsStatus.BROKEN.value
     )

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from email_engine.mta.queue_ages import Departures, Key, Look, QueueGroup
+from email_engine.health.queue_ages import Departures, Key, Look, QueueGroup
 from email_engine.store.schema import (
     accounting_files,
     delivery_stats,

@@ -6,22 +6,22 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Row, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from email_engine.mta.health_policy import shipped_health_policy
+from email_engine.health.policy import shipped_health_policy
 from email_engine.store.schema import accounting_files, mta_health
 
 STRANGERS_FOR = timedelta(days=1)
 KNOWN_FOR = timedelta(days=7)
 
 
-def host_trouble(conn: Connection, as_of: datetime, strangers: int | None = None) -> Mapping[str, str]:
+def host_trouble(conn: Connection, as_of: datetime, unknown_sources: int | None = None) -> Mapping[str, str]:
     """MTA host to one clause that fits behind "Nothing advances, because "; no entry: nothing speaks against its signals.
 
     A clock that was far off and accounting that was silent count until a look sees them well again, for a week at most: a
     look that could not see them changes nothing, and a host at which nobody looked is in no trouble (the age of its
-    accounting decides). `strangers`: accounting rows of senders that the fleet does not have, in the last day, which are
+    accounting decides). `unknown_sources`: accounting rows of senders that the fleet does not have, in the last day, which are
     still no trouble (None: as config/health.yaml says). What was seen after `as_of` is not asked for, so a past day gives the same answer later.
     """
-    most = shipped_health_policy().strangers if strangers is None else strangers
+    most = shipped_health_policy().unknown_sources if unknown_sources is None else unknown_sources
     troubles = {
         **{
             host: _strangers(host, rows)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, Text, any_, cast, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from email_engine.amounts import amount
+from email_engine.plural import amount
 from email_engine.store import alerts
 from email_engine.store.schema import incidents
 

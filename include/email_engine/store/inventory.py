@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, and_, delete, insert, null, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from email_engine.fleet.inventory import Action, Change, InventoryPlan, Kind
+from email_engine.fleet.inventory import Action, FleetChange, FleetChangeKind, InventoryPlan
 from email_engine.fleet.model import (
     SENDING_STATES,
     IpState,
@@ -36,11 +36,11 @@ __all__ = ["apply_inventory", "load_fleet", "load_removed", "lock"]
 LOCK = 0x666C656574
 """Key of the advisory lock: two loads or applies at once run one after the other."""
 
-_TABLES: dict[Kind, tuple[Table, tuple[str, ...]]] = {
-    Kind.TENANT: (tenants, ("name",)),
-    Kind.MTA_HOST: (mta_hosts, ("name",)),
-    Kind.MAILWIZZ: (mailwizz_instances, ("name",)),
-    Kind.STREAM: (streams, ("tenant", "name")),
+_TABLES: dict[FleetChangeKind, tuple[Table, tuple[str, ...]]] = {
+    FleetChangeKind.TENANT: (tenants, ("name",)),
+    FleetChangeKind.MTA_HOST: (mta_hosts, ("name",)),
+    FleetChangeKind.MAILWIZZ: (mailwizz_instances, ("name",)),
+    FleetChangeKind.STREAM: (streams, ("tenant", "name")),
 }
 _UNKNOWN_DNS = {
     "spf_valid": None, "dkim_valid": None, "dmarc_valid": None, "ptr_valid": None, "mx_valid": None,
@@ -76,7 +76,7 @@ def apply_inventory(
     for change in reversed(plan.of(Action.REMOVE)):
         _remove(conn, change, who, as_of, run)
     for change in (c for c in plan.changes if c.action is not Action.REMOVE):
-        if change.kind is not Kind.IP:
+        if change.kind is not FleetChangeKind.IP:
             _put(conn, change)
         elif change.action is Action.CREATE:
             _create_ip(conn, change, who, as_of, run)
@@ -90,17 +90,17 @@ def apply_inventory(
 def _make_room(conn: Connection, plan: InventoryPlan) -> None:
     """Names that are changed step aside first, so that two things can swap theirs. `~` is in no good name."""
     for change in plan.of(Action.UPDATE):
-        if change.kind is Kind.STREAM and "pool" in change.fields:
+        if change.kind is FleetChangeKind.STREAM and "pool" in change.fields:
             where = and_(
                 streams.c.tenant == change.key.split("/")[0], streams.c.name == change.key.split("/")[1]
             )
             conn.execute(update(streams).where(where).values(pool=streams.c.pool + "~" + streams.c.tenant))
-        elif change.kind in (Kind.MTA_HOST, Kind.MAILWIZZ):
+        elif change.kind in (FleetChangeKind.MTA_HOST, FleetChangeKind.MAILWIZZ):
             table = _TABLES[change.kind][0]
             aside = {f: table.c[f] + "~" + table.c.name for f in change.fields if f.endswith("connection")}
             if aside:
                 conn.execute(update(table).where(table.c.name == change.key).values(aside))
-        elif change.kind is Kind.IP:
+        elif change.kind is FleetChangeKind.IP:
             conn.execute(
                 update(ips).where(ips.c.address == change.key).values(
                     hostname=ips.c.hostname + "~", vmta_name=ips.c.vmta_name + "~", mailwizz_server_id=-ips.c.id
@@ -110,8 +110,8 @@ def _make_room(conn: Connection, plan: InventoryPlan) -> None:
             conn.execute(update(domains).where(domains.c.ip_id == mine).values(name=domains.c.name + "~"))
 
 
-def _remove(conn: Connection, change: Change, actor: str, as_of: datetime, run: dict[str, Any]) -> None:
-    if change.kind is not Kind.IP:
+def _remove(conn: Connection, change: FleetChange, actor: str, as_of: datetime, run: dict[str, Any]) -> None:
+    if change.kind is not FleetChangeKind.IP:
         table, keys = _TABLES[change.kind]
         values = change.key.split("/") if len(keys) > 1 else [change.key]
         where = and_(*(table.c[key] == value for key, value in zip(keys, values, strict=True)))
@@ -126,7 +126,7 @@ def _remove(conn: Connection, change: Change, actor: str, as_of: datetime, run: 
     _history(conn, row.id, row.tenant, row.status, row.status, "removed", reason, actor, as_of, run)
 
 
-def _put(conn: Connection, change: Change) -> None:
+def _put(conn: Connection, change: FleetChange) -> None:
     table, keys = _TABLES[change.kind]
     noun = change.wanted
     row = {column.name: getattr(noun, column.name) for column in table.c if hasattr(noun, column.name)}
@@ -142,7 +142,7 @@ def _put(conn: Connection, change: Change) -> None:
             index_elements=keys, set_={name: value for name, value in row.items() if name not in keys}
         )
     )
-    if change.kind is Kind.STREAM:
+    if change.kind is FleetChangeKind.STREAM:
         its_ips = and_(ips.c.tenant == row["tenant"], ips.c.stream == row["name"])
         conn.execute(update(ips).where(its_ips).values(purpose=row["purpose"]))
 
@@ -163,7 +163,9 @@ def _ip_columns(ip: SendingIp) -> dict[str, Any]:
     }
 
 
-def _create_ip(conn: Connection, change: Change, actor: str, as_of: datetime, run: dict[str, Any]) -> None:
+def _create_ip(
+    conn: Connection, change: FleetChange, actor: str, as_of: datetime, run: dict[str, Any]
+) -> None:
     ip = change.ip
     columns = _ip_columns(ip)
     known = conn.execute(
@@ -203,7 +205,7 @@ def _create_ip(conn: Connection, change: Change, actor: str, as_of: datetime, ru
     _history(conn, ip_id, ip.tenant, before, state.value, event, reason, actor, as_of, run)
 
 
-def _update_ip(conn: Connection, change: Change) -> None:
+def _update_ip(conn: Connection, change: FleetChange) -> None:
     ip = change.ip
     columns = _ip_columns(ip)
     statement = update(ips).where(ips.c.address == change.key).values(columns).returning(ips.c.id)

@@ -15,12 +15,12 @@ from email_engine.store.brakes import BY_HAND, Brake, engaged
 from email_engine.store.day_counts import days_by_provider, days_of_ips
 from email_engine.store.host_trouble import host_trouble
 from email_engine.store.ips import load_ips
-from email_engine.warmup.ladders import UNBOUND
-from email_engine.warmup.neighbours import neighbours
 from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
-from email_engine.warmup.pace import WHOLE
+from email_engine.warmup.peers import peers_of
 from email_engine.warmup.plan import Quotas
 from email_engine.warmup.policy import Policy
+from email_engine.warmup.provider_limits import UNBOUND
+from email_engine.warmup.throttle import WHOLE
 
 Dns = dict[int, tuple[DnsHealth, tuple[str, ...]]]
 
@@ -52,7 +52,7 @@ def observe(
     records = load_ips(conn, day=effective, tenant=tenant)
     days = days_of_ips(conn, tenant, day, policy.tripwire.lists)
     providers = days_by_provider(conn, tenant, day)
-    around = neighbours(records, days)
+    around = peers_of(records, days)
     given, standing = _allowances(conn, tenant, day), _allowances(conn, tenant, effective)
     fresh, listed, plans = _fresh_through(conn), _last_listed(conn, tenant), _plans(conn, tenant)
     dns = _dns(conn, tenant, end - timedelta(hours=policy.dns_max_age_hours), known_until or end)
@@ -80,7 +80,7 @@ def observe(
             providers=providers.get(ip.ip_id, {}),
             peers=around[ip.ip_id].peers,
             domain=around[ip.ip_id].domain,
-            paces=plans[ip.ip_id].paces,
+            throttle_factors=plans[ip.ip_id].paces,
             slowed_on={name: date.fromisoformat(day) for name, day in plans[ip.ip_id].slowed_on.items()},
             last_list_stop_at=plans[ip.ip_id].last_list_stop_at,
             trouble=troubles.get(ip.mta_host),

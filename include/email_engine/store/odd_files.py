@@ -4,8 +4,8 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection
 
-from email_engine.amounts import amount
-from email_engine.mta.accounting_names import listed
+from email_engine.accounting.names import listed
+from email_engine.plural import amount
 from email_engine.store import alerts
 
 EVENT = "accounting_folder"

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Row, and_, exists, func, or_, select, update
 
-from email_engine.amounts import amount
 from email_engine.errors import InputError
+from email_engine.plural import amount
 from email_engine.store import alerts
 from email_engine.store.schema import accounting_files
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from sqlalchemy import Connection, func
 from sqlalchemy.dialects.postgresql import insert
 
-from email_engine.mta.accounting_policy import AccountingPolicy
-from email_engine.mta.accounting_values import ReplyText, Summary, Wording
+from email_engine.accounting.policy import AccountingPolicy
+from email_engine.accounting.values import ReplyText, Summary, Wording
 from email_engine.store import alerts
 from email_engine.store.schema import reply_texts
 

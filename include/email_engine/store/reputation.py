@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from email_engine.reputation.posterior import Posterior
 from email_engine.store.schema import reputation
-from email_engine.warmup.case import Case
+from email_engine.warmup.assessment import Assessment
 from email_engine.warmup.plan import plain_judgement
 from email_engine.warmup.profile import ALL, Profile
 
@@ -18,13 +18,13 @@ def replace_all(
     conn: Connection,
     tenant: str,
     found: Sequence[Profile],
-    cases: Mapping[int, Case],
+    assessments: Mapping[int, Assessment],
     as_of: datetime,
     run: tuple[str, str],
 ) -> int:
     """Writes the tenant's rows anew; returns how many there are.
 
-    `cases`: IPs that are judged, by id: their scores and verdicts stand in the row of all providers, the deferral gate in
+    `assessments`: IPs that are judged, by id: their scores and verdicts stand in the row of all providers, the deferral gate in
     that of each."""
     conn.execute(delete(reputation).where(reputation.c.tenant == tenant))
     rows = [
@@ -37,7 +37,7 @@ def replace_all(
             "as_of": as_of,
             "dag_id": run[0],
             "run_id": run[1],
-            **_judged(cases.get(profile.ip_id), profile.provider),
+            **_judged(assessments.get(profile.ip_id), profile.provider),
         }
         for profile in found
     ]
@@ -53,18 +53,18 @@ def _plain(rate: Posterior) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _judged(case: Case | None, provider: str) -> dict[str, Any]:
-    if case is None:
+def _judged(assessment: Assessment | None, provider: str) -> dict[str, Any]:
+    if assessment is None:
         return {"score": None, "score_low": None, "score_high": None, "lost": {}, "verdicts": {}}
     if provider != ALL:
-        judged = case.judged.deferrals.get(provider)
+        judged = assessment.judged.deferrals.get(provider)
         verdicts = {"deferrals": plain_judgement(judged)} if judged else {}
         return {"score": None, "score_low": None, "score_high": None, "lost": {}, "verdicts": verdicts}
-    score = case.score
+    score = assessment.score
     return {
         "score": score.value,
         "score_low": score.low if score.known else None,
         "score_high": score.high if score.known else None,
         "lost": dict(score.lost),
-        "verdicts": {gate: plain_judgement(judged) for gate, judged in case.judgements.items()},
+        "verdicts": {gate: plain_judgement(judged) for gate, judged in assessment.judgements.items()},
     }

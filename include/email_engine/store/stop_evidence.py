@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time
 
 from sqlalchemy import Connection, and_, func, or_, select
 
-from email_engine.amounts import amount
+from email_engine.plural import amount
 from email_engine.store.schema import delivery_days, delivery_events, ips, mta_queues, reply_texts
 
 SHOWN = 3

@@ -7,14 +7,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from email_engine.amounts import amount
 from email_engine.decision import Decision
 from email_engine.fleet.model import IpRecord
+from email_engine.plural import amount
 from email_engine.store import brakes, decisions, ips, versions
-from email_engine.warmup.by_hand import Move
-from email_engine.warmup.choice import RELEASES, Action, Choice
-from email_engine.warmup.form import Request
+from email_engine.warmup.proposal import RELEASES, Action, Proposal
 from email_engine.warmup.snapshot import observation_document
+from email_engine.warmup.transition_request import Request
+from email_engine.warmup.transitions_by_hand import Move
 
 PIPELINE = "ip_transition"
 
@@ -74,9 +74,9 @@ def _decision(move: Move, asking: Asking) -> Decision:
 
 
 def _apply(conn: Connection, move: Move, asking: Asking, decision_id: int, version: int) -> None:
-    ip, choice, row = move.observation.ip, move.choice, move.transition
+    ip, proposal, row = move.observation.ip, move.proposal, move.transition
     who = (asking.actor, asking.as_of, decision_id, asking.dag_id, asking.run_id)
-    columns: dict[str, Any] = {"quarantine_until": choice.quarantine_until} if row.moves else {}
+    columns: dict[str, Any] = {"quarantine_until": proposal.quarantine_until} if row.moves else {}
     ips.transition(conn, ip.ip_id, row.event, row.to, move.reason, *who, **columns)
     ips.update_plan(conn, ip.ip_id, **_plan_columns(move, asking))
     if move.allowance is not None:
@@ -84,26 +84,26 @@ def _apply(conn: Connection, move: Move, asking: Asking, decision_id: int, versi
         ips.set_allowance(conn, ip.ip_id, ip.tenant, day, move.allowance, version, decision_id)
     if move.stops:
         brakes.engage(conn, ip, move.reason, *who)
-    elif choice.action in RELEASES:
+    elif proposal.action in RELEASES:
         brakes.ask_release(conn, ip.ip_id, asking.as_of)
 
 
 def _plan_columns(move: Move, asking: Asking) -> dict[str, Any]:
-    choice = move.choice
-    columns: dict[str, Any] = {"phase": choice.phase, **_pause(choice, move.reason)}
-    if choice.new_phase:
+    proposal = move.proposal
+    columns: dict[str, Any] = {"phase": proposal.phase, **_pause(proposal, move.reason)}
+    if proposal.new_phase:
         columns |= {"phase_started_on": asking.as_of.date(), "sent_days_in_phase": 0}
     if move.allowance is not None:
         columns["current_daily_quota"] = move.allowance
     return columns
 
 
-def _pause(choice: Choice, reason: str) -> dict[str, Any]:
-    if choice.action is Action.RETIRE:
+def _pause(proposal: Proposal, reason: str) -> dict[str, Any]:
+    if proposal.action is Action.RETIRE:
         return {}
-    paused = choice.paused_until is not None
+    paused = proposal.paused_until is not None
     return {
         "paused": paused,
-        "pause_until": choice.paused_until,
+        "pause_until": proposal.paused_until,
         "pause_reason": reason if paused else None,
     }

@@ -13,12 +13,12 @@ from email_engine.fleet.model import Mode
 from email_engine.lifecycle.machine import Event, next_state
 from email_engine.reputation.rates import rates
 from email_engine.store import brakes, decisions, ips, schema, versions
-from email_engine.warmup.choice import Action
-from email_engine.warmup.footing import footing_after
+from email_engine.warmup.carried_state import carried_state_after
 from email_engine.warmup.forecast import forecast
-from email_engine.warmup.ladders import UNBOUND
-from email_engine.warmup.plan import Outcome
+from email_engine.warmup.plan import IpDecision
 from email_engine.warmup.policy import Policy
+from email_engine.warmup.proposal import Action
+from email_engine.warmup.provider_limits import UNBOUND
 from email_engine.warmup.snapshot import observation_document
 
 PIPELINE = "warmup_advance"
@@ -70,51 +70,51 @@ def decided(conn: Connection, tenant: str, day: date) -> frozenset[str]:
     return frozenset(conn.execute(query).scalars())
 
 
-def record(conn: Connection, outcomes: Sequence[Outcome], writing: Writing) -> int | None:
+def record(conn: Connection, ip_decisions: Sequence[IpDecision], writing: Writing) -> int | None:
     """Writes every outcome; those of a tenant in `observe` as decisions that were not applied, and nothing else.
 
     Returns the new fleet version, None when nothing changed that a deployment or a sync must follow."""
     version: int | None = None
-    for outcome in outcomes:
-        ip = outcome.observation.ip
+    for ip_decision in ip_decisions:
+        ip = ip_decision.observation.ip
         acts = ip.mode is Mode.ACT
         decision_id = decisions.record(
-            conn, _decision(outcome, writing, acts), writing.dag_id, writing.run_id
+            conn, _decision(ip_decision, writing, acts), writing.dag_id, writing.run_id
         )
         if not acts:
             continue
-        if outcome.changes and version is None:
+        if ip_decision.changes and version is None:
             reason = f"{writing.pipeline} of {ip.tenant} for {writing.day}"
             version = versions.bump(conn, reason, (writing.dag_id, writing.run_id))
-        _stats(conn, outcome, writing.day)
-        ips.update_plan(conn, ip.ip_id, **_plan_columns(outcome, writing))
-        if version is not None and outcome.changes:
-            _apply(conn, outcome, writing, decision_id, version)
+        _stats(conn, ip_decision, writing.day)
+        ips.update_plan(conn, ip.ip_id, **_plan_columns(ip_decision, writing))
+        if version is not None and ip_decision.changes:
+            _apply(conn, ip_decision, writing, decision_id, version)
     return version
 
 
-def _decision(outcome: Outcome, writing: Writing, acts: bool) -> Decision:
-    ip = outcome.observation.ip
+def _decision(ip_decision: IpDecision, writing: Writing, acts: bool) -> Decision:
+    ip = ip_decision.observation.ip
     return Decision(
         tenant=ip.tenant,
         pipeline=writing.pipeline,
         subject=str(ip.address),
         run_key=writing.run_key,
-        action=outcome.choice.action.value,
-        reason=outcome.reason,
+        action=ip_decision.proposal.action.value,
+        reason=ip_decision.reason,
         as_of=writing.as_of,
         policy_digest=writing.policy_digest,
         applied=acts,
-        inputs=outcome.inputs
+        inputs=ip_decision.inputs
         | {"effective": writing.allowances_from.isoformat()}
-        | outcome.result
-        | {"observed": observation_document(outcome.observation)},
-        verdicts=outcome.verdicts,
+        | ip_decision.result
+        | {"observed": observation_document(ip_decision.observation)},
+        verdicts=ip_decision.verdicts,
     )
 
 
-def _stats(conn: Connection, outcome: Outcome, day: date) -> None:
-    observation = outcome.observation
+def _stats(conn: Connection, ip_decision: IpDecision, day: date) -> None:
+    observation = ip_decision.observation
     counts = observation.days.on(day)
     if not observation.given and not counts.sent + counts.deferred + counts.complained:
         return
@@ -134,32 +134,32 @@ def _stats(conn: Connection, outcome: Outcome, day: date) -> None:
     )
 
 
-def _plan_columns(outcome: Outcome, writing: Writing) -> dict[str, Any]:
-    choice, seen = outcome.choice, outcome.observation
-    week, footing = rates(seen.days, writing.day), footing_after(outcome, writing.effective)
+def _plan_columns(ip_decision: IpDecision, writing: Writing) -> dict[str, Any]:
+    proposal, seen = ip_decision.proposal, ip_decision.observation
+    week, carried = rates(seen.days, writing.day), carried_state_after(ip_decision, writing.effective)
     columns: dict[str, Any] = {
         "bounce_rate_7d": week.bounce_rate,
         "spam_rate_7d": week.complaint_rate,
-        "phase": footing.phase,
-        "phase_started_on": footing.phase_started_on,
-        "sent_days_in_phase": footing.sent_days,
-        "last_stop_at": _moment(footing.last_stop_at, seen.last_stop_at, writing),
-        "current_daily_quota": outcome.allowance,
-        "paces": dict(footing.paces),
-        "slowed_on": {name: day.isoformat() for name, day in footing.slowed_on.items()},
-        "last_list_stop_at": _moment(footing.last_list_stop_at, seen.last_list_stop_at, writing),
-        "score": choice.score.value,
-        "score_low": choice.score.low if choice.score.known else None,
-        "score_high": choice.score.high if choice.score.known else None,
+        "phase": carried.phase,
+        "phase_started_on": carried.phase_started_on,
+        "sent_days_in_phase": carried.sent_days,
+        "last_stop_at": _moment(carried.last_stop_at, seen.last_stop_at, writing),
+        "current_daily_quota": ip_decision.allowance,
+        "paces": dict(carried.throttle_factors),
+        "slowed_on": {name: day.isoformat() for name, day in carried.slowed_on.items()},
+        "last_list_stop_at": _moment(carried.last_list_stop_at, seen.last_list_stop_at, writing),
+        "score": proposal.score.value,
+        "score_low": proposal.score.low if proposal.score.known else None,
+        "score_high": proposal.score.high if proposal.score.known else None,
     }
-    if footing.paused_until != seen.ip.paused_until:
-        paused = footing.paused_until is not None
-        columns |= {"paused": paused, "pause_until": footing.paused_until}
-        columns["pause_reason"] = outcome.reason if paused else None
-    if choice.action is Action.GRADUATE:
+    if carried.paused_until != seen.ip.paused_until:
+        paused = carried.paused_until is not None
+        columns |= {"paused": paused, "pause_until": carried.paused_until}
+        columns["pause_reason"] = ip_decision.reason if paused else None
+    if proposal.action is Action.GRADUATE:
         columns["completed_at"] = writing.as_of
     if writing.policy is not None:
-        ahead = forecast(outcome, writing.policy, writing.day, writing.effective)
+        ahead = forecast(ip_decision, writing.policy, writing.day, writing.effective)
         columns |= {"graduates_on": ahead.graduates_on, "blocked_by": ahead.blocked_by}
     return columns
 
@@ -169,29 +169,31 @@ def _moment(after: datetime | None, before: datetime | None, writing: Writing) -
     return writing.as_of if writing.at_once and after != before else after
 
 
-def _bounds(outcome: Outcome) -> dict[str, int]:
+def _bounds(ip_decision: IpDecision) -> dict[str, int]:
     """Bounds of providers that change."""
-    before, now = outcome.observation.bounds, outcome.bounds
+    before, now = ip_decision.observation.bounds, ip_decision.bounds
     ended = {provider: UNBOUND for provider in before if provider not in now}
     return ended | {provider: n for provider, n in now.items() if before.get(provider) != n}
 
 
-def _apply(conn: Connection, outcome: Outcome, writing: Writing, decision_id: int, version: int) -> None:
-    ip, choice, reason = outcome.observation.ip, outcome.choice, outcome.reason
+def _apply(
+    conn: Connection, ip_decision: IpDecision, writing: Writing, decision_id: int, version: int
+) -> None:
+    ip, proposal, reason = ip_decision.observation.ip, ip_decision.proposal, ip_decision.reason
     who = (writing.actor, writing.as_of, decision_id, writing.dag_id, writing.run_id)
-    event = choice.event or _KEEPS_STATE.get(choice.action)
+    event = proposal.event or _KEEPS_STATE.get(proposal.action)
     if event is not None:
-        to, until = next_state(ip.state, event), choice.quarantine_until
+        to, until = next_state(ip.state, event), proposal.quarantine_until
         ips.transition(conn, ip.ip_id, event, to, reason, *who, quarantine_until=until)
-    if outcome.allowance != outcome.observation.standing:
+    if ip_decision.allowance != ip_decision.observation.standing:
         ips.set_allowance(
-            conn, ip.ip_id, ip.tenant, writing.allowances_from, outcome.allowance, version, decision_id
+            conn, ip.ip_id, ip.tenant, writing.allowances_from, ip_decision.allowance, version, decision_id
         )
-    for provider, messages in _bounds(outcome).items():
+    for provider, messages in _bounds(ip_decision).items():
         ips.set_allowance(
             conn, ip.ip_id, ip.tenant, writing.allowances_from, messages, version, decision_id, provider
         )
-    if outcome.stops:
+    if ip_decision.stops:
         brakes.engage(conn, ip, reason, *who)
-    elif outcome.releases:
+    elif ip_decision.releases:
         brakes.ask_release(conn, ip.ip_id, writing.as_of)

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from math import ceil
 
 from email_engine.fleet.model import SENDING_STATES, IpState
-from email_engine.warmup.choice import Action
+from email_engine.warmup.capacity_plan import DEMAND_DAYS, Allocation, AllocationKind, CapacityPlan
 from email_engine.warmup.forecast import (
     Climb,
     climb_of,
@@ -16,44 +16,44 @@ from email_engine.warmup.forecast import (
     short_of_quota,
     state_after,
 )
-from email_engine.warmup.ladders import stage_volume
-from email_engine.warmup.plan import Outcome, Quotas
+from email_engine.warmup.plan import IpDecision, Quotas
 from email_engine.warmup.policy import Policy
-from email_engine.warmup.seats import DEMAND_DAYS, CapacityPlan, Place, Seat
+from email_engine.warmup.proposal import Action
+from email_engine.warmup.provider_limits import stage_volume
 
 AHEAD_DAYS = 180
 """So far the plan looks: it speaks of dates while nothing else changes."""
 
 
 def plan_capacity(
-    outcomes: Sequence[Outcome], policy: Policy, quotas: Quotas, day: date, effective: date
+    ip_decisions: Sequence[IpDecision], policy: Policy, quotas: Quotas, day: date, effective: date
 ) -> CapacityPlan:
     """The plan for the UTC day `effective`, from what was decided when `day` closed about all IPs of one tenant."""
-    pots: dict[str | None, list[Outcome]] = {}
-    for outcome in outcomes:
-        pots.setdefault(quotas.pot(outcome.observation.ip.stream), []).append(outcome)
-    seats: dict[int, Seat] = {}
-    for pot, mine in pots.items():
-        size = quotas.size(pot)
+    pots: dict[str | None, list[IpDecision]] = {}
+    for ip_decision in ip_decisions:
+        pots.setdefault(quotas.quota_pool(ip_decision.observation.ip.stream), []).append(ip_decision)
+    allocations: dict[int, Allocation] = {}
+    for quota_pool, mine in pots.items():
+        size = quotas.size(quota_pool)
         ahead = _room_for_starts(mine, policy, size, effective)
         more = _room_for_short(mine, policy, size, effective, ahead)
-        for outcome in mine:
-            ip_id = outcome.observation.ip.ip_id
+        for ip_decision in mine:
+            ip_id = ip_decision.observation.ip.ip_id
             room = ahead.get(ip_id) or more.get(ip_id) or _Room(None, None)
-            seats[ip_id] = _seat(outcome, policy, day, effective, room)
-    tenant = outcomes[0].observation.ip.tenant if outcomes else ""
-    ordered = tuple(seats[outcome.observation.ip.ip_id] for outcome in outcomes)
+            allocations[ip_id] = _allocation(ip_decision, policy, day, effective, room)
+    tenant = ip_decisions[0].observation.ip.tenant if ip_decisions else ""
+    ordered = tuple(allocations[ip_decision.observation.ip.ip_id] for ip_decision in ip_decisions)
     return CapacityPlan(tenant, effective, quotas.tenant, ordered)
 
 
 _PLACES = {
-    IpState.WARMING: Place.WARMS,
-    IpState.ACTIVE: Place.ACTIVE,
-    IpState.RETIRING: Place.RETIRES,
-    IpState.STANDBY: Place.WAITS,
-    IpState.RESTING: Place.RESTS,
-    IpState.QUARANTINE: Place.RESTS,
-    IpState.ABANDONED: Place.GONE,
+    IpState.WARMING: AllocationKind.WARMS,
+    IpState.ACTIVE: AllocationKind.ACTIVE,
+    IpState.RETIRING: AllocationKind.RETIRES,
+    IpState.STANDBY: AllocationKind.WAITS,
+    IpState.RESTING: AllocationKind.RESTS,
+    IpState.QUARANTINE: AllocationKind.RESTS,
+    IpState.ABANDONED: AllocationKind.GONE,
 }
 
 
@@ -65,64 +65,70 @@ class _Room:
     short: int | None
 
 
-def _seat(outcome: Outcome, policy: Policy, day: date, effective: date, room: _Room) -> Seat:
-    seen, choice = outcome.observation, outcome.choice
-    state = state_after(outcome)
+def _allocation(
+    ip_decision: IpDecision, policy: Policy, day: date, effective: date, room: _Room
+) -> Allocation:
+    seen, proposal = ip_decision.observation, ip_decision.proposal
+    state = state_after(ip_decision)
     first = day - timedelta(days=DEMAND_DAYS - 1)
-    ahead = forecast(outcome, policy, day, effective)
-    seat = Seat(
+    ahead = forecast(ip_decision, policy, day, effective)
+    allocation = Allocation(
         ip=str(seen.ip.address),
         stream=seen.ip.stream,
         state=state,
-        place=_PLACES[state],
-        allowance=0 if state not in SENDING_STATES else outcome.allowance,
-        wanted=choice.wanted,
+        kind=_PLACES[state],
+        allowance=0 if state not in SENDING_STATES else ip_decision.allowance,
+        wanted=proposal.wanted,
         sent=sum(seen.days.between(first, day).sent) // DEMAND_DAYS,
     )
-    if state in SENDING_STATES and choice.paused_until is not None:
-        return replace(seat, place=Place.PAUSED, why=ahead.blocked_by, until=choice.paused_until.date())
-    if state is IpState.WARMING and (short_of_quota(outcome, policy) or _starves(outcome, policy, day)):
-        why = short_of_quota(outcome, policy) or _starves(outcome, policy, day)
-        return replace(seat, place=Place.SHORT, why=why, until=room.on, quota_short=room.short)
+    if state in SENDING_STATES and proposal.paused_until is not None:
+        return replace(
+            allocation, kind=AllocationKind.PAUSED, why=ahead.blocked_by, until=proposal.paused_until.date()
+        )
+    if state is IpState.WARMING and (
+        short_of_quota(ip_decision, policy) or _starves(ip_decision, policy, day)
+    ):
+        why = short_of_quota(ip_decision, policy) or _starves(ip_decision, policy, day)
+        return replace(allocation, kind=AllocationKind.SHORT, why=why, until=room.on, quota_short=room.short)
     if state is IpState.STANDBY:
-        return replace(seat, why=ahead.blocked_by, until=room.on, quota_short=room.short)
-    return replace(seat, why=ahead.blocked_by if seat.place is Place.RESTS else None)
+        return replace(allocation, why=ahead.blocked_by, until=room.on, quota_short=room.short)
+    return replace(allocation, why=ahead.blocked_by if allocation.kind is AllocationKind.RESTS else None)
 
 
-def _starves(outcome: Outcome, policy: Policy, day: date) -> str | None:
+def _starves(ip_decision: IpDecision, policy: Policy, day: date) -> str | None:
     """Was a warming IP given enough for a week, and got no mail for it?"""
-    seen, choice = outcome.observation, outcome.choice
+    seen, proposal = ip_decision.observation, ip_decision.proposal
     week = {day - timedelta(days=n) for n in range(DEMAND_DAYS)}
     began = seen.phase_started_on
-    needed = ceil(policy.sent_day_rate * choice.wanted)
-    if choice.action is not Action.STAY or seen.given < needed or began is None or began > min(week):
+    needed = ceil(policy.sent_day_rate * proposal.wanted)
+    if proposal.action is not Action.STAY or seen.given < needed or began is None or began > min(week):
         return None
     sent = dict(zip(seen.days.day, seen.days.sent, strict=True))
     if any(sent.get(one, 0) >= needed for one in week):
         return None
     mean = sum(sent.get(one, 0) for one in week) // DEMAND_DAYS
-    return f"it was handed {mean} a day of the {choice.wanted} that it may send, for {DEMAND_DAYS} days"
+    return f"it was handed {mean} a day of the {proposal.wanted} that it may send, for {DEMAND_DAYS} days"
 
 
 def _room_for_starts(
-    outcomes: Sequence[Outcome], policy: Policy, quota: int, effective: date
+    ip_decisions: Sequence[IpDecision], policy: Policy, quota: int, effective: date
 ) -> dict[int, _Room]:
     """For each IP in standby the first day on which its target, beside those of all that send then, leaves the quota its
     head-room: as `plan.py` lets them start, one after the other."""
-    sending = sum(o.observation.ip.daily_target for o in outcomes if state_after(o) in SENDING_STATES)
+    sending = sum(o.observation.ip.daily_target for o in ip_decisions if state_after(o) in SENDING_STATES)
     leaves = sorted(
         (_drained_on(o, policy, effective), o.observation.ip.daily_target)
-        for o in outcomes
+        for o in ip_decisions
         if state_after(o) is IpState.RETIRING
     )
     most = int(quota * (1 - policy.head_room_rate))
     found: dict[int, _Room] = {}
     taken, waiting = sending, 0
-    for outcome in outcomes:
-        if state_after(outcome) is not IpState.STANDBY or outcome.choice.action is Action.HOLD:
+    for ip_decision in ip_decisions:
+        if state_after(ip_decision) is not IpState.STANDBY or ip_decision.proposal.action is Action.HOLD:
             continue
-        ip = outcome.observation.ip
-        ready = ready_on(outcome, policy, effective)
+        ip = ip_decision.observation.ip
+        ready = ready_on(ip_decision, policy, effective)
         taken += ip.daily_target
         days = [ready, *(max(on, ready) for on, _ in leaves)]
         fits = (on for on in sorted(days) if taken - sum(n for left, n in leaves if left <= on) <= most)
@@ -142,18 +148,18 @@ def _lacking(targets: int, head_room_rate: float) -> int:
     return quota if int(quota * (1 - head_room_rate)) >= targets else quota + 1
 
 
-def _drained_on(outcome: Outcome, policy: Policy, effective: date) -> date:
+def _drained_on(ip_decision: IpDecision, policy: Policy, effective: date) -> date:
     whole = timedelta(days=len(policy.retiring_parts) * policy.retiring_days_each)
-    if outcome.choice.action is Action.RETIRE:
+    if ip_decision.proposal.action is Action.RETIRE:
         return effective + whole
-    return max(outcome.observation.ip.state_since.date() + whole, effective + timedelta(days=1))
+    return max(ip_decision.observation.ip.state_since.date() + whole, effective + timedelta(days=1))
 
 
 @dataclass(slots=True)
 class _Walker:
     """A warming IP in the days to come."""
 
-    outcome: Outcome
+    ip_decision: IpDecision
     climb: Climb
     last: int
 
@@ -162,7 +168,7 @@ class _Walker:
 
     def enter(self, policy: Policy) -> None:
         """Messages a UTC day of its phase, and how many of them make a day count."""
-        ip, mix = self.outcome.observation.ip, self.outcome.choice.mix
+        ip, mix = self.ip_decision.observation.ip, self.ip_decision.proposal.mix
         schedule = policy.schedules[ip.schedule]
         if self.climb.phase <= self.last:
             self.wanted = stage_volume(schedule, self.climb.phase, ip.daily_target, policy.providers, mix)
@@ -170,7 +176,7 @@ class _Walker:
 
     def sent(self, policy: Policy) -> None:
         done = self.climb.sent_days + 1
-        if done < policy.schedules[self.outcome.observation.ip.schedule].sent_days:
+        if done < policy.schedules[self.ip_decision.observation.ip.schedule].sent_days:
             self.climb = replace(self.climb, sent_days=done)
         else:
             self.climb = replace(self.climb, phase=self.climb.phase + 1, sent_days=0)
@@ -178,7 +184,7 @@ class _Walker:
 
 
 def _room_for_short(
-    outcomes: Sequence[Outcome],
+    ip_decisions: Sequence[IpDecision],
     policy: Policy,
     quota: int,
     effective: date,
@@ -186,14 +192,14 @@ def _room_for_short(
 ) -> dict[int, _Room]:
     """For each warming IP that the quota leaves too little: the first day on which those before it leave enough. The quota is
     dealt to warming IPs, the furthest first, as in `plan.py`, and all of them send what they get."""
-    short = {o.observation.ip.ip_id for o in outcomes if short_of_quota(o, policy)}
+    short = {o.observation.ip.ip_id for o in ip_decisions if short_of_quota(o, policy)}
     if not short:
         return {}
     walkers: list[_Walker] = []
-    for outcome in outcomes:
-        climb = _climb(outcome, policy, effective, starts)
+    for ip_decision in ip_decisions:
+        climb = _climb(ip_decision, policy, effective, starts)
         if climb is not None:
-            walkers.append(_Walker(outcome, climb, last_phase(outcome, policy)))
+            walkers.append(_Walker(ip_decision, climb, last_phase(ip_decision, policy)))
     for walker in walkers:
         walker.enter(policy)
     found: dict[int, _Room] = {}
@@ -202,8 +208,8 @@ def _room_for_short(
         day, left = effective + timedelta(days=n), quota
         walkers = [one for one in walkers if one.climb.phase <= one.last]
         today = [one for one in walkers if one.climb.start <= day]
-        for one in sorted(today, key=lambda w: (-w.climb.phase, w.outcome.observation.ip.ip_id)):
-            ip = one.outcome.observation.ip
+        for one in sorted(today, key=lambda w: (-w.climb.phase, w.ip_decision.observation.ip.ip_id)):
+            ip = one.ip_decision.observation.ip
             given = min(one.wanted, left)
             left -= given
             if ip.ip_id in short and ip.ip_id not in found:
@@ -217,10 +223,12 @@ def _room_for_short(
     return found | {ip_id: _Room(None, lacks.get(ip_id)) for ip_id in short - found.keys()}
 
 
-def _climb(outcome: Outcome, policy: Policy, effective: date, starts: Mapping[int, _Room]) -> Climb | None:
-    climb = climb_of(outcome, policy, effective)
-    state = state_after(outcome)
+def _climb(
+    ip_decision: IpDecision, policy: Policy, effective: date, starts: Mapping[int, _Room]
+) -> Climb | None:
+    climb = climb_of(ip_decision, policy, effective)
+    state = state_after(ip_decision)
     if state is IpState.STANDBY:
-        room = starts.get(outcome.observation.ip.ip_id)
+        room = starts.get(ip_decision.observation.ip.ip_id)
         return Climb(room.on, 1) if policy.auto_start_standby and room and room.on else None
     return climb if state is IpState.WARMING else None

@@ -3,18 +3,18 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 
-from email_engine.amounts import amount
 from email_engine.fleet.model import PARKED_STATES, IpState
-from email_engine.reputation.evidence import Verdict
+from email_engine.plural import amount
+from email_engine.reputation.evidence import GateVerdict
 from email_engine.reputation.gates import COMPLAINTS, DEFERRALS, SMALL_PART, Asked
-from email_engine.warmup.case import Case, cases_of
-from email_engine.warmup.choice import LIST_PROBLEM, Action, Choice
-from email_engine.warmup.cycle import warm_down, warm_down_step
+from email_engine.warmup.assessment import Assessment, assess
 from email_engine.warmup.observation import IpObservation, midnight
-from email_engine.warmup.pace import WHOLE
 from email_engine.warmup.parked import decide_parked, obstacle, unknown
 from email_engine.warmup.policy import Policy
+from email_engine.warmup.proposal import LIST_PROBLEM, Action, Proposal
+from email_engine.warmup.rotation import warm_down, warm_down_step
 from email_engine.warmup.stops import list_words, stop
+from email_engine.warmup.throttle import WHOLE
 
 TOGETHER = 500
 """So many IPs are judged at once: enough to be quick, few enough that working on them takes little memory."""
@@ -22,7 +22,7 @@ TOGETHER = 500
 
 def decide_days(
     observations: Sequence[IpObservation], policy: Policy, day: date, effective: date
-) -> list[Choice]:
+) -> list[Proposal]:
     """Closes the UTC `day` for each IP, as if it were alone; judged together they take less time.
 
     `effective` is the first day that the decisions can still shape: the day after, or later when days were missed.
@@ -30,9 +30,9 @@ def decide_days(
     sending = [seen for seen in observations if seen.ip.state not in PARKED_STATES]
     decided = iter(
         [
-            _decided(case)
+            _decided(assessment)
             for start in range(0, len(sending), TOGETHER)
-            for case in cases_of(sending[start : start + TOGETHER], policy, day, effective)
+            for assessment in assess(sending[start : start + TOGETHER], policy, day, effective)
         ]
     )
     return [
@@ -41,169 +41,186 @@ def decide_days(
     ]
 
 
-def _decided(case: Case) -> Choice:
+def _decided(assessment: Assessment) -> Proposal:
     return (
-        _paused(case)
-        or stop(case)
-        or _retiring(case)
-        or _idle(case)
-        or _held(case)
-        or _unproven(case)
-        or _moved(case)
+        _paused(assessment)
+        or stop(assessment)
+        or _retiring(assessment)
+        or _idle(assessment)
+        or _held(assessment)
+        or _unproven(assessment)
+        or _moved(assessment)
     )
 
 
-def _paused(case: Case) -> Choice | None:
-    until = case.ip.paused_until
+def _paused(assessment: Assessment) -> Proposal | None:
+    until = assessment.ip.paused_until
     if until is None:
         return None
-    if until > midnight(case.effective):
-        return case.to(Action.STAY, f"It is paused until {until:%Y-%m-%d}", 0, paused_until=until)
-    if blocked := obstacle(case.seen):
-        return case.to(
+    if until > midnight(assessment.effective):
+        return assessment.to(Action.STAY, f"It is paused until {until:%Y-%m-%d}", 0, paused_until=until)
+    if blocked := obstacle(assessment.seen):
+        return assessment.to(
             Action.HOLD, f"Its pause is over by date, but {blocked}", 0, paused_until=until, cause="obstacle"
         )
-    if missing := unknown(case.seen):
-        return case.to(
+    if missing := unknown(assessment.seen):
+        return assessment.to(
             Action.HOLD, f"Its pause is over by date, but {missing}", 0, paused_until=until, cause="unknown"
         )
-    if case.seen.trouble:
-        reason = f"Its pause is over by date, but {case.seen.trouble}"
-        return case.to(Action.HOLD, reason, 0, paused_until=until, cause="bad signals")
-    if case.ip.state is IpState.RETIRING:
-        return _resumed_retiring(case, until)
-    blamed = case.seen.blamed
-    phase = max(case.phase - 1, 1) if case.warming and blamed else case.phase
-    wanted = case.volume(phase)
-    where = f"in phase {phase} at {wanted} a day" if case.warming else "with its share of the quota"
-    return case.to(
+    if assessment.seen.trouble:
+        reason = f"Its pause is over by date, but {assessment.seen.trouble}"
+        return assessment.to(Action.HOLD, reason, 0, paused_until=until, cause="bad signals")
+    if assessment.ip.state is IpState.RETIRING:
+        return _resumed_retiring(assessment, until)
+    blamed = assessment.seen.blamed
+    phase = max(assessment.phase - 1, 1) if assessment.warming and blamed else assessment.phase
+    wanted = assessment.volume(phase)
+    where = f"in phase {phase} at {wanted} a day" if assessment.warming else "with its share of the quota"
+    return assessment.to(
         Action.RESUME, f"Its pause ended on {until:%Y-%m-%d}, so it goes on {where}", wanted,
-        phase=phase, new_phase=blamed, sent_days=0 if blamed else case.sent_days,
+        phase=phase, new_phase=blamed, sent_days=0 if blamed else assessment.sent_days,
     )  # fmt: skip
 
 
-def _resumed_retiring(case: Case, until: datetime) -> Choice | None:
+def _resumed_retiring(assessment: Assessment, until: datetime) -> Proposal | None:
     """Its warm-down went on by date while it was paused."""
-    going_down = _retiring(case)
+    going_down = _retiring(assessment)
     if going_down is None or going_down.action is Action.DRAINED:
         return going_down
-    return case.to(
+    return assessment.to(
         Action.RESUME, f"Its pause ended on {until:%Y-%m-%d}; {going_down.reason}", going_down.wanted,
         new_phase=True, sent_days=0,
     )  # fmt: skip
 
 
-def _retiring(case: Case) -> Choice | None:
-    if case.ip.state is not IpState.RETIRING:
+def _retiring(assessment: Assessment) -> Proposal | None:
+    if assessment.ip.state is not IpState.RETIRING:
         return None
-    ceiling = 0 if case.seen.paces else case.seen.standing
-    wanted = warm_down(case.ip, case.policy, case.effective, ceiling)
+    ceiling = 0 if assessment.seen.throttle_factors else assessment.seen.standing
+    wanted = warm_down(assessment.ip, assessment.policy, assessment.effective, ceiling)
     if wanted is None:
-        return case.to(Action.DRAINED, "Its warm-down reached 0, so it rests", 0, event="drained")
-    step = warm_down_step(case.ip, case.policy, case.effective) + 1
+        return assessment.to(Action.DRAINED, "Its warm-down reached 0, so it rests", 0, event="drained")
+    step = warm_down_step(assessment.ip, assessment.policy, assessment.effective) + 1
     reason = f"Step {step} of its warm-down allows {wanted} a day"
-    return case.to(Action.WARM_DOWN, reason, wanted, at_most=case.seen.standing or None)
+    return assessment.to(Action.WARM_DOWN, reason, wanted, at_most=assessment.seen.standing or None)
 
 
-def _held(case: Case) -> Choice | None:
+def _held(assessment: Assessment) -> Proposal | None:
     """Signals that are missing, that cannot be trusted, or that forbid."""
-    if case.distrust is not None:
-        return case.hold(case.distrust.cause, f"Nothing advances, because {case.distrust.reason}")
-    if case.judged.list_days:
-        return case.hold(LIST_PROBLEM, f"{list_words(case)}, so it is not blamed and nothing advances")
+    if assessment.signal_problem is not None:
+        return assessment.hold(
+            assessment.signal_problem.cause, f"Nothing advances, because {assessment.signal_problem.reason}"
+        )
+    if assessment.judged.list_days:
+        return assessment.hold(
+            LIST_PROBLEM, f"{list_words(assessment)}, so it is not blamed and nothing advances"
+        )
     return None
 
 
-def _idle(case: Case) -> Choice | None:
+def _idle(assessment: Assessment) -> Proposal | None:
     """Receivers forget an IP that sends nothing for long; a silence that is not known to be one is none."""
-    if case.seen.days.sent_on(case.day):
+    if assessment.seen.days.sent_on(assessment.day):
         return None
-    began = case.day + timedelta(days=1) - timedelta(days=case.policy.idle_days)
-    fresh = (case.seen.phase_started_on or case.day) > began or case.ip.state_since > midnight(began)
-    days = case.seen.days
+    began = assessment.day + timedelta(days=1) - timedelta(days=assessment.policy.idle_days)
+    fresh = (
+        assessment.seen.phase_started_on or assessment.day
+    ) > began or assessment.ip.state_since > midnight(began)
+    days = assessment.seen.days
     if fresh or any(days.sent[days.since(began) :]):
         return None
-    if (case.warming and case.phase == 1) or (
-        case.distrust is not None and case.distrust.cause != "obstacle"
+    if (assessment.warming and assessment.phase == 1) or (
+        assessment.signal_problem is not None and assessment.signal_problem.cause != "obstacle"
     ):
         return None
-    event = None if case.warming else "idle"
-    wanted = min(case.schedule.stages[0], case.ip.daily_target)
-    reason = f"It sent nothing for {case.policy.idle_days} days and receivers forgot it, so it warms again from phase 1"
-    at_most = case.seen.standing if case.distrust is not None else None
-    return case.to(
+    event = None if assessment.warming else "idle"
+    wanted = min(assessment.schedule.stages[0], assessment.ip.daily_target)
+    reason = f"It sent nothing for {assessment.policy.idle_days} days and receivers forgot it, so it warms again from phase 1"
+    at_most = assessment.seen.standing if assessment.signal_problem is not None else None
+    return assessment.to(
         Action.IDLE, reason, wanted, event=event, phase=1, new_phase=True, sent_days=0, at_most=at_most
     )
 
 
-def _unproven(case: Case) -> Choice | None:
+def _unproven(assessment: Assessment) -> Proposal | None:
     """Weak evidence against the IP, a rate at the limit, or a speed that was taken."""
-    for name, judged in case.judgements.items():
-        gate = getattr(case.policy.gates, name)
+    for name, judged in assessment.judgements.items():
+        gate = getattr(assessment.policy.gates, name)
         against = judged.evidence >= gate.step_back
-        if against and name != DEFERRALS and case.warming and case.phase > 1 and _settled(case, name):
-            phase = case.phase - 1
-            reason = f"{case.against(name)}, so it steps back to phase {phase} at {case.volume(phase)} a day"
-            return case.to(
-                Action.STEP_BACK, reason, case.volume(phase), phase=phase, new_phase=True, sent_days=0
+        if (
+            against
+            and name != DEFERRALS
+            and assessment.warming
+            and assessment.phase > 1
+            and _settled(assessment, name)
+        ):
+            phase = assessment.phase - 1
+            reason = f"{assessment.against(name)}, so it steps back to phase {phase} at {assessment.volume(phase)} a day"
+            return assessment.to(
+                Action.STEP_BACK, reason, assessment.volume(phase), phase=phase, new_phase=True, sent_days=0
             )
-        if against or judged.verdict in (Verdict.HOLD, Verdict.REGRESS):
-            return case.hold(name, f"Nothing advances, because {case.against(name)}", first=True)
-    great = {name: pace for name, pace in case.speeds.paces.items() if _great(case, name)}
+        if against or judged.verdict in (GateVerdict.HOLD, GateVerdict.REGRESS):
+            return assessment.hold(name, f"Nothing advances, because {assessment.against(name)}", first=True)
+    great = {
+        name: pace for name, pace in assessment.throttle.throttle_factors.items() if _great(assessment, name)
+    }
     if great:
-        return case.to(Action.HOLD, f"Nothing advances, because {_slow_words(case, great)}", cause="slowed")
+        return assessment.to(
+            Action.HOLD, f"Nothing advances, because {_slow_words(assessment, great)}", cause="slowed"
+        )
     return None
 
 
-def _settled(case: Case, gate: str) -> bool:
+def _settled(assessment: Assessment, gate: str) -> bool:
     """Complaints come late: those of the stage before speak against this one only when it lasts long enough."""
-    began = case.seen.phase_started_on
-    late = timedelta(days=case.policy.gates.complaint_days)
-    return gate != COMPLAINTS or began is None or case.day - began >= late
+    began = assessment.seen.phase_started_on
+    late = timedelta(days=assessment.policy.gates.complaint_days)
+    return gate != COMPLAINTS or began is None or assessment.day - began >= late
 
 
-def _great(case: Case, name: str) -> bool:
+def _great(assessment: Assessment, name: str) -> bool:
     """A provider with hardly any mail is slowed without holding up the rest."""
-    return name == WHOLE or case.mix.get(name, 1.0) > SMALL_PART
+    return name == WHOLE or assessment.mix.get(name, 1.0) > SMALL_PART
 
 
-def _slow_words(case: Case, paces: Mapping[str, float]) -> str:
+def _slow_words(assessment: Assessment, throttle_factors: Mapping[str, float]) -> str:
     parts = [
-        f"its {case.score.words} leaves it {pace:.0%} of its speed"
+        f"its {assessment.score.words} leaves it {pace:.0%} of its speed"
         if name == WHOLE
         else f"{name} gets {pace:.0%} of its part"
-        for name, pace in paces.items()
+        for name, pace in throttle_factors.items()
     ]
     return " and ".join(parts)
 
 
-def _moved(case: Case) -> Choice:
-    if not case.warming:
-        if not any(case.seen.days.sent):
-            return case.to(
+def _moved(assessment: Assessment) -> Proposal:
+    if not assessment.warming:
+        if not any(assessment.seen.days.sent):
+            return assessment.to(
                 Action.STAY, "It sent nothing that could be judged, so it keeps its share of the quota"
             )
-        return case.to(Action.STAY, "Its rates hold, so it keeps its share of the quota")
-    asked_days = case.schedule.sent_days
-    counted = min(case.sent_days, asked_days)
-    progress = f"{counted} of {amount(asked_days, 'day')} of phase {case.phase} were sent"
-    if case.sent_days < asked_days:
-        return case.to(Action.STAY, f"{progress}, so it stays at {case.stage} a day")
-    for name, asked in case.policy.asked(case.phase).items():
-        if asked is Asked.PASS and case.judgements[name].verdict is not Verdict.PASS:
-            return case.to(
-                Action.STAY, f"{progress}, but {case.words(name)}, so it stays at {case.stage} a day"
+        return assessment.to(Action.STAY, "Its rates hold, so it keeps its share of the quota")
+    asked_days = assessment.schedule.sent_days
+    counted = min(assessment.sent_days, asked_days)
+    progress = f"{counted} of {amount(asked_days, 'day')} of phase {assessment.phase} were sent"
+    if assessment.sent_days < asked_days:
+        return assessment.to(Action.STAY, f"{progress}, so it stays at {assessment.stage} a day")
+    for name, asked in assessment.policy.asked(assessment.phase).items():
+        if asked is Asked.PASS and assessment.judgements[name].verdict is not GateVerdict.PASS:
+            return assessment.to(
+                Action.STAY,
+                f"{progress}, but {assessment.words(name)}, so it stays at {assessment.stage} a day",
             )
-    if missing := unknown(case.seen):
-        return case.hold("unknown", f"{progress}, but nothing advances, because {missing}", first=True)
-    stages = case.schedule.stages
-    if case.phase == len(stages) or stages[case.phase - 1] >= case.ip.daily_target:
-        return case.to(
-            Action.GRADUATE, f"{progress}, the last of {case.ip.schedule}, so it is warm", case.ip.daily_target,
+    if missing := unknown(assessment.seen):
+        return assessment.hold("unknown", f"{progress}, but nothing advances, because {missing}", first=True)
+    stages = assessment.schedule.stages
+    if assessment.phase == len(stages) or stages[assessment.phase - 1] >= assessment.ip.daily_target:
+        return assessment.to(
+            Action.GRADUATE, f"{progress}, the last of {assessment.ip.schedule}, so it is warm", assessment.ip.daily_target,
             event="graduate", phase=len(stages), new_phase=True, sent_days=0,
         )  # fmt: skip
-    phase = case.phase + 1
-    return case.to(
-        Action.ADVANCE, f"{progress}, so it moves to phase {phase} at {case.volume(phase)} a day",
-        case.volume(phase), phase=phase, new_phase=True, sent_days=0,
+    phase = assessment.phase + 1
+    return assessment.to(
+        Action.ADVANCE, f"{progress}, so it moves to phase {phase} at {assessment.volume(phase)} a day",
+        assessment.volume(phase), phase=phase, new_phase=True, sent_days=0,
     )  # fmt: skip

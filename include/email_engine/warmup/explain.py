@@ -8,7 +8,7 @@ from typing import Any
 from email_engine.errors import InputError
 from email_engine.warmup.guard import guard_ip
 from email_engine.warmup.observation import IpObservation
-from email_engine.warmup.plan import Outcome, plan_pot
+from email_engine.warmup.plan import IpDecision, plan_quota_pool
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.snapshot import observation_of
 
@@ -45,7 +45,7 @@ class Recorded:
 class Again:
     """The decision made again; `differences` names what came out otherwise: field, then and now."""
 
-    outcome: Outcome
+    ip_decision: IpDecision
     differences: tuple[tuple[str, Any, Any], ...]
 
     @property
@@ -67,40 +67,42 @@ def decide_again(recorded: Recorded, others: Sequence[Recorded], policy: Policy)
             f"policy {recorded.policy_digest[:12]}, which decided",
             "give the policy file of that day",
         )
-    outcome = _guarded(recorded, policy) if recorded.pipeline == GUARD else _planned(recorded, others, policy)
+    ip_decision = (
+        _guarded(recorded, policy) if recorded.pipeline == GUARD else _planned(recorded, others, policy)
+    )
     now = {
-        "action": outcome.choice.action.value,
-        "reason": outcome.reason,
-        "verdicts": outcome.verdicts,
-    } | outcome.result
+        "action": ip_decision.proposal.action.value,
+        "reason": ip_decision.reason,
+        "verdicts": ip_decision.verdicts,
+    } | ip_decision.result
     then = {
         "action": recorded.action,
         "reason": recorded.reason,
         "verdicts": dict(recorded.verdicts),
-    } | {name: recorded.inputs.get(name) for name in outcome.result}
-    return Again(outcome, tuple((name, then[name], now[name]) for name in now if then[name] != now[name]))
+    } | {name: recorded.inputs.get(name) for name in ip_decision.result}
+    return Again(ip_decision, tuple((name, then[name], now[name]) for name in now if then[name] != now[name]))
 
 
-def _guarded(recorded: Recorded, policy: Policy) -> Outcome:
-    outcome = guard_ip(_observed(recorded), policy, recorded.day)
-    if outcome is None:
+def _guarded(recorded: Recorded, policy: Policy) -> IpDecision:
+    ip_decision = guard_ip(_observed(recorded), policy, recorded.day)
+    if ip_decision is None:
         raise InputError(
             f"decision of {GUARD} about {recorded.subject} at {recorded.run_key}",
             "made again there is no need to act",
             f"action {recorded.action}",
             "its row or the engine was changed since; compare both",
         )
-    return outcome
+    return ip_decision
 
 
-def _planned(recorded: Recorded, others: Sequence[Recorded], policy: Policy) -> Outcome:
+def _planned(recorded: Recorded, others: Sequence[Recorded], policy: Policy) -> IpDecision:
     party = {one.subject: one for one in (*others, recorded) if one.party == recorded.party}
     seen = sorted((_observed(one) for one in party.values()), key=lambda one: one.ip.ip_id)
     effective = date.fromisoformat(recorded.inputs["effective"])
-    outcomes = plan_pot(
+    ip_decisions = plan_quota_pool(
         seen, policy, int(recorded.inputs["quota"]), recorded.day, effective, recorded.inputs.get("pot")
     )
-    return next(one for one in outcomes if str(one.observation.ip.address) == recorded.subject)
+    return next(one for one in ip_decisions if str(one.observation.ip.address) == recorded.subject)
 
 
 def _observed(recorded: Recorded) -> IpObservation:

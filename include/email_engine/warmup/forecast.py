@@ -6,14 +6,14 @@ from datetime import date, datetime, timedelta
 from math import ceil
 
 from email_engine.fleet.model import IpRecord, IpState
-from email_engine.reputation.evidence import Verdict
+from email_engine.reputation.evidence import GateVerdict
 from email_engine.reputation.gates import Asked
-from email_engine.warmup.choice import Action
-from email_engine.warmup.cycle import reentry_phase
-from email_engine.warmup.ladders import slowed, stage_volume
 from email_engine.warmup.observation import IpObservation, midnight
-from email_engine.warmup.plan import Outcome
+from email_engine.warmup.plan import IpDecision
 from email_engine.warmup.policy import Policy
+from email_engine.warmup.proposal import Action
+from email_engine.warmup.provider_limits import slowed, stage_volume
+from email_engine.warmup.rotation import reentry_phase
 
 _LEADS_TO = {
     Action.GRADUATE: IpState.ACTIVE,
@@ -57,22 +57,22 @@ class Climb:
     """Did the days before `start` go at a lower speed? Then the phase may end with the last of them."""
 
 
-def forecast(outcome: Outcome, policy: Policy, day: date, effective: date) -> Forecast:
+def forecast(ip_decision: IpDecision, policy: Policy, day: date, effective: date) -> Forecast:
     """What follows from the decision that closed the UTC `day` and shapes `effective`."""
-    blocked = _blocked_by(outcome, policy, day)
-    short = short_of_quota(outcome, policy)
-    climb = None if short else climb_of(outcome, policy, effective)
-    return Forecast(graduation(climb, outcome, policy) if climb else None, short or blocked)
+    blocked = _blocked_by(ip_decision, policy, day)
+    short = short_of_quota(ip_decision, policy)
+    climb = None if short else climb_of(ip_decision, policy, effective)
+    return Forecast(graduation(climb, ip_decision, policy) if climb else None, short or blocked)
 
 
-def state_after(outcome: Outcome) -> IpState:
+def state_after(ip_decision: IpDecision) -> IpState:
     """The state in which the decision leaves the IP."""
-    return _LEADS_TO.get(outcome.choice.action, outcome.observation.ip.state)
+    return _LEADS_TO.get(ip_decision.proposal.action, ip_decision.observation.ip.state)
 
 
-def last_phase(outcome: Outcome, policy: Policy) -> int:
+def last_phase(ip_decision: IpDecision, policy: Policy) -> int:
     """The phase that ends with graduation: the schedule's last, or the first that reaches the IP's target."""
-    return _last_phase(outcome.observation.ip, policy)
+    return _last_phase(ip_decision.observation.ip, policy)
 
 
 def _last_phase(ip: IpRecord, policy: Policy) -> int:
@@ -80,9 +80,9 @@ def _last_phase(ip: IpRecord, policy: Policy) -> int:
     return next((n for n, stage in enumerate(stages, 1) if stage >= ip.daily_target), len(stages))
 
 
-def graduation(climb: Climb, outcome: Outcome, policy: Policy) -> date:
+def graduation(climb: Climb, ip_decision: IpDecision, policy: Policy) -> date:
     """The first day after the last sent day that `climb` still needs."""
-    return _graduation(climb, outcome.observation.ip, policy)
+    return _graduation(climb, ip_decision.observation.ip, policy)
 
 
 def by_schedule(ip: IpRecord, policy: Policy, today: date) -> date | None:
@@ -100,38 +100,38 @@ def _graduation(climb: Climb, ip: IpRecord, policy: Policy) -> date:
     return climb.start + timedelta(days=first + more)
 
 
-def climb_of(outcome: Outcome, policy: Policy, effective: date) -> Climb | None:
+def climb_of(ip_decision: IpDecision, policy: Policy, effective: date) -> Climb | None:
     """From where and when the IP warms on; None where it does not, or not before a person says so."""
-    choice, seen = outcome.choice, outcome.observation
-    match state_after(outcome):
-        case IpState.WARMING if choice.paused_until is not None:
-            return _after_pause(outcome, choice.paused_until, effective)
+    proposal, seen = ip_decision.proposal, ip_decision.observation
+    match state_after(ip_decision):
+        case IpState.WARMING if proposal.paused_until is not None:
+            return _after_pause(ip_decision, proposal.paused_until, effective)
         case IpState.WARMING:
-            return _with_speed(outcome, policy, effective)
+            return _with_speed(ip_decision, policy, effective)
         case IpState.QUARANTINE:
-            return _after_quarantine(outcome, policy, effective)
+            return _after_quarantine(ip_decision, policy, effective)
         case IpState.RESTING:
-            now = choice.action in (Action.CLEAN, Action.DRAINED)
+            now = proposal.action in (Action.CLEAN, Action.DRAINED)
             since = midnight(effective) if now else seen.ip.state_since
             return _after_rest(policy, _day_of(since + timedelta(days=policy.rest_days), effective))
         case IpState.STANDBY if policy.auto_start_standby:
-            return None if _kept_back(outcome) else Climb(ready_on(outcome, policy, effective), 1)
+            return None if _kept_back(ip_decision) else Climb(ready_on(ip_decision, policy, effective), 1)
         case _:
             return None
 
 
-def ready_on(outcome: Outcome, policy: Policy, effective: date) -> date:
+def ready_on(ip_decision: IpDecision, policy: Policy, effective: date) -> date:
     """The first day on which an IP in standby could start, by its clean days alone."""
-    seen = outcome.observation
+    seen = ip_decision.observation
     since = max(seen.ip.state_since, seen.last_listed_at or seen.ip.state_since)
-    if outcome.choice.action is Action.RESTED:
+    if ip_decision.proposal.action is Action.RESTED:
         since = max(since, midnight(effective))
     return _day_of(since + timedelta(days=policy.clean_days), effective)
 
 
-def _kept_back(outcome: Outcome) -> bool:
+def _kept_back(ip_decision: IpDecision) -> bool:
     """Would it have started, had the quota room? (`plan.py` writes no other reason with a quota in it.)"""
-    return outcome.choice.action is Action.STAY and "because the quota" in outcome.choice.reason
+    return ip_decision.proposal.action is Action.STAY and "because the quota" in ip_decision.proposal.reason
 
 
 def _day_of(moment: datetime, effective: date) -> date:
@@ -140,19 +140,23 @@ def _day_of(moment: datetime, effective: date) -> date:
     return max(day, effective + timedelta(days=1))
 
 
-def _after_pause(outcome: Outcome, until: datetime, effective: date) -> Climb:
-    choice, seen = outcome.choice, outcome.observation
-    blamed = choice.blames
-    if choice.action is not Action.PAUSE:
+def _after_pause(ip_decision: IpDecision, until: datetime, effective: date) -> Climb:
+    proposal, seen = ip_decision.proposal, ip_decision.observation
+    blamed = proposal.blames
+    if proposal.action is not Action.PAUSE:
         blamed = seen.blamed
     start = _day_of(until, effective)
-    return Climb(start, max(choice.phase - 1, 1)) if blamed else Climb(start, choice.phase, choice.sent_days)
+    return (
+        Climb(start, max(proposal.phase - 1, 1))
+        if blamed
+        else Climb(start, proposal.phase, proposal.sent_days)
+    )
 
 
-def _after_quarantine(outcome: Outcome, policy: Policy, effective: date) -> Climb | None:
-    seen, until = outcome.observation, outcome.choice.quarantine_until
+def _after_quarantine(ip_decision: IpDecision, policy: Policy, effective: date) -> Climb | None:
+    seen, until = ip_decision.observation, ip_decision.proposal.quarantine_until
     ip = seen.ip
-    now = outcome.choice.action is Action.QUARANTINE
+    now = ip_decision.proposal.action is Action.QUARANTINE
     since = midnight(effective) if now else ip.state_since
     end = until or (None if now else ip.quarantine_until) or since + timedelta(days=policy.quarantine_days)
     start = _day_of(end, effective)
@@ -167,56 +171,58 @@ def _after_rest(policy: Policy, rested: date) -> Climb | None:
     return Climb(rested + timedelta(days=policy.clean_days), 1) if policy.auto_start_standby else None
 
 
-def _with_speed(outcome: Outcome, policy: Policy, effective: date) -> Climb:
+def _with_speed(ip_decision: IpDecision, policy: Policy, effective: date) -> Climb:
     """Speed that was taken comes back with each good day; until it is whole nothing advances."""
-    choice, ip = outcome.choice, outcome.observation.ip
-    paces: Mapping[str, float] = choice.paces
-    day, sent = effective, choice.sent_days
+    proposal, ip = ip_decision.proposal, ip_decision.observation.ip
+    throttle_factors: Mapping[str, float] = proposal.throttle_factors
+    day, sent = effective, proposal.sent_days
     volume = stage_volume(
-        policy.schedules[ip.schedule], choice.phase, ip.daily_target, policy.providers, choice.mix
+        policy.schedules[ip.schedule], proposal.phase, ip.daily_target, policy.providers, proposal.mix
     )
-    while paces:
-        sent += slowed(volume, choice.mix, paces) >= ceil(policy.sent_day_rate * volume)
-        faster = {name: round(min(pace * policy.slow.recover, 1.0), 4) for name, pace in paces.items()}
-        if faster == paces:
+    while throttle_factors:
+        sent += slowed(volume, proposal.mix, throttle_factors) >= ceil(policy.sent_day_rate * volume)
+        faster = {
+            name: round(min(pace * policy.slow.recover, 1.0), 4) for name, pace in throttle_factors.items()
+        }
+        if faster == throttle_factors:
             break
-        paces = {name: pace for name, pace in faster.items() if pace < 1}
+        throttle_factors = {name: pace for name, pace in faster.items() if pace < 1}
         day += timedelta(days=1)
-    return Climb(day, choice.phase, sent, slowed=bool(choice.paces))
+    return Climb(day, proposal.phase, sent, slowed=bool(proposal.throttle_factors))
 
 
-def short_of_quota(outcome: Outcome, policy: Policy) -> str | None:
+def short_of_quota(ip_decision: IpDecision, policy: Policy) -> str | None:
     """A warming IP that the quota leaves too little for a day that counts."""
-    choice = outcome.choice
-    if state_after(outcome) is not IpState.WARMING or not choice.wanted or choice.at_most is not None:
+    proposal = ip_decision.proposal
+    if state_after(ip_decision) is not IpState.WARMING or not proposal.wanted or proposal.at_most is not None:
         return None
-    full = slowed(choice.wanted, choice.mix, choice.paces)
-    needed = ceil(policy.sent_day_rate * choice.wanted)
-    if outcome.allowance >= full or outcome.allowance >= needed:
+    full = slowed(proposal.wanted, proposal.mix, proposal.throttle_factors)
+    needed = ceil(policy.sent_day_rate * proposal.wanted)
+    if ip_decision.allowance >= full or ip_decision.allowance >= needed:
         return None
-    return f"the quota leaves it {outcome.allowance} of {choice.wanted} a day"
+    return f"the quota leaves it {ip_decision.allowance} of {proposal.wanted} a day"
 
 
-def _blocked_by(outcome: Outcome, policy: Policy, day: date) -> str | None:
-    choice = outcome.choice
-    state = state_after(outcome)
-    if state is IpState.WARMING and choice.paused_until is not None and choice.action is not Action.HOLD:
-        return f"it is paused until {choice.paused_until:%Y-%m-%d}"
-    if choice.action is Action.HOLD or state is IpState.STANDBY:
-        return _clause(choice.reason)
+def _blocked_by(ip_decision: IpDecision, policy: Policy, day: date) -> str | None:
+    proposal = ip_decision.proposal
+    state = state_after(ip_decision)
+    if state is IpState.WARMING and proposal.paused_until is not None and proposal.action is not Action.HOLD:
+        return f"it is paused until {proposal.paused_until:%Y-%m-%d}"
+    if proposal.action is Action.HOLD or state is IpState.STANDBY:
+        return _clause(proposal.reason)
     if state in (IpState.QUARANTINE, IpState.RESTING):
-        return _until(outcome, policy, state)
-    if state is IpState.WARMING and choice.action is Action.STAY:
-        return _unproven(outcome, policy) or _unsent(outcome, policy, day)
+        return _until(ip_decision, policy, state)
+    if state is IpState.WARMING and proposal.action is Action.STAY:
+        return _unproven(ip_decision, policy) or _unsent(ip_decision, policy, day)
     return None
 
 
-def _until(outcome: Outcome, policy: Policy, state: IpState) -> str:
-    choice, ip = outcome.choice, outcome.observation.ip
-    if choice.action is Action.STAY:
-        return _clause(choice.reason)
+def _until(ip_decision: IpDecision, policy: Policy, state: IpState) -> str:
+    proposal, ip = ip_decision.proposal, ip_decision.observation.ip
+    if proposal.action is Action.STAY:
+        return _clause(proposal.reason)
     if state is IpState.QUARANTINE:
-        end = choice.quarantine_until or ip.quarantine_until
+        end = proposal.quarantine_until or ip.quarantine_until
         return f"it is in quarantine until {end:%Y-%m-%d}" if end else "it is in quarantine"
     return f"it rests {policy.rest_days} days"
 
@@ -228,22 +234,22 @@ def _clause(reason: str) -> str:
     return reason[:1].lower() + reason[1:]
 
 
-def _unproven(outcome: Outcome, policy: Policy) -> str | None:
-    choice = outcome.choice
-    if choice.sent_days < policy.schedules[outcome.observation.ip.schedule].sent_days:
+def _unproven(ip_decision: IpDecision, policy: Policy) -> str | None:
+    proposal = ip_decision.proposal
+    if proposal.sent_days < policy.schedules[ip_decision.observation.ip.schedule].sent_days:
         return None
-    for name, asked in policy.asked(choice.phase).items():
-        judged = choice.judgements.get(name)
-        if asked is Asked.PASS and judged is not None and judged.verdict is not Verdict.PASS:
+    for name, asked in policy.asked(proposal.phase).items():
+        judged = proposal.judgements.get(name)
+        if asked is Asked.PASS and judged is not None and judged.verdict is not GateVerdict.PASS:
             limit = getattr(policy.gates, name).limit
             return f"{judged.bad} {name} of {judged.messages} do not yet prove a rate below {limit:.1%}"
     return None
 
 
-def _unsent(outcome: Outcome, policy: Policy, day: date) -> str | None:
+def _unsent(ip_decision: IpDecision, policy: Policy, day: date) -> str | None:
     """Its last day does not count, although it was allowed enough: no mail came for it."""
-    seen: IpObservation = outcome.observation
-    needed = ceil(policy.sent_day_rate * outcome.choice.wanted)
+    seen: IpObservation = ip_decision.observation
+    needed = ceil(policy.sent_day_rate * ip_decision.proposal.wanted)
     fresh = seen.phase_started_on is None or seen.phase_started_on > day
     sent = seen.days.sent_on(day)
     if fresh or not seen.given or seen.given < needed or sent >= needed:

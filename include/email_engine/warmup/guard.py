@@ -4,55 +4,62 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from math import ceil
 
-from email_engine.collector import collector_paused
 from email_engine.fleet.model import SENDING_STATES
-from email_engine.warmup.case import Case, cases_of
-from email_engine.warmup.choice import Action, Choice
-from email_engine.warmup.ladders import provider_mix
+from email_engine.gc_pause import gc_paused
+from email_engine.warmup.assessment import Assessment, assess
 from email_engine.warmup.observation import IpObservation
-from email_engine.warmup.pace import WHOLE
-from email_engine.warmup.plan import Outcome
+from email_engine.warmup.plan import IpDecision
 from email_engine.warmup.policy import Policy
+from email_engine.warmup.proposal import Action, Proposal
+from email_engine.warmup.provider_limits import provider_mix
 from email_engine.warmup.stops import stop
+from email_engine.warmup.throttle import WHOLE
 
 
-@collector_paused()
+@gc_paused()
 def guard_tenant(
     observations: Sequence[IpObservation], policy: Policy, day: date
-) -> tuple[tuple[Outcome, ...], dict[int, Case]]:
+) -> tuple[tuple[IpDecision, ...], dict[int, Assessment]]:
     """What must happen at once, with the UTC `day` known so far; and every IP in a sending state as it was judged, by id.
 
     Raises `InputError` if the schedule of one is not in the policy."""
     sending = [seen for seen in observations if seen.ip.state in SENDING_STATES]
-    cases = {case.ip.ip_id: case for case in cases_of(sending, policy, day, day + timedelta(days=1))}
-    found = (_guarded(case) for case in cases.values())
-    return tuple(outcome for outcome in found if outcome is not None), cases
+    assessments = {
+        assessment.ip.ip_id: assessment
+        for assessment in assess(sending, policy, day, day + timedelta(days=1))
+    }
+    found = (_guarded(assessment) for assessment in assessments.values())
+    return tuple(ip_decision for ip_decision in found if ip_decision is not None), assessments
 
 
-def guard_ip(observation: IpObservation, policy: Policy, day: date) -> Outcome | None:
+def guard_ip(observation: IpObservation, policy: Policy, day: date) -> IpDecision | None:
     """A stop or a slow-down of one IP on the running UTC `day`, None if there is no need.
 
     What is slowed already waits for the end of the day. Raises `InputError` if its schedule is not in the policy."""
-    outcomes, _ = guard_tenant([observation], policy, day)
-    return outcomes[0] if outcomes else None
+    ip_decisions, _ = guard_tenant([observation], policy, day)
+    return ip_decisions[0] if ip_decisions else None
 
 
-def _guarded(case: Case) -> Outcome | None:
-    observation = case.seen
-    if case.ip.paused_until is not None:
+def _guarded(assessment: Assessment) -> IpDecision | None:
+    observation = assessment.seen
+    if assessment.ip.paused_until is not None:
         return None
-    stopped = stop(case)
+    stopped = stop(assessment)
     if stopped is not None:
-        return Outcome(observation, stopped, 0, f"{stopped.reason}.", case.day)
-    fell = {name: pace for name, pace in case.speeds.paces.items() if name not in observation.paces}
+        return IpDecision(observation, stopped, 0, f"{stopped.reason}.", assessment.day)
+    fell = {
+        name: pace
+        for name, pace in assessment.throttle.throttle_factors.items()
+        if name not in observation.throttle_factors
+    }
     if not fell or not observation.standing:
         return None
-    return _slow(case, fell)
+    return _slow(assessment, fell)
 
 
-def _slow(case: Case, fell: Mapping[str, float]) -> Outcome:
-    seen = case.seen
-    mix = provider_mix(seen.providers, case.day)
+def _slow(assessment: Assessment, fell: Mapping[str, float]) -> IpDecision:
+    seen = assessment.seen
+    mix = provider_mix(seen.providers, assessment.day)
     kept = 1 - sum(mix.get(name, 0.0) * (1 - pace) for name, pace in fell.items() if name != WHOLE)
     allowance = max(int(seen.standing * max(kept, 0.0) * fell.get(WHOLE, 1.0)), 1)
     bounds = {name: n for name, n in seen.bounds.items() if n < allowance}
@@ -64,26 +71,26 @@ def _slow(case: Case, fell: Mapping[str, float]) -> Outcome:
     slow = f"slowed from {seen.standing} to {allowance} a day"
     if allowance == seen.standing:
         slow = "slowed there"
-    reason = f"{_words(case, fell)}, so it is {slow}"
-    choice: Choice = case.to(
+    reason = f"{_words(assessment, fell)}, so it is {slow}"
+    proposal: Proposal = assessment.to(
         Action.SLOW,
         reason,
         allowance,
-        paces={**seen.paces, **fell},
-        slowed_on={**seen.slowed_on, **dict.fromkeys(fell, case.day)},
+        throttle_factors={**seen.throttle_factors, **fell},
+        slowed_on={**seen.slowed_on, **dict.fromkeys(fell, assessment.day)},
         mix=mix,
-        sent_days=case.ip.sent_days_in_phase,
+        sent_days=assessment.ip.sent_days_in_phase,
     )
-    return Outcome(seen, choice, allowance, f"{reason}.", case.day, dict(sorted(bounds.items())))
+    return IpDecision(seen, proposal, allowance, f"{reason}.", assessment.day, dict(sorted(bounds.items())))
 
 
-def _words(case: Case, fell: Mapping[str, float]) -> str:
+def _words(assessment: Assessment, fell: Mapping[str, float]) -> str:
     parts = []
     if WHOLE in fell:
-        parts.append(f"its {case.score.words} is below {case.policy.score.slow_below}")
+        parts.append(f"its {assessment.score.words} is below {assessment.policy.score.slow_below}")
     for name in fell:
         if name != WHOLE:
-            judged = case.judged.deferrals[name]
+            judged = assessment.judged.deferrals[name]
             parts.append(
                 f"{name} deferred or blocked {judged.bad} of {judged.messages} attempts for rate or reputation"
             )

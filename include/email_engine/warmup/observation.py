@@ -38,7 +38,7 @@ class IpObservation:
     `quarantined_from`: in quarantine, the state in which it was stopped; `minor_listing`: was that one listing of little
     weight, alone in its pool, that ended meanwhile?
     `providers`: the last 14 of `days` by mailbox provider; `peers`: the other IPs of its stream, summed by day; `domain`: likewise those of
-    other streams whose DKIM domain has the same parent. `paces`: speed 0..1 that was left to a provider, or under `*` to the whole IP; what is
+    other streams whose DKIM domain has the same parent. `throttle_factors`: speed 0..1 that was left to a provider, or under `*` to the whole IP; what is
     not in it is not slowed; `slowed_on`: the UTC day on which each last lost speed; `last_list_stop_at`: when it last paused for
     a bad list of its stream. `bounds`: messages a UTC day for providers that may not have all, in force on the planned day if
     nothing were decided. `trouble`: why the signals of its host cannot be trusted, a clause; None if they can."""
@@ -62,7 +62,7 @@ class IpObservation:
     providers: Mapping[str, Days] = field(default_factory=dict)
     peers: Days = NO_DAYS
     domain: Days = NO_DAYS
-    paces: Mapping[str, float] = field(default_factory=dict)
+    throttle_factors: Mapping[str, float] = field(default_factory=dict)
     slowed_on: Mapping[str, date] = field(default_factory=dict)
     last_list_stop_at: datetime | None = None
     bounds: Mapping[str, int] = field(default_factory=dict)

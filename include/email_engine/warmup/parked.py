@@ -3,10 +3,10 @@
 from datetime import date, timedelta
 
 from email_engine.fleet.model import IpState
-from email_engine.warmup.choice import Action, Choice
-from email_engine.warmup.cycle import reentry_phase
 from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
 from email_engine.warmup.policy import Policy
+from email_engine.warmup.proposal import Action, Proposal
+from email_engine.warmup.rotation import reentry_phase
 
 NO_LISTS = "no block list answered about it lately"
 
@@ -29,12 +29,12 @@ def unknown(observation: IpObservation) -> str | None:
     return None if observation.lists_known else NO_LISTS
 
 
-def _stay(observation: IpObservation, reason: str, action: Action = Action.STAY) -> Choice:
+def _stay(observation: IpObservation, reason: str, action: Action = Action.STAY) -> Proposal:
     cause = "parked" if action is Action.HOLD else None
-    return Choice(action, reason, wanted=0, phase=observation.ip.phase, cause=cause)
+    return Proposal(action, reason, wanted=0, phase=observation.ip.phase, cause=cause)
 
 
-def decide_parked(observation: IpObservation, policy: Policy, effective: date) -> Choice:
+def decide_parked(observation: IpObservation, policy: Policy, effective: date) -> Proposal:
     """The choice for an IP in standby, quarantine, rest or abandoned; `effective` is the UTC day that is planned."""
     match observation.ip.state:
         case IpState.QUARANTINE:
@@ -47,7 +47,7 @@ def decide_parked(observation: IpObservation, policy: Policy, effective: date) -
             return _stay(observation, "It is abandoned for good")
 
 
-def _quarantine(observation: IpObservation, policy: Policy, effective: date) -> Choice:
+def _quarantine(observation: IpObservation, policy: Policy, effective: date) -> Proposal:
     ip = observation.ip
     end = ip.quarantine_until or ip.state_since + timedelta(days=policy.quarantine_days)
     if end > midnight(effective):
@@ -61,20 +61,20 @@ def _quarantine(observation: IpObservation, policy: Policy, effective: date) -> 
     reason = (
         f"Quarantine ended on {end:%Y-%m-%d} and no block list holds it, so it rests {policy.rest_days} days"
     )
-    return Choice(Action.CLEAN, reason, wanted=0, phase=1, event="clean", new_phase=True)
+    return Proposal(Action.CLEAN, reason, wanted=0, phase=1, event="clean", new_phase=True)
 
 
-def _reenter(observation: IpObservation, policy: Policy, stopped_in: IpState) -> Choice:
+def _reenter(observation: IpObservation, policy: Policy, stopped_in: IpState) -> Proposal:
     if missing := unknown(observation):
         return _stay(observation, f"After a minor listing it may warm again, but {missing}", Action.HOLD)
     stages = policy.schedules[observation.ip.schedule].stages
     phase = reentry_phase(stopped_in, observation.ip.phase, len(stages), policy.reentry_phases_back)
     wanted = min(stages[phase - 1], observation.ip.daily_target)
     reason = f"One minor listing stopped it and ended by itself, so it warms again in phase {phase} at {wanted} a day"
-    return Choice(Action.REENTER, reason, wanted, phase, event="reenter", new_phase=True)
+    return Proposal(Action.REENTER, reason, wanted, phase, event="reenter", new_phase=True)
 
 
-def _resting(observation: IpObservation, policy: Policy, effective: date) -> Choice:
+def _resting(observation: IpObservation, policy: Policy, effective: date) -> Proposal:
     end = observation.ip.state_since + timedelta(days=policy.rest_days)
     if end > midnight(effective):
         return _stay(observation, f"It rests until {end:%Y-%m-%d}")
@@ -83,10 +83,10 @@ def _resting(observation: IpObservation, policy: Policy, effective: date) -> Cho
     if not observation.lists_known:
         return _stay(observation, f"Its rest is over by date, but {NO_LISTS}", Action.HOLD)
     reason = f"{policy.rest_days} days of rest are over, so it stands by"
-    return Choice(Action.RESTED, reason, wanted=0, phase=1, event="rested", new_phase=True)
+    return Proposal(Action.RESTED, reason, wanted=0, phase=1, event="rested", new_phase=True)
 
 
-def _standby(observation: IpObservation, policy: Policy, effective: date) -> Choice:
+def _standby(observation: IpObservation, policy: Policy, effective: date) -> Proposal:
     ip = observation.ip
     listed = observation.last_listed_at or ip.state_since
     since = max(ip.state_since, listed)
@@ -103,4 +103,4 @@ def _standby(observation: IpObservation, policy: Policy, effective: date) -> Cho
         return _stay(observation, f"It stands by and may not start, because {missing}", Action.HOLD)
     stage = policy.schedules[ip.schedule].stages[0]
     reason = f"It was clean for {policy.clean_days} days, so it starts to warm at {stage} a day"
-    return Choice(Action.START, reason, wanted=stage, phase=1, event="start", new_phase=True)
+    return Proposal(Action.START, reason, wanted=stage, phase=1, event="start", new_phase=True)

@@ -5,20 +5,20 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from email_engine.collector import collector_paused
 from email_engine.fleet.model import PARKED_STATES, IpState
-from email_engine.reputation.evidence import Judgement, Verdict
-from email_engine.warmup.choice import RELEASES, STOPS, Action, Choice
-from email_engine.warmup.cycle import rest_in_turn, within_proof
+from email_engine.gc_pause import gc_paused
+from email_engine.reputation.evidence import GateJudgement, GateVerdict
 from email_engine.warmup.decide import decide_days
-from email_engine.warmup.ladders import provider_allowances, slowed
 from email_engine.warmup.observation import IpObservation
-from email_engine.warmup.pace import WHOLE
 from email_engine.warmup.policy import Policy
+from email_engine.warmup.proposal import RELEASES, STOPS, Action, Proposal
+from email_engine.warmup.provider_limits import provider_allowances, slowed
+from email_engine.warmup.rotation import rest_in_turn, within_proof
+from email_engine.warmup.throttle import WHOLE
 
 
 @dataclass(frozen=True, slots=True)
-class Pot:
+class QuotaPool:
     """What IPs are dealt from: `quota` messages a UTC day of a stream (`name`), or of the tenant."""
 
     name: str | None
@@ -26,33 +26,33 @@ class Pot:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class IpDecision:
     """One IP's decision at the end of the UTC `day`. `allowance`: messages a UTC day from the planned day on, `bounds`: those to
-    providers that may not have all of it; `reason`: one sentence; `pot`: what it was dealt from, None if nothing was."""
+    providers that may not have all of it; `reason`: one sentence; `quota_pool`: what it was dealt from, None if nothing was."""
 
     observation: IpObservation
-    choice: Choice
+    proposal: Proposal
     allowance: int
     reason: str
     day: date
     bounds: Mapping[str, int] = field(default_factory=dict)
-    pot: Pot | None = None
+    quota_pool: QuotaPool | None = None
 
     @property
     def inputs(self) -> dict[str, Any]:
         """What people want to see of what was looked at, as plain JSON."""
-        pot = {"quota": self.pot.quota, "pot": self.pot.name} if self.pot else {}
-        return inputs_of(self.observation, self.day) | pot
+        quota_pool = {"quota": self.quota_pool.quota, "pot": self.quota_pool.name} if self.quota_pool else {}
+        return inputs_of(self.observation, self.day) | quota_pool
 
     @property
     def stops(self) -> bool:
         """The brake must follow at once."""
-        return self.choice.action in STOPS
+        return self.proposal.action in STOPS
 
     @property
     def releases(self) -> bool:
         """The brake may let go."""
-        return self.choice.action in RELEASES
+        return self.proposal.action in RELEASES
 
     @property
     def changes(self) -> bool:
@@ -60,7 +60,7 @@ class Outcome:
         return (
             self.allowance != self.observation.standing
             or self.bounds != self.observation.bounds
-            or self.choice.event is not None
+            or self.proposal.event is not None
             or self.stops
             or self.releases
         )
@@ -70,25 +70,25 @@ class Outcome:
         """Each gate's verdict with its counts and the detector's value, as plain JSON; and the deferrals of each provider that
         is not fine."""
         found: dict[str, Any] = {
-            name: plain_judgement(judged) for name, judged in self.choice.judgements.items()
+            name: plain_judgement(judged) for name, judged in self.proposal.judgements.items()
         }
-        pressed = {
+        throttling_deferrals = {
             name: plain_judgement(judged)
-            for name, judged in self.choice.providers.items()
-            if judged.verdict in (Verdict.HOLD, Verdict.REGRESS)
+            for name, judged in self.proposal.providers.items()
+            if judged.verdict in (GateVerdict.HOLD, GateVerdict.REGRESS)
         }
-        if pressed:
-            found["deferrals"]["providers"] = pressed
+        if throttling_deferrals:
+            found["deferrals"]["providers"] = throttling_deferrals
         return found
 
     @property
     def result(self) -> dict[str, Any]:
         """What was decided apart from action, reason and verdicts, as plain JSON."""
-        score = self.choice.score
+        score = self.proposal.score
         return {
             "allowance": self.allowance,
             "bounds": dict(self.bounds),
-            "paces": dict(self.choice.paces),
+            "paces": dict(self.proposal.throttle_factors),
             "score": {"value": score.value, "low": score.low, "high": score.high, "lost": dict(score.lost)},
         }
 
@@ -100,15 +100,19 @@ class Quotas:
     tenant: int
     streams: Mapping[str, int] = field(default_factory=dict)
 
-    def pot(self, stream: str) -> str | None:
+    def quota_pool(self, stream: str) -> str | None:
         """The name of the pot that a stream draws from: its own, or None for what the others leave."""
         return stream if stream in self.streams else None
 
-    def size(self, pot: str | None) -> int:
-        return self.streams[pot] if pot is not None else max(self.tenant - sum(self.streams.values()), 0)
+    def size(self, quota_pool: str | None) -> int:
+        return (
+            self.streams[quota_pool]
+            if quota_pool is not None
+            else max(self.tenant - sum(self.streams.values()), 0)
+        )
 
 
-@collector_paused()
+@gc_paused()
 def plan_tenant(
     observations: Sequence[IpObservation],
     policy: Policy,
@@ -116,92 +120,107 @@ def plan_tenant(
     day: date,
     effective: date,
     promised: Mapping[str, int] | None = None,
-) -> tuple[Outcome, ...]:
+) -> tuple[IpDecision, ...]:
     """Closes the UTC `day` for the IPs of one tenant; the outcomes stand in the order of `observations`.
 
     `effective`: the first day that can still be shaped; allowances are for it and later days. `promised`: messages a day
     by stream that IPs outside `observations` hold."""
-    outcomes: dict[int, Outcome] = {}
-    for pot in {quotas.pot(observation.ip.stream) for observation in observations}:
-        mine = [observation for observation in observations if quotas.pot(observation.ip.stream) == pot]
-        taken = sum(messages for stream, messages in (promised or {}).items() if quotas.pot(stream) == pot)
-        for outcome in plan_pot(mine, policy, max(quotas.size(pot) - taken, 0), day, effective, pot):
-            outcomes[outcome.observation.ip.ip_id] = outcome
-    return tuple(outcomes[observation.ip.ip_id] for observation in observations)
+    ip_decisions: dict[int, IpDecision] = {}
+    for quota_pool in {quotas.quota_pool(observation.ip.stream) for observation in observations}:
+        mine = [
+            observation
+            for observation in observations
+            if quotas.quota_pool(observation.ip.stream) == quota_pool
+        ]
+        taken = sum(
+            messages
+            for stream, messages in (promised or {}).items()
+            if quotas.quota_pool(stream) == quota_pool
+        )
+        for ip_decision in plan_quota_pool(
+            mine, policy, max(quotas.size(quota_pool) - taken, 0), day, effective, quota_pool
+        ):
+            ip_decisions[ip_decision.observation.ip.ip_id] = ip_decision
+    return tuple(ip_decisions[observation.ip.ip_id] for observation in observations)
 
 
-def plan_pot(
+def plan_quota_pool(
     observations: Sequence[IpObservation],
     policy: Policy,
     quota: int,
     day: date,
     effective: date,
-    pot: str | None = None,
-) -> list[Outcome]:
-    """Closes the day for IPs that draw from one pot of `quota` messages a UTC day: a stream's (`pot`) or the tenant's."""
+    quota_pool: str | None = None,
+) -> list[IpDecision]:
+    """Closes the day for IPs that draw from one pot of `quota` messages a UTC day: a stream's (`quota_pool`) or the tenant's."""
     choices = decide_days(observations, policy, day, effective)
     choices = _keep_back_starts(observations, choices, policy, quota)
     choices = rest_in_turn(observations, choices, policy, effective)
     choices = within_proof(observations, choices, policy, effective)
     shares = _deal(observations, choices, quota, policy.share_step)
-    drawn = Pot(pot, quota)
+    drawn = QuotaPool(quota_pool, quota)
     return [
-        _outcome(observation, choice, share, policy, day, drawn)
-        for observation, choice, share in zip(observations, choices, shares, strict=True)
+        _outcome(observation, proposal, share, policy, day, drawn)
+        for observation, proposal, share in zip(observations, choices, shares, strict=True)
     ]
 
 
 def _outcome(
-    observation: IpObservation, choice: Choice, share: int, policy: Policy, day: date, pot: Pot
-) -> Outcome:
+    observation: IpObservation,
+    proposal: Proposal,
+    share: int,
+    policy: Policy,
+    day: date,
+    quota_pool: QuotaPool,
+) -> IpDecision:
     """What a slowed IP leaves of its share goes to nobody: shed load is not moved."""
     ip = observation.ip
-    allowance = slowed(share, choice.mix, choice.paces) if choice.paces else share
-    if choice.at_most is not None:
-        allowance = min(allowance, choice.at_most)
-    warms = ip.state is IpState.WARMING and choice.action is not Action.GRADUATE
+    allowance = slowed(share, proposal.mix, proposal.throttle_factors) if proposal.throttle_factors else share
+    if proposal.at_most is not None:
+        allowance = min(allowance, proposal.at_most)
+    warms = ip.state is IpState.WARMING and proposal.action is not Action.GRADUATE
     bounds: Mapping[str, int] = {}
-    if choice.paces or (warms and policy.providers):
+    if proposal.throttle_factors or (warms and policy.providers):
         bounds = provider_allowances(
-            allowance, share, policy.schedules[ip.schedule], choice.phase if warms else None, ip.daily_target,
-            policy.providers, choice.mix, choice.paces,
+            allowance, share, policy.schedules[ip.schedule], proposal.phase if warms else None, ip.daily_target,
+            policy.providers, proposal.mix, proposal.throttle_factors,
         )  # fmt: skip
-    reason = _sentence(choice, share, allowance, pot.quota)
-    return Outcome(observation, choice, allowance, reason, day, bounds, pot)
+    reason = _sentence(proposal, share, allowance, quota_pool.quota)
+    return IpDecision(observation, proposal, allowance, reason, day, bounds, quota_pool)
 
 
 def _keep_back_starts(
-    observations: Sequence[IpObservation], choices: Sequence[Choice], policy: Policy, quota: int
-) -> list[Choice]:
+    observations: Sequence[IpObservation], choices: Sequence[Proposal], policy: Policy, quota: int
+) -> list[Proposal]:
     """Standby IPs start only while the quota could keep them warm at their target, less the head-room."""
     room = int(quota * (1 - policy.head_room_rate))
     room -= sum(o.ip.daily_target for o in observations if o.ip.state not in PARKED_STATES)
-    kept: list[Choice] = []
-    for observation, choice in zip(observations, choices, strict=True):
-        if choice.action is not Action.START:
-            kept.append(choice)
+    kept: list[Proposal] = []
+    for observation, proposal in zip(observations, choices, strict=True):
+        if proposal.action is not Action.START:
+            kept.append(proposal)
         elif observation.ip.daily_target <= room:
             room -= observation.ip.daily_target
-            kept.append(choice)
+            kept.append(proposal)
         else:
             reason = f"It stands by, because the quota of {quota} a day cannot keep another IP warm"
-            kept.append(Choice(Action.STAY, reason, 0, observation.ip.phase))
+            kept.append(Proposal(Action.STAY, reason, 0, observation.ip.phase))
     return kept
 
 
 def _deal(
-    observations: Sequence[IpObservation], choices: Sequence[Choice], quota: int, step: int
+    observations: Sequence[IpObservation], choices: Sequence[Proposal], quota: int, step: int
 ) -> tuple[int, ...]:
     """Shares of the quota: warming IPs first (the furthest first), then retiring, then active ones evenly."""
     shares = [0] * len(choices)
     active: list[int] = []
     first: list[tuple[bool, int, int, int]] = []
-    for index, (observation, choice) in enumerate(zip(observations, choices, strict=True)):
+    for index, (observation, proposal) in enumerate(zip(observations, choices, strict=True)):
         ip = observation.ip
-        if choice.action is Action.GRADUATE or ip.state is IpState.ACTIVE:
+        if proposal.action is Action.GRADUATE or ip.state is IpState.ACTIVE:
             active.append(index)
         else:
-            first.append((ip.state is IpState.RETIRING, -choice.phase, ip.ip_id, index))
+            first.append((ip.state is IpState.RETIRING, -proposal.phase, ip.ip_id, index))
     for *_, index in sorted(first):
         shares[index] = min(choices[index].wanted, quota)
         quota -= shares[index]
@@ -218,7 +237,7 @@ def _deal(
     return tuple(shares)
 
 
-def plain_judgement(judged: Judgement) -> dict[str, Any]:
+def plain_judgement(judged: GateJudgement) -> dict[str, Any]:
     """A judgement as plain JSON."""
     return {
         "verdict": str(judged.verdict),
@@ -228,15 +247,16 @@ def plain_judgement(judged: Judgement) -> dict[str, Any]:
     }
 
 
-def _sentence(choice: Choice, share: int, allowance: int, quota: int) -> str:
-    parts = [choice.reason]
-    if share < choice.wanted:
+def _sentence(proposal: Proposal, share: int, allowance: int, quota: int) -> str:
+    parts = [proposal.reason]
+    if share < proposal.wanted:
         parts.append(
-            f"{share} of {choice.wanted} a day are dealt to it, because sending IPs share a quota of {quota}"
+            f"{share} of {proposal.wanted} a day are dealt to it, because sending IPs share a quota of {quota}"
         )
-    if choice.paces and allowance < share:
+    if proposal.throttle_factors and allowance < share:
         slow = ", ".join(
-            f"{'all' if name == WHOLE else name} to {pace:.0%}" for name, pace in choice.paces.items()
+            f"{'all' if name == WHOLE else name} to {pace:.0%}"
+            for name, pace in proposal.throttle_factors.items()
         )
         parts.append(f"slowed ({slow}) to {allowance} a day in all")
     return "; ".join(parts) + "."

@@ -19,7 +19,7 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Ladder:
+class ProviderLimit:
     """How a mailbox provider warms: at most `share` of the stage (0..1), `lag` stages behind."""
 
     share: float
@@ -69,7 +69,7 @@ class Policy:
     schedules: Mapping[str, Schedule]
     sent_day_rate: float
     unwarmed_max: int
-    providers: Mapping[str, Ladder]
+    providers: Mapping[str, ProviderLimit]
     gates: GatePolicy
     advance: tuple[Ask, ...]
     list_pause_after: int

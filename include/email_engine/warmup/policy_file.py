@@ -8,10 +8,10 @@ from email_engine.fleet.mistakes import FileInvalid, Mistakes
 from email_engine.fleet.names import Check
 from email_engine.fleet.providers import shipped_providers
 from email_engine.fleet.rules import UNWARMED_MOST
-from email_engine.home import CONFIG
+from email_engine.paths import CONFIG
 from email_engine.reputation.gates import GATES, Asked, Gate, GatePolicy
 from email_engine.reputation.score import ScorePolicy
-from email_engine.warmup.policy import Ask, CycleStart, Ladder, Policy, Schedule, Slow, Tripwire
+from email_engine.warmup.policy import Ask, CycleStart, Policy, ProviderLimit, Schedule, Slow, Tripwire
 
 LARGEST = 10_000_000
 LEAST = 1e-6
@@ -91,16 +91,18 @@ def _schedules(top: Section) -> dict[str, Schedule]:
     return found
 
 
-def _providers(top: Section) -> dict[str, Ladder]:
+def _providers(top: Section) -> dict[str, ProviderLimit]:
     section = top.section("providers")
     if section is not None:
         section.only(*(provider.name for provider in shipped_providers().all))
-    found: dict[str, Ladder] = {}
+    found: dict[str, ProviderLimit] = {}
     for name in section.given() if section else ():
         one = section.section(name) if section else None
         if one is not None:
             one.only("share", "lag")
-            found[name] = Ladder(float(one.text("share", _share, "1") or 0), one.number("lag", 0, 100, 0))
+            found[name] = ProviderLimit(
+                float(one.text("share", _share, "1") or 0), one.number("lag", 0, 100, 0)
+            )
     return found
 
 

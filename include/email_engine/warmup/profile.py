@@ -40,7 +40,7 @@ class _Sums:
                 self.bounces += c.bounced
                 self.complaints += c.complained
                 self.blocks += c.blocked
-                self.deferrals += c.pressed
+                self.deferrals += c.throttling_deferrals
                 self.sent += c.sent
                 self.delivered += max(c.delivered, c.complained)
                 self.attempts += c.sent + c.deferred

@@ -46,7 +46,7 @@ def _levels(
             at = days.since(first)
             columns += days.bounced[at:], days.sent[at:], days.complained[at:], days.blocked[at:]
         at = own.since(newest)
-        lately += own.pressed[at:], own.attempts[at:]
+        lately += own.throttling_deferrals[at:], own.attempts[at:]
     bounced, sent, complained, blocked = np.moveaxis(sums(columns).reshape(len(parts), 3, 4), 2, 0)
     found = np.zeros((len(parts), len(GATES), 3, 2), np.int64)
     found[:, 0] = np.stack((bounced, sent), 2)

@@ -13,6 +13,13 @@ _OBSERVATION = TypeAdapter(IpObservation)
 _DAYS = TypeAdapter(list[DayCounts])
 _POLICY = TypeAdapter(Policy)
 _LISTS = ("days", "peers", "domain")
+_EARLIER = {
+    "paces": "throttle_factors",
+    "pressed": "throttling_deferrals",
+    "named": "dnsbl_rejections",
+    "named_grave": "severe_dnsbl_rejections",
+}
+"""Names that earlier releases stored, and today's."""
 
 
 def observation_document(observation: IpObservation) -> dict[str, Any]:
@@ -25,7 +32,7 @@ def observation_document(observation: IpObservation) -> dict[str, Any]:
 
 def observation_of(document: dict[str, Any]) -> IpObservation:
     """The observation again; raises ValueError for a document of another release."""
-    read = document | {name: _days(document.get(name, ())) for name in _LISTS}
+    read = _renamed(document) | {name: _days(document.get(name, ())) for name in _LISTS}
     read["providers"] = {name: _days(rows) for name, rows in document.get("providers", {}).items()}
     return _OBSERVATION.validate_python(read)
 
@@ -45,7 +52,11 @@ def _days(rows: Iterable[Any]) -> Days:
 
 def _day(row: Any) -> Any:
     """A row as a mapping; rows of earlier releases are mappings already."""
-    return dict(zip(("day", *COUNTED), row, strict=False)) if isinstance(row, list) else row
+    return dict(zip(("day", *COUNTED), row, strict=False)) if isinstance(row, list) else _renamed(row)
+
+
+def _renamed(document: dict[str, Any]) -> dict[str, Any]:
+    return {_EARLIER.get(name, name): value for name, value in document.items()}
 
 
 def policy_document(policy: Policy) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from airflow.utils.session import create_session
 from croniter import croniter  # type: ignore[import-untyped]
 from sqlalchemy import func, select
 
-from email_engine.doctor.finding import Finding, Named, not_seen, ok, wrong
-from email_engine.home import ROOT
+from email_engine.doctor.finding import DoctorFinding, Named, not_seen, ok, wrong
+from email_engine.paths import ROOT
 from email_engine_airflow.future_runs import lies_in_future
 from email_engine_airflow.pools import DESCRIPTION, POOL, SLOTS
 
@@ -35,7 +35,7 @@ def airflow_checks() -> Iterator[Named]:
     )
 
 
-def fernet_key() -> Finding:
+def fernet_key() -> DoctorFinding:
     if conf.get("core", "fernet_key", fallback=""):
         return ok(KEY, "set: passwords of connections are stored encrypted")
     return wrong(
@@ -44,20 +44,20 @@ def fernet_key() -> Finding:
     )  # fmt: skip
 
 
-def test_buttons() -> Finding:
+def test_buttons() -> DoctorFinding:
     said = conf.get("core", "test_connection", fallback="Disabled").strip()
     if said.lower() == "enabled":
         return ok(TEST, "enabled")
     return wrong(TEST, f"{said}", "set AIRFLOW__CORE__TEST_CONNECTION=Enabled for the API server")
 
 
-def provider() -> Finding:
+def provider() -> DoctorFinding:
     if "email-engine" in ProvidersManager().providers:
         return ok(PROVIDER, "installed: its connection types have forms")
     return wrong(PROVIDER, "not found", "install the package into Airflow's own Python environment")
 
 
-def dags() -> Finding:
+def dags() -> DoctorFinding:
     wanted = {path.stem for path in (ROOT / "dags").glob("*.py") if not path.name.startswith("_")}
     with create_session() as session:
         rows = {
@@ -77,7 +77,7 @@ def dags() -> Finding:
     return ok(DAGS, f"all {len(rows)} are loaded and on")
 
 
-def import_errors() -> Finding:
+def import_errors() -> DoctorFinding:
     with create_session() as session:
         files = [str(name) for name in session.scalars(select(ParseImportError.filename))]
     if files:
@@ -85,7 +85,7 @@ def import_errors() -> Finding:
     return ok(IMPORTS, "none")
 
 
-def pool() -> Finding:
+def pool() -> DoctorFinding:
     with create_session() as session:
         slots = session.scalar(select(Pool.slots).where(Pool.pool == POOL))
     if slots:
@@ -97,7 +97,7 @@ def pool() -> Finding:
     )  # fmt: skip
 
 
-def runs(now: datetime) -> Finding:
+def runs(now: datetime) -> DoctorFinding:
     """A scheduler whose clock was ahead planned next runs too late, and nothing starts until then."""
     late = []
     with create_session() as session:

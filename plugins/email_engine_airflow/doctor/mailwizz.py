@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from email_engine.adapters.mailwizz_db import MailwizzDb
-from email_engine.doctor.finding import Finding, Named, not_seen, ok, wrong
+from email_engine.doctor.finding import DoctorFinding, Named, not_seen, ok, wrong
 from email_engine.fleet.model import MailwizzInstance, SendingIp
 from email_engine.mailer.model import GOVERNED, Warmup
 from email_engine_airflow.doctor.stored import tested
@@ -24,14 +24,14 @@ def mailwizz_checks(
     }  # fmt: skip
     works: list[bool] = []
 
-    def database() -> Finding:
+    def database() -> DoctorFinding:
         found = tested(
             names["db"], db, "mailwizz_db", known, lambda: MailwizzDbHook(db).test_connection()
         )  # fmt: skip
         works.append(found.state == "ok")
         return found
 
-    def inside(key: str) -> Finding:
+    def inside(key: str) -> DoctorFinding:
         if not (works and works[0]):
             return not_seen(names[key], "the database connection does not work", "mend the connection first")
         with MailwizzDbHook(db).get_conn() as mailwizz:
@@ -50,7 +50,7 @@ def mailwizz_checks(
     yield Named(names["headers"], lambda: inside("headers"))
 
 
-def grants(mailwizz: MailwizzDb, subject: str) -> Finding:
+def grants(mailwizz: MailwizzDb, subject: str) -> DoctorFinding:
     lacking = mailwizz.columns_not_writable()
     if not lacking:
         return ok(subject, "quotas, status and last_updated of the delivery servers may be written")
@@ -61,7 +61,7 @@ def grants(mailwizz: MailwizzDb, subject: str) -> Finding:
     )  # fmt: skip
 
 
-def servers(mailwizz: MailwizzDb, ips: Sequence[SendingIp], subject: str) -> Finding:
+def servers(mailwizz: MailwizzDb, ips: Sequence[SendingIp], subject: str) -> DoctorFinding:
     """Every server of the fleet is there and in the engine's hand."""
     there = {server.server_id: server for server in mailwizz.servers()}
     faults = []
@@ -80,7 +80,7 @@ def servers(mailwizz: MailwizzDb, ips: Sequence[SendingIp], subject: str) -> Fin
     )  # fmt: skip
 
 
-def headers(mailwizz: MailwizzDb, ips: Sequence[SendingIp], subject: str) -> Finding:
+def headers(mailwizz: MailwizzDb, ips: Sequence[SendingIp], subject: str) -> DoctorFinding:
     """Each names the virtual MTA of its IP, and that one alone."""
     there = {server.server_id: server.vmtas for server in mailwizz.servers()}
     faults = [

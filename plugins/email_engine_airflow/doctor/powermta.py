@@ -7,16 +7,16 @@ from fnmatch import fnmatchcase
 
 from email_engine.adapters.powermta import PowerMta
 from email_engine.adapters.powermta_health import OPERATORS_FILE, read_status
-from email_engine.doctor.finding import Finding, Named, not_seen, ok, wrong
+from email_engine.doctor.finding import DoctorFinding, Named, not_seen, ok, wrong
 from email_engine.fleet.model import MtaHost
-from email_engine.mta.health_policy import shipped_health_policy
+from email_engine.health.policy import shipped_health_policy
 from email_engine_airflow.doctor.stored import tested
 from email_engine_airflow.hooks.powermta import PowerMtaHook
 
 _INCLUDE = re.compile(r"(?im)^[ \t]*include[ \t]+\"?([^\s\"#]+)")
 _HEADER = re.compile(r"(?im)^[ \t]*process-x-virtual-mta[ \t]+(\S+)")
 _YES = frozenset({"yes", "true", "1", "on"})
-Look = Callable[[PowerMta, MtaHost, str], Finding]
+Look = Callable[[PowerMta, MtaHost, str], DoctorFinding]
 
 
 def powermta_checks(host: MtaHost, known: tuple[str, ...]) -> Iterator[Named]:
@@ -24,7 +24,7 @@ def powermta_checks(host: MtaHost, known: tuple[str, ...]) -> Iterator[Named]:
     subject = f"{host.name}: connection {host.connection}"
     works: list[bool] = []
 
-    def connection() -> Finding:
+    def connection() -> DoctorFinding:
         found = tested(
             subject,
             host.connection,
@@ -41,14 +41,14 @@ def powermta_checks(host: MtaHost, known: tuple[str, ...]) -> Iterator[Named]:
         yield Named(name, lambda name=name, look=look: _look(host, name, look, bool(works and works[0])))  # type: ignore[misc]
 
 
-def _look(host: MtaHost, subject: str, look: Look, works: bool) -> Finding:
+def _look(host: MtaHost, subject: str, look: Look, works: bool) -> DoctorFinding:
     if not works:
         return not_seen(subject, "the connection does not work", "mend the connection first")
     with PowerMtaHook(host.connection).get_conn() as mta:
         return look(mta, host, subject)
 
 
-def version(mta: PowerMta, host: MtaHost, subject: str) -> Finding:
+def version(mta: PowerMta, host: MtaHost, subject: str) -> DoctorFinding:
     runs = mta.version()
     if re.match(r"[0-9]+\.[0-9]+", runs + ".") and runs.startswith(host.version):
         return ok(subject, f"{runs}, as in the fleet file")
@@ -57,7 +57,7 @@ def version(mta: PowerMta, host: MtaHost, subject: str) -> Finding:
     )
 
 
-def include_line(mta: PowerMta, host: MtaHost, subject: str) -> Finding:
+def include_line(mta: PowerMta, host: MtaHost, subject: str) -> DoctorFinding:
     if host.base is not None:
         return ok(subject, f"none needed: the engine writes the whole of {host.config_file}")
     data = mta.read(OPERATORS_FILE)
@@ -74,7 +74,7 @@ def include_line(mta: PowerMta, host: MtaHost, subject: str) -> Finding:
     )  # fmt: skip
 
 
-def folder_and_clock(mta: PowerMta, host: MtaHost, subject: str) -> Finding:
+def folder_and_clock(mta: PowerMta, host: MtaHost, subject: str) -> DoctorFinding:
     """A file is written beside the engine's own and removed again; its time shows the host's clock."""
     offset = mta.clock_offset(host.config_file)
     limit = shipped_health_policy().clock_warning
@@ -91,7 +91,7 @@ def _off(offset: timedelta) -> str:
     return f"{abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} this machine's"
 
 
-def accounting(mta: PowerMta, host: MtaHost, subject: str) -> Finding:
+def accounting(mta: PowerMta, host: MtaHost, subject: str) -> DoctorFinding:
     where = host.accounting_dir
     if not mta.exists(where):
         return wrong(
@@ -107,7 +107,7 @@ def accounting(mta: PowerMta, host: MtaHost, subject: str) -> Finding:
     return ok(subject, f"{where} is there and empty; no mail was sent yet")
 
 
-def rights(mta: PowerMta, host: MtaHost, subject: str) -> Finding:
+def rights(mta: PowerMta, host: MtaHost, subject: str) -> DoctorFinding:
     """Whoever may test the configuration may reload it: both go through PowerMTA's own door. Nothing is reloaded."""
     read_status(mta)
     if not mta.knows_test_config():
@@ -118,7 +118,7 @@ def rights(mta: PowerMta, host: MtaHost, subject: str) -> Finding:
     return ok(subject, "`pmta show status` and `pmta test config` may be run, and the configuration is sound")
 
 
-def headers(mta: PowerMta, host: MtaHost, subject: str) -> Finding:
+def headers(mta: PowerMta, host: MtaHost, subject: str) -> DoctorFinding:
     """Mail names its virtual MTA in a header that PowerMTA must obey."""
     text = ""
     for path in dict.fromkeys((OPERATORS_FILE, host.config_file)):

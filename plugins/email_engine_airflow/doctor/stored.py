@@ -8,7 +8,7 @@ from airflow.models.connection import Connection
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
-from email_engine.doctor.finding import Finding, State, wrong
+from email_engine.doctor.finding import DoctorFinding, State, wrong
 from email_engine_airflow.hooks.engine_db import EngineDbHook
 
 MAKE = "make it under Admin > Connections (docs/operating.md tells the fields), with exactly this id"
@@ -30,7 +30,7 @@ def hand_over(conn_id: str) -> bool:
     return True
 
 
-def missing(subject: str, conn_id: str, conn_type: str, known: tuple[str, ...]) -> Finding:
+def missing(subject: str, conn_id: str, conn_type: str, known: tuple[str, ...]) -> DoctorFinding:
     near = [name for name in known if name.split("_")[0] == conn_type.split("_")[0]]
     seen = f"there is no connection {conn_id}" + (f"; there are {', '.join(near[:5])}" if near else "")
     return wrong(subject, seen, f"{MAKE}, type {conn_type}")
@@ -38,13 +38,13 @@ def missing(subject: str, conn_id: str, conn_type: str, known: tuple[str, ...]) 
 
 def tested(
     subject: str, conn_id: str, conn_type: str, known: tuple[str, ...], test: Callable[[], tuple[bool, str]]
-) -> Finding:
+) -> DoctorFinding:
     """What the connection's own test button says."""
     if not hand_over(conn_id):
         return missing(subject, conn_id, conn_type, known)
     fine, told = test()
     if fine:
-        return Finding(subject, State.OK, told)
+        return DoctorFinding(subject, State.OK, told)
     seen, _, step = told.partition(" Next: ")
     return wrong(subject, seen, step or "correct the connection, then press its Test button")
 

@@ -55,11 +55,11 @@ class TelegramAlertsNotifier(BaseNotifier):
         from datetime import UTC, datetime, timedelta
 
         from email_engine.errors import EngineError
+        from email_engine.pipelines.outbox import deliver
         from email_engine.store import incidents
         from email_engine.store.engine import DATABASE
         from email_engine_airflow.hooks.engine_db import EngineDbHook
         from email_engine_airflow.incident import base_url, database_away
-        from email_engine_airflow.outbox import deliver
 
         trouble = unexplained(context, self.text)
         try:
@@ -95,8 +95,8 @@ class TelegramAlertsNotifier(BaseNotifier):
 
 def unexplained(context: Any, text: str = "") -> "Trouble":
     """What a callback can say of a run that failed without a word."""
+    from email_engine.pipelines.trouble import of_run, origin
     from email_engine.store.incidents import Trouble
-    from email_engine_airflow.incident import of_run, origin
 
     dag_id, run_id, ti = _names(context)
     task_id = str(ti.task_id) if ti is not None else None
@@ -135,8 +135,8 @@ def _names(context: Any) -> tuple[str, str, Any]:
 
 def link_of(context: Any) -> str:
     """The log of the task that the callback names, else the run."""
+    from email_engine.pipelines.trouble import log_url
     from email_engine_airflow.incident import base_url
-    from email_engine_airflow.outbox import log_url
 
     dag_id, run_id, ti = _names(context)
     return log_url(

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from email_engine.pipelines.run import Run
 from email_engine_airflow.operators.base import EngineOperator
-from email_engine_airflow.run import Run, current_run
+from email_engine_airflow.run import current_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,7 +93,7 @@ class IngestHost(EngineOperator):
         import tempfile
         from pathlib import Path
 
-        from email_engine.mta.accounting_policy import shipped_accounting_policy
+        from email_engine.accounting.policy import shipped_accounting_policy
         from email_engine.store.delivery import mark_checked, seen_files
         from email_engine.store.health import clock_offset
         from email_engine.store.odd_files import tell_odd
@@ -126,9 +127,9 @@ class IngestHost(EngineOperator):
     def _reading(self, run: Run) -> "Reading":
         from datetime import UTC, datetime
 
+        from email_engine.accounting.policy import shipped_accounting_policy
+        from email_engine.accounting.recipients import VARIABLE, hash_from_environment
         from email_engine.fleet.providers import shipped_providers
-        from email_engine.mta.accounting_policy import shipped_accounting_policy
-        from email_engine.mta.recipients import VARIABLE, hash_from_environment
         from email_engine.store.delivery import Reading
 
         hash_of = hash_from_environment()
@@ -155,8 +156,8 @@ class IngestHost(EngineOperator):
         return taken
 
     def _look(self, file: "AccountingFile", path: "Path", reading: "Reading") -> "Taken":
+        from email_engine.accounting.summarize import summarize
         from email_engine.errors import InputError
-        from email_engine.mta.accounting import summarize
         from email_engine.store.delivery import REFUSED, TAKEN, Taken
 
         try:

@@ -33,7 +33,7 @@ class FolderLook:
 
     def files(self, seen: Collection[tuple[str, int, int]]) -> "list[AccountingFile]":
         """The closed files that were not dealt with, oldest first."""
-        from email_engine.mta.accounting_names import SUFFIX, EntryKind, oddness
+        from email_engine.accounting.names import SUFFIX, EntryKind, oddness
         from email_engine.store.delivery import AccountingFile
 
         entries = self.mta.entries(self.folder)
@@ -69,7 +69,7 @@ class FolderLook:
         return True
 
     def _is_young(self, file: "AccountingFile") -> bool:
-        from email_engine.mta.accounting_settled import is_young
+        from email_engine.accounting.settled import is_young
 
         young = is_young(file.modified, time.time() + self.offset.total_seconds(), self.quiet_seconds)
         if young:
@@ -82,7 +82,7 @@ class FolderLook:
         self.log.info("%s: %s waits for the next run: %s", self.mta_host, file.name, why)
 
     def _pass_over(self, name: str, why: str, *, hides: bool) -> None:
-        from email_engine.mta.accounting_names import shown
+        from email_engine.accounting.names import shown
 
         self.odd.append((name, why))
         self.whole = self.whole and not hides

@@ -25,27 +25,23 @@ class SendAlerts(BaseOperator):
         self,
         *,
         also_quiet: bool = False,
-        telegram_alerts_conn_id: str = "telegram_alerts_default",
-        engine_conn_id: str = "email_engine_db",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.also_quiet = also_quiet
-        self.telegram_alerts_conn_id = telegram_alerts_conn_id
-        self.engine_conn_id = engine_conn_id
         self.as_teardown(on_failure_fail_dagrun=False)
 
     def execute(self, context: Any) -> dict[str, int]:
+        from email_engine.pipelines.outbox import deliver
         from email_engine_airflow.hooks.engine_db import EngineDbHook
         from email_engine_airflow.hooks.telegram_alerts import TelegramAlertsHook
         from email_engine_airflow.incident import base_url, database_is_back
-        from email_engine_airflow.outbox import deliver
 
         if current_run(context).dry_run:
             self.log.info("dry run: no alert is sent")
             return {"sent": 0, "messages": 0, "waiting": 0}
-        telegram = TelegramAlertsHook(self.telegram_alerts_conn_id)
-        store = EngineDbHook(self.engine_conn_id).get_conn()
+        telegram = TelegramAlertsHook()
+        store = EngineDbHook().get_conn()
         try:
             done = deliver(store, telegram.get_conn, base_url(), also_quiet=self.also_quiet)
             self._look_for_a_lost_run(store, context)

@@ -8,10 +8,11 @@ from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
+from email_engine.pipelines.run import Run
 from email_engine_airflow.forms import LONGEST_REASON
 from email_engine_airflow.operators.approval_page import body, run_url
 from email_engine_airflow.operators.deploy_step import QUESTION, DeployStep
-from email_engine_airflow.run import Run, current_run
+from email_engine_airflow.run import current_run
 
 if TYPE_CHECKING:
     from email_engine.store.approvals import Approval

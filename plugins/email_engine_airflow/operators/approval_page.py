@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from email_engine.mta.question import Cause, Waiting
+    from email_engine.pmta.config.approval_page import Cause, Waiting
     from email_engine.store.approvals import Approval
     from email_engine.store.engine import Store
 
@@ -34,7 +34,7 @@ def run_url(dag_id: str, run_id: str, *task: str) -> str:
 
 def body(store: "Store", approval: "Approval", until: datetime, whole: str) -> str:
     """`whole`: the address at which the difference can be read."""
-    from email_engine.mta.question import render_question
+    from email_engine.pmta.config.approval_page import render_question
 
     back = f"roll-back to deployment {approval.rollback_to}" if approval.rollback_to else ""
     return render_question(
@@ -51,7 +51,7 @@ def body(store: "Store", approval: "Approval", until: datetime, whole: str) -> s
 
 
 def _waiting(store: "Store", approval: "Approval") -> "Waiting":
-    from email_engine.mta.question import Waiting, vanishing
+    from email_engine.pmta.config.approval_page import Waiting, vanishing
     from email_engine.store import health
 
     names = vanishing(approval.diff)
@@ -64,8 +64,8 @@ def _causes(store: "Store", approval: "Approval") -> "list[Cause]":
     """The run that asked, who changed the fleet file, and the fleet versions since the last deployment that went through,
     newest first. The file is looked at now: its time tells whether it is the change that is asked about."""
     from email_engine.adapters.file_history import last_change
-    from email_engine.home import CONFIG, fleet_path
-    from email_engine.mta.question import Cause
+    from email_engine.paths import CONFIG, fleet_path
+    from email_engine.pmta.config.approval_page import Cause
     from email_engine.store import deployments, versions
     from email_engine_airflow.operators.approval import DEPLOYING
 

@@ -1,6 +1,5 @@
 """What every operator of the engine shares: the engine's database, keys that a run may carry, one way to fail."""
 
-from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -14,28 +13,25 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
 )
 
+from email_engine_airflow.clients import airflow_clients, missing_connection
 from email_engine_airflow.pools import step_aside
+from email_engine_airflow.run import current_run
 
 if TYPE_CHECKING:
     from email_engine.errors import EngineError
+    from email_engine.pipelines.clients import Clients
+    from email_engine.pipelines.run import Run
     from email_engine.store.engine import Store
 
 
 class EngineOperator(BaseOperator):
-    """One unit of work: a subclass writes `work`, Airflow calls `execute`.
+    """One unit of work: a subclass writes `call`, which hands store, run and clients to a pipeline; Airflow calls `execute`.
 
     A person's mistake (a wrong param, fleet file or connection) fails at once, for a second try would find the same. In a
     dry run it is skipped instead, with the refusal as the first line of its log. What may be gone in a minute (a host or a
     database away) is left to Airflow's retries. When no try is left, the cause becomes an incident, told once however many
     tasks meet it; a task that met one and then goes well ends it. A form's mistake is answered in the run of who sent it and
-    nobody else is told.
-
-    Args:
-        engine_conn_id: Airflow connection of the engine's database."""
-
-    def __init__(self, *, engine_conn_id: str = "email_engine_db", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.engine_conn_id = engine_conn_id
+    nobody else is told."""
 
     def execute(self, context: Any) -> Any:
         step_aside(self.priority_weight)
@@ -44,9 +40,19 @@ class EngineOperator(BaseOperator):
         self.went_well(context)
         return done
 
-    @abstractmethod
     def work(self, context: Any) -> Any:
+        """For a subclass that needs more of Airflow than its run; usually `call` is enough."""
+        with self.store() as store:
+            return self.call(store, current_run(context))
+
+    def call(self, store: "Store", run: "Run") -> Any:
         """The use case; returns small plain JSON."""
+        raise NotImplementedError
+
+    @property
+    def clients(self) -> "Clients":
+        """What the use case talks to beside its database, from Airflow's connections."""
+        return airflow_clients()
 
     def about(self) -> tuple[str, str] | None:
         """What the task works on, as kind and name; None where it is the whole fleet."""
@@ -61,7 +67,7 @@ class EngineOperator(BaseOperator):
         """The engine's database as long as the task needs it."""
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
-        store = EngineDbHook(self.engine_conn_id).get_conn()
+        store = EngineDbHook().get_conn()
         try:
             yield store
         finally:
@@ -147,8 +153,8 @@ class EngineOperator(BaseOperator):
         from datetime import UTC, datetime
 
         from email_engine.errors import EngineError
+        from email_engine.pipelines.trouble import origin
         from email_engine.store import alerts, incidents
-        from email_engine_airflow.incident import origin
 
         if (context.get("params") or {}).get("dry_run", False):
             return
@@ -188,25 +194,10 @@ def _unexpected(error: Exception, task_id: str) -> "EngineError":
     )  # fmt: skip
 
 
-def missing_connection(seen: str) -> "EngineError":
-    """What a person reads instead of Airflow's "The conn_id `X` isn't defined"."""
-    from email_engine.errors import InputError
-
-    name = seen.split("`")[1] if seen.count("`") >= 2 else seen
-    error = InputError(
-        f"Airflow connection {name}",
-        "it does not exist",
-        "a connection of this name",
-        "make it under Admin > Connections, or correct its name in the fleet file",
-    )
-    error.cause = f"connection {name}"
-    return error
-
-
 def refuse_unknown_keys(context: Mapping[str, Any]) -> None:
     """Raises InputError for a key of the run's `conf` that the DAG has no param for: `dryrun` must not really deploy."""
     from email_engine.errors import InputError
-    from email_engine_airflow.run import INTERNAL_KEYS
+    from email_engine.pipelines.run import INTERNAL_KEYS
 
     dag, conf = context.get("dag"), getattr(context.get("dag_run"), "conf", None) or {}
     if dag is None or not isinstance(conf, Mapping):

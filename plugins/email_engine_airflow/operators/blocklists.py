@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from email_engine.pipelines.run import Run
 from email_engine_airflow.operators.base import EngineOperator
-from email_engine_airflow.run import Run, current_run
+from email_engine_airflow.run import current_run
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -192,7 +193,7 @@ def _chosen(lists: "Sequence[BlockList]", names: Any) -> "list[BlockList]":
 
 def _tell_health(conn: "Connection", healths: "Sequence[Health]", run: Run) -> None:
     """One alert for all lists that are not believed, news when these are others than before."""
-    from email_engine.amounts import amount
+    from email_engine.plural import amount
     from email_engine.store import alerts
 
     sick = sorted((h for h in healths if not h.healthy), key=lambda h: h.list_name)

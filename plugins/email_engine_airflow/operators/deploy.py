@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from email_engine.pipelines.run import Run
 from email_engine_airflow.operators.deploy_step import APPLIED, DeployStep
-from email_engine_airflow.run import Run, current_run
+from email_engine_airflow.run import current_run
 
 if TYPE_CHECKING:
     from email_engine.adapters.powermta import PowerMta
@@ -167,7 +168,7 @@ class DeployHost(DeployStep):
 
         from email_engine.adapters.config_history import ConfigHistory
         from email_engine.errors import EngineError
-        from email_engine.home import config_history_path
+        from email_engine.paths import config_history_path
         from email_engine.store import deployments
 
         if not view.standing:
@@ -228,7 +229,7 @@ class DeployHost(DeployStep):
         from datetime import UTC, datetime
 
         from email_engine.adapters.powermta_watch import take_sample
-        from email_engine.mta.reduce import lowered
+        from email_engine.pmta.config.reduce import lowered
         from email_engine.store import deployments
 
         wanted, caused_by = view.wanted, run.caused_by

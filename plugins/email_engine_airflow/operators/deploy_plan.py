@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from email_engine.pipelines.run import Run
 from email_engine_airflow.operators.deploy_step import APPLIED, PLANNED, QUESTION, DeployStep
-from email_engine_airflow.run import Run, current_run
+from email_engine_airflow.run import current_run
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from email_engine.mta.guard import Breach
+    from email_engine.pmta.config.guard import Breach
     from email_engine.store.approvals import Approval
     from email_engine.store.engine import Store
     from email_engine_airflow.operators.deploy_view import View
@@ -166,8 +167,8 @@ class PlanDeploy(DeployStep):
     def _ask(self, store: "Store", view: "View", run: Run, breaches: "tuple[Breach, ...]") -> "Approval":
         from datetime import UTC, datetime
 
-        from email_engine.mta.language.compare import lines_for_people
-        from email_engine.mta.plan import plan_deployment
+        from email_engine.pmta.config.plan import plan_deployment
+        from email_engine.pmta.language.compare import lines_for_people
         from email_engine.store import alerts, approvals
         from email_engine_airflow.operators.approval import answer_url
         from email_engine_airflow.operators.approval_page import open_questions_url

@@ -4,15 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from email_engine.adapters.powermta_holds import Source
+from email_engine.adapters.powermta_holds import HeldSource
 from email_engine.fleet.model import IpRecord, Mode
-from email_engine.mta.inventory import read_inventory
-from email_engine.mta.policy import DeployPolicy, shipped_policy
-from email_engine.mta.routing import must_be_held
+from email_engine.pipelines.run import Run
+from email_engine.pmta.config.deploy_policy import DeployPolicy, deploy_policy
+from email_engine.pmta.config.inventory import read_inventory
+from email_engine.pmta.config.routing import must_be_held
 from email_engine.store import brakes, decisions, deployments
 from email_engine.store.engine import ALL_TENANTS, Store
 from email_engine.store.ips import load_ips
-from email_engine_airflow.run import Run
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -22,31 +22,31 @@ if TYPE_CHECKING:
 class Standstill:
     """Of the virtual MTAs that a text defines and whose tenant acts: which must be held and which must be free."""
 
-    held: tuple[Source, ...]
-    free: tuple[Source, ...]
+    held: tuple[HeldSource, ...]
+    free: tuple[HeldSource, ...]
 
 
 def read_standstill(store: Store, name: str, run: Run, text: str) -> Standstill:
     """What the database says at this moment: a brake may have come since the plan was made."""
     with store.session(tenant=ALL_TENANTS) as conn:
         records, modes = fleet_on(conn, name, run)
-        leavers = read_leavers(conn, name)
-    return standstill(records, modes, leavers, text, shipped_policy())
+        removed_ips = read_removed_ips(conn, name)
+    return standstill(records, modes, removed_ips, text, deploy_policy())
 
 
-def read_leavers(conn: "Connection", name: str) -> tuple[Source, ...]:
+def read_removed_ips(conn: "Connection", name: str) -> tuple[HeldSource, ...]:
     """IPs that left the fleet file and are held until the host runs their virtual MTAs no more."""
     return tuple(
-        Source(brake.vmta, str(brake.address))
+        HeldSource(brake.vmta, str(brake.address))
         for brake in brakes.engaged(conn, mta_host=name)
-        if brake.removed and not brake.heir and brake.release_asked_at is None and brake.mode is Mode.ACT
+        if brake.removed and not brake.successor and brake.release_asked_at is None and brake.mode is Mode.ACT
     )
 
 
 def standstill(
     records: Sequence[IpRecord],
     modes: Mapping[str, Mode],
-    leavers: Sequence[Source],
+    removed_ips: Sequence[HeldSource],
     text: str,
     policy: DeployPolicy,
 ) -> Standstill:
@@ -57,7 +57,7 @@ def standstill(
     return Standstill(
         (
             *_sources(r for r in ours if r.vmta in still),
-            *(one for one in leavers if one.vmta in known and known[one.vmta].address == one.address),
+            *(one for one in removed_ips if one.vmta in known and known[one.vmta].address == one.address),
         ),
         _sources(r for r in ours if r.vmta not in still),
     )
@@ -70,5 +70,5 @@ def fleet_on(conn: "Connection", name: str, run: Run) -> tuple[tuple[IpRecord, .
     return load_ips(conn, day=day, mta_host=name), modes
 
 
-def _sources(records: Iterable[IpRecord]) -> tuple[Source, ...]:
-    return tuple(Source(r.vmta, str(r.address)) for r in records)
+def _sources(records: Iterable[IpRecord]) -> tuple[HeldSource, ...]:
+    return tuple(HeldSource(r.vmta, str(r.address)) for r in records)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
 
+from email_engine.pipelines.run import Run
 from email_engine_airflow.operators.base import EngineOperator
-from email_engine_airflow.run import Run
 
 if TYPE_CHECKING:
     from email_engine.adapters.powermta import PowerMta
@@ -55,9 +55,9 @@ class DeployStep(EngineOperator):
     def told(self, store: "Store", event: str, host: str, run: Run) -> Iterator[None]:
         """Turns an EngineError into an alert and a failed task; a dry run tells nobody."""
         from email_engine.errors import EngineError, NotVerified, Unreachable
+        from email_engine.pipelines.trouble import cause_and_title
         from email_engine.store.approvals import Superseded
         from email_engine.store.deployments import Busy, LockLost
-        from email_engine_airflow.incident import cause_and_title
         from email_engine_airflow.operators.deploy_words import failure_text
 
         try:
@@ -135,7 +135,7 @@ class DeployStep(EngineOperator):
 
     def _tell_finished(self, store: "Store", left: "Deployment", run: Run) -> None:
         """What a killed run deployed is news all the same."""
-        from email_engine.mta.plan import plan_deployment
+        from email_engine.pmta.config.plan import plan_deployment
         from email_engine.store import deployments
         from email_engine_airflow.operators.deploy_words import lines, news_text
 

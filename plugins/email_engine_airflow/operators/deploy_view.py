@@ -6,25 +6,25 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from email_engine.adapters.powermta import PowerMta
-from email_engine.adapters.powermta_holds import Source, read_holds
-from email_engine.amounts import amount
+from email_engine.adapters.powermta_holds import HeldSource, read_holds
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpRecord, Mode, MtaHost
 from email_engine.fleet.providers import shipped_providers
-from email_engine.mta.guard import Breach, Grounds, find_breaches
-from email_engine.mta.inventory import VmtaBlock, read_inventory
-from email_engine.mta.layout import Section, compose, split_sections
-from email_engine.mta.plan import DeployPlan, plan_deployment
-from email_engine.mta.policy import DeployPolicy, shipped_policy
-from email_engine.mta.rates import per_second
-from email_engine.mta.reduce import only_lowers, only_reductions
-from email_engine.mta.render import render_host
-from email_engine.mta.routing import daily_cap
-from email_engine.mta.soundness import require_sound
+from email_engine.pipelines.run import Run
+from email_engine.plural import amount
+from email_engine.pmta.config.deploy_policy import DeployPolicy, deploy_policy
+from email_engine.pmta.config.guard import Breach, Grounds, find_breaches
+from email_engine.pmta.config.inventory import VmtaBlock, read_inventory
+from email_engine.pmta.config.layout import Section, compose, split_sections
+from email_engine.pmta.config.plan import DeployPlan, plan_deployment
+from email_engine.pmta.config.rates import per_second
+from email_engine.pmta.config.reduce import only_lowers, only_reductions
+from email_engine.pmta.config.render import render_host
+from email_engine.pmta.config.routing import daily_cap
+from email_engine.pmta.lint.gate import require_sound
 from email_engine.store import approvals, deployments, versions
 from email_engine.store.engine import ALL_TENANTS, Store
-from email_engine_airflow.operators.deploy_standstill import fleet_on, read_leavers, standstill
-from email_engine_airflow.run import Run
+from email_engine_airflow.operators.deploy_standstill import fleet_on, read_removed_ips, standstill
 
 if TYPE_CHECKING:
     from email_engine.store.approvals import Approval
@@ -45,7 +45,7 @@ class Wanted:
     rollback: "Deployment | None"
     approval: "Approval | None" = None
     only_tenant: str | None = None
-    leavers: tuple[Source, ...] = ()
+    removed_ips: tuple[HeldSource, ...] = ()
     first: bool = False
     """Was nothing ever deployed there?"""
     newest: int = 0
@@ -64,8 +64,8 @@ class View:
     standing: str | None
     text: str
     plan: DeployPlan
-    to_hold: tuple[Source, ...]
-    to_free: tuple[Source, ...]
+    to_hold: tuple[HeldSource, ...]
+    to_free: tuple[HeldSource, ...]
 
     @property
     def changed(self) -> bool:
@@ -139,7 +139,7 @@ def read_wanted(store: Store, name: str, run: Run) -> Wanted:
             rollback=deployments.find(conn, int(rollback_to)) if rollback_to else None,
             approval=approvals.require_usable(conn, int(approval), name, run.run_id) if approval else None,
             only_tenant=_known_tenant(run.params.get("tenant"), modes),
-            leavers=read_leavers(conn, name),
+            removed_ips=read_removed_ips(conn, name),
             first=last is None,
             newest=deployments.newest_id(conn, name),
         )
@@ -158,7 +158,7 @@ def look(mta: PowerMta, wanted: Wanted) -> View:
 
     Raises InputError where another release of PowerMTA runs there than the fleet says, and where the linter finds an
     error in what should stand there."""
-    policy = shipped_policy()
+    policy = deploy_policy()
     _require_release(mta, wanted.host)
     running = mta.read(wanted.host.config_file)
     standing = None if running is None else running.decode("utf-8", "replace")
@@ -168,7 +168,7 @@ def look(mta: PowerMta, wanted: Wanted) -> View:
         require_sound(wanted.host, text, standing)
     if running is None and not text:
         text, standing = "", ""
-    still = standstill(wanted.records, wanted.modes, wanted.leavers, text, policy)
+    still = standstill(wanted.records, wanted.modes, wanted.removed_ips, text, policy)
     seen = {hold.vmta: hold for hold in read_holds(mta, (*still.held, *still.free))}
     return View(
         wanted=wanted,

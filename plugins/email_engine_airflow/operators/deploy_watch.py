@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 
-from email_engine.amounts import amount
+from email_engine.pipelines.run import Run
+from email_engine.plural import amount
 from email_engine_airflow.operators.deploy_step import APPLIED, DeployStep
-from email_engine_airflow.run import Run, current_run
+from email_engine_airflow.run import current_run
 
 if TYPE_CHECKING:
     from email_engine.adapters.powermta import PowerMta
-    from email_engine.mta.policy import DeployPolicy
-    from email_engine.mta.watch import Judgement
+    from email_engine.pmta.config.deploy_policy import DeployPolicy
+    from email_engine.pmta.config.watch import WatchJudgement
     from email_engine.store.deployments import Deployment
     from email_engine.store.engine import Store
 
@@ -37,8 +38,8 @@ class WatchHost(DeployStep):
         self.deployed = deployed
 
     def work(self, context: Any) -> dict[str, Any]:
-        from email_engine.mta.policy import shipped_policy
-        from email_engine.mta.watch import Verdict
+        from email_engine.pmta.config.deploy_policy import deploy_policy
+        from email_engine.pmta.config.watch import WatchVerdict
         from email_engine.store import deployments
 
         run, host = current_run(context), str(self.deployed["host"])
@@ -47,21 +48,21 @@ class WatchHost(DeployStep):
             return {"host": host, "watched": None}
         with self.store() as store, self.told(store, APPLIED, host, run):
             row = self._row(store)
-            if row.watched == Verdict.WELL or row.status != "verified":
+            if row.watched == WatchVerdict.WELL or row.status != "verified":
                 return {"host": host, "watched": row.watched}
             reasons = row.message or "see the samples in column baseline"
-            if row.watched != Verdict.WORSE:
-                policy = shipped_policy()
+            if row.watched != WatchVerdict.WORSE:
+                policy = deploy_policy()
                 end = (row.finished_at or row.started_at) + timedelta(minutes=watch_minutes(run, policy))
                 judged = self._judge(store, row, policy, end)
-                if judged.verdict is Verdict.GO_ON:
+                if judged.verdict is WatchVerdict.GO_ON:
                     pause = timedelta(seconds=policy.watch.sample_seconds)
                     raise AirflowRescheduleException(min(datetime.now(UTC) + pause, end))
                 reasons = "; ".join(judged.reasons)
                 with store.session(tenant="*") as conn:
                     deployments.note_watched(conn, row.id, judged.verdict, reasons or None)
-                if judged.verdict is Verdict.WELL:
-                    return {"host": host, "watched": Verdict.WELL.value}
+                if judged.verdict is WatchVerdict.WELL:
+                    return {"host": host, "watched": WatchVerdict.WELL.value}
             self._go_back(store, row, reasons, run)
         raise AssertionError("unreachable")
 
@@ -80,10 +81,12 @@ class WatchHost(DeployStep):
             )
         return row
 
-    def _judge(self, store: "Store", row: "Deployment", policy: "DeployPolicy", end: datetime) -> "Judgement":
+    def _judge(
+        self, store: "Store", row: "Deployment", policy: "DeployPolicy", end: datetime
+    ) -> "WatchJudgement":
         from email_engine.adapters.powermta_watch import take_sample
         from email_engine.errors import EngineError
-        from email_engine.mta.watch import Sample, judge_watch, read_sample
+        from email_engine.pmta.config.watch import Sample, judge_watch, read_sample
         from email_engine.store import deployments
 
         seen, now = dict(row.baseline or {}), datetime.now(UTC)

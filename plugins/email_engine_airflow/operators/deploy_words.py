@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from email_engine.amounts import amount
 from email_engine.errors import AccessDenied, EngineError, HostKeyChanged, NotVerified, Unreachable
-from email_engine.mta.inventory import read_inventory
-from email_engine.mta.plan import DeployPlan
+from email_engine.plural import amount
+from email_engine.pmta.config.inventory import read_inventory
+from email_engine.pmta.config.plan import DeployPlan
 from email_engine.store.approvals import Approval, Superseded
 from email_engine.store.deployments import LockLost
 from email_engine_airflow.operators.deploy_undo import WorseThanBefore

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from email_engine.pipelines.run import Run
 from email_engine_airflow.operators.base import EngineOperator
-from email_engine_airflow.run import Run, current_run
+from email_engine_airflow.run import current_run
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from email_engine.dnsauth.model import Finding, Subject
+    from email_engine.dnsauth.model import DnsFinding, Subject
     from email_engine.fleet.model import IpRecord
 
 UNKNOWN_ALERT_RATE = 0.5
@@ -82,7 +83,7 @@ class CheckDns(EngineOperator):
         return summary
 
     def _record(
-        self, conn: "Connection", findings: "Mapping[int, Sequence[Finding]]", run: Run
+        self, conn: "Connection", findings: "Mapping[int, Sequence[DnsFinding]]", run: Run
     ) -> dict[str, Any]:
         from email_engine.dnsauth.validate import validity
         from email_engine.store import dns_checks
@@ -113,7 +114,7 @@ class _Change:
     """Errors now against errors at their last answer; what is unknown now has not changed."""
 
     def __init__(
-        self, findings: "Mapping[int, Sequence[Finding]]", before: frozenset[tuple[int, str, str]]
+        self, findings: "Mapping[int, Sequence[DnsFinding]]", before: frozenset[tuple[int, str, str]]
     ) -> None:
         keyed = {
             (ip_id, f.subject, f.check_id): f
@@ -159,7 +160,7 @@ def _public_key(path: str) -> str | None:
 
 
 def _tell(conn: "Connection", tenant: str, change: _Change, run: Run) -> None:
-    from email_engine.amounts import amount
+    from email_engine.plural import amount
     from email_engine.store import alerts
 
     ids: dict[str, Any] = {"tenant": tenant, "dag_id": run.dag_id, "run_id": run.run_id}

@@ -3,102 +3,17 @@
 from typing import TYPE_CHECKING, Any
 
 from email_engine_airflow.operators.base import EngineOperator
-from email_engine_airflow.run import Run, current_run
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from email_engine.store.brakes import Leaver
+    from email_engine.pipelines.run import Run
+    from email_engine.store.engine import Store
 
 
 class SyncFleet(EngineOperator):
-    """Parses the fleet file, plans, applies; a first task that also says over what to map.
+    """Parses the fleet file, plans, applies: see `pipelines.fleet`. Returns its tenants, hosts and MailWizz instances."""
 
-    An IP that left the file while it was sending gets a brake in the same transaction: its virtual MTA stays on the host
-    until a person approves the deployment without it, and its MailWizz server would go on filling it.
+    def call(self, store: "Store", run: "Run") -> dict[str, Any]:
+        from email_engine.paths import fleet_path
+        from email_engine.pipelines.fleet import sync_fleet
 
-    Returns `{"tenants": [...], "hosts": [...], "mailwizz": [...], "changed": bool}` with the names of the wanted
-    fleet. Changes nothing when the database has this inventory already; a dry run shows the plan and writes nothing
-    (then the names are those of the database, over which the rest of a dry run can be computed).
-
-    Args:
-        fleet_file: path; default: environment EMAIL_ENGINE_FLEET, else the shipped example.
-
-    Raises:
-        FleetInvalid: every mistake in the file, with its line; the inventory stays as it was.
-        GuardBreach: the plan removes too much or moves something to another tenant."""
-
-    def __init__(
-        self, *, fleet_file: str | None = None, engine_conn_id: str = "email_engine_db", **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        self.fleet_file = fleet_file
-        self.engine_conn_id = engine_conn_id
-
-    def work(self, context: Any) -> dict[str, Any]:
-        from pathlib import Path
-
-        from email_engine.fleet.inventory import plan_inventory, render_plan
-        from email_engine.fleet.read import read_fleet
-        from email_engine.home import CONFIG, fleet_path
-        from email_engine.store.inventory import apply_inventory, load_fleet, load_removed, lock
-        from email_engine_airflow.fleet_names import write_names
-        from email_engine_airflow.hooks.engine_db import EngineDbHook
-
-        run = current_run(context)
-        path = Path(self.fleet_file) if self.fleet_file else fleet_path()
-        fleet = read_fleet(path, run.as_of.date())
-        store = EngineDbHook(self.engine_conn_id).get_conn()
-        try:
-            with store.session(tenant="*") as conn:
-                lock(conn)
-                existing = load_fleet(conn)
-                plan = plan_inventory(fleet, existing, load_removed(conn))
-                self.log.info("%s", render_plan(plan))
-                changed = False
-                if run.dry_run:
-                    plan.raise_if_unsafe()
-                    fleet = existing
-                else:
-                    changed = apply_inventory(
-                        conn, plan, as_of=run.as_of, dag_id=run.dag_id, run_id=run.run_id, actor=run.actor
-                    )
-                    for ip in stop_leavers(conn, run):
-                        self.log.warning(
-                            "%s (%s) left the fleet file while it was %s: its mail stops",
-                            ip.address,
-                            ip.vmta,
-                            ip.state,
-                        )
-        finally:
-            store.dispose()
-        # the trigger forms offer these names; the example that ships is nobody's fleet
-        if not run.dry_run and path.parent != CONFIG and not write_names(path, fleet):
-            self.log.info("no names beside %s: its folder cannot be written to", path.name)
-        return {
-            "tenants": [tenant.name for tenant in fleet.tenants],
-            "hosts": [host.name for host in fleet.mta_hosts],
-            "mailwizz": [instance.name for instance in fleet.mailwizz_instances],
-            "changed": changed,
-        }
-
-
-def stop_leavers(conn: "Connection", run: Run) -> "tuple[Leaver, ...]":
-    """Writes a decision and a brake for every IP that left the fleet file while it was sending; `ApplyBrakes` acts on it."""
-    from email_engine.decision import Decision
-    from email_engine.store import brakes, decisions
-
-    gone = brakes.leavers(conn)
-    reason = "it left the fleet file"
-    for ip in gone:
-        decision = decisions.record(
-            conn,
-            Decision(
-                tenant=ip.tenant, pipeline="fleet", subject=str(ip.address), run_key=ip.left_at.isoformat(),
-                action="stop", reason=reason, as_of=run.as_of, policy_digest="fleet file",
-                inputs={"state": str(ip.state), "vmta": ip.vmta, "mta_host": ip.mta_host},
-            ),
-            run.dag_id, run.run_id,
-        )  # fmt: skip
-        brakes.engage_leaver(conn, ip, reason, run.actor, run.as_of, decision, run.dag_id, run.run_id)
-    return gone
+        return sync_fleet(store, fleet_path(), run)

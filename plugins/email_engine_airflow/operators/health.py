@@ -4,16 +4,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from email_engine.pipelines.run import Run
 from email_engine_airflow.operators.base import EngineOperator
-from email_engine_airflow.run import Run, current_run
+from email_engine_airflow.run import current_run
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from sqlalchemy import Connection
 
-    from email_engine.mta.host_facts import Expected, Finding
-    from email_engine.mta.queue_ages import QueueGroup
+    from email_engine.health.host_facts import Expected, HealthFinding
+    from email_engine.health.queue_ages import QueueGroup
     from email_engine.store.deployments import Deployment
     from email_engine.store.engine import Store
     from email_engine.store.hosts import SeenHost
@@ -39,7 +40,7 @@ class FindBrakes(EngineOperator):
             return []
         store = EngineDbHook(self.engine_conn_id).get_conn()
         try:
-            left = self._apart(lambda: self._stop_leavers(store, run))
+            left = self._apart(lambda: self._stop_removed(store, run))
             with store.session(tenant="*") as conn:
                 found = sorted({brake.mta_host for brake in engaged(conn)})
             self._apart(lambda: self._look_at_the_clock(store, run))
@@ -58,18 +59,18 @@ class FindBrakes(EngineOperator):
             return error
         return None
 
-    def _stop_leavers(self, store: "Store", run: Run) -> None:
-        from email_engine_airflow.operators.fleet import stop_leavers
+    def _stop_removed(self, store: "Store", run: Run) -> None:
+        from email_engine.pipelines.fleet import stop_removed
 
         with store.session(tenant="*") as conn:
-            stop_leavers(conn, run)
+            stop_removed(conn, run)
 
     def _look_at_the_clock(self, store: "Store", run: Run) -> None:
         """Decisions in the future come from a clock that was ahead: said once, over when the last of them is past."""
         from datetime import UTC, datetime
 
+        from email_engine.pipelines.trouble import origin
         from email_engine.store import clock
-        from email_engine_airflow.incident import origin
 
         seen = clock.Seen(origin(run.dag_id, self.task_id, clock.CAUSE), run.dag_id, run.run_id, self.task_id)
         with store.session(tenant="*") as conn:
@@ -96,9 +97,9 @@ class CheckHost(EngineOperator):
 
     def work(self, context: Any) -> dict[str, Any]:
         from email_engine.fleet.model import Mode
-        from email_engine.mta.health import judge, memory, report, seen_row
-        from email_engine.mta.health_policy import shipped_health_policy
-        from email_engine.mta.host_facts import Level
+        from email_engine.health.host_facts import Level
+        from email_engine.health.judge import judge, memory, report, seen_row
+        from email_engine.health.policy import shipped_health_policy
         from email_engine.store import deployments, health, hosts
         from email_engine_airflow.hooks.engine_db import EngineDbHook
         from email_engine_airflow.operators.health_look import HostLook
@@ -145,7 +146,7 @@ class CheckHost(EngineOperator):
 def _expected(
     conn: "Connection", store: "Store", seen: "SeenHost", last: "Deployment | None", run: Run
 ) -> "Expected":
-    from email_engine.mta.host_facts import Expected
+    from email_engine.health.host_facts import Expected
     from email_engine.store import deployments, health
     from email_engine.store.host_trouble import strangers_by_host
 
@@ -159,7 +160,7 @@ def _expected(
         allowance=_allowance(conn, name, run),
         interrupted=applying and not busy,
         deployed_at=health.deployed_at(conn, name),
-        strangers=strangers_by_host(conn, run.as_of).get(name, 0),
+        unknown_sources=strangers_by_host(conn, run.as_of).get(name, 0),
     )
 
 
@@ -176,7 +177,7 @@ def _under_way(store: "Store", mta_host: str) -> bool:
 def _aged(
     conn: "Connection", mta_host: str, seen: "tuple[QueueGroup, ...]", run: Run, behind: "timedelta"
 ) -> "tuple[QueueGroup, ...]":
-    from email_engine.mta.queue_ages import follow
+    from email_engine.health.queue_ages import follow
     from email_engine.store import health
 
     before = health.earlier_looks(conn, mta_host)
@@ -193,10 +194,10 @@ def _allowance(conn: "Connection", mta_host: str, run: Run) -> int:
     return sum(ip.allowance for ip in load_ips(conn, day=day, mta_host=mta_host) if ip.sends)
 
 
-def tell(conn: "Connection", mta_host: str, findings: "Sequence[Finding]", run: Run) -> None:
+def tell(conn: "Connection", mta_host: str, findings: "Sequence[HealthFinding]", run: Run) -> None:
     """One alert a condition; one more when it is well again after a warning. A host that is away is the incident that other
     pipelines may have met too."""
-    from email_engine.mta.host_facts import Check, Level
+    from email_engine.health.host_facts import Check, Level
     from email_engine.store import alerts
 
     standing: Mapping[str, Any] = {a.object: a for a in alerts.standing(conn, EVENT)}
@@ -223,12 +224,12 @@ def tell(conn: "Connection", mta_host: str, findings: "Sequence[Finding]", run: 
             alerts.raise_alert(conn, EVENT, thing, "well", "info", told, *ids, quiet=False)
 
 
-def _tell_reachable(conn: "Connection", mta_host: str, found: "Finding", run: Run) -> None:
+def _tell_reachable(conn: "Connection", mta_host: str, found: "HealthFinding", run: Run) -> None:
     from datetime import UTC, datetime
 
-    from email_engine.mta.host_facts import Level
+    from email_engine.health.host_facts import Level
+    from email_engine.pipelines.trouble import origin
     from email_engine.store import incidents
-    from email_engine_airflow.incident import origin
 
     cause, now = f"host {mta_host}", datetime.now(UTC)
     if found.level is Level.GOOD:

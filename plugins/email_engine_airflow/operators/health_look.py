@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk.exceptions import AirflowException
 
-from email_engine_airflow.run import Run
+from email_engine.pipelines.run import Run
 
 if TYPE_CHECKING:
     from email_engine.adapters.powermta import PowerMta
-    from email_engine.mta.host_facts import Facts
+    from email_engine.health.host_facts import Facts
     from email_engine.store.engine import Store
     from email_engine.store.hosts import SeenHost
 
@@ -32,7 +32,7 @@ class HostLook:
     def facts(self) -> "Facts":
         """Never raises for a host that is away: that is a fact."""
         from email_engine.errors import EngineError
-        from email_engine.mta.host_facts import Facts
+        from email_engine.health.host_facts import Facts
         from email_engine_airflow.hooks.powermta import PowerMtaHook
 
         try:
@@ -46,8 +46,8 @@ class HostLook:
 
         from email_engine.adapters import powermta_health as look
         from email_engine.errors import EngineError, Unreachable
-        from email_engine.mta.host_facts import Facts
-        from email_engine.mta.layout import digest
+        from email_engine.health.host_facts import Facts
+        from email_engine.pmta.config.layout import digest
 
         host = self.seen.host
         raw = self._try(lambda: mta.read(host.config_file) or b"")
@@ -146,7 +146,7 @@ class HostLook:
         """The lines that somebody edited, secrets hidden."""
         from difflib import unified_diff
 
-        from email_engine.mta.redaction import redact
+        from email_engine.pmta.language.redaction import redact
 
         lines = list(
             unified_diff(

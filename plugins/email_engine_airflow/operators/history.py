@@ -26,7 +26,7 @@ class RecordHistory(EngineOperator):
     def work(self, context: Any) -> dict[str, int]:
         from email_engine.adapters.config_history import ConfigHistory
         from email_engine.errors import EngineError
-        from email_engine.home import config_history_path
+        from email_engine.paths import config_history_path
         from email_engine.store import alerts, config_versions
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from email_engine.pipelines.run import Run
 from email_engine_airflow.operators.blocklists import PIPELINE, BlocklistStep
-from email_engine_airflow.run import Run, current_run
+from email_engine_airflow.run import current_run
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -191,9 +192,9 @@ def _listing_news(
     breakers: "Sequence[Breaker]",
     run: Run,
 ) -> "list[News]":
-    from email_engine.amounts import amount
     from email_engine.blocklists.decide import QUARANTINE
     from email_engine.fleet.model import Mode
+    from email_engine.plural import amount
     from email_engine.store import alerts
     from email_engine.store.alerts import News
     from email_engine.store.listings import open_listings

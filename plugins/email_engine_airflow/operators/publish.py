@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from email_engine.pipelines.run import Run
 from email_engine_airflow.operators.base import EngineOperator
-from email_engine_airflow.run import Run, current_run
+from email_engine_airflow.run import current_run
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -20,26 +21,16 @@ class Publish(EngineOperator):
     told_as: ClassVar[str]
     nothing: ClassVar[str]
 
-    def __init__(self, *, engine_conn_id: str = "email_engine_db", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.engine_conn_id = engine_conn_id
-
     @abstractmethod
     def left_by(self, conn: "Connection", run: Run) -> int | None:
         """What the run left, as one number; None or 0 for nothing."""
 
     def work(self, context: Any) -> int:
-        from email_engine_airflow.hooks.engine_db import EngineDbHook
-
         run = current_run(context)
         if run.dry_run:
             raise AirflowSkipException("dry run: nothing is published")
-        store = EngineDbHook(self.engine_conn_id).get_conn()
-        try:
-            with store.session(tenant="*") as conn:
-                found = self.left_by(conn, run)
-        finally:
-            store.dispose()
+        with self.store() as store, store.session(tenant="*") as conn:
+            found = self.left_by(conn, run)
         if not found:
             raise AirflowSkipException(self.nothing)
         for outlet in self.outlets:

@@ -13,8 +13,8 @@ import pytest
 from email_engine.adapters import config_history
 from email_engine.adapters.config_history import ConfigHistory, OtherHistory
 from email_engine.errors import Refused
-from email_engine.mta.history import ConfigVersion
-from email_engine.mta.layout import digest
+from email_engine.pmta.config.history import ConfigVersion
+from email_engine.pmta.config.layout import digest
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="reads back with the git binary")

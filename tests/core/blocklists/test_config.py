@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from email_engine import home
+from email_engine import paths
 from email_engine.blocklists.config import (
     blocklists_path,
     load_blocklists,
@@ -24,7 +24,7 @@ lists:
 
 
 def test_the_shipped_lists_follow_the_facts() -> None:
-    lists, digest = load_blocklists(home.CONFIG / "blocklists.yaml")
+    lists, digest = load_blocklists(paths.CONFIG / "blocklists.yaml")
     by_name = {x.name: x for x in lists}
     zen = by_name["spamhaus-zen"]
     assert {
@@ -49,7 +49,7 @@ def test_the_shipped_lists_follow_the_facts() -> None:
 
 
 def test_the_lab_has_its_seven_zones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EMAIL_ENGINE_BLOCKLISTS", str(home.CONFIG / "blocklists.lab.yaml"))
+    monkeypatch.setenv("EMAIL_ENGINE_BLOCKLISTS", str(paths.CONFIG / "blocklists.lab.yaml"))
     lists, _ = load_blocklists()
     active = [x.zone for x in lists if x.status is ListStatus.ACTIVE]
     kinds = ("zen", "bl", "dead", "public", "empty", "servfail", "silent")
@@ -58,7 +58,7 @@ def test_the_lab_has_its_seven_zones(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_the_variable_the_shipped_file_is_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EMAIL_ENGINE_BLOCKLISTS", raising=False)
-    assert blocklists_path() == home.CONFIG / "blocklists.yaml"
+    assert blocklists_path() == paths.CONFIG / "blocklists.yaml"
 
 
 def test_a_list_is_read_with_its_table() -> None:
@@ -135,4 +135,4 @@ def test_a_wrong_time_is_named_whoever_reads_the_file(tmp_path: Path, wrong: str
 
 
 def test_the_lab_waits_two_seconds() -> None:
-    assert load_confirm_after(home.CONFIG / "blocklists.lab.yaml").total_seconds() == 2
+    assert load_confirm_after(paths.CONFIG / "blocklists.lab.yaml").total_seconds() == 2

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from email_engine.dns_answers import Unknown
 from email_engine.dnsauth.dkim import BadKey, parse_key, parse_tags, public_key_of
-from email_engine.dnsauth.model import Gravity, Status
+from email_engine.dnsauth.model import DnsStatus, Gravity
 from tests.dns_zone import DOMAIN, SUBJECT, Zone, good_records
 
 NAME = f"s1._domainkey.{DOMAIN}"
@@ -77,18 +77,18 @@ def test_white_space_and_a_closing_semicolon_mean_nothing() -> None:
 @pytest.mark.parametrize(
     ("values", "check_id", "status", "severity", "observed"),
     [
-        ([f"v=DKIM1; p={spki()}"], "dkim.record", Status.OK, Gravity.ERROR, "rsa, 2048 bits"),
-        ([], "dkim.record", Status.BROKEN, Gravity.ERROR, "no record"),
-        (["v=DKIM1; p="], "dkim.record", Status.BROKEN, Gravity.ERROR, "revoked"),
-        ([f"p={spki()}", f"p={spki(number=1)}"], "dkim.record", Status.BROKEN, Gravity.ERROR, "2 records"),
-        (Unknown("servfail"), "dkim.record", Status.UNKNOWN, Gravity.ERROR, "servfail"),
-        ([f"v=DKIM1; p={spki(1024)}"], "dkim.size", Status.BROKEN, Gravity.WARNING, "1024 bits"),
-        ([f"v=DKIM1; t=y:s; p={spki()}"], "dkim.testing", Status.BROKEN, Gravity.WARNING, "t=y"),
+        ([f"v=DKIM1; p={spki()}"], "dkim.record", DnsStatus.OK, Gravity.ERROR, "rsa, 2048 bits"),
+        ([], "dkim.record", DnsStatus.BROKEN, Gravity.ERROR, "no record"),
+        (["v=DKIM1; p="], "dkim.record", DnsStatus.BROKEN, Gravity.ERROR, "revoked"),
+        ([f"p={spki()}", f"p={spki(number=1)}"], "dkim.record", DnsStatus.BROKEN, Gravity.ERROR, "2 records"),
+        (Unknown("servfail"), "dkim.record", DnsStatus.UNKNOWN, Gravity.ERROR, "servfail"),
+        ([f"v=DKIM1; p={spki(1024)}"], "dkim.size", DnsStatus.BROKEN, Gravity.WARNING, "1024 bits"),
+        ([f"v=DKIM1; t=y:s; p={spki()}"], "dkim.testing", DnsStatus.BROKEN, Gravity.WARNING, "t=y"),
     ],
     ids=["good", "missing", "revoked", "two", "no answer", "short key", "testing"],
 )
 def test_what_the_selector_shows(
-    values: list[str] | Unknown, check_id: str, status: Status, severity: Gravity, observed: str
+    values: list[str] | Unknown, check_id: str, status: DnsStatus, severity: Gravity, observed: str
 ) -> None:
     finding = Zone(good_records() | {(NAME, "TXT"): values}).findings()[check_id]
     assert (finding.status, finding.severity) == (status, severity)
@@ -98,9 +98,9 @@ def test_what_the_selector_shows(
 
 def test_the_published_key_must_be_the_partner_of_the_signing_key() -> None:
     zone = Zone(good_records(f"v=DKIM1; p={spki()}"))
-    assert zone.findings(replace(SUBJECT, public_key=spki()))["dkim.match"].status is Status.OK
+    assert zone.findings(replace(SUBJECT, public_key=spki()))["dkim.match"].status is DnsStatus.OK
     other = zone.findings(replace(SUBJECT, public_key=spki(number=1)))["dkim.match"]
-    assert other.status is Status.BROKEN
+    assert other.status is DnsStatus.BROKEN
     published = "".join(part for part in other.remedy.split('"') if part.strip())
     assert spki(number=1) in published
     assert "dkim.match" not in zone.findings(SUBJECT)

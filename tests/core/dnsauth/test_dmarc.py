@@ -4,7 +4,7 @@ import pytest
 
 from email_engine.dns_answers import Unknown
 from email_engine.dnsauth.dmarc import is_dmarc, walk
-from email_engine.dnsauth.model import Gravity, Status
+from email_engine.dnsauth.model import DnsStatus, Gravity
 from tests.dns_zone import DOMAIN, Zone, good_records
 
 OWN, ORG, TLD = f"_dmarc.{DOMAIN}", "_dmarc.aurora-mail.example", "_dmarc.example"
@@ -43,22 +43,22 @@ def test_the_version_comes_first_in_this_case(text: str, yes: bool) -> None:
 @pytest.mark.parametrize(
     ("records", "status", "observed"),
     [
-        ({OWN: [GOOD]}, Status.OK, f"p=reject at {OWN}"),
-        ({OWN: [], ORG: [GOOD]}, Status.OK, f"p=reject at {ORG}"),
-        ({OWN: []}, Status.BROKEN, "no record up to"),
-        ({OWN: ["v=spf1 -all"], ORG: [GOOD]}, Status.OK, ORG),
-        ({OWN: [GOOD, GOOD], ORG: [GOOD]}, Status.BROKEN, "2 records"),
-        ({OWN: [], ORG: [GOOD, GOOD]}, Status.BROKEN, "no record up to"),
-        ({OWN: ["v=DMARC1; rua=mailto:a@b.example"]}, Status.OK, "p=none"),
-        ({OWN: ["v=DMARC1; p=quarantined"]}, Status.BROKEN, "p=quarantined"),
-        ({OWN: ["v=DMARC1; p=quarantined; rua=mailto:a@b.example"]}, Status.OK, "p=none"),
-        ({OWN: Unknown("timeout"), ORG: [GOOD]}, Status.UNKNOWN, "timeout"),
-        ({OWN: [], ORG: Unknown("servfail")}, Status.UNKNOWN, "servfail"),
-        ({OWN: [GOOD], ORG: Unknown("servfail")}, Status.OK, OWN),
-        ({OWN: [], ORG: [GOOD], TLD: ["v=DMARC1; p=none; psd=y; rua=mailto:a@b.example"]}, Status.OK, ORG),
-        ({OWN: [], TLD: ["v=DMARC1; p=none; psd=y; rua=mailto:a@b.example"]}, Status.OK, TLD),
-        ({OWN: [], ORG: [GOOD + "; psd=n"], TLD: [GOOD]}, Status.OK, ORG),
-        ({OWN: [], ORG: [GOOD], TLD: [GOOD]}, Status.OK, TLD),
+        ({OWN: [GOOD]}, DnsStatus.OK, f"p=reject at {OWN}"),
+        ({OWN: [], ORG: [GOOD]}, DnsStatus.OK, f"p=reject at {ORG}"),
+        ({OWN: []}, DnsStatus.BROKEN, "no record up to"),
+        ({OWN: ["v=spf1 -all"], ORG: [GOOD]}, DnsStatus.OK, ORG),
+        ({OWN: [GOOD, GOOD], ORG: [GOOD]}, DnsStatus.BROKEN, "2 records"),
+        ({OWN: [], ORG: [GOOD, GOOD]}, DnsStatus.BROKEN, "no record up to"),
+        ({OWN: ["v=DMARC1; rua=mailto:a@b.example"]}, DnsStatus.OK, "p=none"),
+        ({OWN: ["v=DMARC1; p=quarantined"]}, DnsStatus.BROKEN, "p=quarantined"),
+        ({OWN: ["v=DMARC1; p=quarantined; rua=mailto:a@b.example"]}, DnsStatus.OK, "p=none"),
+        ({OWN: Unknown("timeout"), ORG: [GOOD]}, DnsStatus.UNKNOWN, "timeout"),
+        ({OWN: [], ORG: Unknown("servfail")}, DnsStatus.UNKNOWN, "servfail"),
+        ({OWN: [GOOD], ORG: Unknown("servfail")}, DnsStatus.OK, OWN),
+        ({OWN: [], ORG: [GOOD], TLD: ["v=DMARC1; p=none; psd=y; rua=mailto:a@b.example"]}, DnsStatus.OK, ORG),
+        ({OWN: [], TLD: ["v=DMARC1; p=none; psd=y; rua=mailto:a@b.example"]}, DnsStatus.OK, TLD),
+        ({OWN: [], ORG: [GOOD + "; psd=n"], TLD: [GOOD]}, DnsStatus.OK, ORG),
+        ({OWN: [], ORG: [GOOD], TLD: [GOOD]}, DnsStatus.OK, TLD),
     ],
     ids=[
         "own", "organisation's", "none", "another TXT at the name", "two of its own", "two above", "no p but rua", "no such policy",
@@ -67,13 +67,13 @@ def test_the_version_comes_first_in_this_case(text: str, yes: bool) -> None:
     ],
 )  # fmt: skip
 def test_the_policy_that_applies(
-    records: dict[str, list[str] | Unknown], status: Status, observed: str
+    records: dict[str, list[str] | Unknown], status: DnsStatus, observed: str
 ) -> None:
     zone = Zone(good_records() | {(name, "TXT"): values for name, values in records.items()})
     finding = zone.findings()["dmarc.record"]
     assert finding.status is status
     assert observed in finding.observed
-    if status is Status.BROKEN:
+    if status is DnsStatus.BROKEN:
         assert finding.remedy.startswith(f'{OWN}. TXT "v=DMARC1; p=none; rua=mailto:')
 
 
@@ -88,5 +88,5 @@ def test_the_policy_that_applies(
 )
 def test_small_things_are_told_without_breaking_it(record: str, check_id: str, severity: Gravity) -> None:
     found = Zone(good_records() | {(OWN, "TXT"): [record]}).findings()
-    assert (found[check_id].status, found[check_id].severity) == (Status.BROKEN, severity)
-    assert found["dmarc.record"].status is Status.OK
+    assert (found[check_id].status, found[check_id].severity) == (DnsStatus.BROKEN, severity)
+    assert found["dmarc.record"].status is DnsStatus.OK

@@ -6,7 +6,7 @@ import pytest
 
 from email_engine.dns_answers import Unknown
 from email_engine.dnsauth.hosts import looks_generic
-from email_engine.dnsauth.model import Finding, Gravity, Status, Subject, record_text
+from email_engine.dnsauth.model import DnsFinding, DnsStatus, Gravity, Subject, record_text
 from email_engine.dnsauth.validate import validate, validity
 from tests.dns_zone import DOMAIN, HOST, IP, SUBJECT, Zone, good_records
 
@@ -17,45 +17,45 @@ TIMEOUT = Unknown("timeout")
 @pytest.mark.parametrize(
     ("records", "check_id", "status", "remedy"),
     [
-        ({}, "ptr.record", Status.OK, ""),
-        ({}, "ptr.forward", Status.OK, ""),
-        ({}, "ptr.helo", Status.OK, ""),
-        ({}, "mx.host", Status.OK, ""),
-        ({(PTR, "PTR"): []}, "ptr.record", Status.BROKEN, f"7.100.51.198.in-addr.arpa. PTR {HOST}."),
-        ({(PTR, "PTR"): TIMEOUT}, "ptr.record", Status.UNKNOWN, "nothing yet"),
-        ({(PTR, "PTR"): [HOST, "other.example"]}, "ptr.record", Status.BROKEN, "PTR mail7"),
-        ({(PTR, "PTR"): ["other.example"]}, "ptr.record", Status.BROKEN, "PTR mail7"),
-        ({(PTR, "PTR"): ["other.example"]}, "ptr.forward", Status.BROKEN, "other.example. A 198.51.100.7"),
+        ({}, "ptr.record", DnsStatus.OK, ""),
+        ({}, "ptr.forward", DnsStatus.OK, ""),
+        ({}, "ptr.helo", DnsStatus.OK, ""),
+        ({}, "mx.host", DnsStatus.OK, ""),
+        ({(PTR, "PTR"): []}, "ptr.record", DnsStatus.BROKEN, f"7.100.51.198.in-addr.arpa. PTR {HOST}."),
+        ({(PTR, "PTR"): TIMEOUT}, "ptr.record", DnsStatus.UNKNOWN, "nothing yet"),
+        ({(PTR, "PTR"): [HOST, "other.example"]}, "ptr.record", DnsStatus.BROKEN, "PTR mail7"),
+        ({(PTR, "PTR"): ["other.example"]}, "ptr.record", DnsStatus.BROKEN, "PTR mail7"),
+        ({(PTR, "PTR"): ["other.example"]}, "ptr.forward", DnsStatus.BROKEN, "other.example. A 198.51.100.7"),
         (
             {(PTR, "PTR"): ["ip-198-51-100-7.static.hoster.example"]},
             "ptr.generic",
-            Status.BROKEN,
+            DnsStatus.BROKEN,
             "PTR mail7",
         ),
-        ({(HOST, "A"): ["192.0.2.1"]}, "ptr.forward", Status.BROKEN, f"{HOST}. A 198.51.100.7"),
-        ({(HOST, "A"): ["192.0.2.1"]}, "ptr.helo", Status.BROKEN, f"{HOST}. A 198.51.100.7"),
-        ({(HOST, "A"): []}, "ptr.helo", Status.BROKEN, f"{HOST}. A 198.51.100.7"),
-        ({(HOST, "A"): TIMEOUT}, "ptr.helo", Status.UNKNOWN, "nothing yet"),
-        ({(HOST, "A"): ["192.0.2.1", str(IP)]}, "ptr.helo", Status.OK, ""),
-        ({(DOMAIN, "MX"): []}, "mx.record", Status.BROKEN, f"{DOMAIN}. MX 10 {HOST}."),
-        ({(DOMAIN, "MX"): ["0 ."]}, "mx.record", Status.BROKEN, f"{DOMAIN}. MX 10 {HOST}."),
-        ({(DOMAIN, "MX"): ["0 "]}, "mx.record", Status.BROKEN, f"{DOMAIN}. MX 10 {HOST}."),
-        ({(DOMAIN, "MX"): TIMEOUT}, "mx.record", Status.UNKNOWN, "nothing yet"),
-        ({(DOMAIN, "MX"): ["10 198.51.100.7"]}, "mx.host", Status.BROKEN, "MX 10"),
-        ({(DOMAIN, "MX"): ["10 gone.example"]}, "mx.host", Status.BROKEN, "gone.example. A"),
+        ({(HOST, "A"): ["192.0.2.1"]}, "ptr.forward", DnsStatus.BROKEN, f"{HOST}. A 198.51.100.7"),
+        ({(HOST, "A"): ["192.0.2.1"]}, "ptr.helo", DnsStatus.BROKEN, f"{HOST}. A 198.51.100.7"),
+        ({(HOST, "A"): []}, "ptr.helo", DnsStatus.BROKEN, f"{HOST}. A 198.51.100.7"),
+        ({(HOST, "A"): TIMEOUT}, "ptr.helo", DnsStatus.UNKNOWN, "nothing yet"),
+        ({(HOST, "A"): ["192.0.2.1", str(IP)]}, "ptr.helo", DnsStatus.OK, ""),
+        ({(DOMAIN, "MX"): []}, "mx.record", DnsStatus.BROKEN, f"{DOMAIN}. MX 10 {HOST}."),
+        ({(DOMAIN, "MX"): ["0 ."]}, "mx.record", DnsStatus.BROKEN, f"{DOMAIN}. MX 10 {HOST}."),
+        ({(DOMAIN, "MX"): ["0 "]}, "mx.record", DnsStatus.BROKEN, f"{DOMAIN}. MX 10 {HOST}."),
+        ({(DOMAIN, "MX"): TIMEOUT}, "mx.record", DnsStatus.UNKNOWN, "nothing yet"),
+        ({(DOMAIN, "MX"): ["10 198.51.100.7"]}, "mx.host", DnsStatus.BROKEN, "MX 10"),
+        ({(DOMAIN, "MX"): ["10 gone.example"]}, "mx.host", DnsStatus.BROKEN, "gone.example. A"),
         (
             {("alias.example", "CNAME"): [HOST], (DOMAIN, "MX"): ["10 alias.example"]},
             "mx.host",
-            Status.BROKEN,
+            DnsStatus.BROKEN,
             "MX 10",
         ),
-        ({(HOST, "A"): TIMEOUT}, "mx.host", Status.UNKNOWN, "nothing yet"),
-        ({(DOMAIN, "A"): []}, "address.record", Status.BROKEN, f"{DOMAIN}. A"),
-        ({(DOMAIN, "A"): TIMEOUT}, "address.record", Status.UNKNOWN, "nothing yet"),
+        ({(HOST, "A"): TIMEOUT}, "mx.host", DnsStatus.UNKNOWN, "nothing yet"),
+        ({(DOMAIN, "A"): []}, "address.record", DnsStatus.BROKEN, f"{DOMAIN}. A"),
+        ({(DOMAIN, "A"): TIMEOUT}, "address.record", DnsStatus.UNKNOWN, "nothing yet"),
     ],
 )
 def test_what_is_found_comes_with_the_record_to_publish(
-    records: dict[tuple[str, str], list[str] | Unknown], check_id: str, status: Status, remedy: str
+    records: dict[tuple[str, str], list[str] | Unknown], check_id: str, status: DnsStatus, remedy: str
 ) -> None:
     finding = Zone(good_records() | records).findings()[check_id]
     assert finding.status is status
@@ -104,27 +104,27 @@ def test_questions_of_all_subjects_travel_together_and_only_once() -> None:
 
 def test_a_silent_resolver_makes_everything_unknown_and_nothing_broken() -> None:
     findings = validate([SUBJECT], lambda questions: dict.fromkeys(questions, TIMEOUT))[SUBJECT]
-    assert {finding.status for finding in findings} == {Status.UNKNOWN}
+    assert {finding.status for finding in findings} == {DnsStatus.UNKNOWN}
     assert set(validity(findings).values()) == {None}
 
 
-def finding(check_id: str, status: Status, severity: Gravity = Gravity.ERROR) -> Finding:
-    return Finding(check_id, "x", status, severity, "", "", "")
+def finding(check_id: str, status: DnsStatus, severity: Gravity = Gravity.ERROR) -> DnsFinding:
+    return DnsFinding(check_id, "x", status, severity, "", "", "")
 
 
 @pytest.mark.parametrize(
     ("findings", "verdict"),
     [
-        ([finding("spf.record", Status.OK)], True),
-        ([finding("spf.record", Status.OK), finding("spf.helo", Status.BROKEN, Gravity.WARNING)], True),
-        ([finding("spf.record", Status.OK), finding("spf.result", Status.UNKNOWN)], None),
-        ([finding("spf.record", Status.UNKNOWN), finding("spf.all", Status.BROKEN)], False),
-        ([finding("ptr.record", Status.BROKEN)], None),
+        ([finding("spf.record", DnsStatus.OK)], True),
+        ([finding("spf.record", DnsStatus.OK), finding("spf.helo", DnsStatus.BROKEN, Gravity.WARNING)], True),
+        ([finding("spf.record", DnsStatus.OK), finding("spf.result", DnsStatus.UNKNOWN)], None),
+        ([finding("spf.record", DnsStatus.UNKNOWN), finding("spf.all", DnsStatus.BROKEN)], False),
+        ([finding("ptr.record", DnsStatus.BROKEN)], None),
         ([], None),
     ],
     ids=["good", "warning only", "partly unknown", "broken beats unknown", "another group", "not looked at"],
 )
-def test_the_verdict_of_a_group(findings: list[Finding], verdict: bool | None) -> None:
+def test_the_verdict_of_a_group(findings: list[DnsFinding], verdict: bool | None) -> None:
     assert validity(findings)["spf"] is verdict
 
 

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 import pytest
 
 from email_engine.dns_answers import Unknown
-from email_engine.dnsauth.model import Gravity, Lookup, Status
+from email_engine.dnsauth.model import DnsStatus, Gravity, Lookup
 from email_engine.dnsauth.spf import SpfResult, check_host
 from tests.dns_zone import DOMAIN, HOST, IP, Zone, good_records
 
@@ -87,25 +87,25 @@ def test_two_records_are_a_permanent_error() -> None:
 @pytest.mark.parametrize(
     ("records", "check_id", "status", "observed", "remedy"),
     [
-        ({}, "spf.result", Status.OK, "pass for 198.51.100.7", ""),
-        ({(DOMAIN, "TXT"): []}, "spf.record", Status.BROKEN, "no SPF record", f'{DOMAIN}. TXT "v=spf1 ip4:198.51.100.7 -all"'),
-        ({(DOMAIN, "TXT"): TIMEOUT}, "spf.record", Status.UNKNOWN, "timeout", "nothing yet"),
-        ({(DOMAIN, "TXT"): ["v=spf1 -all", "v=spf1 ~all"]}, "spf.record", Status.BROKEN, "2 SPF records", "remove the others"),
-        ({(DOMAIN, "TXT"): [" v=spf1 -all"]}, "spf.record", Status.BROKEN, "no SPF record", "publish exactly"),
-        ({(DOMAIN, "TXT"): ["v=spf1 mx:mx.example ip4:192.0.2.1 -all"]}, "spf.result", Status.BROKEN, "fail for",
+        ({}, "spf.result", DnsStatus.OK, "pass for 198.51.100.7", ""),
+        ({(DOMAIN, "TXT"): []}, "spf.record", DnsStatus.BROKEN, "no SPF record", f'{DOMAIN}. TXT "v=spf1 ip4:198.51.100.7 -all"'),
+        ({(DOMAIN, "TXT"): TIMEOUT}, "spf.record", DnsStatus.UNKNOWN, "timeout", "nothing yet"),
+        ({(DOMAIN, "TXT"): ["v=spf1 -all", "v=spf1 ~all"]}, "spf.record", DnsStatus.BROKEN, "2 SPF records", "remove the others"),
+        ({(DOMAIN, "TXT"): [" v=spf1 -all"]}, "spf.record", DnsStatus.BROKEN, "no SPF record", "publish exactly"),
+        ({(DOMAIN, "TXT"): ["v=spf1 mx:mx.example ip4:192.0.2.1 -all"]}, "spf.result", DnsStatus.BROKEN, "fail for",
          f'{DOMAIN}. TXT "v=spf1 mx:mx.example ip4:192.0.2.1 ip4:198.51.100.7 -all"'),
         ({(DOMAIN, "TXT"): ["v=spf1 include:slow.example -all"], ("slow.example", "TXT"): TIMEOUT}, "spf.result",
-         Status.UNKNOWN, "no answer", "nothing yet"),
-        ({(DOMAIN, "TXT"): ["v=spf1 include:gone.example -all"]}, "spf.result", Status.BROKEN, "permerror", "plain one"),
-        ({(DOMAIN, "TXT"): ["v=spf1 +all"]}, "spf.all", Status.BROKEN, "+all in news7", "-all"),
-        ({(DOMAIN, "TXT"): ["v=spf1 ip4:198.51.100.7 ?all"]}, "spf.all", Status.BROKEN, "?all", "-all"),
+         DnsStatus.UNKNOWN, "no answer", "nothing yet"),
+        ({(DOMAIN, "TXT"): ["v=spf1 include:gone.example -all"]}, "spf.result", DnsStatus.BROKEN, "permerror", "plain one"),
+        ({(DOMAIN, "TXT"): ["v=spf1 +all"]}, "spf.all", DnsStatus.BROKEN, "+all in news7", "-all"),
+        ({(DOMAIN, "TXT"): ["v=spf1 ip4:198.51.100.7 ?all"]}, "spf.all", DnsStatus.BROKEN, "?all", "-all"),
         ({(DOMAIN, "TXT"): ["v=spf1 ip4:198.51.100.7 include:open.example -all"],
-          ("open.example", "TXT"): ["v=spf1 all"]}, "spf.all", Status.BROKEN, "all in open.example", "-all"),
-        ({(DOMAIN, "TXT"): ["v=spf1 ip4:198.51.0.0/15 -all"]}, "spf.style", Status.BROKEN, "wider than /16", "TXT"),
-        ({(DOMAIN, "TXT"): ["v=spf1 ip4:198.51.100.7"]}, "spf.style", Status.BROKEN, "neither all nor redirect", "TXT"),
-        ({(HOST, "TXT"): []}, "spf.helo", Status.BROKEN, "none", f'{HOST}. TXT "v=spf1 a -all"'),
-        ({(HOST, "TXT"): ["v=spf1 -all"]}, "spf.helo", Status.BROKEN, "fail", f'{HOST}. TXT "v=spf1 a -all"'),
-        ({(HOST, "TXT"): TIMEOUT}, "spf.helo", Status.UNKNOWN, "no answer", "nothing yet"),
+          ("open.example", "TXT"): ["v=spf1 all"]}, "spf.all", DnsStatus.BROKEN, "all in open.example", "-all"),
+        ({(DOMAIN, "TXT"): ["v=spf1 ip4:198.51.0.0/15 -all"]}, "spf.style", DnsStatus.BROKEN, "wider than /16", "TXT"),
+        ({(DOMAIN, "TXT"): ["v=spf1 ip4:198.51.100.7"]}, "spf.style", DnsStatus.BROKEN, "neither all nor redirect", "TXT"),
+        ({(HOST, "TXT"): []}, "spf.helo", DnsStatus.BROKEN, "none", f'{HOST}. TXT "v=spf1 a -all"'),
+        ({(HOST, "TXT"): ["v=spf1 -all"]}, "spf.helo", DnsStatus.BROKEN, "fail", f'{HOST}. TXT "v=spf1 a -all"'),
+        ({(HOST, "TXT"): TIMEOUT}, "spf.helo", DnsStatus.UNKNOWN, "no answer", "nothing yet"),
     ],
     ids=[
         "good", "missing", "no answer", "two records", "leading space", "this IP is not in it", "include does not answer",
@@ -116,7 +116,7 @@ def test_two_records_are_a_permanent_error() -> None:
 def test_what_is_found_comes_with_the_record_to_publish(
     records: dict[tuple[str, str], list[str] | Unknown],
     check_id: str,
-    status: Status,
+    status: DnsStatus,
     observed: str,
     remedy: str,
 ) -> None:
@@ -134,7 +134,7 @@ def test_a_helo_that_fails_is_graver_than_one_without_a_record() -> None:
 
 def test_an_include_loop_ends() -> None:
     zone = Zone(good_records() | {(DOMAIN, "TXT"): [f"v=spf1 include:{DOMAIN} -all"]})
-    assert zone.findings()["spf.result"].status is Status.BROKEN
+    assert zone.findings()["spf.result"].status is DnsStatus.BROKEN
 
 
 def test_ipv6_senders_are_evaluated_too() -> None:

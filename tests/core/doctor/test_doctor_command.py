@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from email_engine.cli import main
-from email_engine.home import CONFIG
+from email_engine.paths import CONFIG
 
 
 @pytest.fixture

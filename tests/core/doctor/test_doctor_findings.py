@@ -5,17 +5,26 @@ import time
 
 import pytest
 
-from email_engine.doctor.finding import Finding, Named, State, ok, render_checklist, run_all, run_check, wrong
+from email_engine.doctor.finding import (
+    DoctorFinding,
+    Named,
+    State,
+    ok,
+    render_checklist,
+    run_all,
+    run_check,
+    wrong,
+)
 from email_engine.errors import Unreachable
 
 
-def away() -> Finding:
+def away() -> DoctorFinding:
     raise Unreachable(
         "PowerMTA host pmta@mta-1:22", "no answer", "an SSH server", "see whether the host is up"
     )
 
 
-def broken() -> Finding:
+def broken() -> DoctorFinding:
     raise RuntimeError("password=hunter2secret")
 
 

@@ -40,7 +40,7 @@ def test_days_are_a_sequence_and_columns_of_the_same_counts(
     assert days == tuple(plain)
     assert list(days.sent) == [counts.sent for counts in plain]
     assert list(days.attempts) == [counts.sent + counts.deferred for counts in plain]
-    assert list(days.pressure) == [counts.pressed + counts.blocked for counts in plain]
+    assert list(days.pressure) == [counts.throttling_deferrals + counts.blocked for counts in plain]
     first, last = FIRST + timedelta(days=start), FIRST + timedelta(days=end)
     assert list(days.between(first, last)) == [c for c in plain if first <= c.day <= last]
     assert list(days[days.since(first) :]) == [c for c in plain if c.day >= first]

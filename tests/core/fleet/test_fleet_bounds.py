@@ -6,8 +6,8 @@ import tracemalloc
 
 import pytest
 
-from email_engine.amounts import brief, excerpt
 from email_engine.fleet.mistakes import MOST_SHOWN
+from email_engine.plural import brief, excerpt
 from tests.core.fleet.test_fleet_rules import only
 from tests.core.fleet.test_hosts_and_addresses import BASE, with_host
 from tests.core.fleet.test_parse_fleet import EXAMPLE, changed, line_of, mistakes, read

@@ -10,7 +10,7 @@ from email_engine.errors import InputError
 from email_engine.fleet.mistakes import FleetInvalid
 from email_engine.fleet.model import Fleet, IpState
 from email_engine.fleet.parse import SCHEDULES, parse_fleet
-from email_engine.home import CONFIG
+from email_engine.paths import CONFIG
 
 EXAMPLE = (Path(__file__).resolve().parents[3] / "include/config/fleet.yaml").read_text()
 SINGLE = """

@@ -7,7 +7,7 @@ import pytest
 from email_engine.errors import InputError
 from email_engine.fleet.model import Mode
 from email_engine.lifecycle.scope import Scope, choose, read_scope
-from tests.core.mta.records import record
+from tests.core.pmta.records import record
 
 FLEET = (
     record(1),

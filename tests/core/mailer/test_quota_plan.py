@@ -7,7 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from email_engine.fleet.model import IpRecord, IpState, Mode, RiskClass
-from email_engine.mailer.model import DeliveryServer, Finding, LastSync, QuotaPlan, Setting, Warmup
+from email_engine.mailer.model import DeliveryServer, LastSync, QuotaFinding, QuotaPlan, Setting, Warmup
 from email_engine.mailer.policy import QuotaPolicy
 from email_engine.mailer.quotas import plan_quotas
 
@@ -35,7 +35,7 @@ def planned(
     return plan_quotas([record], [one, *others], {101: last} if last else {}, POLICY, DAY)
 
 
-def outcome(plan: QuotaPlan) -> tuple[Setting | None, list[Finding]]:
+def outcome(plan: QuotaPlan) -> tuple[Setting | None, list[QuotaFinding]]:
     return (plan.changes[0].new if plan.changes else None), [r.finding for r in plan.refusals]
 
 
@@ -55,9 +55,9 @@ def outcome(plan: QuotaPlan) -> tuple[Setting | None, list[Finding]]:
         (replace(RECORD, allowance=0), Setting(250, 25, "in-use"), None, Setting(1, 1, "disabled"), []),
         (PARKED, Setting(1, 1, "disabled"), None, None, []),
         (RECORD, Setting(1, 1, "disabled"), LastSync(1, 1, "disabled"), Setting(250, 25, "active"), []),
-        (RECORD, Setting(1, 1, "disabled"), LastSync(1, 1, "active"), Setting(250, 25, "disabled"), [Finding.DISABLED_BY_PERSON]),
-        (RECORD, Setting(250, 25, "disabled"), None, None, [Finding.DISABLED_BY_PERSON]),
-        (RECORD, Setting(250, 25, "inactive"), None, None, [Finding.NOT_IN_SERVICE]),
+        (RECORD, Setting(1, 1, "disabled"), LastSync(1, 1, "active"), Setting(250, 25, "disabled"), [QuotaFinding.DISABLED_BY_PERSON]),
+        (RECORD, Setting(250, 25, "disabled"), None, None, [QuotaFinding.DISABLED_BY_PERSON]),
+        (RECORD, Setting(250, 25, "inactive"), None, None, [QuotaFinding.NOT_IN_SERVICE]),
         (PARKED, Setting(250, 25, "pending-delete"), None, None, []),
     ],
     ids=[
@@ -68,7 +68,11 @@ def outcome(plan: QuotaPlan) -> tuple[Setting | None, list[Finding]]:
     ],
 )  # fmt: skip
 def test_a_server_follows_its_ip(
-    record: IpRecord, setting: Setting, last: LastSync | None, new: Setting | None, findings: list[Finding]
+    record: IpRecord,
+    setting: Setting,
+    last: LastSync | None,
+    new: Setting | None,
+    findings: list[QuotaFinding],
 ) -> None:
     assert outcome(planned(record, setting, last)) == (new, findings)
 
@@ -76,32 +80,32 @@ def test_a_server_follows_its_ip(
 @pytest.mark.parametrize(
     ("server", "finding"),
     [
-        ({"type": "smtp-amazon"}, Finding.WRONG_TYPE),
-        ({"vmtas": ()}, Finding.NO_VMTA),
-        ({"vmtas": None}, Finding.NO_VMTA),
-        ({"vmtas": ("aurora-2",)}, Finding.WRONG_VMTA),
-        ({"vmtas": ("aurora-1", "aurora-2")}, Finding.WRONG_VMTA),
+        ({"type": "smtp-amazon"}, QuotaFinding.WRONG_TYPE),
+        ({"vmtas": ()}, QuotaFinding.NO_VMTA),
+        ({"vmtas": None}, QuotaFinding.NO_VMTA),
+        ({"vmtas": ("aurora-2",)}, QuotaFinding.WRONG_VMTA),
+        ({"vmtas": ("aurora-1", "aurora-2")}, QuotaFinding.WRONG_VMTA),
     ],
     ids=["wrong type", "no header", "unreadable headers", "another virtual MTA", "two virtual MTAs"],
 )
 @pytest.mark.parametrize("record", [RECORD, PARKED], ids=["sends", "parked"])
 def test_a_server_of_somebody_else_is_never_touched(
-    record: IpRecord, server: dict[str, object], finding: Finding
+    record: IpRecord, server: dict[str, object], finding: QuotaFinding
 ) -> None:
     assert outcome(planned(record, Setting(9, 9, "active"), **server)) == (None, [finding])
 
 
 def test_a_missing_server_is_a_finding() -> None:
     plan = plan_quotas([RECORD], [], {}, POLICY, DAY)
-    assert outcome(plan) == (None, [Finding.MISSING])
+    assert outcome(plan) == (None, [QuotaFinding.MISSING])
     assert "server 101 (198.51.100.1): no such delivery server. Next: create it" in str(plan.refusals[0])
 
 
 def test_a_warmup_plan_of_mailwizz_keeps_its_quotas_and_may_only_be_disabled() -> None:
     running = {"warmup": Warmup.RUNNING}
-    assert outcome(planned(RECORD, Setting(9, 9, "active"), **running)) == (None, [Finding.WARMUP_PLAN])
+    assert outcome(planned(RECORD, Setting(9, 9, "active"), **running)) == (None, [QuotaFinding.WARMUP_PLAN])
     new, findings = outcome(planned(PARKED, Setting(9, 9, "active"), **running))
-    assert (new, findings) == (Setting(9, 9, "disabled"), [Finding.WARMUP_PLAN])
+    assert (new, findings) == (Setting(9, 9, "disabled"), [QuotaFinding.WARMUP_PLAN])
     assert outcome(planned(RECORD, Setting(9, 9, "active"), warmup=Warmup.COMPLETE))[0] == Setting(
         250, 25, "active"
     )
@@ -109,7 +113,10 @@ def test_a_warmup_plan_of_mailwizz_keeps_its_quotas_and_may_only_be_disabled() -
 
 def test_a_second_server_on_the_virtual_mta_stops_raises_but_no_reduction() -> None:
     twin = replace(SERVER, server_id=199)
-    assert outcome(planned(RECORD, Setting(9, 9, "active"), others=(twin,))) == (None, [Finding.SHARED_VMTA])
+    assert outcome(planned(RECORD, Setting(9, 9, "active"), others=(twin,))) == (
+        None,
+        [QuotaFinding.SHARED_VMTA],
+    )
     assert outcome(planned(RECORD, Setting(900, 90, "active"), others=(twin,)))[0] == Setting(
         250, 25, "active"
     )

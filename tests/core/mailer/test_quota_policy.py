@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from email_engine.errors import InputError
-from email_engine.home import CONFIG
 from email_engine.mailer.policy import QuotaPolicy, parse_quota_policy
+from email_engine.paths import CONFIG
 
 
 def test_the_policy_that_ships_is_the_default() -> None:

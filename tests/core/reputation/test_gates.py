@@ -45,7 +45,7 @@ def test_each_signal_has_its_gate(counts: dict[str, int], gate: str, verdict: st
 
 
 def test_deferrals_are_judged_by_provider_and_by_what_they_say() -> None:
-    pressing = days(3, 100, deferred=60, pressed=60)
+    pressing = days(3, 100, deferred=60, throttling_deferrals=60)
     greylisting = days(3, 100, deferred=60)
     found = judged(days(), providers={"gmail": greylisting, "microsoft": pressing})
     assert {name: str(one.verdict) for name, one in found.deferrals.items()} == {
@@ -56,12 +56,14 @@ def test_deferrals_are_judged_by_provider_and_by_what_they_say() -> None:
 
 
 def test_deferrals_of_last_week_are_forgotten() -> None:
-    old = tuple(DayCounts(c.day - timedelta(days=3), 100, deferred=60, pressed=60) for c in days(3))
+    old = tuple(
+        DayCounts(c.day - timedelta(days=3), 100, deferred=60, throttling_deferrals=60) for c in days(3)
+    )
     assert judged(days(), providers={"yahoo": old}).deferrals["yahoo"].messages == 0
 
 
 def test_a_provider_with_hardly_any_mail_is_not_the_worst() -> None:
-    tiny = days(3, 2, deferred=4, pressed=4)
+    tiny = days(3, 2, deferred=4, throttling_deferrals=4)
     found = judged(days(), providers={"gmail": days(3, 500), "gmx": tiny})
     assert found.worst_provider == "gmail"
 

@@ -10,8 +10,8 @@ import pytest
 from email_engine.fleet.traffic import column
 from email_engine.reputation.evidence import (
     TELLS_NOTHING,
-    Judgement,
-    Verdict,
+    GateJudgement,
+    GateVerdict,
     chance_of_so_few,
     detector,
     judge,
@@ -24,14 +24,16 @@ Day = tuple[int, int]
 """Bad ones and messages."""
 
 
-def judged(days: Sequence[Day], limit: float = 0.05, bearable: Sequence[float] | None = None) -> Judgement:
+def judged(
+    days: Sequence[Day], limit: float = 0.05, bearable: Sequence[float] | None = None
+) -> GateJudgement:
     (answer,) = together([days], limit, {0: bearable} if bearable else {})
     return answer
 
 
 def together(
     rows: Sequence[Sequence[Day]], limit: float, bearable: dict[int, Sequence[float]]
-) -> list[Judgement]:
+) -> list[GateJudgement]:
     bad = [column(bad for bad, _ in days) for days in rows]
     messages = [column(messages for _, messages in days) for days in rows]
     return judge(bad, messages, limit, 100, 0.95, bearable)
@@ -95,23 +97,25 @@ def test_an_evalue_is_worth_at_most_one_while_the_rate_is_within_the_limit(
 @pytest.mark.parametrize(
     ("bad", "messages", "expected"),
     [
-        (0, 0, Verdict.INSUFFICIENT),
-        (0, 58, Verdict.INSUFFICIENT),
-        (0, 59, Verdict.PASS),
-        (1, 100, Verdict.PASS),
-        (2, 100, Verdict.INSUFFICIENT),
-        (4, 200, Verdict.PASS),
-        (5, 200, Verdict.INSUFFICIENT),
-        (16, 500, Verdict.PASS),
-        (17, 500, Verdict.INSUFFICIENT),
-        (3, 50, Verdict.INSUFFICIENT),
-        (5, 100, Verdict.HOLD),
-        (30, 500, Verdict.HOLD),
-        (20, 50, Verdict.REGRESS),
+        (0, 0, GateVerdict.INSUFFICIENT),
+        (0, 58, GateVerdict.INSUFFICIENT),
+        (0, 59, GateVerdict.PASS),
+        (1, 100, GateVerdict.PASS),
+        (2, 100, GateVerdict.INSUFFICIENT),
+        (4, 200, GateVerdict.PASS),
+        (5, 200, GateVerdict.INSUFFICIENT),
+        (16, 500, GateVerdict.PASS),
+        (17, 500, GateVerdict.INSUFFICIENT),
+        (3, 50, GateVerdict.INSUFFICIENT),
+        (5, 100, GateVerdict.HOLD),
+        (30, 500, GateVerdict.HOLD),
+        (20, 50, GateVerdict.REGRESS),
     ],
     ids=lambda value: str(value),
 )
-def test_verdicts_on_bounces_are_those_of_the_fact_page(bad: int, messages: int, expected: Verdict) -> None:
+def test_verdicts_on_bounces_are_those_of_the_fact_page(
+    bad: int, messages: int, expected: GateVerdict
+) -> None:
     assert judged([(bad, messages)]).verdict is expected
 
 
@@ -164,7 +168,7 @@ def test_months_of_good_mail_do_not_hide_a_turn_for_the_worse() -> None:
 
 def test_where_no_day_was_above_the_limit_there_is_no_evidence_however_little_mail_there_was() -> None:
     little = judged([(0, 1)] * 30, 0.02)
-    assert (little.verdict, little.evidence) == (Verdict.INSUFFICIENT, 0.0)
+    assert (little.verdict, little.evidence) == (GateVerdict.INSUFFICIENT, 0.0)
     assert evidence([(0, 1)] * 30, 0.001) > 20
     assert judged([(1, 50)] * 29 + [(3, 50)]).evidence > judged([(1, 50)] * 30).evidence == 0
 
@@ -204,7 +208,7 @@ def test_many_are_judged_together_as_each_would_be_alone(limit: float) -> None:
         rows.append(days)
     found = together(rows, limit, bearable)
     assert found == [judged(days, limit, bearable.get(place)) for place, days in enumerate(rows)]
-    assert {one.verdict for one in found} == set(Verdict)
+    assert {one.verdict for one in found} == set(GateVerdict)
     for place, (days, answer) in enumerate(zip(rows, found, strict=True)):
         above = any(bad > limit * messages for bad, messages in days)
         expected = one_by_one(days, limit, bearable.get(place, [limit] * len(days))) if above else 0.0
@@ -232,11 +236,11 @@ def test_the_verdict_is_that_of_the_evidence_that_is_told() -> None:
         told = judged(days).evidence
         bad, messages = column(bad for bad, _ in days), column(messages for _, messages in days)
         (found,) = judge([bad], [messages], 0.05, told, 0.95)
-        assert (found.verdict, found.evidence) == (Verdict.REGRESS, told)
+        assert (found.verdict, found.evidence) == (GateVerdict.REGRESS, told)
 
 
 def test_impossible_volumes_are_judged_by_their_rate() -> None:
-    assert judged([(3 * 10**9, 4 * 10**9), (5, 6)]).verdict is Verdict.REGRESS
+    assert judged([(3 * 10**9, 4 * 10**9), (5, 6)]).verdict is GateVerdict.REGRESS
     assert judged([(10**9, 10**12), (1, 6)]).evidence < 2
 
 

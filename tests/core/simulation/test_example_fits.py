@@ -12,9 +12,9 @@ from email_engine.simulation.life import begin, quotas, sent_on
 from email_engine.simulation.run import FIRST
 from email_engine.simulation.truth import World, assign
 from email_engine.warmup.capacity import plan_capacity
+from email_engine.warmup.capacity_plan import AllocationKind, CapacityPlan
 from email_engine.warmup.observation import midnight
 from email_engine.warmup.policy_file import load_policy
-from email_engine.warmup.seats import CapacityPlan, Place
 from tests.core.simulation.worlds import example, scenario
 
 DAYS = 60
@@ -44,12 +44,16 @@ def capacity_of_days(fleet: Fleet, days: int) -> Iterator[CapacityPlan]:
         fresh = dict.fromkeys(hosts, midnight(day + timedelta(days=1)))
         closed = close_day(lives, fleet, policy, day, fresh)
         lives = tuple(life for life, _ in closed)
-        outcomes = [outcome for _, outcome in closed]
-        yield plan_capacity(outcomes, policy, shares, day, day + timedelta(days=1))
+        ip_decisions = [ip_decision for _, ip_decision in closed]
+        yield plan_capacity(ip_decisions, policy, shares, day, day + timedelta(days=1))
 
 
 def findings(plan: CapacityPlan) -> list[str]:
-    return [seat.ip for seat in plan.seats if seat.place is Place.SHORT or seat.quota_short]
+    return [
+        allocation.ip
+        for allocation in plan.allocations
+        if allocation.kind is AllocationKind.SHORT or allocation.quota_short
+    ]
 
 
 @pytest.mark.parametrize("tenant", [tenant.name for tenant in example().tenants])
@@ -57,7 +61,7 @@ def test_the_quota_of_the_example_is_never_too_small(tenant: str) -> None:
     plans = list(capacity_of_days(one_tenant(tenant), DAYS))
     assert [(plan.effective, found) for plan in plans if (found := findings(plan))] == []
     last = plans[-1]
-    assert sum(seat.state is IpState.ACTIVE for seat in last.seats) >= 47
+    assert sum(allocation.state is IpState.ACTIVE for allocation in last.allocations) >= 47
     assert last.dealt <= last.quota
 
 

@@ -9,10 +9,10 @@ from email_engine.simulation.days import close_day
 from email_engine.simulation.life import begin
 from email_engine.simulation.run import FIRST, simulate
 from email_engine.simulation.scenario import TrueRates
-from email_engine.warmup.choice import Action
 from email_engine.warmup.forecast import forecast
 from email_engine.warmup.observation import midnight
 from email_engine.warmup.policy_file import load_policy
+from email_engine.warmup.proposal import Action
 from tests.core.simulation.worlds import GOOD, scenario, small
 
 POLICY = load_policy()
@@ -24,8 +24,8 @@ def told_and_came(rates: TrueRates, **ip) -> list[tuple[date, date]]:
         begin(fleet, FIRST), fleet, POLICY, eve, {h.name: midnight(FIRST) for h in fleet.mta_hosts}
     )
     told = {
-        str(outcome.observation.ip.address): forecast(outcome, POLICY, eve, FIRST).graduates_on
-        for _, outcome in closed
+        str(ip_decision.observation.ip.address): forecast(ip_decision, POLICY, eve, FIRST).graduates_on
+        for _, ip_decision in closed
     }
     came = {
         day.address: day.day + timedelta(days=1)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from email_engine.cli import main
-from email_engine.home import CONFIG
+from email_engine.paths import CONFIG
 
 HEADER = "type,timeLogged,rcpt,bounceCat,dlvSourceIp,vmta\r\n"
 START = datetime(2026, 11, 1, 0, 15, tzinfo=UTC)

@@ -14,8 +14,8 @@ from email_engine.simulation.days import IpDay
 from email_engine.simulation.run import FIRST, simulate
 from email_engine.simulation.scenario import Demand, Fault, Happening, TrueRates
 from email_engine.simulation.tally import tally
-from email_engine.warmup.choice import Action
 from email_engine.warmup.policy_file import load_policy
+from email_engine.warmup.proposal import Action
 from tests.core.simulation.worlds import GOOD, example, scenario, small
 
 POLICY = load_policy()
@@ -131,8 +131,12 @@ def test_a_bad_lists_pause_is_no_false_stop() -> None:
 
 
 def test_slowed_ips_count_by_what_slowed_them() -> None:
-    days = [day(1, paces={"*": 0.5}), day(2, address="10.0.0.2", paces={"microsoft": 0.5}), day(3, bad=True)]
-    counted = tally([*days, day(4, paces={"*": 0.5}, address="10.0.0.3", bad=True)], 0.9)
+    days = [
+        day(1, throttle_factors={"*": 0.5}),
+        day(2, address="10.0.0.2", throttle_factors={"microsoft": 0.5}),
+        day(3, bad=True),
+    ]
+    counted = tally([*days, day(4, throttle_factors={"*": 0.5}, address="10.0.0.3", bad=True)], 0.9)
     assert (counted.slowed, counted.false_slowed, counted.provider_slowed) == (2, 1, 1)
 
 
@@ -166,10 +170,10 @@ def test_a_provider_that_presses_everybody_is_slowed_and_earns_its_speed_back() 
     press = Happening("press", Fault.PROVIDER, 10, 3, provider="gmail", rates=TrueRates(pressure=0.5))
     fleet = small(5, IpState.ACTIVE, daily_target=500)
     days = one_life(list(simulate(fleet, POLICY, scenario(happenings=(press,)), 30, seed=1)))
-    assert days[9].paces == {"gmail": 0.5}
-    slowest = min(one.paces.get("gmail", 1.0) for one in days)
+    assert days[9].throttle_factors == {"gmail": 0.5}
+    slowest = min(one.throttle_factors.get("gmail", 1.0) for one in days)
     assert slowest < 0.5
-    assert (days[-1].paces, days[-1].allowance) == ({}, 500)
+    assert (days[-1].throttle_factors, days[-1].allowance) == ({}, 500)
     assert not [one for one in days if one.action in (Action.PAUSE, Action.QUARANTINE)]
 
 

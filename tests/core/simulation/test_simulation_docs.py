@@ -3,7 +3,7 @@
 import re
 
 from email_engine.cli import COMMANDS
-from email_engine.home import ROOT
+from email_engine.paths import ROOT
 from email_engine.simulation.scenario_file import shipped_names
 
 PAGE = (ROOT / "docs" / "simulation.md").read_text()

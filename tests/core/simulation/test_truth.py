@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from email_engine.simulation.scenario import Demand, Fault, Happening, Kind, TrueRates
+from email_engine.simulation.scenario import Demand, Fault, Happening, IpKind, TrueRates
 from email_engine.simulation.truth import Truth, World, assign
 from tests.core.simulation.worlds import GOOD, scenario
 
@@ -13,8 +13,8 @@ MONDAY = date(2026, 1, 5)
 BAD = TrueRates(bounce=0.1)
 
 
-def truth(*happenings: Happening, kind: Kind | None = None) -> Truth:
-    return Truth(kind or Kind("all", 1.0, GOOD), happenings, scenario())
+def truth(*happenings: Happening, kind: IpKind | None = None) -> Truth:
+    return Truth(kind or IpKind("all", 1.0, GOOD), happenings, scenario())
 
 
 @pytest.mark.parametrize(
@@ -27,9 +27,9 @@ def truth(*happenings: Happening, kind: Kind | None = None) -> Truth:
         (truth(Happening("little", Fault.IP, 3, 2, provider="gmail", rates=TrueRates(bounce=0.06))), []),
         (truth(Happening("blocks", Fault.IP, 3, 1, rates=TrueRates(block=0.06))), [3]),
         (truth(Happening("trap", Fault.IP, 2, 1, listed_days=5)), [2]),
-        (truth(kind=Kind("drift", 1.0, GOOD, TrueRates(bounce=0.01))), [5, 6]),
-        (truth(kind=Kind("limit", 1.0, TrueRates(bounce=0.05, complaint=0.001))), []),
-        (truth(kind=Kind("spam", 1.0, TrueRates(complaint=0.0011))), [1, 2, 3, 4, 5, 6]),
+        (truth(kind=IpKind("drift", 1.0, GOOD, TrueRates(bounce=0.01))), [5, 6]),
+        (truth(kind=IpKind("limit", 1.0, TrueRates(bounce=0.05, complaint=0.001))), []),
+        (truth(kind=IpKind("spam", 1.0, TrueRates(complaint=0.0011))), [1, 2, 3, 4, 5, 6]),
     ],
     ids=[
         "good", "a turn of its own", "a bad list is not its fault", "one provider of two, 6 % in all",
@@ -41,7 +41,7 @@ def test_an_ip_is_bad_while_its_own_rates_are_above_a_limit(subject: Truth, bad_
 
 
 def test_kinds_and_happenings_are_dealt_by_share_and_seed() -> None:
-    kinds = (Kind("good", 0.7, GOOD), Kind("bad", 0.3, BAD))
+    kinds = (IpKind("good", 0.7, GOOD), IpKind("bad", 0.3, BAD))
     hit = (Happening("a", Fault.IP, 1, 1, share=0.2), Happening("b", Fault.IP, 1, 1, share=0.001))
     subjects = [f"ip-{n}" for n in range(50)]
     dealt = assign(scenario(kinds=kinds, happenings=hit), subjects, seed=3)
@@ -75,17 +75,17 @@ def test_rates_show_in_the_counts_and_one_provider_can_turn() -> None:
     turn = Happening("turn", Fault.PROVIDER, 2, 1, provider="gmail", rates=rates)
     mail = world(Demand(100_000), happenings=(turn,))
     calm = mail.mail("ip", MONDAY, 100_000)
-    assert (calm.counts.blocked, calm.counts.pressed, calm.counts.named) == (0, 0, 0)
+    assert (calm.counts.blocked, calm.counts.throttling_deferrals, calm.counts.dnsbl_rejections) == (0, 0, 0)
     assert calm.counts.bounced == pytest.approx(2_000, rel=0.1)
     assert calm.counts.deferred == pytest.approx(3_000, rel=0.1)
     turned = mail.mail("ip", MONDAY + timedelta(days=1), 100_000)
     gmail, yahoo = turned.providers["gmail"], turned.providers["yahoo"]
     assert gmail.blocked == turned.counts.blocked == pytest.approx(10_000, rel=0.05)
-    assert gmail.pressed == turned.counts.pressed == pytest.approx(25_000, rel=0.05)
-    assert turned.counts.named == pytest.approx(5_000, rel=0.1)
-    assert turned.counts.named_grave == pytest.approx(500, rel=0.2)
+    assert gmail.throttling_deferrals == turned.counts.throttling_deferrals == pytest.approx(25_000, rel=0.05)
+    assert turned.counts.dnsbl_rejections == pytest.approx(5_000, rel=0.1)
+    assert turned.counts.severe_dnsbl_rejections == pytest.approx(500, rel=0.2)
     assert turned.counts.deferred == pytest.approx(28_000, rel=0.05)
-    assert (yahoo.blocked, yahoo.pressed) == (0, 0)
+    assert (yahoo.blocked, yahoo.throttling_deferrals) == (0, 0)
     assert gmail.sent + yahoo.sent == turned.counts.sent == 100_000
 
 

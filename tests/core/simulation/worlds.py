@@ -8,7 +8,7 @@ from typing import Any
 
 from email_engine.fleet.model import Fleet, IpState
 from email_engine.fleet.read import read_fleet
-from email_engine.simulation.scenario import Begin, Kind, Scenario, TrueRates
+from email_engine.simulation.scenario import Begin, IpKind, Scenario, TrueRates
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "include/config/fleet.yaml"
 GOOD = TrueRates(bounce=0.02, complaint=0.0002, deferral=0.03)
@@ -41,5 +41,5 @@ def small(count: int = 4, state: IpState = IpState.WARMING, quota: int = 10_000_
 def scenario(rates: TrueRates = GOOD, **changes: Any) -> Scenario:
     """All IPs of one kind with `rates`."""
     return replace(
-        Scenario("test", Begin.FLEET, {"gmail": 0.5, "yahoo": 0.5}, (Kind("all", 1.0, rates),)), **changes
+        Scenario("test", Begin.FLEET, {"gmail": 0.5, "yahoo": 0.5}, (IpKind("all", 1.0, rates),)), **changes
     )

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from email_engine.fleet.model import IpState
 from email_engine.warmup.capacity import plan_capacity
+from email_engine.warmup.capacity_plan import AllocationKind, CapacityPlan, capacity_words
 from email_engine.warmup.observation import IpObservation, midnight
 from email_engine.warmup.plan import Quotas, plan_tenant
 from email_engine.warmup.policy_file import load_policy
-from email_engine.warmup.seats import CapacityPlan, Place, capacity_words
 from tests.core.warmup.worlds import DAY, NEXT, observation, sent
 
 POLICY = replace(load_policy(), providers={})
@@ -22,8 +22,8 @@ AUTOMATIC = replace(POLICY, auto_start_standby=True)
 
 def planned(*seen: IpObservation, quota: int, policy=POLICY, streams=None) -> CapacityPlan:
     quotas = Quotas(quota, streams or {})
-    outcomes = plan_tenant(seen, policy, quotas, DAY, NEXT)
-    return plan_capacity(outcomes, policy, quotas, DAY, NEXT)
+    ip_decisions = plan_tenant(seen, policy, quotas, DAY, NEXT)
+    return plan_capacity(ip_decisions, policy, quotas, DAY, NEXT)
 
 
 def active(number: int, target: int = 10_000, **ip) -> IpObservation:
@@ -54,27 +54,27 @@ def test_each_ip_has_its_place() -> None:
         observation(number=7, given=0, ip={"state": IpState.ABANDONED}),
         quota=100_000,
     )  # fmt: skip
-    assert [seat.place for seat in plan.seats] == [
-        Place.WARMS, Place.ACTIVE, Place.WAITS, Place.RETIRES, Place.PAUSED, Place.RESTS, Place.GONE,
+    assert [allocation.kind for allocation in plan.allocations] == [
+        AllocationKind.WARMS, AllocationKind.ACTIVE, AllocationKind.WAITS, AllocationKind.RETIRES, AllocationKind.PAUSED, AllocationKind.RESTS, AllocationKind.GONE,
     ]  # fmt: skip
-    assert plan.seats[0].sent == 150 // 7
-    assert plan.seats[4].until == NEXT + timedelta(days=4)
+    assert plan.allocations[0].sent == 150 // 7
+    assert plan.allocations[4].until == NEXT + timedelta(days=4)
 
 
 def test_a_standby_ip_waits_until_the_quota_grows_by_what_it_needs() -> None:
     plan = planned(active(1), standby(2), quota=15_000, policy=AUTOMATIC)
-    seat = plan.seats[1]
-    assert (seat.place, seat.until) == (Place.WAITS, None)
-    assert seat.why == "the quota of 15000 a day cannot keep another IP warm"
-    assert seat.quota_short == 7_223
+    allocation = plan.allocations[1]
+    assert (allocation.kind, allocation.until) == (AllocationKind.WAITS, None)
+    assert allocation.why == "the quota of 15000 a day cannot keep another IP warm"
+    assert allocation.quota_short == 7_223
     assert capacity_words(plan)[-1] == (
         "198.51.100.2 waits: the quota of 15000 a day cannot keep another IP warm; "
         "there is no room before the quota grows by 7223 a day"
     )
     grown = planned(active(1), standby(2), quota=15_000 + 7_223, policy=AUTOMATIC)
-    assert grown.seats[1].place is Place.WARMS
+    assert grown.allocations[1].kind is AllocationKind.WARMS
     almost = planned(active(1), standby(2), quota=15_000 + 7_222, policy=AUTOMATIC)
-    assert almost.seats[1].place is Place.WAITS
+    assert almost.allocations[1].kind is AllocationKind.WAITS
 
 
 def test_it_waits_until_a_retiring_ip_leaves_its_room() -> None:
@@ -83,26 +83,26 @@ def test_it_waits_until_a_retiring_ip_leaves_its_room() -> None:
     )
     plan = planned(retiring, standby(2), standby(3), quota=15_000, policy=AUTOMATIC)
     drained = DAY + timedelta(days=len(POLICY.retiring_parts) * POLICY.retiring_days_each)
-    assert (plan.seats[1].until, plan.seats[2].until) == (drained, None)
-    assert plan.seats[2].quota_short == 7_223
+    assert (plan.allocations[1].until, plan.allocations[2].until) == (drained, None)
+    assert plan.allocations[2].quota_short == 7_223
 
 
 def test_where_a_person_starts_ips_the_plan_says_for_which_there_is_room() -> None:
     plan = planned(active(1), standby(2), standby(3), quota=23_000)
-    first, second = plan.seats[1:]
+    first, second = plan.allocations[1:]
     assert (first.why, first.until) == ("until a person starts it", NEXT + timedelta(days=1))
     assert (second.until, second.quota_short) == (None, 10_334)
 
 
 def test_an_ip_that_is_not_clean_yet_waits_for_that_day() -> None:
     plan = planned(standby(1, state_since=midnight(DAY)), quota=50_000)
-    assert plan.seats[0].until == DAY + timedelta(days=7)
+    assert plan.allocations[0].until == DAY + timedelta(days=7)
 
 
 def test_a_warming_ip_without_its_stage_is_named_with_the_day_of_its_turn() -> None:
     plan = planned(warming(1, phase=6, days=4), warming(2), quota=2_010)
-    short = plan.seats[1]
-    assert (short.place, short.why) == (Place.SHORT, "the quota leaves it 10 of 50 a day")
+    short = plan.allocations[1]
+    assert (short.kind, short.why) == (AllocationKind.SHORT, "the quota leaves it 10 of 50 a day")
     assert short.until == NEXT + timedelta(days=3)
     assert (
         "198.51.100.2 cannot progress: the quota leaves it 10 of 50 a day; there is room for it on"
@@ -112,25 +112,29 @@ def test_a_warming_ip_without_its_stage_is_named_with_the_day_of_its_turn() -> N
 
 def test_a_stage_that_the_quota_never_reaches_says_how_much_it_lacks() -> None:
     plan = planned(warming(1, phase=6), quota=1_500)
-    assert (plan.seats[0].place, plan.seats[0].until, plan.seats[0].quota_short) == (Place.SHORT, None, 500)
+    assert (plan.allocations[0].kind, plan.allocations[0].until, plan.allocations[0].quota_short) == (
+        AllocationKind.SHORT,
+        None,
+        500,
+    )
 
 
 def test_an_ip_that_gets_no_mail_for_its_stage_is_named() -> None:
     seen = replace(observation(sent(9, 12)), given=50)
-    (seat,) = planned(seen, quota=10_000).seats
-    assert (seat.place, seat.why) == (
-        Place.SHORT,
+    (allocation,) = planned(seen, quota=10_000).allocations
+    assert (allocation.kind, allocation.why) == (
+        AllocationKind.SHORT,
         "it was handed 12 a day of the 50 that it may send, for 7 days",
     )
-    assert (seat.until, seat.quota_short) == (None, None)
+    assert (allocation.until, allocation.quota_short) == (None, None)
 
 
 def test_streams_with_a_quota_of_their_own_have_rooms_of_their_own() -> None:
     plan = planned(
         warming(1), standby(2, stream="receipts"), quota=50_000, streams={"receipts": 5_000}, policy=AUTOMATIC
     )
-    assert plan.seats[0].place is Place.WARMS
-    assert plan.seats[1].quota_short == 6_112
+    assert plan.allocations[0].kind is AllocationKind.WARMS
+    assert plan.allocations[1].quota_short == 6_112
 
 
 def test_active_ips_that_share_too_little_are_told_as_one() -> None:
@@ -158,9 +162,9 @@ def test_nobody_is_an_empty_plan() -> None:
 def test_a_big_tenant_takes_little_time(count: int) -> None:
     seen = [replace(warming(1), ip=replace(warming(1).ip, ip_id=n)) for n in range(count)]
     quotas = Quotas(count * 40)
-    outcomes = plan_tenant(seen, POLICY, quotas, DAY, NEXT)
+    ip_decisions = plan_tenant(seen, POLICY, quotas, DAY, NEXT)
     began = process_time()
-    plan_capacity(outcomes, POLICY, quotas, DAY, NEXT)
+    plan_capacity(ip_decisions, POLICY, quotas, DAY, NEXT)
     assert process_time() - began < 8
 
 
@@ -179,16 +183,18 @@ def test_the_tenants_quota_is_never_exceeded(kinds, quota: int, receipts: int, b
     seen = []
     for n, (make, pace, other) in enumerate(kinds, 1):
         one = make(n)
-        paces = {"*": pace, "microsoft": pace} if pace < 1 and make is not standby else {}
+        throttle_factors = {"*": pace, "microsoft": pace} if pace < 1 and make is not standby else {}
         stream = "receipts" if other else "newsletter"
-        seen.append(replace(one, paces=paces, ip=replace(one.ip, stream=stream)))
+        seen.append(replace(one, throttle_factors=throttle_factors, ip=replace(one.ip, stream=stream)))
     quotas = Quotas(quota, {"receipts": min(receipts, quota)} if receipts else {})
-    outcomes = plan_tenant(seen, policy, quotas, DAY, NEXT)
-    assert sum(outcome.allowance for outcome in outcomes) <= quota
-    for pot in {quotas.pot(one.ip.stream) for one in seen}:
-        mine = [o for o in outcomes if quotas.pot(o.observation.ip.stream) == pot]
-        assert sum(o.allowance for o in mine) <= quotas.size(pot)
-    assert all(bound < outcome.allowance for outcome in outcomes for bound in outcome.bounds.values())
-    plan = plan_capacity(outcomes, policy, quotas, DAY, NEXT)
+    ip_decisions = plan_tenant(seen, policy, quotas, DAY, NEXT)
+    assert sum(ip_decision.allowance for ip_decision in ip_decisions) <= quota
+    for quota_pool in {quotas.quota_pool(one.ip.stream) for one in seen}:
+        mine = [o for o in ip_decisions if quotas.quota_pool(o.observation.ip.stream) == quota_pool]
+        assert sum(o.allowance for o in mine) <= quotas.size(quota_pool)
+    assert all(
+        bound < ip_decision.allowance for ip_decision in ip_decisions for bound in ip_decision.bounds.values()
+    )
+    plan = plan_capacity(ip_decisions, policy, quotas, DAY, NEXT)
     assert plan.dealt <= quota
-    assert len(plan.seats) == len(seen)
+    assert len(plan.allocations) == len(seen)

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from email_engine.fleet.model import PARKED_STATES, IpState
 from email_engine.fleet.traffic import DayCounts, Days
 from email_engine.lifecycle.machine import next_state
-from email_engine.warmup.choice import Action
-from email_engine.warmup.footing import footing_after
+from email_engine.warmup.carried_state import carried_state_after
 from email_engine.warmup.forecast import Forecast, forecast
 from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
-from email_engine.warmup.plan import Outcome, Quotas, plan_tenant
+from email_engine.warmup.plan import IpDecision, Quotas, plan_tenant
 from email_engine.warmup.policy import CycleStart
 from email_engine.warmup.policy_file import load_policy
+from email_engine.warmup.proposal import Action
 from tests.core.warmup.worlds import DAY, NEXT, observation, sent
 
 POLICY = replace(load_policy(), providers={}, cycle_start=CycleStart.NEVER)
@@ -24,8 +24,8 @@ AUTOMATIC = replace(POLICY, auto_start_standby=True)
 
 
 def told(seen, policy=POLICY, quota: int = 1_000_000) -> Forecast:
-    (outcome,) = plan_tenant([seen], policy, Quotas(quota), DAY, NEXT)
-    return forecast(outcome, policy, DAY, NEXT)
+    (ip_decision,) = plan_tenant([seen], policy, Quotas(quota), DAY, NEXT)
+    return forecast(ip_decision, policy, DAY, NEXT)
 
 
 def live(seen: IpObservation, policy, days: int = 500) -> tuple[date | None, date | None]:
@@ -42,33 +42,37 @@ def live(seen: IpObservation, policy, days: int = 500) -> tuple[date | None, dat
             given=seen.standing,
             fresh_through=midnight(effective),
         )
-        (outcome,) = plan_tenant([seen], policy, Quotas(1_000_000), day, effective)
+        (ip_decision,) = plan_tenant([seen], policy, Quotas(1_000_000), day, effective)
         if n == 0:
-            first = forecast(outcome, policy, day, effective).graduates_on
-        if outcome.choice.action is Action.GRADUATE:
+            first = forecast(ip_decision, policy, day, effective).graduates_on
+        if ip_decision.proposal.action is Action.GRADUATE:
             return first, effective
-        seen = morning(outcome, effective)
+        seen = morning(ip_decision, effective)
     return first, None
 
 
-def morning(outcome: Outcome, effective: date) -> IpObservation:
+def morning(ip_decision: IpDecision, effective: date) -> IpObservation:
     """The IP after its decision, as the database would hold it."""
-    seen, choice, footing = outcome.observation, outcome.choice, footing_after(outcome, effective)
-    ip = replace(seen.ip, phase=footing.phase, paused_until=footing.paused_until)
-    if choice.event is not None:
+    seen, proposal, carried = (
+        ip_decision.observation,
+        ip_decision.proposal,
+        carried_state_after(ip_decision, effective),
+    )
+    ip = replace(seen.ip, phase=carried.phase, paused_until=carried.paused_until)
+    if proposal.event is not None:
         ip = replace(
             ip,
-            state=next_state(ip.state, choice.event),
+            state=next_state(ip.state, proposal.event),
             state_since=midnight(effective),
-            quarantine_until=choice.quarantine_until,
+            quarantine_until=proposal.quarantine_until,
         )
     return replace(
         seen,
         ip=ip,
-        standing=outcome.allowance,
-        phase_started_on=footing.phase_started_on,
-        last_stop_at=footing.last_stop_at,
-        paces=footing.paces,
+        standing=ip_decision.allowance,
+        phase_started_on=carried.phase_started_on,
+        last_stop_at=carried.last_stop_at,
+        throttle_factors=carried.throttle_factors,
     )
 
 
@@ -119,7 +123,7 @@ def test_a_parked_ip_is_told_to_the_day_where_it_starts_by_itself(state: IpState
 def test_a_slowed_ip_is_told_with_the_days_that_it_needs_to_speed_up() -> None:
     days = sent(7, 100)
     plain = observation(days, ip={"phase": 2}, standing=100)
-    fast, slow = told(plain), told(replace(plain, paces={"*": 0.5}))
+    fast, slow = told(plain), told(replace(plain, throttle_factors={"*": 0.5}))
     assert fast.graduates_on is not None
     assert slow.graduates_on is not None
     assert fast.graduates_on < slow.graduates_on <= fast.graduates_on + timedelta(days=12)

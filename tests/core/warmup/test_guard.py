@@ -25,8 +25,8 @@ def guarded(days: Any, **changes: Any) -> Any:
     [
         (DayCounts(DAY, 30, 20), "pause", "20 bounces of 50 prove a rate above 5.0%, so it pauses until 2026-11-28"),
         (DayCounts(DAY, 50, complained=3), "quarantine", "3 complaints about only 50 messages tripped the wire"),
-        (DayCounts(DAY, 900, blocked=0, named=1), "quarantine", "1 of only 900 messages was refused by a block list"),
-        (DayCounts(DAY, 90_000, named=1, named_grave=1), "quarantine", "by a block list that matters"),
+        (DayCounts(DAY, 900, blocked=0, dnsbl_rejections=1), "quarantine", "1 of only 900 messages was refused by a block list"),
+        (DayCounts(DAY, 90_000, dnsbl_rejections=1, severe_dnsbl_rejections=1), "quarantine", "by a block list that matters"),
         (DayCounts(DAY, 940, 60, blocked=60), "pause", "60 blocks of 1000 prove a rate above 2.0%"),
     ],
     ids=["bounces", "complaints", "a list is named", "a grave list at any volume", "blocks"],
@@ -35,11 +35,11 @@ def guarded(days: Any, **changes: Any) -> Any:
 def test_it_stops_as_the_end_of_the_day_would(
     day: DayCounts, action: str, words: str, ip: dict[str, Any]
 ) -> None:
-    outcome = guarded((day,), ip=ip, given=100_000, standing=100_000)
-    assert (outcome.choice.action, outcome.allowance, outcome.stops) == (action, 0, True)
-    assert words in outcome.reason
+    ip_decision = guarded((day,), ip=ip, given=100_000, standing=100_000)
+    assert (ip_decision.proposal.action, ip_decision.allowance, ip_decision.stops) == (action, 0, True)
+    assert words in ip_decision.reason
     if action == "pause":
-        assert outcome.choice.paused_until == midnight(NEXT) + timedelta(days=7)
+        assert ip_decision.proposal.paused_until == midnight(NEXT) + timedelta(days=7)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_it_stops_as_the_end_of_the_day_would(
         {"ip": {"state": IpState.QUARANTINE}},
         {"ip": {"state": IpState.STANDBY}},
         {"fresh_through": None},
-        {"paces": {"*": 0.5}, "standing": 25},
+        {"throttle_factors": {"*": 0.5}, "standing": 25},
     ],
     ids=["all is well", "paused", "in quarantine", "standing by", "stale accounting", "slow, and well again"],
 )
@@ -58,30 +58,34 @@ def test_it_does_nothing_else(changes: dict[str, Any]) -> None:
     assert guarded(sent(7), **changes) is None
 
 
-def pressed(*, pressed: int, **changes: Any) -> Any:
-    day = DayCounts(DAY, 400, deferred=pressed, pressed=pressed)
+def throttling_deferrals(*, throttling_deferrals: int, **changes: Any) -> Any:
+    day = DayCounts(DAY, 400, deferred=throttling_deferrals, throttling_deferrals=throttling_deferrals)
     providers = {
-        "microsoft": (DayCounts(DAY, 100, deferred=pressed, pressed=pressed),),
+        "microsoft": (
+            DayCounts(DAY, 100, deferred=throttling_deferrals, throttling_deferrals=throttling_deferrals),
+        ),
         "gmail": (DayCounts(DAY, 300),),
     }
     return guarded((day,), ip=ACTIVE, given=1000, standing=1000, providers=providers, **changes)
 
 
 def test_a_provider_that_defers_for_rate_gets_half_of_its_part_and_others_nothing_more() -> None:
-    outcome = pressed(pressed=60)
-    assert (outcome.choice.action, outcome.stops, outcome.changes) == ("slow", False, True)
-    assert outcome.choice.paces == {"microsoft": 0.5}
-    assert (outcome.allowance, outcome.bounds) == (875, {"microsoft": 125})
-    assert outcome.reason == (
+    ip_decision = throttling_deferrals(throttling_deferrals=60)
+    assert (ip_decision.proposal.action, ip_decision.stops, ip_decision.changes) == ("slow", False, True)
+    assert ip_decision.proposal.throttle_factors == {"microsoft": 0.5}
+    assert (ip_decision.allowance, ip_decision.bounds) == (875, {"microsoft": 125})
+    assert ip_decision.reason == (
         "Microsoft deferred or blocked 60 of 160 attempts for rate or reputation, so it is slowed from 1000 to 875 a day."
     )
 
 
 @pytest.mark.parametrize(
-    "paces", [{"microsoft": 0.5}, {"microsoft": 0.1}], ids=["slowed today", "slowed more"]
+    "throttle_factors", [{"microsoft": 0.5}, {"microsoft": 0.1}], ids=["slowed today", "slowed more"]
 )
-def test_it_slows_a_provider_once_and_leaves_the_rest_to_the_end_of_the_day(paces: dict[str, float]) -> None:
-    assert pressed(pressed=60, paces=paces) is None
+def test_it_slows_a_provider_once_and_leaves_the_rest_to_the_end_of_the_day(
+    throttle_factors: dict[str, float],
+) -> None:
+    assert throttling_deferrals(throttling_deferrals=60, throttle_factors=throttle_factors) is None
 
 
 def test_deferrals_that_speak_of_other_things_slow_nothing() -> None:
@@ -93,15 +97,15 @@ def test_a_score_that_is_surely_low_halves_the_speed() -> None:
     days = tuple(
         DayCounts(DAY - timedelta(days=n), 964, 36, complained=0, blocked=12) for n in reversed(range(10))
     )
-    outcome = guarded(days, ip=ACTIVE | {"blacklisted_on": ("minor.example",)}, given=1000, standing=1000)
-    assert (outcome.choice.action, outcome.allowance) == ("slow", 500)
-    assert outcome.choice.score.high < 70
-    assert "is below 70, so it is slowed from 1000 to 500 a day" in outcome.reason
+    ip_decision = guarded(days, ip=ACTIVE | {"blacklisted_on": ("minor.example",)}, given=1000, standing=1000)
+    assert (ip_decision.proposal.action, ip_decision.allowance) == ("slow", 500)
+    assert ip_decision.proposal.score.high < 70
+    assert "is below 70, so it is slowed from 1000 to 500 a day" in ip_decision.reason
 
 
 def test_only_those_to_whom_something_happens_are_told() -> None:
     bad = observation((DayCounts(DAY, 30, 20),), number=2)
     parked = observation((), number=3, ip={"state": IpState.STANDBY})
-    outcomes, cases = guard_tenant([observation(sent(3)), bad, parked], POLICY, DAY)
-    assert [outcome.observation.ip.ip_id for outcome in outcomes] == [2]
+    ip_decisions, cases = guard_tenant([observation(sent(3)), bad, parked], POLICY, DAY)
+    assert [ip_decision.observation.ip.ip_id for ip_decision in ip_decisions] == [2]
     assert sorted(cases) == [1, 2]

@@ -12,7 +12,7 @@ from email_engine.fleet.model import IpState
 from email_engine.fleet.traffic import DayCounts, Days
 from email_engine.warmup.guard import guard_ip
 from email_engine.warmup.observation import midnight
-from email_engine.warmup.plan import Outcome
+from email_engine.warmup.plan import IpDecision
 from email_engine.warmup.policy_file import load_policy
 from tests.core.warmup.worlds import DAY, NEXT, a_life, decide_day, live_through, observation, sent
 
@@ -27,8 +27,8 @@ def mail(sent: int, *, bounced: float = 0.0, **counts: int) -> dict[str, DayCoun
     return {"gmail": DayCounts(DAY, sent - bad, bad, **counts)} if sent else {}
 
 
-def actions(told: Sequence[Sequence[Outcome]], ip: int = 1) -> list[str]:
-    return [str(o.choice.action) for day in told for o in day if o.observation.ip.ip_id == ip]
+def actions(told: Sequence[Sequence[IpDecision]], ip: int = 1) -> list[str]:
+    return [str(o.proposal.action) for day in told for o in day if o.observation.ip.ip_id == ip]
 
 
 @pytest.mark.parametrize("stream", ["newsletter", "offers"], ids=["of its stream", "of its parent domain"])
@@ -55,8 +55,8 @@ def test_complaints_that_come_late_are_judged_in_the_next_stage_too(late: int) -
             [*known, now], ip={"schedule": "double"}, phase_started_on=day - timedelta(days=number % 4)
         )
         days.append(now)
-        choice = decide_day(seen, POLICY, day, day + timedelta(days=1))
-        if choice.action in STOPS:
+        proposal = decide_day(seen, POLICY, day, day + timedelta(days=1))
+        if proposal.action in STOPS:
             stopped = number
             break
     assert stopped is not None
@@ -91,7 +91,7 @@ def test_a_list_that_stays_bad_pauses_its_stream_and_the_second_time_for_a_perso
     last = told[-1][0].observation
     assert last.last_stop_at is None
     assert "until a person resumes it" in next(
-        o.reason for day in reversed(told) for o in day if o.choice.action == "pause"
+        o.reason for day in reversed(told) for o in day if o.proposal.action == "pause"
     )
 
 
@@ -108,8 +108,8 @@ def test_an_ip_that_is_better_than_its_stream_passes() -> None:
     days = tuple(DayCounts(c.day, 98, 2) for c in sent(7, 100))
     peers = tuple(DayCounts(c.day, 920, 80) for c in days)
     seen = observation(days, ip={"phase": 2}, given=100, standing=100, peers=peers)
-    choice = decide_day(seen, POLICY, DAY, NEXT)
-    assert (choice.action, choice.judgements["bounces"].verdict) == ("advance", "pass")
+    proposal = decide_day(seen, POLICY, DAY, NEXT)
+    assert (proposal.action, proposal.judgements["bounces"].verdict) == ("advance", "pass")
 
 
 NOTHING_COMES_BACK: list[tuple[str, dict[str, Any]]] = [
@@ -128,96 +128,116 @@ NOTHING_COMES_BACK: list[tuple[str, dict[str, Any]]] = [
 def test_speed_does_not_come_back_on(changes: dict[str, Any]) -> None:
     days = changes.get("days", sent(14, 500))
     rest = {key: value for key, value in changes.items() if key != "days"}
-    paces = {"*": 0.5, "yahoo": 0.5}
-    fields: dict[str, Any] = {"ip": ACTIVE, "given": 500, "standing": 500, "paces": paces}
+    throttle_factors = {"*": 0.5, "yahoo": 0.5}
+    fields: dict[str, Any] = {
+        "ip": ACTIVE,
+        "given": 500,
+        "standing": 500,
+        "throttle_factors": throttle_factors,
+    }
     seen = observation(days, providers={"yahoo": tuple(days)}, **fields | rest)
-    assert decide_day(seen, POLICY, DAY, NEXT).paces == paces
+    assert decide_day(seen, POLICY, DAY, NEXT).throttle_factors == throttle_factors
 
 
 def test_speed_comes_back_with_good_days_and_ends_at_the_schedule() -> None:
-    life = replace(a_life(1, 250, **ACTIVE, daily_target=500), paces={"*": 0.5, "yahoo": 0.5})
+    life = replace(a_life(1, 250, **ACTIVE, daily_target=500), throttle_factors={"*": 0.5, "yahoo": 0.5})
     told = live_through([life], lambda _, __, allowed: {"yahoo": DayCounts(DAY, allowed)}, 6, POLICY)
-    speeds = [dict(day[0].choice.paces) for day in told]
-    assert speeds[:3] == [{"*": p, "yahoo": p} for p in (0.625, 0.7812, 0.9765)]
-    assert speeds[3:] == [{}] * 3
+    throttle = [dict(day[0].proposal.throttle_factors) for day in told]
+    assert throttle[:3] == [{"*": p, "yahoo": p} for p in (0.625, 0.7812, 0.9765)]
+    assert throttle[3:] == [{}] * 3
     assert told[-1][0].allowance == 500
 
 
 @pytest.mark.parametrize(
-    ("paces", "traffic"),
+    ("throttle_factors", "traffic"),
     [
         ({"yahoo": 0.5}, lambda _, __, allowed: mail(allowed)),
         ({"*": 0.5, "microsoft": 0.5}, lambda _, __, allowed: {"microsoft": DayCounts(DAY, allowed)}),
     ],
     ids=["the provider left its mail", "too little mail for a score"],
 )
-def test_a_slowed_ip_is_not_stuck_for_ever(paces: dict[str, float], traffic: Any) -> None:
-    life = replace(a_life(1, 25), paces=paces, slowed_on=dict.fromkeys(paces, DAY - timedelta(days=1)))
+def test_a_slowed_ip_is_not_stuck_for_ever(throttle_factors: dict[str, float], traffic: Any) -> None:
+    life = replace(
+        a_life(1, 25),
+        throttle_factors=throttle_factors,
+        slowed_on=dict.fromkeys(throttle_factors, DAY - timedelta(days=1)),
+    )
     told = live_through([life], traffic, 120, POLICY)
     assert "graduate" in actions(told)
 
 
 def test_a_provider_with_hardly_any_mail_holds_nobody_up() -> None:
     def traffic(_: int, __: int, allowed: int) -> dict[str, DayCounts]:
-        return mail(allowed - 4) | {"gmx": DayCounts(DAY, 4, deferred=4, pressed=4)}
+        return mail(allowed - 4) | {"gmx": DayCounts(DAY, 4, deferred=4, throttling_deferrals=4)}
 
     told = live_through([a_life(1, 500, phase=4)], traffic, 30, POLICY)
     assert "graduate" in actions(told)
-    assert told[10][0].choice.paces == {"gmx": 0.1}
+    assert told[10][0].proposal.throttle_factors == {"gmx": 0.1}
 
 
 def test_one_bad_day_at_a_provider_is_punished_once() -> None:
     def traffic(_: int, day: int, allowed: int) -> dict[str, DayCounts]:
-        pressed = 80 if day == 5 else 0
-        return mail(allowed // 2) | {"yahoo": DayCounts(DAY, allowed // 2, deferred=pressed, pressed=pressed)}
+        throttling_deferrals = 80 if day == 5 else 0
+        return mail(allowed // 2) | {
+            "yahoo": DayCounts(
+                DAY, allowed // 2, deferred=throttling_deferrals, throttling_deferrals=throttling_deferrals
+            )
+        }
 
     told = live_through([a_life(1, 500, **ACTIVE, daily_target=500)], traffic, 14, POLICY)
-    speeds = [day[0].choice.paces.get("yahoo", 1.0) for day in told]
-    assert min(speeds) == 0.5
-    assert speeds[-1] == 1.0
+    throttle = [day[0].proposal.throttle_factors.get("yahoo", 1.0) for day in told]
+    assert min(throttle) == 0.5
+    assert throttle[-1] == 1.0
 
 
 def test_the_guard_and_the_end_of_the_same_day_slow_once() -> None:
-    day = DayCounts(DAY, 500, deferred=60, pressed=60)
-    providers = {"yahoo": (DayCounts(DAY, 100, deferred=60, pressed=60),), "gmail": (DayCounts(DAY, 400),)}
+    day = DayCounts(DAY, 500, deferred=60, throttling_deferrals=60)
+    providers = {
+        "yahoo": (DayCounts(DAY, 100, deferred=60, throttling_deferrals=60),),
+        "gmail": (DayCounts(DAY, 400),),
+    }
     seen = observation((day,), ip=ACTIVE, given=1000, standing=1000, providers=providers)
     slowed = guard_ip(seen, POLICY, DAY)
     assert slowed is not None
     after = replace(
-        seen, standing=slowed.allowance, paces=slowed.choice.paces, slowed_on=slowed.choice.slowed_on, bounds=slowed.bounds
+        seen, standing=slowed.allowance, throttle_factors=slowed.proposal.throttle_factors, slowed_on=slowed.proposal.slowed_on, bounds=slowed.bounds
     )  # fmt: skip
     assert guard_ip(after, POLICY, DAY) is None
-    assert decide_day(after, POLICY, DAY, NEXT).paces == {"yahoo": 0.5}
+    assert decide_day(after, POLICY, DAY, NEXT).throttle_factors == {"yahoo": 0.5}
     yesterday = decide_day(
         replace(after, days=sent(5, 500, until=DAY - timedelta(days=1))), POLICY, DAY - timedelta(days=1), DAY
     )
-    assert yesterday.paces == {"yahoo": 0.5}
+    assert yesterday.throttle_factors == {"yahoo": 0.5}
 
 
 @pytest.mark.parametrize("trickle", [(2, 2), (6, 3), (1, 1)], ids=["half", "a third", "one each"])
 def test_a_trickle_that_is_always_deferred_earns_nothing(trickle: tuple[int, int]) -> None:
-    good, pressed = trickle
+    good, throttling_deferrals = trickle
 
     def traffic(_: int, __: int, allowed: int) -> dict[str, DayCounts]:
-        return mail(allowed) | {"yahoo": DayCounts(DAY, good, deferred=pressed, pressed=pressed)}
+        return mail(allowed) | {
+            "yahoo": DayCounts(
+                DAY, good, deferred=throttling_deferrals, throttling_deferrals=throttling_deferrals
+            )
+        }
 
-    life = replace(a_life(1, 500, **ACTIVE), paces={"yahoo": 0.2})
+    life = replace(a_life(1, 500, **ACTIVE), throttle_factors={"yahoo": 0.2})
     told = live_through([life], traffic, 10, POLICY)
-    assert all(day[0].choice.paces.get("yahoo", 1.0) <= 0.2 for day in told)
+    assert all(day[0].proposal.throttle_factors.get("yahoo", 1.0) <= 0.2 for day in told)
 
 
 @pytest.mark.parametrize("dealt", [True, False], ids=["dealt 0", "never dealt, in observe"])
 def test_mail_without_accounting_that_can_be_trusted_advances_nothing(dealt: bool) -> None:
     seen = observation(sent(7, 500), given=0, standing=0, fresh_through=None, ip={"dealt": dealt})
-    choice = decide_day(seen, POLICY, DAY, NEXT)
-    assert (choice.action, choice.cause) == ("hold", "overrun" if dealt else "accounting")
+    proposal = decide_day(seen, POLICY, DAY, NEXT)
+    assert (proposal.action, proposal.cause) == ("hold", "overrun" if dealt else "accounting")
 
 
 def test_a_pause_does_not_end_while_its_host_cannot_be_trusted() -> None:
     seen = observation((), ip={"paused_until": midnight(NEXT)}, trouble="the clock of mta-1 is 7200 s off")
-    choice = decide_day(seen, POLICY, DAY, NEXT)
-    assert (choice.action, choice.wanted) == ("hold", 0)
-    assert choice.reason == "Its pause is over by date, but the clock of mta-1 is 7200 s off"
+    proposal = decide_day(seen, POLICY, DAY, NEXT)
+    assert (proposal.action, proposal.wanted) == ("hold", 0)
+    assert proposal.reason == "Its pause is over by date, but the clock of mta-1 is 7200 s off"
 
 
 @pytest.mark.parametrize(
@@ -237,10 +257,10 @@ def test_after_a_long_silence_an_ip_warms_again(changes: dict[str, Any], action:
     days = changes.get("days", ())
     rest = {key: value for key, value in changes.items() if key != "days"}
     fields: dict[str, Any] = {"ip": ACTIVE, "given": 9000, "standing": 9000}
-    choice = decide_day(observation(days, **fields | rest), POLICY, DAY, NEXT)
-    assert choice.action == action
+    proposal = decide_day(observation(days, **fields | rest), POLICY, DAY, NEXT)
+    assert proposal.action == action
     if action == "idle":
-        assert (choice.event, choice.phase, choice.wanted) == ("idle", 1, 50)
+        assert (proposal.event, proposal.phase, proposal.wanted) == ("idle", 1, 50)
 
 
 def test_a_day_that_is_caught_up_late_is_judged_by_its_own_silence() -> None:
@@ -254,8 +274,8 @@ def test_a_pause_that_a_person_prolonged_still_steps_back() -> None:
         (), ip={"phase": 4, "paused_until": midnight(NEXT)}, last_stop_at=stopped,
         phase_started_on=DAY - timedelta(days=30), given=500, standing=500,
     )  # fmt: skip
-    choice = decide_day(seen, POLICY, DAY, NEXT)
-    assert (choice.action, choice.phase) == ("resume", 3)
+    proposal = decide_day(seen, POLICY, DAY, NEXT)
+    assert (proposal.action, proposal.phase) == ("resume", 3)
 
 
 @pytest.mark.parametrize("rate", [0.14, 0.3, 0.6, 0.9, 0.97, 0.99, 1.0])
@@ -265,5 +285,5 @@ def test_a_day_on_which_the_whole_stream_bounces_stops_nobody(rate: float) -> No
         lives, lambda _, day, allowed: mail(allowed, bounced=rate if day == 3 else 0.02), 12, POLICY
     )
     assert not [o.reason for day in told for o in day if o.stops]
-    assert {o.choice.cause for o in told[3]} == {"list problem"}
+    assert {o.proposal.cause for o in told[3]} == {"list problem"}
     assert {actions(told, ip)[6] for ip in range(1, 11)} == {"advance"}

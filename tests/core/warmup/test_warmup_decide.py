@@ -10,16 +10,16 @@ from email_engine.fleet.model import IpState
 from email_engine.fleet.traffic import DayCounts
 from email_engine.lifecycle.machine import TRANSITIONS, Event, next_state
 from email_engine.warmup import decide
-from email_engine.warmup.choice import Choice
 from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
 from email_engine.warmup.policy_file import load_policy
+from email_engine.warmup.proposal import Proposal
 from tests.core.warmup.worlds import DAY, NEXT, decide_day, observation, sent
 
 POLICY = load_policy()
 ACTIVE = {"state": IpState.ACTIVE, "phase": 6}
 
 
-def choice(seen: IpObservation) -> Choice:
+def choice(seen: IpObservation) -> Proposal:
     return decide_day(seen, POLICY, DAY, NEXT)
 
 
@@ -268,8 +268,8 @@ def test_many_ips_are_decided_about_as_each_alone(together: int, monkeypatch: py
         observation(bad, number=4, peers=(DayCounts(DAY, 9_000, 1_000),)),
         observation(sent(30, 500), number=5, ip={"state": IpState.ACTIVE, "phase": 6}, given=500, standing=500),
         observation(number=6, ip={"state": IpState.QUARANTINE}),
-        observation(sent(3), number=7, providers={"gmail": sent(3, 30), "yahoo": sent(3, 20, pressed=9)}),
+        observation(sent(3), number=7, providers={"gmail": sent(3, 30), "yahoo": sent(3, 20, throttling_deferrals=9)}),
     ]  # fmt: skip
     found = decide.decide_days(seen, POLICY, DAY, NEXT)
     assert found == [decide_day(one, POLICY, DAY, NEXT) for one in seen]
-    assert len({choice.action for choice in found}) >= 3
+    assert len({proposal.action for proposal in found}) >= 3

@@ -13,7 +13,7 @@ from email_engine.fleet.model import IpState
 from email_engine.fleet.traffic import DayCounts
 from email_engine.warmup.explain import Recorded, decide_again
 from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
-from email_engine.warmup.plan import Outcome, Quotas, plan_tenant
+from email_engine.warmup.plan import IpDecision, Quotas, plan_tenant
 from email_engine.warmup.policy_file import load_policy
 from email_engine.warmup.snapshot import observation_document, observation_of, policy_document, policy_of
 from tests.core.warmup.worlds import DAY, NEXT, observation
@@ -55,19 +55,19 @@ def random_observation(number: int, dice: random.Random) -> IpObservation:
     )
 
 
-def recorded(outcome: Outcome, **changes: Any) -> Recorded:
+def recorded(ip_decision: IpDecision, **changes: Any) -> Recorded:
     row = Recorded(
-        subject=str(outcome.observation.ip.address),
+        subject=str(ip_decision.observation.ip.address),
         day=DAY,
-        action=str(outcome.choice.action),
-        reason=outcome.reason,
+        action=str(ip_decision.proposal.action),
+        reason=ip_decision.reason,
         inputs=through_json(
-            outcome.inputs
+            ip_decision.inputs
             | {"effective": NEXT.isoformat()}
-            | outcome.result
-            | {"observed": observation_document(outcome.observation)}
+            | ip_decision.result
+            | {"observed": observation_document(ip_decision.observation)}
         ),
-        verdicts=through_json(outcome.verdicts),
+        verdicts=through_json(ip_decision.verdicts),
         policy_digest=POLICY.digest,
         run_id="run-1",
     )
@@ -78,7 +78,7 @@ def party(seed: int, count: int = 12) -> list[Recorded]:
     dice = random.Random(seed)
     seen = [random_observation(n, dice) for n in range(1, count + 1)]
     quotas = Quotas(dice.choice([900, 30_000]), {"prospects": 400} if dice.random() < 0.5 else {})
-    return [recorded(outcome) for outcome in plan_tenant(seen, POLICY, quotas, DAY, NEXT)]
+    return [recorded(ip_decision) for ip_decision in plan_tenant(seen, POLICY, quotas, DAY, NEXT)]
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -103,8 +103,8 @@ def test_every_decision_made_again_agrees(seed: int) -> None:
 
 def test_others_of_the_day_that_shared_no_pot_count_for_nothing() -> None:
     rows = party(3)
-    strangers = [replace(row, run_id="run-2") for row in party(4)]
-    assert decide_again(rows[0], [*rows, *strangers], POLICY).agrees
+    unknown_sources = [replace(row, run_id="run-2") for row in party(4)]
+    assert decide_again(rows[0], [*rows, *unknown_sources], POLICY).agrees
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,8 @@ def warming(number: int, phase: int = 1, **changes: Any) -> Any:
 
 def plan(observations: list[Any], quota: int, **kwargs: Any) -> list[int]:
     return [
-        outcome.allowance for outcome in plan_tenant(observations, POLICY, Quotas(quota), DAY, NEXT, **kwargs)
+        ip_decision.allowance
+        for ip_decision in plan_tenant(observations, POLICY, Quotas(quota), DAY, NEXT, **kwargs)
     ]
 
 
@@ -57,8 +58,8 @@ def test_warming_ips_come_first_and_active_ones_share_the_rest(
 
 
 def test_what_could_not_be_given_is_said() -> None:
-    outcome = plan_tenant([active(1), active(2)], POLICY, Quotas(5_000), DAY, NEXT)[0]
-    assert outcome.reason == (
+    ip_decision = plan_tenant([active(1), active(2)], POLICY, Quotas(5_000), DAY, NEXT)[0]
+    assert ip_decision.reason == (
         "Its rates hold, so it keeps its share of the quota; 2500 of 10000 a day are dealt to it, "
         "because sending IPs share a quota of 5000."
     )
@@ -71,8 +72,8 @@ def test_a_quarantined_ips_volume_is_not_moved_beyond_the_targets_of_the_others(
 
 def test_streams_with_a_share_of_their_own_draw_from_it_and_the_others_from_the_rest() -> None:
     own = replace(active(1), ip=replace(active(1).ip, stream="transactional"))
-    outcomes = plan_tenant([own, active(2)], POLICY, Quotas(3_000, {"transactional": 1_000}), DAY, NEXT)
-    assert [outcome.allowance for outcome in outcomes] == [1_000, 2_000]
+    ip_decisions = plan_tenant([own, active(2)], POLICY, Quotas(3_000, {"transactional": 1_000}), DAY, NEXT)
+    assert [ip_decision.allowance for ip_decision in ip_decisions] == [1_000, 2_000]
 
 
 def test_what_other_ips_were_promised_already_is_not_dealt_again() -> None:
@@ -82,9 +83,9 @@ def test_what_other_ips_were_promised_already_is_not_dealt_again() -> None:
 def test_outcomes_change_nothing_when_the_allowance_stands_and_nothing_happens() -> None:
     bounds = {"microsoft": 25}
     seen = [warming(1, bounds=bounds), warming(2, standing=0, bounds=bounds), warming(3)]
-    outcomes = plan_tenant(seen, POLICY, Quotas(1_000), DAY, NEXT)
-    assert [outcome.changes for outcome in outcomes] == [False, True, True]
-    assert [outcome.bounds for outcome in outcomes] == [bounds] * 3
+    ip_decisions = plan_tenant(seen, POLICY, Quotas(1_000), DAY, NEXT)
+    assert [ip_decision.changes for ip_decision in ip_decisions] == [False, True, True]
+    assert [ip_decision.bounds for ip_decision in ip_decisions] == [bounds] * 3
 
 
 def standby(number: int) -> Any:
@@ -94,19 +95,22 @@ def standby(number: int) -> Any:
 def test_standby_ips_start_by_themselves_only_while_the_quota_can_keep_them_warm() -> None:
     automatic = replace(POLICY, auto_start_standby=True)
     observations = [active(1), standby(2), standby(3)]
-    outcomes = plan_tenant(observations, automatic, Quotas(25_000), DAY, NEXT)
-    assert [outcome.choice.action for outcome in outcomes] == ["stay", "start", "stay"]
-    assert [outcome.allowance for outcome in outcomes] == [10_000, 50, 0]
-    assert outcomes[2].reason == "It stands by, because the quota of 25000 a day cannot keep another IP warm."
+    ip_decisions = plan_tenant(observations, automatic, Quotas(25_000), DAY, NEXT)
+    assert [ip_decision.proposal.action for ip_decision in ip_decisions] == ["stay", "start", "stay"]
+    assert [ip_decision.allowance for ip_decision in ip_decisions] == [10_000, 50, 0]
+    assert (
+        ip_decisions[2].reason
+        == "It stands by, because the quota of 25000 a day cannot keep another IP warm."
+    )
     by_hand = plan_tenant(observations, POLICY, Quotas(25_000), DAY, NEXT)
     assert by_hand[1].reason == "It stands by, clean and ready, until a person starts it."
 
 
 def test_inputs_and_verdicts_are_plain_values() -> None:
-    outcome = plan_tenant([observation(sent(3))], POLICY, Quotas(1_000), DAY, NEXT)[0]
-    assert outcome.inputs["sent"] == 50
-    assert outcome.inputs["accounting_until"] == "2026-11-21T00:04:00+00:00"
-    assert outcome.verdicts["bounces"] == {
+    ip_decision = plan_tenant([observation(sent(3))], POLICY, Quotas(1_000), DAY, NEXT)[0]
+    assert ip_decision.inputs["sent"] == 50
+    assert ip_decision.inputs["accounting_until"] == "2026-11-21T00:04:00+00:00"
+    assert ip_decision.verdicts["bounces"] == {
         "verdict": "pass",
         "bad": 0,
         "messages": 150,
@@ -125,11 +129,13 @@ def test_nobody_gets_more_than_wanted_and_all_together_no_more_than_the_quota(
 ) -> None:
     observations = [warming(n, phase) for n, phase in enumerate(phases, 1)]
     observations += [active(len(phases) + n, target) for n, target in enumerate(targets, 1)]
-    outcomes = plan_tenant(observations, POLICY, Quotas(quota), DAY, NEXT)
-    assert sum(outcome.allowance for outcome in outcomes) <= quota
-    assert all(0 <= outcome.allowance <= outcome.choice.wanted for outcome in outcomes)
+    ip_decisions = plan_tenant(observations, POLICY, Quotas(quota), DAY, NEXT)
+    assert sum(ip_decision.allowance for ip_decision in ip_decisions) <= quota
+    assert all(0 <= ip_decision.allowance <= ip_decision.proposal.wanted for ip_decision in ip_decisions)
     whole = {
-        outcome.allowance for outcome in outcomes[len(phases) :] if outcome.allowance < outcome.choice.wanted
+        ip_decision.allowance
+        for ip_decision in ip_decisions[len(phases) :]
+        if ip_decision.allowance < ip_decision.proposal.wanted
     }
     assert len(whole) <= 1
 

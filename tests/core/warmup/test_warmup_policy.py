@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from email_engine.fleet.mistakes import FileInvalid
-from email_engine.home import CONFIG
+from email_engine.paths import CONFIG
 from email_engine.warmup.policy import Schedule
 from email_engine.warmup.policy_file import load_policy, parse_policy
 

@@ -9,12 +9,12 @@ from typing import Any
 from email_engine.fleet.model import IpRecord, IpState, Mode, RiskClass
 from email_engine.fleet.traffic import DayCounts, Days, total
 from email_engine.simulation.life import Life, after, observe, sent_on
-from email_engine.warmup.choice import Choice
 from email_engine.warmup.decide import decide_days
-from email_engine.warmup.neighbours import neighbours
 from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
-from email_engine.warmup.plan import Outcome, plan_pot
+from email_engine.warmup.peers import peers_of
+from email_engine.warmup.plan import IpDecision, plan_quota_pool
 from email_engine.warmup.policy import Policy
+from email_engine.warmup.proposal import Proposal
 
 DAY = date(2026, 11, 20)
 NEXT = DAY + timedelta(days=1)
@@ -70,10 +70,10 @@ def observation(
     return IpObservation(record(number, **(ip or {})), Days.of(days), **fields | changes, providers=providers)
 
 
-def decide_day(seen: IpObservation, policy: Policy, day: date, effective: date) -> Choice:
+def decide_day(seen: IpObservation, policy: Policy, day: date, effective: date) -> Proposal:
     """What is decided about one IP."""
-    (choice,) = decide_days([seen], policy, day, effective)
-    return choice
+    (proposal,) = decide_days([seen], policy, day, effective)
+    return proposal
 
 
 Traffic = Callable[[int, int, int], Mapping[str, DayCounts]]
@@ -82,7 +82,7 @@ Traffic = Callable[[int, int, int], Mapping[str, DayCounts]]
 
 def live_through(
     lives: Sequence[Life], traffic: Traffic, days: int, policy: Policy, quota: int = 10_000_000
-) -> list[tuple[Outcome, ...]]:
+) -> list[tuple[IpDecision, ...]]:
     """What is decided each evening from DAY on, decisions fed back; every signal good."""
     told = []
     for number in range(days):
@@ -96,16 +96,16 @@ def live_through(
             }
             whole = total(mail.values(), day, day)
             evening.append(sent_on(life, whole, mail))
-        around = neighbours([life.ip for life in evening], {life.ip.ip_id: life.days for life in evening})
+        around = peers_of([life.ip for life in evening], {life.ip.ip_id: life.days for life in evening})
         seen = [
             observe(life, day, midnight(day + timedelta(days=1)), around[life.ip.ip_id], allowed)
             for life, allowed in zip(evening, given, strict=True)
         ]
-        outcomes = tuple(plan_pot(seen, policy, quota, day, day + timedelta(days=1)))
-        told.append(outcomes)
+        ip_decisions = tuple(plan_quota_pool(seen, policy, quota, day, day + timedelta(days=1)))
+        told.append(ip_decisions)
         lives = [
-            after(life, outcome, day + timedelta(days=1))
-            for life, outcome in zip(evening, outcomes, strict=True)
+            after(life, ip_decision, day + timedelta(days=1))
+            for life, ip_decision in zip(evening, ip_decisions, strict=True)
         ]
     return told
 

@@ -1,0 +1,1 @@
+"""Is an MTA host well? Facts of one look to findings."""

@@ -1,6 +1,0 @@
-"""The linter: `lint(assembly)` to findings; rules are data (registry.py), their page is docs/lint.md."""
-
-from email_engine.mta.language.lint.engine import lint
-from email_engine.mta.language.lint.finding import Finding, Severity
-
-__all__ = ["Finding", "Severity", "lint"]

@@ -1,0 +1,183 @@
+"""The brake: queues paused and delivery servers disabled at once, read back, kept until released."""
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from email_engine.errors import EngineError, NotVerified
+from email_engine.fleet.model import Mode
+from email_engine.pipelines.brakes.halves import (
+    CALLED_OFF,
+    Files,
+    Half,
+    Halves,
+    all_of,
+    each,
+    enforce_mailwizz,
+    enforce_powermta,
+    look,
+    push,
+    surprise,
+)
+from email_engine.pipelines.brakes.news import Outcome, tell
+from email_engine.pipelines.clients import Clients
+from email_engine.pipelines.run import Run
+from email_engine.store import brakes, versions
+from email_engine.store.brakes import Brake
+from email_engine.store.engine import Store
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Enforced:
+    """`incomplete`: one error for all brakes of the host that do not hold, None where all do."""
+
+    host: str
+    held: int = 0
+    released: int = 0
+    failed: int = 0
+    incomplete: NotVerified | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {"host": self.host, "held": self.held, "released": self.released, "failed": self.failed}
+
+
+def enforce(store: Store, clients: Clients, host: str, run: Run) -> Enforced:
+    """Makes one MTA host and the MailWizz servers of its IPs follow the brakes that stand in the database.
+
+    Engaged brakes are put on, and put on again where a reload or a person took them off (then people are told);
+    brakes whose release was asked are taken off; both halves are read back. PowerMTA comes first: it alone stops mail
+    that is queued. One half being away never keeps the other from holding. What does not hold is named in an alert.
+    Where all holds already it costs two commands a host. A release is a new fleet version, so that the cap follows also
+    when the host was away and a later run completed it. Brakes of a tenant in `observe` are left as they are.
+
+    An IP that left the fleet is held until its virtual MTA is gone from the host's configuration and its server is off;
+    then its brake ends by itself. `emergency_stop` with release lets its queue drain before.
+
+    Raises Unreachable: the engine's database is away; nothing was touched."""
+    with store.session(tenant="*") as conn:
+        standing = _governed(brakes.engaged(conn, mta_host=host))
+    if run.dry_run or not standing:
+        log.info("%d brakes stand on %s", len(standing), host)
+        return Enforced(host)
+    powermta = _powermta(host, standing, store, clients)
+    mailwizz = _mailwizz(host, standing, store, clients, run)
+    return _record(host, store, standing, powermta, mailwizz, run)
+
+
+def _governed(standing: tuple[Brake, ...]) -> tuple[Brake, ...]:
+
+    left = [brake.vmta for brake in standing if brake.mode is Mode.OBSERVE]
+    if left:
+        log.info("left as they are, their tenant is in observe: %s", ", ".join(left))
+    return tuple(brake for brake in standing if brake.mode is not Mode.OBSERVE)
+
+
+def _powermta(host: str, standing: tuple[Brake, ...], store: Store, clients: Clients) -> Halves:
+
+    leaving = [b for b in standing if b.removed and b.host_removed and b.release_asked_at is not None]
+    told = f"PowerMTA: {host} left the fleet too"
+    done = {b.brake_id: Half(True, told, asked=False) for b in leaving}
+    rest = [b for b in standing if b.brake_id not in done]
+    if not rest:
+        return done
+
+    def asked(brake: Brake) -> bool:
+
+        with store.session(tenant="*") as conn:
+            return brakes.release_still_asked(conn, brake.brake_id)
+
+    left = f" ({host} left the fleet)" if rest[0].host_removed else ""
+    try:
+        with clients.mta(rest[0].connection) as mta:
+            before = look(mta, rest)
+            known = push(mta, before, rest)
+            return done | each(
+                rest, "PowerMTA", partial(enforce_powermta, mta, before, known, Files(), asked)
+            )
+    except EngineError as error:
+        return done | all_of(rest, f"PowerMTA{left}", error)
+    except Exception as error:
+        # one half's surprise keeps the other from nothing
+        log.exception("PowerMTA on %s", host)
+        return done | all_of(rest, f"PowerMTA{left}", surprise(f"brake on {host}", error))
+
+
+def _mailwizz(host: str, standing: tuple[Brake, ...], store: Store, clients: Clients, run: Run) -> Halves:
+
+    leaving = [b for b in standing if b.removed and b.release_asked_at is not None]
+    done = {
+        b.brake_id: Half(True, f"MailWizz {b.mailwizz}: its server stays as it is", asked=False)
+        for b in leaving
+    }
+    rest = [b for b in standing if b.brake_id not in done]
+    for name in sorted({b.mailwizz for b in rest}):
+        where, mine = f"MailWizz {name}", [b for b in rest if b.mailwizz == name]
+        try:
+            with clients.mailwizz_db(mine[0].mailwizz_connection) as database:
+                done |= each(mine, where, partial(enforce_mailwizz, database, store, run))
+        except EngineError as error:
+            done |= all_of(mine, where, error)
+        except Exception as error:
+            log.exception("%s", where)
+            done |= all_of(mine, where, surprise(f"brake on {host}", error))
+    return done
+
+
+def _record(
+    host: str, store: Store, standing: tuple[Brake, ...], powermta: Halves, mailwizz: Halves, run: Run
+) -> Enforced:
+
+    now = datetime.now(UTC)
+    ids, news = (run.dag_id, run.run_id), 0
+    outcomes: list[Outcome] = []
+    failed: dict[str, list[str]] = {}
+    for brake in standing:
+        releasing = brake.release_asked_at is not None
+        halves = powermta[brake.brake_id], mailwizz[brake.brake_id]
+        stands = all(half.done for half in halves)
+        holds = [half.done is not releasing for half in halves]
+        told = "; ".join(half.told for half in halves)
+        log.info("%s of %s: %s", "release" if releasing else "brake", brake.vmta, told)
+        with store.session(tenant="*") as conn:
+            if not brakes.confirm(conn, brake.brake_id, holds[0], holds[1], told, now):
+                # Another run ended it meanwhile: what was held here anew, the deployment lets go.
+                news = news or versions.bump(conn, f"a brake ended on {host}", ids)
+                continue
+            over = all(half.gone for half in halves) and brakes.ended(conn, brake.brake_id, now)
+            if stands and releasing:
+                if brakes.released(conn, brake.brake_id, now):
+                    news = news or versions.bump(conn, f"brakes released on {host}", ids)
+                else:
+                    stands, halves = False, (CALLED_OFF, CALLED_OFF)
+        outcomes.append(Outcome(brake, halves, stands, over))
+        for half in halves:
+            if not half.done:
+                failed.setdefault(half.told, []).append(brake.vmta)
+    tell(store, host, outcomes, run)
+    missing = _incomplete(host, failed, len(standing))
+    done = [outcome for outcome in outcomes if outcome.stands]
+    let_go = sum(1 for outcome in done if outcome.ends)
+    return Enforced(
+        host, len(done) - let_go, let_go, len({v for those in failed.values() for v in those}), missing
+    )
+
+
+def _incomplete(host: str, failed: dict[str, list[str]], standing: int) -> NotVerified | None:
+    """One error for all that failed; what many brakes have in common is said once."""
+
+    if not failed:
+        return None
+    vmtas = {vmta for those in failed.values() for vmta in those}
+    causes = " | ".join(f"{', '.join(those)}: {told}" for told, those in failed.items())
+    missing = NotVerified(
+        f"brake on {host}",
+        f"{len(vmtas)} of {standing} not complete: {causes}",
+        "queue paused, source disabled and delivery server disabled (released: the opposite), all read back",
+        "the task tries again by itself; if the host stays away, stop PowerMTA there or block port 25",
+    )
+    missing.told = True
+    return missing

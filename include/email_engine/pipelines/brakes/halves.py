@@ -1,0 +1,234 @@
+"""The two halves of a brake: PowerMTA and MailWizz, each turned as wanted and read back."""
+
+import contextlib
+import logging
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Any, NamedTuple
+
+from email_engine.adapters.mailwizz_db import MailwizzDb
+from email_engine.adapters.powermta import Hold, PowerMta
+from email_engine.adapters.powermta_holds import HeldSource, read_holds
+from email_engine.errors import EngineError, NotVerified, Refused, Unreachable
+from email_engine.mailer.model import DISABLED, Setting
+from email_engine.pipelines.run import Run
+from email_engine.pmta.config.inventory import read_inventory
+from email_engine.store import quota_syncs, versions
+from email_engine.store.brakes import Brake
+from email_engine.store.engine import Store
+from email_engine.store.quota_syncs import SyncResult
+
+log = logging.getLogger(__name__)
+
+
+class Half(NamedTuple):
+    """One side of one brake: does it stand as wanted, what reading back showed, was it found taken off?
+
+    `gone`: of an IP that left the fleet: nothing is there any more that could send. `error`: why it is not done. `asked`: did the
+    system itself answer?"""
+
+    done: bool
+    told: str
+    taken_off: bool = False
+    gone: bool = False
+    error: EngineError | None = None
+    asked: bool = True
+
+
+@dataclass
+class Files:
+    """What the engine's file on a host defines, read once a session."""
+
+    sources: dict[str, dict[str, str | None]] = field(default_factory=dict)
+
+    def lack(self, mta: PowerMta, brake: Brake) -> bool:
+        """Neither the file on disk nor the running configuration has the virtual MTA with the brake's address.
+
+        Where PowerMTA does not answer, it raises: unknown is not gone. A release without `show vmta-settings` is judged
+        by the file."""
+
+        if brake.config_file not in self.sources:
+            text = (mta.read(brake.config_file) or b"").decode("utf-8", "replace")
+            self.sources[brake.config_file] = {n: v.address for n, v in read_inventory(text).vmtas.items()}
+        if self.sources[brake.config_file].get(brake.vmta) == str(brake.address):
+            return False
+        mta.disabled_sources()
+        try:
+            shown = mta.vmta_settings(brake.vmta)
+        except Refused:
+            return True
+        return brake.address not in _addresses(str(shown))
+
+
+CALLED_OFF = Half(False, "it was braked again while it was let go")
+Halves = dict[int, Half]
+"""By brake id."""
+
+
+def _said(where: str, error: EngineError) -> str:
+    """`where` is said once: most errors begin with it themselves."""
+    told = str(error)
+    return told if told.startswith(where) else f"{where}: {told}"
+
+
+def all_of(standing: Iterable[Brake], where: str, error: EngineError) -> Halves:
+    return {brake.brake_id: Half(False, _said(where, error), error=error) for brake in standing}
+
+
+def each(standing: Iterable[Brake], where: str, turn: Callable[[Brake], Half]) -> Halves:
+    """One brake failing leaves the others their turn; a system that went away is not waited for again."""
+
+    done: Halves = {}
+    away: Half | None = None
+    for brake in standing:
+        try:
+            done[brake.brake_id] = turn(brake) if away is None else away
+        except EngineError as error:
+            done[brake.brake_id] = failed = Half(False, _said(where, error), error=error)
+            if isinstance(error, Unreachable):
+                away = failed
+        except Exception as error:
+            log.exception("brake of %s", brake.vmta)
+            odd = surprise(f"brake of {brake.vmta}", error)
+            done[brake.brake_id] = Half(False, f"{where}: {odd}", error=odd)
+    return done
+
+
+def surprise(subject: str, error: Exception) -> EngineError:
+    """An error of the engine's own: its text may carry anything, so only its kind is told."""
+
+    return NotVerified(
+        subject, type(error).__name__, "no error of the engine's own", "open the log of `brake`"
+    )
+
+
+def look(mta: PowerMta, standing: Iterable[Brake]) -> dict[str, Hold]:
+    """What holds already; empty where the host cannot show all at once, then each is held and read by itself."""
+
+    wanted = [
+        HeldSource(b.vmta, str(b.address))
+        for b in standing
+        if b.release_asked_at is None and b.successor is None
+    ]
+    try:
+        return {hold.vmta: hold for hold in read_holds(mta, wanted)}
+    except Unreachable:
+        raise
+    except EngineError:
+        return {}
+
+
+def push(mta: PowerMta, known: Mapping[str, Hold], standing: Iterable[Brake]) -> Mapping[str, Hold]:
+    """All that must stand still is told to, before any of it is read back: with many brakes each second counts. Gives what
+    holds then; what was refused is tried again by itself. Raises Unreachable when the host goes away."""
+
+    loose = [
+        b for b in standing
+        if b.release_asked_at is None and not b.removed and b.vmta in known and not known[b.vmta].holds
+    ]  # fmt: skip
+    for brake in loose:
+        try:
+            mta.pause(brake.vmta)
+            mta.disable_source(str(brake.address), brake.vmta)
+        except Unreachable:
+            raise
+        except EngineError:
+            continue
+    return {**known, **look(mta, loose)} if loose else known
+
+
+def enforce_powermta(
+    mta: PowerMta,
+    before: Mapping[str, Hold],
+    known: Mapping[str, Hold],
+    files: Files,
+    still_asked: Callable[[Brake], bool],
+    brake: Brake,
+) -> Half:
+    """`before`: what held at first, `known`: after everything was told to stand still; `still_asked`: is its release wanted at this
+    moment?"""
+    address, seen, first = str(brake.address), known.get(brake.vmta), before.get(brake.vmta)
+    if brake.removed and brake.release_asked_at is None:
+        return _enforce_removed(mta, known, files, brake)
+    if brake.release_asked_at is not None:
+        if not still_asked(brake):
+            return CALLED_OFF
+        now = mta.let_go(address, brake.vmta)
+        if not still_asked(brake):
+            # a stop came while it was let go: it stands still again before anything else is done
+            mta.hold(address, brake.vmta)
+            return CALLED_OFF
+        return Half(now.free, f"PowerMTA: {now.summary}")
+    taken_off = brake.powermta_holds and first is not None and not first.source_disabled
+    if seen is not None and seen.holds:
+        return Half(True, f"PowerMTA: {seen.summary}", taken_off)
+    now = mta.hold(address, brake.vmta)
+    return Half(now.holds, f"PowerMTA: {now.summary}", taken_off)
+
+
+def _enforce_removed(mta: PowerMta, known: Mapping[str, Hold], files: Files, brake: Brake) -> Half:
+    """The IP left the fleet: held until the host runs its virtual MTA with this address no more. Where another IP has the
+    virtual MTA now, only the old address is kept from sending."""
+    address = str(brake.address)
+    if files.lack(mta, brake):
+        mta.enable_source(address, brake.vmta)
+        if brake.successor_sends:
+            mta.let_go(address, brake.vmta)
+        return Half(True, f"PowerMTA: {brake.vmta} no longer sends from {address}", gone=True)
+    if brake.successor is None:
+        seen = known.get(brake.vmta)
+        now = seen if seen is not None and seen.holds else mta.hold(address, brake.vmta)
+        return Half(now.holds, f"PowerMTA: {now.summary}")
+    mta.disable_source(address, brake.vmta)
+    off = any(s.address == address and s.queue == f"*/{brake.vmta}" for s in mta.disabled_sources())
+    told = f"source {address} {'disabled' if off else 'not disabled'} for {brake.vmta}, which {brake.successor} takes over"
+    return Half(off, f"PowerMTA: {told}")
+
+
+def _addresses(text: str) -> set[Any]:
+    found = set()
+    for word in re.split(r"[^0-9A-Fa-f.:]+", text):
+        with contextlib.suppress(ValueError):
+            found.add(ip_address(word))
+    return found
+
+
+def enforce_mailwizz(database: MailwizzDb, store: Store, run: Run, brake: Brake) -> Half:
+    """A release leaves the server to the quota sync, which sets the new quota first and enables only what the engine
+    itself disabled: so what did not run anyway is not recorded as the engine's doing."""
+
+    server, where = brake.mailwizz_server_id, f"MailWizz {brake.mailwizz}"
+    if brake.removed:
+        if brake.server_successor is not None:
+            told = f"{where}: server {server} belongs to {brake.server_successor} now"
+            return Half(True, told, gone=True, asked=False)
+        if server not in {one.server_id for one in database.servers()}:
+            return Half(True, f"{where}: server {server} is not there any more", gone=True)
+    if brake.release_asked_at is not None:
+        return Half(True, f"{where}: server {server} is left to the quota sync", asked=False)
+    old = database.server(server).setting
+    if not old.runs:
+        return Half(True, f"{where}: server {server} is {old.status}", gone=brake.removed)
+    new = Setting(old.daily_quota, old.hourly_quota, DISABLED)
+    reason = f"brake: {brake.reason}"
+    with store.session(tenant="*") as conn:
+        sync = quota_syncs.begin(
+            conn, ip_id=brake.ip_id, tenant=brake.tenant, mailwizz=brake.mailwizz, server_id=server, day=run.as_of.date(),
+            fleet_version=versions.current(conn), old=old, new=new, reason=reason, dag_id=run.dag_id, run_id=run.run_id,
+        )  # fmt: skip
+    result, failure = SyncResult.APPLIED, None
+    try:
+        if not database.disable(server).changed:
+            result, reason = SyncResult.REFUSED, "somebody else had switched it off meanwhile"
+    except EngineError as error:
+        failure, reason = error, str(error)
+        result = (
+            SyncResult.NOT_VERIFIED if isinstance(error, NotVerified | Unreachable) else SyncResult.REFUSED
+        )
+    with store.session(tenant="*") as conn:
+        quota_syncs.finish(conn, sync, result, reason)
+    if failure is not None:
+        raise failure
+    return Half(True, f"{where}: server {server} is disabled", brake.mailwizz_holds, gone=brake.removed)

@@ -1,0 +1,194 @@
+"""The brake in a person's hand: engaged or released for an IP, a stream, a tenant, or all."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from email_engine.decision import Decision
+from email_engine.fleet.model import PARKED_STATES, IpRecord
+from email_engine.forms import require_short
+from email_engine.lifecycle.scope import Scope, choose, read_scope
+from email_engine.pipelines.run import Run
+from email_engine.plural import amount
+from email_engine.store import brakes, decisions, versions
+from email_engine.store.alerts import News, announce, set_lock_timeout
+from email_engine.store.brakes import Brake, RemovedIp, engaged, removed_ips
+from email_engine.store.engine import Store
+from email_engine.store.ips import load_ips
+from email_engine.store.stop_evidence import waiting_words
+
+PIPELINE = "emergency_stop"
+NO_REASON = "no reason given"
+OWNER = "warmup_advance"
+"""Who lets an IP go when its time is over."""
+
+
+log = logging.getLogger(__name__)
+
+
+def pull(store: Store, run: Run) -> list[str]:
+    """Writes what the form asks, in one transaction: a decision and a brake (or its release) for every IP meant, and a
+    new fleet version. A brake of this pipeline is released by this pipeline alone; a release lets no IP go that is parked
+    or paused: its brake is handed back to the pipelines. An IP that left the fleet file can be let go by its address: its
+    queue drains, its MailWizz server stays off. A run that was cleared changes nothing where a later one decided, told by the
+    order in which they were recorded: clocks may have been wrong. Returns the MTA hosts to act on.
+
+    Raises InputError: the form names nothing that exists, or a tenant in `observe`; nothing was written."""
+    if run.params.get("release"):  # a stop never waits for a better form: its reason is cut
+        require_short(run.params)
+    with store.session(tenant="*") as conn:
+        leaving = _leaving(conn, run)
+        if leaving:
+            log.info("%s left the fleet file; its queue may drain", leaving[0].address)
+            news = None if run.dry_run else _let_drain(conn, leaving, run)
+            hosts = [] if run.dry_run else [brake.mta_host for brake in leaving]
+        else:
+            records = load_ips(conn, day=run.as_of.date())
+            gone = _gone(conn, run)
+            named = gone and run.params.get("scope") == "ip"
+            chosen = (
+                () if named else choose(records, read_scope(run.params.get("scope")), run.params.get("name"))
+            )
+            meant = [*(str(ip.address) for ip in chosen), *(str(ip.address) for ip in gone)]
+            log.info("%d IPs: %s", len(meant), ", ".join(meant))
+            news = None if run.dry_run else _write(conn, chosen, run, gone)
+            places = [*(ip.mta_host for ip in chosen), *(ip.mta_host for ip in gone)]
+            hosts = [] if run.dry_run else places
+    if news is not None:
+        announce(store, [_with_waiting(store, news, chosen if not leaving else ())])
+    return sorted(set(hosts))
+
+
+def _write(
+    conn: Connection, chosen: tuple[IpRecord, ...], run: Run, gone: Sequence[RemovedIp] = ()
+) -> News | None:
+
+    release = bool(run.params.get("release"))
+    reason = run.reason or NO_REASON
+    outdated = decisions.overtaken(conn, PIPELINE, run.run_id)
+    meant = [ip for ip in chosen if str(ip.address) not in outdated]
+    if len(meant) < len(chosen):
+        log.warning(
+            "%s left alone: this run was cleared, and a later one decided about them",
+            amount(len(chosen) - len(meant), "IP"),
+        )
+    gone = [ip for ip in gone if str(ip.address) not in outdated]
+    if not meant and not gone:
+        return None
+    for left in gone:
+        decision = decisions.record(
+            conn,
+            Decision(
+                tenant=left.tenant, pipeline=PIPELINE, subject=str(left.address), run_key=run.run_id, action="stop",
+                reason=f"{run.actor}: {reason}", as_of=run.as_of, policy_digest="by hand",
+                inputs={"state": "left the fleet file"},
+            ),
+            run.dag_id, run.run_id,
+        )  # fmt: skip
+        brakes.engage_removed(conn, left, reason, run.actor, run.as_of, decision, run.dag_id, run.run_id)
+    kept = 0
+    for ip in meant:
+        stays = _stays(ip) if release else None
+        decision = decisions.record(
+            conn,
+            Decision(
+                tenant=ip.tenant, pipeline=PIPELINE, subject=str(ip.address), run_key=run.run_id,
+                action="stop" if not release else "hand-back" if stays else "release",
+                reason=f"{run.actor}: {reason}" + (f"; it stays held, because {stays}" if stays else ""),
+                as_of=run.as_of, policy_digest="by hand",
+                inputs={"state": str(ip.state), "allowance": ip.allowance},
+            ),
+            run.dag_id, run.run_id,
+        )  # fmt: skip
+        if stays:
+            kept += 1
+            brakes.hand_back(conn, ip.ip_id, OWNER, stays)
+        elif release:
+            brakes.ask_release(conn, ip.ip_id, run.as_of, by_hand=True)
+        else:
+            brakes.engage(conn, ip, reason, run.actor, run.as_of, decision, run.dag_id, run.run_id)
+    versions.bump(conn, f"emergency {'release' if release else 'stop'}: {reason}", (run.dag_id, run.run_id))
+    verb = "released" if release else "stopped"
+    whole = run.params.get("scope") == "all"
+    whom = "the whole fleet" if whole else str(run.params.get("name"))
+    lines = [
+        f"{run.actor} {verb} {amount(len(meant) + len(gone) - kept, 'IP')}: {whom}",
+        f"Reason: {reason}",
+    ]
+    lines += [f"{amount(len(gone), 'IP')} of them left the fleet file."] if gone else []
+    lines += [f"{kept} more stay held: they are parked or paused."] if kept else []
+    return News(
+        PIPELINE, f"{run.params['scope']} {run.params.get('name') or ''}".strip(), f"{verb} {run.run_id}",
+        "warning" if release else "critical", "\n".join(lines), dag_id=run.dag_id, run_id=run.run_id,
+    )  # fmt: skip
+
+
+def _with_waiting(store: Store, news: News, stopped: Sequence[IpRecord]) -> News:
+    """What waits in their queues belongs to the news, but the brake waits for nothing of it."""
+
+    if not stopped or "stopped" not in news.state:
+        return news
+    try:
+        with store.session(tenant="*") as conn:
+            set_lock_timeout(conn)
+            waiting = waiting_words(conn, [ip.ip_id for ip in stopped])
+    except Exception as error:  # noqa: BLE001 - the brake stands already
+        log.warning("how much mail waits is not known: %s", type(error).__name__)
+        return news
+    return replace(news, text=f"{news.text}\n{waiting}") if waiting else news
+
+
+def _stays(ip: IpRecord) -> str | None:
+    """Why the IP may not send although nobody brakes it by hand any more; None if nothing else holds it."""
+
+    if ip.state in PARKED_STATES:
+        return f"it is in {ip.state}"
+    if ip.paused_until is not None:
+        return f"it is paused until {ip.paused_until:%Y-%m-%d}"
+    return None
+
+
+def _leaving(conn: Connection, run: Run) -> list[Brake]:
+    """The brake that the form releases, if it is that of an IP that left the fleet file."""
+
+    if not run.params.get("release") or run.params["scope"] != Scope.IP:
+        return []
+    wanted = str(run.params.get("name") or "").strip().lower()
+    return [b for b in engaged(conn) if b.removed and str(b.address) == wanted]
+
+
+def _gone(conn: Connection, run: Run) -> tuple[RemovedIp, ...]:
+    """IPs that left the fleet file and are meant by this stop: let go by hand, they may still send."""
+
+    if run.params.get("release"):
+        return ()
+    scope, name = run.params.get("scope"), str(run.params.get("name") or "").strip().lower()
+    known = {
+        "ip": lambda ip: str(ip.address), "stream": lambda ip: f"{ip.tenant}/{ip.stream}", "tenant": lambda ip: ip.tenant,
+    }  # fmt: skip
+    return tuple(
+        ip for ip in removed_ips(conn, also_stopped=True) if scope == "all" or known[str(scope)](ip) == name
+    )
+
+
+def _let_drain(conn: Connection, leaving: list[Brake], run: Run) -> News:
+
+    reason = run.reason or NO_REASON
+    for brake in leaving:
+        decisions.record(
+            conn,
+            Decision(
+                tenant=brake.tenant, pipeline=PIPELINE, subject=str(brake.address), run_key=run.run_id,
+                action="release", reason=f"{run.actor}: {reason}", as_of=run.as_of, policy_digest="by hand",
+                inputs={"state": "left the fleet file"},
+            ),
+            run.dag_id, run.run_id,
+        )  # fmt: skip
+        brakes.ask_release(conn, brake.ip_id, run.as_of, by_hand=True)
+    return News(
+        PIPELINE, f"ip {leaving[0].address}", f"released {run.run_id}", "warning",
+        f"{run.actor} lets {leaving[0].address} drain, which left the fleet file\nReason: {reason}",
+        dag_id=run.dag_id, run_id=run.run_id,
+    )  # fmt: skip

@@ -1,0 +1,42 @@
+"""Names over which a DAG maps its next task: tenants, hosts, MailWizz instances."""
+
+from collections.abc import Callable, Mapping
+
+from email_engine.pipelines import mailwizz_quota_sync
+from email_engine.pipelines.run import Run
+from email_engine.store import dns_checks
+from email_engine.store.brakes import engaged
+from email_engine.store.engine import Store
+from email_engine.store.inventory import load_fleet
+
+
+def tenants(store: Store, run: Run) -> list[str]:
+    """All of the fleet in the database."""
+    with store.session(tenant="*") as conn:
+        return [tenant.name for tenant in load_fleet(conn).tenants]
+
+
+def tenants_with_ips(store: Store, run: Run) -> list[str]:
+    with store.session(tenant="*") as conn:
+        return list(dns_checks.tenants_to_check(conn))
+
+
+def hosts_with_open_brakes(store: Store, run: Run) -> list[str]:
+    """MTA hosts whose queues do not yet stand as the brakes in the database say. A brake that was seen to hold is not among
+    them; `brake_watch` looks at every one again."""
+    with store.session(tenant="*") as conn:
+        waiting = {
+            brake.mta_host
+            for brake in engaged(conn)
+            if brake.release_asked_at is not None or not (brake.powermta_holds and brake.mailwizz_holds)
+        }
+    return sorted(waiting)
+
+
+NAMES: Mapping[str, Callable[[Store, Run], list[str]]] = {
+    "tenants": tenants,
+    "tenants with IPs": tenants_with_ips,
+    "hosts with open brakes": hosts_with_open_brakes,
+    "mailwizz": mailwizz_quota_sync.instances,
+}
+"""What `ListNames` can be asked for."""

@@ -1,0 +1,113 @@
+"""Guarding reputations while the day runs: one tenant looked at, what must stop or slow is stopped and slowed."""
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from email_engine.fleet.model import Mode
+from email_engine.pipelines.run import Run
+from email_engine.store import decisions, observations, policies, reputation, warmup
+from email_engine.store.alerts import News, announce
+from email_engine.store.decisions import actions_of_day
+from email_engine.store.engine import Store
+from email_engine.store.ips import lock_ips
+from email_engine.store.stop_evidence import waiting_words, worst_words
+from email_engine.warmup.guard import guard_tenant
+from email_engine.warmup.plan import IpDecision
+from email_engine.warmup.policy import Policy
+from email_engine.warmup.policy_file import load_policy
+from email_engine.warmup.profile import profiles
+from email_engine.warmup.snapshot import policy_document
+
+PIPELINE = "reputation_guard"
+
+
+log = logging.getLogger(__name__)
+
+
+def guard(store: Store, tenant: str, run: Run) -> dict[str, Any]:
+    """Judges every sending IP of one tenant by its mail up to now, in one transaction.
+
+    What the end of the day would stop is stopped now (pause or quarantine, with the brake); whose score or provider turned
+    bad gets a lower allowance from now on. Nothing advances and nothing is released. Rates and scores of all IPs are written
+    down (table reputation). A tenant in `observe` gets one decision for each IP, UTC day and action. A dry run does the same
+    work and rolls it back. A run that is cleared later judges by what is known then. Returns `{"tenant", "judged", "version", "stopped", "slowed"}`."""
+    policy = load_policy()
+    with store.session(tenant=tenant) as conn:
+        lock_ips(conn, tenant)
+        run = run.no_earlier_than(decisions.newest(conn))
+        ip_decisions, judged, version = _guard(conn, tenant, policy, run)
+        if run.dry_run:
+            log.info("dry run: everything is rolled back")
+            conn.rollback()
+    if ip_decisions and not run.dry_run:
+        with store.session(tenant="*") as conn:
+            news = [_news(conn, ip_decision, run) for ip_decision in ip_decisions]
+        announce(store, news)
+    for one in ip_decisions:
+        log.warning("%s %s: %s", one.observation.ip.address, one.proposal.action, one.reason)
+    log.info("%s: %d sending IPs judged, %d acted on", tenant, judged, len(ip_decisions))
+    return {
+        "tenant": tenant,
+        "judged": judged,
+        "version": None if run.dry_run else version,
+        "stopped": [str(one.observation.ip.address) for one in ip_decisions if one.stops],
+        "slowed": [str(one.observation.ip.address) for one in ip_decisions if not one.stops],
+    }
+
+
+def _guard(
+    conn: Connection, tenant: str, policy: Policy, run: Run
+) -> tuple[Sequence[IpDecision], int, int | None]:
+
+    today = run.as_of.date()
+    seen = observations.observe(conn, tenant, today, today, policy, run.as_of)
+    found_bad, cases = guard_tenant(seen, policy, today)
+    ip_decisions = _new(conn, found_bad, run)
+    if ip_decisions:
+        policies.remember(conn, policy.digest, policy_document(policy))
+    writing = warmup.Writing(
+        today, today + timedelta(days=1), run.as_of, policy.digest, run.actor, run.dag_id, run.run_id, policy,
+        pipeline=PIPELINE, at_once=True,
+    )  # fmt: skip
+    version = warmup.record(conn, ip_decisions, writing)
+    found = profiles(seen, policy, today)
+    reputation.replace_all(conn, tenant, found, cases, run.as_of, (run.dag_id, run.run_id))
+    return ip_decisions, len(cases), version
+
+
+def _new(conn: Connection, ip_decisions: Sequence[IpDecision], run: Run) -> Sequence[IpDecision]:
+    """Without those of tenants in `observe` that were decided today: nothing was applied, so each run finds them again."""
+
+    observed = {
+        str(one.observation.ip.address) for one in ip_decisions if one.observation.ip.mode is Mode.OBSERVE
+    }
+    if not observed:
+        return ip_decisions
+    known = actions_of_day(conn, PIPELINE, observed, run.as_of.date())
+    return [
+        one
+        for one in ip_decisions
+        if (str(one.observation.ip.address), str(one.proposal.action)) not in known
+    ]
+
+
+DONE = {"quarantine": "is quarantined", "pause": "is paused"}
+
+
+def _news(conn: Connection, ip_decision: IpDecision, run: Run) -> News:
+    """One alert for each IP and day and what was done."""
+
+    ip, action = ip_decision.observation.ip, str(ip_decision.proposal.action)
+    done = DONE.get(action, "is slowed")
+    observed = " (tenant in observe: nothing was applied)" if ip.mode is Mode.OBSERVE else ""
+    lines = [f"{ip.address} of {ip.tenant}/{ip.stream} {done}{observed}", ip_decision.reason]
+    lines += worst_words(conn, ip.ip_id, run.as_of.date())
+    lines += [waiting for waiting in [waiting_words(conn, [ip.ip_id])] if waiting and ip_decision.stops]
+    return News(
+        PIPELINE, str(ip.address), f"{action} {run.as_of:%Y-%m-%d}", "critical" if action == "quarantine" else "warning",
+        "\n".join(lines), ip.tenant, run.dag_id, run.run_id,
+    )  # fmt: skip

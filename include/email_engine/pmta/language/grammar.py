@@ -1,0 +1,151 @@
+"""Which directive and tag may stand where, with which arguments, since which release: from config/powermta/*.tsv."""
+
+import csv
+import difflib
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from email_engine import paths
+from email_engine.pmta.language.checks import Check
+from email_engine.pmta.language.specs import check_of
+
+TABLES = paths.CONFIG / "powermta"
+LINE = "<line>"
+"""Name of the rule for lines without a keyword (<bounce-category-patterns>)."""
+ANY = "*"
+"""Name of the rule for the catch-all line of a <pattern-list>."""
+
+
+@dataclass(frozen=True, slots=True)
+class DirectiveRule:
+    """One row of directives.tsv.
+
+    `scopes`: tags that it may stand in (`global` for none); `unsure`: those of them that the guide leaves open.
+    `repeatable` None: not stated. `since` as written: `-` always, else such as 4.5 or 5.0r2-5.0r5 (between these)."""
+
+    name: str
+    scopes: frozenset[str]
+    unsure: frozenset[str]
+    spec: str
+    check: Check
+    repeatable: bool | None
+    since: str
+    status: str
+    replaced_by: str
+    section: str
+
+
+@dataclass(frozen=True, slots=True)
+class TagRule:
+    """One row of tags.tsv; `nested_check`: the argument inside of another block."""
+
+    name: str
+    parents: frozenset[str]
+    spec: str
+    check: Check
+    nested_check: Check
+    since: str
+    status: str
+    replaced_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """All rules by name; a directive has one row for each kind of arguments."""
+
+    directives: dict[str, tuple[DirectiveRule, ...]]
+    tags: dict[str, TagRule]
+    _here: dict[tuple[str, str], DirectiveRule]
+
+    def rule(self, name: str, scope: str) -> DirectiveRule | None:
+        """The rule of a directive in a scope, None if it must not stand there."""
+        return self._here.get((name, scope))
+
+    def nearest(self, name: str) -> str | None:
+        """The known directive or tag that is spelled most alike."""
+        known = [one for one in (*self.directives, *self.tags) if one not in (LINE, ANY)]
+        found = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.7)
+        return found[0] if found else None
+
+    def canonical(self, name: str, scope: str, value: str) -> str:
+        """The value in its one spelling; as written where the grammar does not know or does not take it."""
+        rule = self.rule(name, scope)
+        if rule is not None:
+            try:
+                return rule.check(value)
+            except ValueError:
+                pass
+        return " ".join(value.split())
+
+
+def release(version: str) -> tuple[int, int, int]:
+    """`5.0r5` to (5, 0, 5), `4.5` to (4, 5, 0); raises ValueError."""
+    found = re.fullmatch(r"(\d+)\.(\d+)(?:\.\d+)?(?:r(\d+))?.*", version)
+    if found is None:
+        raise ValueError(f"version {version!r} is not like 5.0 or 5.0r5")
+    return int(found[1]), int(found[2]), int(found[3] or 0)
+
+
+def is_newer(since: str, version: str) -> bool:
+    """Does a rule with this `since` come later than the release? Only where the facts are sure: of a span such as
+    5.0r2-5.0r5 the first counts, and a version without `r` is the latest of its kind."""
+    if since in ("-", "?"):
+        return False
+    have = release(version)
+    first = release(since.partition("-")[0])
+    return have[:2] < first[:2] or ("r" in version and have < first)
+
+
+@cache
+def shipped_grammar() -> Grammar:
+    """The tables that the project ships (5.0, with what 4.5 lacks marked)."""
+    rows: dict[str, list[DirectiveRule]] = {}
+    for row in _rows("directives.tsv"):
+        rule = _directive(row)
+        rows.setdefault(rule.name, []).append(rule)
+    here: dict[tuple[str, str], DirectiveRule] = {}
+    for rules in rows.values():
+        for rule in rules:
+            for scope in rule.scopes:
+                here.setdefault((rule.name, scope), rule)
+    return Grammar({name: tuple(rules) for name, rules in rows.items()}, _tags(), here)
+
+
+def _directive(row: dict[str, str]) -> DirectiveRule:
+    listed = row["scopes"].split(",")
+    return DirectiveRule(
+        name=row["directive"],
+        scopes=frozenset(scope.rstrip("?") for scope in listed),
+        unsure=frozenset(scope.rstrip("?") for scope in listed if scope.endswith("?")),
+        spec=row["args"],
+        check=check_of(row["args"]),
+        repeatable={"yes": True, "no": False}.get(row["repeatable"]),
+        since=row["since"],
+        status=row["status"],
+        replaced_by="" if row["replaced_by"] == "-" else row["replaced_by"],
+        section=row["section"],
+    )
+
+
+def _tags() -> dict[str, TagRule]:
+    nothing = check_of("(none)")
+    found = {}
+    for row in _rows("tags.tsv"):
+        check = check_of(row["args"])
+        found[row["tag"]] = TagRule(
+            name=row["tag"],
+            parents=frozenset(row["allowed_in"].split(",")),
+            spec=row["args"],
+            check=check,
+            nested_check=nothing if "(nested)" in row["args"] else check,
+            since=row["since"],
+            status=row["status"],
+            replaced_by="" if row["replaced_by"] == "-" else row["replaced_by"],
+        )
+    return found
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    with (TABLES / name).open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))

@@ -1,0 +1,35 @@
+"""What the linter has to say about one line."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """`error`: PowerMTA would not start, would refuse or lose mail, or the machine is open to strangers. `warning`: it works, but
+    not as the line reads. `info`: worth knowing, or not to be decided from the files alone."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LintFinding:
+    """`line` from 1; `code` as in docs/lint.md; `remedy` is what to do."""
+
+    file: str
+    line: int
+    code: str
+    severity: Severity
+    message: str
+    remedy: str
+
+
+def grouped(findings: Iterable[LintFinding]) -> tuple[tuple[LintFinding, ...], ...]:
+    """Findings that differ in nothing but their place, together: one cause that many lines show. In the order of the first of
+    each."""
+    groups: dict[tuple[str, Severity, str, str], list[LintFinding]] = {}
+    for one in findings:
+        groups.setdefault((one.code, one.severity, one.message, one.remedy), []).append(one)
+    return tuple(map(tuple, groups.values()))

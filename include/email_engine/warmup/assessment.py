@@ -1,0 +1,191 @@
+"""One sending IP before the decision: everything that its mail says about it, and the words for it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from math import ceil
+from typing import Any
+
+from email_engine.errors import InputError
+from email_engine.fleet.model import IpState
+from email_engine.fleet.traffic import Days
+from email_engine.plural import amount
+from email_engine.reputation.evidence import GateJudgement, GateVerdict
+from email_engine.reputation.gates import DEFERRALS, Basis, Judged, judge_gates
+from email_engine.reputation.score import Score
+from email_engine.warmup.observation import (
+    IpObservation,
+    complaints_since,
+    evidence_since,
+    stop_since,
+)
+from email_engine.warmup.policy import Policy, Schedule
+from email_engine.warmup.proposal import Action, Proposal
+from email_engine.warmup.provider_limits import provider_mix, stage_volume
+from email_engine.warmup.scoring import score_fleet
+from email_engine.warmup.signal_quality import signal_problem
+from email_engine.warmup.throttle import DayClose, ThrottleState, throttle_after
+
+
+def assess(
+    observations: Sequence[IpObservation], policy: Policy, day: date, effective: date
+) -> list["Assessment"]:
+    """IPs in sending states, judged together; raises `InputError` if the schedule of one is not in the policy."""
+    for seen in observations:
+        if seen.ip.schedule not in policy.schedules:
+            raise InputError(
+                f"ip {seen.ip.address}",
+                f"schedule {seen.ip.schedule}",
+                ", ".join(policy.schedules),
+                "name a schedule of the policy",
+            )
+    bases = [_basis(seen, policy, day) for seen in observations]
+    judged = judge_gates(bases, policy.gates, day)
+    counted = [one.days for one in bases]
+    scored = score_fleet(observations, counted, judged, policy, day)
+    return [
+        Assessment(seen, policy, day, effective, days, verdicts, one)
+        for seen, days, verdicts, one in zip(observations, counted, judged, scored, strict=True)
+    ]
+
+
+def _basis(seen: IpObservation, policy: Policy, day: date) -> Basis:
+    first, days = evidence_since(seen, day), seen.days
+    return Basis(
+        first=first,
+        days=days.between(first, day),
+        complained=days.between(complaints_since(seen, day, policy.gates.complaint_days), day),
+        mailed=days.between(stop_since(day, seen.last_stop_at, seen.last_list_stop_at), day),
+        providers=seen.providers,
+        peers=seen.peers,
+    )
+
+
+class Assessment:
+    """An IP in a sending state, an observation and a policy; the day that closes, and the first day still to be shaped.
+
+    `counted`: its days that count for or against it, by which it was `judged`; `signal_problem`: why nothing may advance on the signals
+    about the day, None if they can be trusted; `throttle`: those that are left from now on; `mix`: parts of its mail by provider,
+    where that bounds something; `stage`: messages a UTC day of its phase; `sent_days`: those of it on which it was really sent."""
+
+    __slots__ = (
+        "counted",
+        "day",
+        "effective",
+        "ip",
+        "judged",
+        "judgements",
+        "mix",
+        "phase",
+        "policy",
+        "schedule",
+        "score",
+        "seen",
+        "sent_days",
+        "signal_problem",
+        "stage",
+        "throttle",
+        "warming",
+    )
+
+    def __init__(
+        self,
+        observation: IpObservation,
+        policy: Policy,
+        day: date,
+        effective: date,
+        counted: Days,
+        judged: Judged,
+        score: Score,
+    ) -> None:
+        self.seen = observation
+        self.ip = observation.ip
+        self.policy = policy
+        self.day = day
+        self.effective = effective
+        self.counted = counted
+        self.judged = judged
+        self.judgements: Mapping[str, GateJudgement] = judged.gates
+        self.warming = self.ip.state is IpState.WARMING
+        self.schedule: Schedule = policy.schedules[self.ip.schedule]
+        last_phase = len(self.schedule.stages)
+        self.phase = min(max(self.ip.phase, 1), last_phase) if self.warming else self.ip.phase
+        self.score = score
+        self.signal_problem = signal_problem(observation, policy, day, bool(counted))
+        self.throttle = self._speeds()
+        self.mix = self._mix()
+        self.stage = self.volume(self.phase)
+        self.sent_days = self._sent_days() if self.warming else 0
+
+    def _mix(self) -> Mapping[str, float]:
+        bounded = (
+            self.seen.throttle_factors
+            or self.throttle.throttle_factors
+            or (self.warming and self.policy.providers)
+        )
+        return provider_mix(self.seen.providers, self.day) if bounded else {}
+
+    def volume(self, phase: int) -> int:
+        """Messages a UTC day of a phase, never more than the IP's target."""
+        if not self.warming:
+            return self.ip.daily_target
+        return stage_volume(self.schedule, phase, self.ip.daily_target, self.policy.providers, self.mix)
+
+    def _sent_days(self) -> int:
+        needed = ceil(self.policy.sent_day_rate * self.stage)
+        return sum([sent >= needed for sent in self.counted.sent])
+
+    def _speeds(self) -> ThrottleState:
+        evening = DayClose(self.day, self.seen.days, self.seen.providers, self.signal_problem is None)
+        before = ThrottleState(self.seen.throttle_factors, self.seen.slowed_on)
+        return throttle_after(before, evening, self.score, self.judged, self.policy)
+
+    def to(self, action: Action, reason: str, wanted: int | None = None, **changes: object) -> Proposal:
+        """A choice with everything that was judged; `wanted` is the stage by default."""
+        fields: dict[str, Any] = {
+            "phase": self.phase,
+            "sent_days": self.sent_days,
+            "judgements": self.judgements,
+            "providers": self.judged.deferrals,
+            "score": self.score,
+            "throttle_factors": self.throttle.throttle_factors,
+            "slowed_on": self.throttle.slowed_on,
+            "mix": self.mix,
+        }
+        return Proposal(action, reason, self.stage if wanted is None else wanted, **(fields | changes))
+
+    def hold(self, cause: str, reason: str, first: bool = False) -> Proposal:
+        """Keeps what stands. `first`: an IP that never had an allowance gets its stage, which is no advance but what a person
+        declared."""
+        if first and not self.seen.given:
+            return self.to(Action.HOLD, reason, cause=cause)
+        return self.to(Action.HOLD, reason, self.kept(self.stage), cause=cause, at_most=self.seen.standing)
+
+    def kept(self, volume: int) -> int:
+        """A volume that does not rise above what stands; what stands may be less because the IP is slowed."""
+        return (
+            volume if self.seen.throttle_factors and self.seen.standing else min(volume, self.seen.standing)
+        )
+
+    def words(self, gate: str) -> str:
+        """What a gate says, as the middle of a sentence."""
+        judged, limit = self.judgements[gate], getattr(self.policy.gates, gate).limit
+        one = judged.bad == 1
+        count = f"{amount(judged.bad, gate.removesuffix('s'))} of {judged.messages}"
+        if gate == DEFERRALS:
+            throttling_deferrals = "deferral or block" if one else "deferrals and blocks"
+            count = f"{judged.bad} {throttling_deferrals} of {judged.messages} attempts at {self.judged.worst_provider}"
+        by = " by the newest of them" if judged.bad < limit * judged.messages else ""
+        return {
+            GateVerdict.REGRESS: f"{count} {'proves' if one else 'prove'}{by} a rate above {limit:.1%}",
+            GateVerdict.HOLD: f"{count} {'is' if one else 'are'} at the limit of {limit:.1%} or above",
+            GateVerdict.INSUFFICIENT: f"{count} {'does' if one else 'do'} not yet prove a rate below {limit:.1%}",
+            GateVerdict.PASS: f"{count} {'proves' if one else 'prove'} a rate below {limit:.1%}",
+        }[judged.verdict]
+
+    def against(self, gate: str) -> str:
+        """That a gate's evidence is against the IP, as the middle of a sentence."""
+        judged = self.judgements[gate]
+        if judged.verdict in (GateVerdict.REGRESS, GateVerdict.HOLD):
+            return self.words(gate)
+        count = f"{amount(judged.bad, gate.removesuffix('s'))} of {judged.messages}"
+        return f"{count} {'speaks' if judged.bad == 1 else 'speak'} against it"

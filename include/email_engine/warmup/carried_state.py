@@ -1,0 +1,51 @@
+"""What a decision leaves behind: the footing on which the IP stands when the next day closes.
+
+The database (store/warmup.py), the simulation and the replay all go by it, so that they decide alike."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from email_engine.warmup.observation import midnight
+from email_engine.warmup.plan import IpDecision
+from email_engine.warmup.proposal import LIST_PROBLEM, Action
+
+_ENDS_PAUSE = frozenset({Action.RESUME, Action.QUARANTINE, Action.START, Action.REENTER, Action.ABANDON})
+_STOPS = frozenset({Action.PAUSE, Action.QUARANTINE})
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedState:
+    """The part of the plan that later decisions look at; `paused_until`, `last_stop_at`: aware UTC."""
+
+    phase: int
+    sent_days: int
+    phase_started_on: date
+    paused_until: datetime | None
+    last_stop_at: datetime | None
+    throttle_factors: Mapping[str, float]
+    slowed_on: Mapping[str, date]
+    last_list_stop_at: datetime | None
+
+
+def carried_state_after(ip_decision: IpDecision, effective: date) -> CarriedState:
+    """Where the IP stands from the UTC day `effective` on."""
+    seen, proposal = ip_decision.observation, ip_decision.proposal
+    paused_until = seen.ip.paused_until
+    if proposal.action is Action.PAUSE:
+        paused_until = proposal.paused_until
+    elif proposal.action in _ENDS_PAUSE:
+        paused_until = None
+    list_stop = proposal.action is Action.PAUSE and proposal.cause == LIST_PROBLEM
+    return CarriedState(
+        phase=proposal.phase,
+        sent_days=proposal.sent_days,
+        phase_started_on=effective if proposal.new_phase else seen.phase_started_on or effective,
+        paused_until=paused_until,
+        last_stop_at=midnight(effective)
+        if proposal.action in _STOPS and proposal.blames
+        else seen.last_stop_at,
+        throttle_factors=proposal.throttle_factors,
+        slowed_on=proposal.slowed_on,
+        last_list_stop_at=midnight(effective) if list_stop else seen.last_list_stop_at,
+    )

@@ -1,0 +1,72 @@
+"""What was chosen for one IP, before the tenant's quota is dealt."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+
+from email_engine.reputation.evidence import GateJudgement
+from email_engine.reputation.score import NO_SCORE, Score
+
+
+class Action(StrEnum):
+    """What a decision does. `hold`: a signal is missing or bad, so nothing advances."""
+
+    STAY = "stay"
+    HOLD = "hold"
+    ADVANCE = "advance"
+    STEP_BACK = "step_back"
+    GRADUATE = "graduate"
+    PAUSE = "pause"
+    RESUME = "resume"
+    QUARANTINE = "quarantine"
+    WARM_DOWN = "warm_down"
+    DRAINED = "drained"
+    CLEAN = "clean"
+    RESTED = "rested"
+    START = "start"
+    REENTER = "reenter"
+    RETIRE = "retire"
+    IDLE = "idle"
+    SLOW = "slow"
+    ABANDON = "abandon"
+
+
+STOPS = frozenset({Action.PAUSE, Action.QUARANTINE, Action.DRAINED, Action.ABANDON})
+"""Actions that bring an IP to 0: the brake follows at once."""
+
+LIST_PROBLEM = "list problem"
+"""The cause of what a bad list of the stream does, which is not held against the IP."""
+
+RELEASES = frozenset({Action.RESUME, Action.START, Action.REENTER})
+"""Actions that end a standstill: the brake is asked to let go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """`reason`: one sentence without its full stop. `wanted`: messages a UTC day that the IP may be dealt at most.
+
+    `event`: the lifecycle event to apply, None to stay in the state. `new_phase`: the phase begins anew on the day
+    that is planned. `quarantine_until`, `paused_until`: aware UTC. `at_most`: the allowance must not be more,
+    slowed or not. `blames`: a stop counts against the IP; a bad list's does
+    not. `cause`: why nothing advances, a word for each kind. `throttle_factors`, `slowed_on`: as in the observation, from now on; `mix`: parts of its
+    mail by provider; `providers`: the deferral gate by provider."""
+
+    action: Action
+    reason: str
+    wanted: int
+    phase: int
+    event: str | None = None
+    new_phase: bool = False
+    sent_days: int = 0
+    paused_until: datetime | None = None
+    quarantine_until: datetime | None = None
+    judgements: Mapping[str, GateJudgement] = field(default_factory=dict)
+    at_most: int | None = None
+    blames: bool = True
+    cause: str | None = None
+    throttle_factors: Mapping[str, float] = field(default_factory=dict)
+    slowed_on: Mapping[str, date] = field(default_factory=dict)
+    mix: Mapping[str, float] = field(default_factory=dict)
+    score: Score = NO_SCORE
+    providers: Mapping[str, GateJudgement] = field(default_factory=dict)

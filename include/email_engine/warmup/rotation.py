@@ -1,0 +1,132 @@
+"""The turns of a long life: re-entry after a minor listing, rest when due, warm-down by steps, rates never proven."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+
+from email_engine.fleet.model import IpRecord, IpState
+from email_engine.warmup.observation import IpObservation, midnight
+from email_engine.warmup.policy import CycleStart, Policy
+from email_engine.warmup.proposal import Action, Proposal
+
+PROVEN_DAYS = 3
+"""On so many days an IP must have sent half of what it may have next."""
+PROVEN_WITHIN = 7
+"""So many days back: receivers forget."""
+
+DUE = "due for rest"
+"""The cause of a choice that only tells."""
+
+
+def reentry_phase(stopped_in: IpState, phase: int, stages: int, back: int) -> int:
+    """The phase in which an IP warms again that was stopped in `phase` of a schedule of `stages`: `back` phases lower, 1 at
+    least. An active IP stood one above the last."""
+    stood = stages + 1 if stopped_in is IpState.ACTIVE else phase
+    return max(min(stood, stages + 1) - back, 1)
+
+
+def warm_down_step(ip: IpRecord, policy: Policy, effective: date) -> int:
+    """Steps of its warm-down that an IP that retires since `ip.state_since` has behind it on the UTC day `effective`."""
+    return max((effective - ip.state_since.date()).days, 0) // policy.retiring_days_each
+
+
+def warm_down(ip: IpRecord, policy: Policy, effective: date, standing: int) -> int | None:
+    """Messages for the UTC day `effective` of an IP that retires since `ip.state_since`; None when its warm-down is over.
+
+    `standing`: the allowance in force, which it never exceeds; 0 where none is known."""
+    step = warm_down_step(ip, policy, effective)
+    if step >= len(policy.retiring_parts):
+        return None
+    wanted = int(ip.daily_target * policy.retiring_parts[step])
+    return min(wanted, standing) if standing else wanted
+
+
+def due_for_rest(observations: Sequence[IpObservation], policy: Policy, effective: date) -> Mapping[int, str]:
+    """The IPs (by id) that were active for the policy's cycle and may retire from the UTC day `effective` on, and why.
+
+    At most one of a pool: the one that was active the longest; none while another of its pool still warms down, and never
+    the last that can carry the pool's mail. Paused, listed and held IPs neither retire nor carry."""
+    pools: dict[str, list[IpObservation]] = defaultdict(list)
+    for observation in observations:
+        pools[observation.ip.pool].append(observation)
+    due: dict[int, str] = {}
+    for members in pools.values():
+        if any(one.ip.state is IpState.RETIRING for one in members):
+            continue
+        carrying = [one for one in members if _carries(one)]
+        over = [one for one in carrying if _active_days(one, effective) >= policy.cycle_active_days]
+        if not over or len(carrying) < 2:
+            continue
+        oldest = min(over, key=lambda one: (one.ip.state_since, one.ip.ip_id))
+        due[oldest.ip.ip_id] = (
+            f"It was active for {_active_days(oldest, effective)} days of a cycle of {policy.cycle_active_days}, "
+            "so it is due for a rest"
+        )
+    return due
+
+
+def proven_most(observation: IpObservation, policy: Policy, effective: date) -> int:
+    """Messages that an IP may have at most on the UTC day `effective`: `unwarmed_max`, what it has now, or twice what it sent
+    on three of the seven days before, so that more is grown into. One that just came aboard may also have what its fleet
+    file said that it really sends (`IpRecord.warmed_to`)."""
+    lately = effective - timedelta(days=PROVEN_WITHIN)
+    days = observation.days
+    best = sorted(days.sent[days.since(lately) :], reverse=True)
+    proven = 2 * best[PROVEN_DAYS - 1] if len(best) >= PROVEN_DAYS else 0
+    came = 0 if observation.ip.dealt else observation.ip.warmed_to
+    return max(policy.unwarmed_max, observation.standing, proven, came)
+
+
+def within_proof(
+    observations: Sequence[IpObservation], choices: Sequence[Proposal], policy: Policy, effective: date
+) -> list[Proposal]:
+    """The choices, with no IP wanting more than `proven_most`: nobody jumps above it without a warm-up."""
+    kept: list[Proposal] = []
+    for observation, proposal in zip(observations, choices, strict=True):
+        if proposal.wanted <= policy.unwarmed_max or proposal.wanted <= (
+            most := proven_most(observation, policy, effective)
+        ):
+            kept.append(proposal)
+        else:
+            what = "target" if proposal.wanted == observation.ip.daily_target else "volume"
+            reason = f"{proposal.reason}; its {what} of {proposal.wanted} is grown into: {most} a day until it has sent more"
+            kept.append(replace(proposal, wanted=most, reason=reason))
+    return kept
+
+
+def rest_in_turn(
+    observations: Sequence[IpObservation], choices: Sequence[Proposal], policy: Policy, effective: date
+) -> list[Proposal]:
+    """The choices, with those of IPs that are due for a rest changed as policy says: `automatic` retires, `tell` only says so,
+    `never` changes nothing. An IP about which anything else was decided than to stay waits for another day."""
+    if policy.cycle_start is CycleStart.NEVER:
+        return list(choices)
+    due = due_for_rest(observations, policy, effective)
+    return [
+        _rest(observation, proposal, due[observation.ip.ip_id], policy, effective)
+        if observation.ip.ip_id in due and proposal.action is Action.STAY
+        else proposal
+        for observation, proposal in zip(observations, choices, strict=True)
+    ]
+
+
+def _rest(
+    observation: IpObservation, proposal: Proposal, due: str, policy: Policy, effective: date
+) -> Proposal:
+    if policy.cycle_start is CycleStart.TELL:
+        return replace(proposal, reason=f"{proposal.reason}. {due}: a person may retire it", cause=DUE)
+    since = replace(observation.ip, state_since=midnight(effective))
+    wanted = warm_down(since, policy, effective, observation.standing) or 0
+    reason = f"{due}: it warms down in {len(policy.retiring_parts)} steps, from {wanted} a day"
+    return replace(proposal, action=Action.RETIRE, reason=reason, wanted=wanted, event="retire")
+
+
+def _carries(observation: IpObservation) -> bool:
+    ip = observation.ip
+    free = ip.paused_until is None and not ip.blacklisted_on and not ip.braked and observation.held_by is None
+    return ip.state is IpState.ACTIVE and free
+
+
+def _active_days(observation: IpObservation, effective: date) -> int:
+    return (midnight(effective) - observation.ip.state_since) // timedelta(days=1)

@@ -1,0 +1,18 @@
+"""The brake in a person's hand."""
+
+from typing import TYPE_CHECKING
+
+from email_engine_airflow.operators.base import EngineOperator
+
+if TYPE_CHECKING:
+    from email_engine.pipelines.run import Run
+    from email_engine.store.engine import Store
+
+
+class PullTheBrake(EngineOperator):
+    """Engages or releases what the form asks; returns the MTA hosts to act on: see `pipelines.emergency_stop`."""
+
+    def call(self, store: "Store", run: "Run") -> list[str]:
+        from email_engine.pipelines.emergency_stop import pull
+
+        return pull(store, run)
