@@ -132,7 +132,7 @@ def test_nothing_is_given_whatever_looks_good(store: Store, fleet: list[int]) ->
         for ip_id in fleet[:3]:
             deliver(store, ip_id, hour=NOON - timedelta(days=days_ago), delivered=1000)
     with store.session("*") as conn:
-        ips.update_plan(conn, fleet[1], throttle_factors={"*": 0.5})
+        ips.update_plan(conn, fleet[1], paces={"*": 0.5})
         ips.update_plan(conn, fleet[2], paused=True, pause_until=NOON - timedelta(hours=1))
     before = allowed(store)
     assert guard()["version"] is None

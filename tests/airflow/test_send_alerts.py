@@ -155,7 +155,7 @@ def test_an_answer_that_never_comes_is_not_asked_for_again_and_again(
     store: Store, bot: BotApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The message may have arrived: at most two copies, then one an hour."""
-    monkeypatch.setattr("email_engine_airflow.hooks.telegram_alerts.TelegramEndpoint", impatient)
+    monkeypatch.setattr("email_engine.adapters.connections.TelegramEndpoint", impatient)
     raise_alerts(store, 1)
     bot.silent = True
     for _ in range(4):

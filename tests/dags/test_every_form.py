@@ -16,7 +16,7 @@ from email_engine import forms as core
 from email_engine.fleet.names_file import MOST_NAMES
 from email_engine.paths import ROOT
 from email_engine_airflow import forms
-from email_engine_airflow.run import INTERNAL_KEYS
+from email_engine.pipelines.run import INTERNAL_KEYS
 
 DAGS = ROOT / "dags"
 ALL = sorted(path.stem for path in DAGS.glob("*.py"))

@@ -44,7 +44,7 @@ def files(
     conn.execute(
         insert(s.accounting_files).values(
             mta_host=host, name="a.csv", size=9, modified=at, digest=digest, records=100, rejected=0,
-            status=status, unknown_sources=unknown_sources,
+            status=status, strangers=unknown_sources,
         )
     )  # fmt: skip
 
@@ -85,12 +85,12 @@ def test_the_last_look_that_saw_it_decides(
 
 
 STRANGERS: list[tuple[str, list[dict[str, Any]], bool]] = [
-    ("a few", [{"strangers": 10}], False),
-    ("more than a few", [{"strangers": 11}], True),
-    ("over several files", [{"strangers": 6}, {"strangers": 6, "ago": 600}], True),
-    ("days ago", [{"strangers": 999, "ago": 1500}], False),
-    ("in a file that was not taken", [{"strangers": 999, "status": "refused"}], False),
-    ("after the time asked for", [{"strangers": 999, "ago": -5}], False),
+    ("a few", [{"unknown_sources": 10}], False),
+    ("more than a few", [{"unknown_sources": 11}], True),
+    ("over several files", [{"unknown_sources": 6}, {"unknown_sources": 6, "ago": 600}], True),
+    ("days ago", [{"unknown_sources": 999, "ago": 1500}], False),
+    ("in a file that was not taken", [{"unknown_sources": 999, "status": "refused"}], False),
+    ("after the time asked for", [{"unknown_sources": 999, "ago": -5}], False),
 ]
 
 

@@ -313,5 +313,5 @@ def test_bounds_of_providers_stand_until_they_end(store: Store, two_tenants: Sim
     assert see(store).bounds == {"microsoft": 50}
     with store.session("*") as conn:
         ips.set_allowance(conn, ip_id, "aurora", DAY + timedelta(days=1), UNBOUND, version, None, "microsoft")
-        ips.update_plan(conn, ip_id, throttle_factors={"yahoo": 0.5})
+        ips.update_plan(conn, ip_id, paces={"yahoo": 0.5})
     assert (see(store).bounds, see(store).throttle_factors) == ({}, {"yahoo": 0.5})

@@ -11,7 +11,7 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
+import requests
 
 from email_engine.adapters.mailwizz_signature import by_bytes, encode_form, signed_headers
 from email_engine.addresses import HTTP, parse_address, refuse_odd_secret, shown
@@ -68,6 +68,11 @@ class ApiServer:
     status: str
 
 
+def _no_other_login(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Keeps requests from taking a login out of ~/.netrc: the key is all that MailWizz gets."""
+    return request
+
+
 class MailwizzApi:
     """One customer's view of one installation; use it in a `with`.
 
@@ -76,7 +81,9 @@ class MailwizzApi:
 
     def __init__(self, endpoint: MailwizzEndpoint) -> None:
         self.endpoint = endpoint
-        self._http = httpx.Client(timeout=endpoint.timeout, headers={"Accept": "application/json"})
+        self._http = requests.Session()
+        self._http.headers["Accept"] = "application/json"
+        self._http.auth = _no_other_login
 
     def __enter__(self) -> Self:
         return self
@@ -147,14 +154,16 @@ class MailwizzApi:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         target = f"{url}?{encode_form(query)}" if query else url
         try:
-            response = self._http.request(method, target, headers=headers, content=encode_form(form).encode())
-        except httpx.HTTPError as error:
-            return self._unreachable(
-                f"{type(error).__name__}: {error}", "see that MailWizz runs and the address is right"
-            )
+            response = self._http.request(
+                method, target, headers=headers, data=encode_form(form).encode(),
+                timeout=self.endpoint.timeout, allow_redirects=False,
+            )  # fmt: skip
+        except requests.RequestException as error:
+            seen = f"no answer ({type(error).__name__})"
+            return self._unreachable(seen, "see that MailWizz runs and the address is right")
         return self._judged(method, path, response)
 
-    def _judged(self, method: str, path: str, response: httpx.Response) -> dict[str, Any] | EngineError:
+    def _judged(self, method: str, path: str, response: requests.Response) -> dict[str, Any] | EngineError:
         try:
             body = response.json()
         except ValueError:
@@ -174,7 +183,7 @@ class MailwizzApi:
             return self._refused(
                 f"{observed}, sent on to {shown(response.headers.get('location'))}", "use that address"
             )
-        if response.is_success and isinstance(body, dict):
+        if response.ok and isinstance(body, dict):
             return body
         return self._refused(observed, "see that the API address ends in /api or /api/index.php")
 

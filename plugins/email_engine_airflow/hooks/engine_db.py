@@ -1,20 +1,19 @@
 """The engine's database from an Airflow connection of the provider's own type `postgres`."""
 
-from airflow.sdk import BaseHook, Connection
+from airflow.providers.postgres.hooks.postgres import PostgresHook
+from airflow.sdk import BaseHook
 from sqlalchemy import URL, text
 
-from email_engine.addresses import parse_address
+from email_engine.adapters import connections
 from email_engine.errors import EngineError
 from email_engine.store.engine import Store
 from email_engine.store.schema import SCHEMA
-from email_engine_airflow.hooks.naming import called, reading
+from email_engine_airflow.hooks.fields import fields_of
 
 DEFAULT_CONNECTION = "email_engine_db"
-DEFAULT_DATABASE = "email_engine"
-SCHEMES = {"postgresql": 5432, "postgres": 5432}
 
 
-class EngineDbHook(BaseHook):
+class EngineDbHook(PostgresHook):
     """Gives a `Store`. The connection's host may be a folder with PostgreSQL's unix socket; its extra `sslmode`,
     `sslrootcert`, `sslcert` and `sslkey` are passed on.
 
@@ -25,24 +24,23 @@ class EngineDbHook(BaseHook):
     default_conn_name = DEFAULT_CONNECTION
 
     def __init__(self, engine_db_conn_id: str = DEFAULT_CONNECTION) -> None:
-        super().__init__()
+        BaseHook.__init__(self)  # of the provider's hook only connection and form are used
         self.engine_db_conn_id = engine_db_conn_id
         self._testing = False
 
     def url(self) -> URL:
         """The database's address, password included."""
-        with reading(self.engine_db_conn_id):
-            return _url(self.get_connection(self.engine_db_conn_id), self._testing)
+        return connections.engine_url(fields_of(self.get_connection(self.engine_db_conn_id), self._testing))
 
-    def get_conn(self) -> Store:
+    def get_conn(self) -> Store:  # type: ignore[override]
         """A new store; call `dispose()` on it, or let the task's end do so."""
         return Store(self.url())
 
     async def aget_conn(self) -> Store:
         """Like `get_conn`, for the triggerer; the store itself blocks, use it in a thread."""
-        return Store(_url(await self.aget_connection(self.engine_db_conn_id), False))
+        return Store(connections.engine_url(fields_of(await self.aget_connection(self.engine_db_conn_id))))
 
-    def test_connection(self) -> tuple[bool, str]:
+    def test_connection(self) -> tuple[bool, str]:  # type: ignore[override]
         """Logs in, looks for the engine's tables and for a role that row-level security binds."""
         self._testing = True
         try:
@@ -67,27 +65,3 @@ class EngineDbHook(BaseHook):
         if unbound:
             return False, f"{store!r}: the role bypasses row-level security; use a role that is no superuser"
         return True, f"{store!r} answers, tables at revision {revision}"
-
-
-def _url(connection: Connection, testing: bool) -> URL:
-    address = parse_address(called(connection, testing), connection.host, connection.port, SCHEMES)
-    host = address.host
-    over_socket = host.startswith("/")
-    query = {
-        k: str(v)
-        for k, v in connection.extra_dejson.items()
-        if k in {"sslmode", "sslrootcert", "sslcert", "sslkey"}
-    }
-    if over_socket:
-        query["host"] = host
-        if address.port:
-            query["port"] = str(address.port)
-    return URL.create(
-        "postgresql+psycopg",
-        username=connection.login,
-        password=connection.password,
-        host=None if over_socket else host or None,
-        port=None if over_socket else address.port,
-        database=connection.schema or DEFAULT_DATABASE,
-        query=query,
-    )

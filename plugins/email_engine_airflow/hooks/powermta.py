@@ -1,23 +1,19 @@
 """Connection type `powermta`: one PowerMTA host over SSH."""
 
-from pathlib import Path
-from typing import Any
-
+from airflow.providers.ssh.hooks.ssh import SSHHook
 from airflow.sdk import BaseHook
 
+from email_engine.adapters import connections
 from email_engine.adapters.powermta import PowerMta, PowerMtaEndpoint
-from email_engine.addresses import parse_address
-from email_engine.errors import EngineError, InputError
-from email_engine_airflow.hooks.naming import called, reading
-
-SSH_PORT = 22
+from email_engine.errors import EngineError
+from email_engine_airflow.hooks.fields import fields_of
 
 
-class PowerMtaHook(BaseHook):
-    """Connects and transports, nothing else.
+class PowerMtaHook(SSHHook):
+    """Connects and transports, nothing else; its fields: `connections.powermta`.
 
-    Connection: `host` (its own `:port` wins), `port` (22), `login`; extra `host_key` (the host's public key, pinned), `private_key`
-    (its text) or `private_key_file`, `pmta_command` (`pmta`), `connect_timeout` (10), `command_timeout` (60)."""
+    The provider's hook gives connection and form. The session is the engine's own: the provider's would let known_hosts beat the
+    pinned host key, offer keys of an agent and read ~/.ssh/config."""
 
     conn_name_attr = "powermta_conn_id"
     default_conn_name = "powermta_default"
@@ -25,50 +21,15 @@ class PowerMtaHook(BaseHook):
     hook_name = "PowerMTA (SSH)"
 
     def __init__(self, powermta_conn_id: str = default_conn_name) -> None:
-        super().__init__()
+        BaseHook.__init__(self)  # the provider's own would read ~/.ssh/config here
         self.powermta_conn_id = powermta_conn_id
         self._testing = False
 
     def endpoint(self) -> PowerMtaEndpoint:
         """The connection's fields, checked; every missing one is named at once."""
-        with reading(self.powermta_conn_id):
-            return self._endpoint()
+        return connections.powermta(fields_of(self.get_connection(self.powermta_conn_id), self._testing))
 
-    def _endpoint(self) -> PowerMtaEndpoint:
-        conn = self.get_connection(self.powermta_conn_id)
-        self._subject = called(conn, self._testing)
-        address = parse_address(self._subject, conn.host, conn.port, {"ssh": SSH_PORT})
-        extra: dict[str, Any] = conn.extra_dejson
-        key = extra.get("private_key") or self._key_file(extra.get("private_key_file"))
-        missing = [
-            name
-            for name, value in (
-                ("host", address.host),
-                ("login", conn.login),
-                ("host_key", extra.get("host_key")),
-                ("private_key or private_key_file", key),
-            )
-            if not value
-        ]
-        if missing:
-            raise InputError(
-                self._subject,
-                f"empty: {', '.join(missing)}",
-                "host, login, the pinned host key and a login key",
-                "fill them in under Admin > Connections",
-            )
-        return PowerMtaEndpoint(
-            host=address.host,
-            port=address.port or SSH_PORT,
-            username=str(conn.login),
-            host_key=str(extra["host_key"]),
-            private_key=str(key),
-            pmta_command=str(extra.get("pmta_command") or "pmta"),
-            connect_timeout=self._seconds(extra, "connect_timeout", 10.0),
-            command_timeout=self._seconds(extra, "command_timeout", 60.0),
-        )
-
-    def get_conn(self) -> PowerMta:
+    def get_conn(self) -> PowerMta:  # type: ignore[override]
         """Not yet connected; use it in a `with`."""
         return PowerMta(self.endpoint())
 
@@ -82,30 +43,3 @@ class PowerMtaHook(BaseHook):
         except EngineError as error:
             return False, str(error)
         return True, f"PowerMTA {version} answers on {host}; host key as pinned, {user} may run pmta"
-
-    def _seconds(self, extra: dict[str, Any], name: str, default: float) -> float:
-        try:
-            value = float(extra.get(name) or default)
-        except (TypeError, ValueError):
-            value = -1.0
-        if not 0 < value <= 3600:
-            raise InputError(
-                self._subject,
-                f"{name} {extra.get(name)!r}",
-                "seconds between 0 and 3600",
-                "correct it under Admin > Connections",
-            )
-        return value
-
-    def _key_file(self, path: str | None) -> str | None:
-        if not path:
-            return None
-        try:
-            return Path(path).expanduser().read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(
-                self._subject,
-                f"private_key_file {path} cannot be read ({type(error).__name__})",
-                "an OpenSSH private key that this worker's user may read",
-                "correct the path or its mode, or put the key's text into `private_key`",
-            ) from None
