@@ -74,7 +74,8 @@ def as_environment(made: dict[str, dict[str, Any]]) -> dict[str, str]:
     return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(fields) for name, fields in made.items()}
 
 
-def write_import_file(made: dict[str, dict[str, Any]], path: Path) -> None:
-    """The file for `airflow connections import`; the caller deletes it."""
+def write_file(made: dict[str, dict[str, Any]], path: Path) -> None:
+    """For `airflow connections import`, and for `email-engine stop` when Airflow is down (EMAIL_ENGINE_CONNECTIONS)."""
     path.touch(mode=0o600)
+    path.chmod(0o600)
     path.write_text(json.dumps(made))

@@ -51,6 +51,11 @@ class Settings:
         return self.state / "airflow"
 
     @property
+    def connections_file(self) -> Path:
+        """All connections with their passwords, mode 600; `email-engine stop` reads it when Airflow is down."""
+        return self.state / "connections.json"
+
+    @property
     def logs(self) -> Path:
         return self.state / "logs"
 

@@ -92,12 +92,8 @@ def prepare(settings: Settings, cluster: Cluster, fleet: Fleet, progress: Progre
         clock = {"mode": "real"}
         world.write_world(settings, world.make_world(settings, databases.server_of(cluster), fleet, clock))
     with progress.step("writing Airflow's connections"):
-        import_file = settings.state / "connections.json"
-        try:
-            connections.write_import_file(connections.connections(settings, cluster, fleet), import_file)
-            airflow.command(env, "connections", "import", "--overwrite", str(import_file))
-        finally:
-            import_file.unlink(missing_ok=True)
+        connections.write_file(connections.connections(settings, cluster, fleet), settings.connections_file)
+        airflow.command(env, "connections", "import", "--overwrite", str(settings.connections_file))
 
 
 def load_engine(settings: Settings, cluster: Cluster, fleet: Fleet, as_of: datetime) -> None:

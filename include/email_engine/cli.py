@@ -14,6 +14,9 @@ from email_engine.errors import EngineError
 COMMANDS: dict[str, str] = {
     "fleet": "the fleet: its file (check, plan, apply, export), how every IP stands, what quotas carry",
     "doctor": "everything a new operator must get right: a checklist with the next step of each",
+    "stop": "stop an IP, a stream, a tenant or all, at once; works when Airflow is down",
+    "release": "let go what was stopped by hand",
+    "sync": "delivery-server quotas of one MailWizz instance follow the allowances",
     "migrate": "bring the engine's tables to this release",
     "ingest": "PowerMTA accounting files to a summary",
     "explain": "why the warm-up decided what it did about an IP, made again from its inputs",

@@ -15,8 +15,8 @@ from airflow.sdk import DAG
 from email_engine import forms as core
 from email_engine.fleet.names_file import MOST_NAMES
 from email_engine.paths import ROOT
-from email_engine_airflow import forms
 from email_engine.pipelines.run import INTERNAL_KEYS
+from email_engine_airflow import forms
 
 DAGS = ROOT / "dags"
 ALL = sorted(path.stem for path in DAGS.glob("*.py"))

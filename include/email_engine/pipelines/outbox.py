@@ -137,7 +137,7 @@ class _Sender:
 
 
 def _url(base: str, alert: Alert) -> str | None:
-    if not alert.dag_id or not alert.run_id:
+    if not base or not alert.dag_id or not alert.run_id:
         return None
     return log_url(base, alert.dag_id, alert.run_id, alert.task_id, alert.map_index)
 

@@ -39,7 +39,7 @@ class Enforced:
     held: int = 0
     released: int = 0
     failed: int = 0
-    incomplete: NotVerified | None = None
+    incomplete: EngineError | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {"host": self.host, "held": self.held, "released": self.released, "failed": self.failed}
