@@ -18,6 +18,7 @@ from sqlalchemy import make_url, select
 
 from email_engine import paths
 from email_engine.adapters.powermta import PowerMta
+from email_engine.decision import Origin
 from email_engine.store import alerts, brakes, ips, versions
 from email_engine.store.engine import Store
 from email_engine.store.ips import load_ips
@@ -117,7 +118,7 @@ class Whole:
     def engage(self, number: int, reason: str = "listed on zen") -> int:
         with self.db.session(tenant="*") as conn:
             ip = self._ip(conn, number)
-            return brakes.engage(conn, ip, reason, "rbl_sweep", self.now, None, "rbl_sweep", "run-0")
+            return brakes.engage(conn, ip, reason, Origin("rbl_sweep", self.now, "rbl_sweep", "run-0"), None)
 
     def ask_release(self, number: int) -> None:
         with self.db.session(tenant="*") as conn:

@@ -25,3 +25,13 @@ class Decision:
     applied: bool = True
     inputs: Mapping[str, Any] = field(default_factory=dict)
     verdicts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who changes something: person or pipeline (`actor`), as of when (aware UTC), in which run."""
+
+    actor: str
+    as_of: datetime
+    dag_id: str | None = None
+    run_id: str | None = None

@@ -10,7 +10,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from sqlalchemy import select, text, update
 
-from email_engine.decision import Decision
+from email_engine.decision import Decision, Origin
 from email_engine.store import alerts, brakes, decisions, schema
 from email_engine.store.engine import Store
 from email_engine.store.ips import load_ips, lock_ips
@@ -34,7 +34,7 @@ def fleet(store: Store, engine_database_url: str, monkeypatch: pytest.MonkeyPatc
             add_ip(conn, 3, plan={"paused": True, "pause_until": NOON + timedelta(days=5)}),
         ]
         for ip in load_ips(conn, day=NOON.date())[1:]:
-            brakes.engage(conn, ip, "bad rates", "rbl_sweep", NOON, None, "rbl_sweep", "run-0")
+            brakes.engage(conn, ip, "bad rates", Origin("rbl_sweep", NOON, "rbl_sweep", "run-0"), None)
     return ids
 
 

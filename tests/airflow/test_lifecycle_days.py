@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
+from email_engine.decision import Origin
 from email_engine.fleet.model import IpState
 from email_engine.paths import CONFIG
 from email_engine.store import brakes, ips, schema, versions
@@ -84,10 +85,10 @@ def test_a_minor_listing_that_ended_leads_back_two_phases_lower(store: Store) ->
     with store.session("*") as conn:
         ip = load_ips(conn, day=DAY)[0]
         ips.transition(
-            conn, ip_id, "listed", IpState.QUARANTINE, "listed", "rbl_sweep", stopped, None, None, None
+            conn, ip_id, "listed", IpState.QUARANTINE, "listed", Origin("rbl_sweep", stopped), None
         )
         ips.set_allowance(conn, ip_id, "aurora", stopped.date(), 0, versions.bump(conn, "test"), None)
-        brakes.engage(conn, ip, "listed", "rbl_sweep", stopped, None, "rbl_sweep", "r")
+        brakes.engage(conn, ip, "listed", Origin("rbl_sweep", stopped, "rbl_sweep", "r"), None)
         conn.execute(
             insert(schema.blacklist_events).values(
                 tenant="aurora", ip_id=ip_id, list="bl", zone="bl", codes=["127.0.0.2"], severity="medium",

@@ -16,6 +16,7 @@ from psycopg.rows import dict_row
 from sqlalchemy import URL, make_url, select, update
 
 from email_engine.adapters.mailwizz_db import MailwizzDb
+from email_engine.decision import Origin
 from email_engine.errors import EngineError, Refused, Unreachable
 from email_engine.mailer.model import Setting
 from email_engine.store import alerts, brakes, ips, quota_syncs, schema, versions
@@ -260,7 +261,7 @@ def test_a_brake_disables_the_server(fleet: Any, store: Store, mailwizz: Any) ->
     sync()
     with store.session(tenant="*") as conn:
         first = ips.load_ips(conn, day=date(2026, 11, 1))[0]
-        brakes.engage(conn, first, "listed", "test", AS_OF, None, None, None)
+        brakes.engage(conn, first, "listed", Origin("test", AS_OF), None)
     sync("run-2")
     assert settings(mailwizz)[0] == (1, 1, "disabled")
     assert "the brake is on" in rows(store, syncs)[-1].message
@@ -361,7 +362,7 @@ def test_a_brake_that_comes_while_a_server_is_enabled_keeps_it_off(
 
     def braked_meanwhile(database: MailwizzDb, server_id: int, status: str, expected_old: Setting) -> None:
         with store.session(tenant="*") as conn:
-            brakes.engage(conn, standby, "listed", "rbl_sweep", AS_OF, None, "rbl_sweep", "run")
+            brakes.engage(conn, standby, "listed", Origin("rbl_sweep", AS_OF, "rbl_sweep", "run"), None)
         set_status(database, server_id, status, expected_old)
 
     monkeypatch.setattr(MailwizzDb, "set_status", braked_meanwhile)

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from email_engine.adapters.mailwizz_db import MailwizzDb
+from email_engine.decision import Origin
 from email_engine.errors import EngineError, Unreachable
 from email_engine.mailer.model import Setting
 from email_engine.pipelines.mailwizz_quota_sync.writer import QuotaWriter
@@ -245,7 +246,9 @@ class TestBrake:
         def engage() -> None:
             with store.session(tenant="*") as conn:
                 ip = ips.load_ips(conn, day=AS_OF.date())[2]
-                brakes.engage(conn, ip, "stopped", "emergency_stop", AS_OF, None, "emergency_stop", "run")
+                brakes.engage(
+                    conn, ip, "stopped", Origin("emergency_stop", AS_OF, "emergency_stop", "run"), None
+                )
 
         return engage
 
@@ -307,7 +310,7 @@ class TestBrake:
 
         def braked_first(writer: QuotaWriter, *args: Any, **kwargs: Any) -> Any:
             with store.session(tenant="*") as conn:
-                brakes.engage(conn, ip, "listed", "rbl_sweep", AS_OF, None, "rbl_sweep", "run")
+                brakes.engage(conn, ip, "listed", Origin("rbl_sweep", AS_OF, "rbl_sweep", "run"), None)
             return apply(writer, *args, **kwargs)
 
         monkeypatch.setattr(QuotaWriter, "apply", braked_first)

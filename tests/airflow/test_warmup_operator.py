@@ -9,6 +9,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from sqlalchemy import insert, select, text, update
 
+from email_engine.decision import Origin
 from email_engine.store import brakes, ips, schema
 from email_engine.store.engine import Store
 from email_engine_airflow.operators.names import ListNames
@@ -347,7 +348,7 @@ def test_what_a_braked_ip_gets_back_later_is_not_dealt_to_a_new_one(store: Store
         conn.execute(update(schema.tenants).values(daily_quota=10_100))
         for ip in ips.load_ips(conn, day=DAY + timedelta(days=1)):
             if ip.state == "active":
-                brakes.engage(conn, ip, "by hand", "ops", midnight(DAY), None, brakes.BY_HAND, "run")
+                brakes.engage(conn, ip, "by hand", Origin("ops", midnight(DAY), brakes.BY_HAND, "run"), None)
         add_ip(conn, 5, state="active")
     decide()
     assert records(store, DAY + timedelta(days=1))["198.51.100.5"].allowance == 0

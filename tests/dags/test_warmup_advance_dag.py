@@ -12,6 +12,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 from sqlalchemy import func, select, update
 
+from email_engine.decision import Origin
 from email_engine.store import schema
 from email_engine.store.brakes import engage
 from email_engine.store.engine import Store
@@ -134,7 +135,7 @@ def test_a_brake_that_cannot_be_put_on_fails_the_run_but_holds_back_no_allowance
     run(dag)
     with store.session("*") as conn:
         ip = load_ips(conn, day=MIDNIGHT.date())[0]
-        engage(conn, ip, "test", "test", MIDNIGHT, None, "rbl_sweep", "run")
+        engage(conn, ip, "test", Origin("test", MIDNIGHT, "rbl_sweep", "run"), None)
         conn.execute(update(schema.tenants).values(daily_quota=20_000))
     states = run(dag, MIDNIGHT + timedelta(days=1))
     assert (states["run"], states["brake[0]"], states["publish"]) == ("failed", "failed", "success")

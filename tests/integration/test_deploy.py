@@ -15,7 +15,7 @@ from airflow.sdk.exceptions import (
 
 from email_engine.adapters import powermta_deploy
 from email_engine.adapters.powermta import PowerMta
-from email_engine.decision import Decision
+from email_engine.decision import Decision, Origin
 from email_engine.errors import NotVerified, Unreachable
 from email_engine.pmta.config.layout import digest, split_sections
 from email_engine.store import brakes, decisions, deployments, schema, versions
@@ -228,7 +228,7 @@ class TestFaults:
         def braked_meanwhile(mta: Any, *arguments: Any) -> Any:
             with bench.db.session(tenant="*") as conn:
                 ip = next(ip for ip in load_ips(conn, day=AS_OF.date()) if ip.vmta == "aurora-1")
-                brakes.engage(conn, ip, "listed", "rbl_sweep", AS_OF, None, "rbl_sweep", "run")
+                brakes.engage(conn, ip, "listed", Origin("rbl_sweep", AS_OF, "rbl_sweep", "run"), None)
             mta.hold(str(ip.address), ip.vmta)
             return work(mta, *arguments)
 

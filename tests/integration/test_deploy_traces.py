@@ -9,6 +9,7 @@ import pytest
 from dulwich.repo import Repo
 
 from email_engine.adapters.powermta import PowerMta
+from email_engine.decision import Origin
 from email_engine.store import brakes, schema
 from email_engine.store.engine import Store
 from email_engine.store.ips import load_ips
@@ -130,7 +131,7 @@ def test_a_brake_let_go_while_a_deployment_read_explains_the_higher_cap(
     bench.deploy()
     with bench.db.session(tenant="*") as conn:
         ip = next(ip for ip in load_ips(conn, day=AS_OF.date()) if ip.vmta == "aurora-1")
-        brakes.engage(conn, ip, "a mistake", "ann", datetime.now(UTC), None, "emergency_stop", "run")
+        brakes.engage(conn, ip, "a mistake", Origin("ann", datetime.now(UTC), "emergency_stop", "run"), None)
     bench.deploy()
     assert "1/d" in bench.file()
     last = bench.rows()[-1]["started_at"]

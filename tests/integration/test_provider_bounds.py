@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from email_engine.decision import Origin
 from email_engine.fleet.model import MtaHost
 from email_engine.fleet.providers import shipped_providers
 from email_engine.pmta.config.deploy_policy import deploy_policy
@@ -16,6 +17,7 @@ from email_engine.store.engine import Store
 from email_engine.warmup.observation import midnight
 from email_engine.warmup.plan import plan_tenant
 from email_engine.warmup.policy_file import load_policy
+from email_engine.warmup.rows import Writing, rows_of
 from lab.clock import Clock
 from lab.powermta.commands import run_command
 from lab.powermta.host import Host
@@ -45,10 +47,10 @@ def close(store: Store, day: date) -> None:
         seen = observations.observe(conn, "aurora", day, effective, POLICY)
         ip_decisions = plan_tenant(seen, POLICY, observations.quotas(conn, "aurora"), day, effective)
         at = midnight(effective)
-        writing = warmup.Writing(
-            day, effective, at, POLICY.digest, "test", "warmup_advance", f"{day}", policy=POLICY
+        writing = Writing(
+            day, effective, Origin("test", at, "warmup_advance", f"{day}"), POLICY.digest, policy=POLICY
         )
-        warmup.record(conn, ip_decisions, writing)
+        warmup.record(conn, rows_of(ip_decisions, writing), writing)
 
 
 def configuration(store: Store, day: date) -> str:

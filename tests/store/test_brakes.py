@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from email_engine.decision import Origin
 from email_engine.store import brakes
 from email_engine.store.brakes import BY_HAND, Brake
 from email_engine.store.engine import Store
@@ -17,7 +18,7 @@ LATER = NOON + timedelta(days=7)
 def engage(store: Store, dag_id: str = "warmup_advance", actor: str = "warmup_advance") -> int:
     with store.session("*") as conn:
         ip = load_ips(conn, day=NOON.date(), tenant="aurora")[0]
-        return brakes.engage(conn, ip, f"{dag_id} says so", actor, NOON, None, dag_id, "run")
+        return brakes.engage(conn, ip, f"{dag_id} says so", Origin(actor, NOON, dag_id, "run"), None)
 
 
 def ask(store: Store, ip_id: int, *, by_hand: bool = False) -> bool:

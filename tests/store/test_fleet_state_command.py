@@ -7,11 +7,13 @@ from types import SimpleNamespace
 import pytest
 
 from email_engine.cli import main
+from email_engine.decision import Origin
 from email_engine.store import ips, observations, schema, versions, warmup
 from email_engine.store.engine import Store
 from email_engine.store.forecasts import standings
 from email_engine.warmup.plan import plan_tenant
 from email_engine.warmup.policy_file import load_policy
+from email_engine.warmup.rows import Writing, rows_of
 from tests.fleet_rows import add_ip
 
 TODAY = datetime.now(UTC).date()
@@ -23,10 +25,10 @@ def close(store: Store, day: date) -> None:
         seen = observations.observe(conn, "aurora", day, effective, policy)
         ip_decisions = plan_tenant(seen, policy, observations.quotas(conn, "aurora"), day, effective)
         at = datetime.combine(effective, datetime.min.time(), UTC)
-        writing = warmup.Writing(
-            day, effective, at, policy.digest, "test", "warmup_advance", "r", policy=policy
+        writing = Writing(
+            day, effective, Origin("test", at, "warmup_advance", "r"), policy.digest, policy=policy
         )
-        warmup.record(conn, ip_decisions, writing)
+        warmup.record(conn, rows_of(ip_decisions, writing), writing)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from email_engine.decision import Decision
+from email_engine.decision import Decision, Origin
 from email_engine.errors import InputError, Refused
 from email_engine.fleet.model import IpRecord, IpState
 from email_engine.store import brakes, decisions, ips, schema, versions
@@ -94,7 +94,7 @@ def test_an_ip_that_stands_still_has_no_allowance(
         if what == "paused":
             ips.update_plan(conn, ip_id, paused=True, pause_until=NOON)
         elif what == "braked":
-            brakes.engage(conn, load(store)[0], "x", "x", NOON, None, "x", "x")
+            brakes.engage(conn, load(store)[0], "x", Origin("x", NOON, "x", "x"), None)
         else:
             conn.execute(update(schema.ips).where(schema.ips.c.id == ip_id).values(status="quarantine"))
     ip = load(store)[0]
@@ -111,7 +111,7 @@ def test_removed_ips_are_not_loaded(store: Store, two_tenants: SimpleNamespace) 
 
 def move(store: Store, ip_id: int, event: str, to: IpState, session: str = "*", **columns: Any) -> None:
     with store.session(session) as conn:
-        ips.transition(conn, ip_id, event, to, "Because.", "ops", NOON, None, "dag", "run", **columns)
+        ips.transition(conn, ip_id, event, to, "Because.", Origin("ops", NOON, "dag", "run"), None, **columns)
 
 
 def test_a_state_and_its_history_change_together(store: Store, two_tenants: SimpleNamespace) -> None:

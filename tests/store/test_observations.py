@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, literal, select, update
 
+from email_engine.decision import Origin
 from email_engine.fleet.traffic import DayCounts
 from email_engine.store import brakes, ips, schema, versions
 from email_engine.store.brakes import BY_HAND
@@ -229,7 +230,7 @@ def test_a_brake_holds_when_it_is_neither_the_pause_nor_the_parking(
     ip_id = two_tenants.aurora[0]
     with store.session("*") as conn:
         ip = ips.load_ips(conn, day=DAY, tenant="aurora")[0]
-        brakes.engage(conn, ip, "too loud", "ops", START, None, dag_id, "run")
+        brakes.engage(conn, ip, "too loud", Origin("ops", START, dag_id, "run"), None)
         conn.execute(update(schema.ips).where(schema.ips.c.id == ip_id).values(status=status))
         if paused:
             ips.update_plan(conn, ip_id, paused=True, pause_until=START)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
+from email_engine.decision import Origin
 from email_engine.fleet.model import IpState
 from email_engine.store import ips, quarantines, schema
 from email_engine.store.engine import Store
@@ -39,9 +40,7 @@ def listing(
 
 def stop(store: Store, ip_id: int, event: str = "listed") -> None:
     with store.session("*") as conn:
-        ips.transition(
-            conn, ip_id, event, IpState.QUARANTINE, "Because.", "rbl_sweep", STOPPED, None, None, None
-        )
+        ips.transition(conn, ip_id, event, IpState.QUARANTINE, "Because.", Origin("rbl_sweep", STOPPED), None)
 
 
 def standing(store: Store) -> dict[int, quarantines.Quarantine]:

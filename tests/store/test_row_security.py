@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
-from email_engine.decision import Decision
+from email_engine.decision import Decision, Origin
 from email_engine.store import brakes, ips, versions
 from email_engine.store import schema as s
 from email_engine.store.decisions import record
@@ -26,9 +26,15 @@ def fill(conn: Connection, tenant: str, ip_id: int) -> None:
     ip = next(ip for ip in ips.load_ips(conn, day=NOON.date(), tenant=tenant) if ip.ip_id == ip_id)
     ips.set_allowance(conn, ip_id, tenant, NOON.date(), 50, version, decision_id)
     ips.transition(
-        conn, ip_id, "graduate", ips.IpState.ACTIVE, "Because.", "test", NOON, decision_id, "test", "run"
+        conn,
+        ip_id,
+        "graduate",
+        ips.IpState.ACTIVE,
+        "Because.",
+        Origin("test", NOON, "test", "run"),
+        decision_id,
     )
-    brakes.engage(conn, ip, "Because.", "test", NOON, decision_id, "test", "run")
+    brakes.engage(conn, ip, "Because.", Origin("test", NOON, "test", "run"), decision_id)
     rows: dict[Any, dict[str, Any]] = {
         s.alerts: {"event": "e", "object": tenant, "state": "s", "severity": "info", "text": "t"},
         s.blacklist_events: {

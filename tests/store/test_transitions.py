@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
+from email_engine.decision import Origin
 from email_engine.errors import InputError
 from email_engine.store import brakes, ips, schema, transitions, versions
 from email_engine.store.engine import Store
@@ -40,7 +41,7 @@ def move(store: Store, event: str, run_id: str = "run-1", **form: Any) -> int | 
         seen = observe(conn, "aurora", NOW.date(), NOW.date(), POLICY, NOW)
         done = answer(seen, {one.ip.ip_id for one in seen}, request, POLICY, quotas(conn, "aurora"), NOW)
         assert done.refused == ()
-        asking = transitions.Asking(request, NOW, POLICY.digest, "ops", "ip_transition", run_id)
+        asking = transitions.Asking(request, Origin("ops", NOW, "ip_transition", run_id), POLICY.digest)
         return transitions.record(conn, done.moves, asking)
 
 
@@ -101,7 +102,11 @@ def test_a_start_begins_at_phase_1_and_lets_go(store: Store) -> None:
     ip_id = fleet(store, "standby", plan={"phase": 4, "sent_days_in_phase": 3})
     with store.session("*") as conn:
         brakes.engage(
-            conn, ips.load_ips(conn, day=NOW.date())[0], "rests", "w", NOW, None, "warmup_advance", "r"
+            conn,
+            ips.load_ips(conn, day=NOW.date())[0],
+            "rests",
+            Origin("w", NOW, "warmup_advance", "r"),
+            None,
         )
     move(store, "start")
     plan = row(store, schema.warmup_plans)
@@ -167,7 +172,7 @@ def test_a_state_that_changed_meanwhile_is_refused_and_nothing_stays(store: Stor
         seen = observe(conn, "aurora", NOW.date(), NOW.date(), POLICY, NOW)
         done = answer(seen, {ip_id}, request, POLICY, quotas(conn, "aurora"), NOW)
         conn.execute(update(schema.ips).values(status="quarantine"))
-    asking = transitions.Asking(request, NOW, POLICY.digest, "ops", "ip_transition", "run-1")
+    asking = transitions.Asking(request, Origin("ops", NOW, "ip_transition", "run-1"), POLICY.digest)
     with pytest.raises(InputError, match="event retire in state quarantine"), store.session("*") as conn:
         transitions.record(conn, done.moves, asking)
     with store.session("*") as conn:

@@ -87,7 +87,7 @@ def _write(
             ),
             run.dag_id, run.run_id,
         )  # fmt: skip
-        brakes.engage_removed(conn, left, reason, run.actor, run.as_of, decision, run.dag_id, run.run_id)
+        brakes.engage(conn, left, reason, run.origin, decision)
     kept = 0
     for ip in meant:
         stays = _stays(ip) if release else None
@@ -108,7 +108,7 @@ def _write(
         elif release:
             brakes.ask_release(conn, ip.ip_id, run.as_of, by_hand=True)
         else:
-            brakes.engage(conn, ip, reason, run.actor, run.as_of, decision, run.dag_id, run.run_id)
+            brakes.engage(conn, ip, reason, run.origin, decision)
     versions.bump(conn, f"emergency {'release' if release else 'stop'}: {reason}", (run.dag_id, run.run_id))
     verb = "released" if release else "stopped"
     whole = run.params.get("scope") == "all"

@@ -80,5 +80,5 @@ def stop_removed(conn: Connection, run: Run) -> tuple[RemovedIp, ...]:
             ),
             run.dag_id, run.run_id,
         )  # fmt: skip
-        brakes.engage_removed(conn, ip, reason, run.actor, run.as_of, decision, run.dag_id, run.run_id)
+        brakes.engage(conn, ip, reason, run.origin, decision)
     return gone

@@ -4,6 +4,7 @@ import logging
 
 from sqlalchemy import Connection
 
+from email_engine.decision import Origin
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpRecord
 from email_engine.forms import require_short
@@ -64,7 +65,9 @@ def _move(conn: Connection, run: Run, policy: Policy) -> tuple[list[str], list[N
     moves = [move for answer in answers for move in answer.moves]
     news: list[News] = []
     if moves and not run.dry_run:
-        asking = transitions.Asking(request, now.as_of, policy.digest, run.actor, run.dag_id, run.run_id)
+        asking = transitions.Asking(
+            request, Origin(run.actor, now.as_of, run.dag_id, run.run_id), policy.digest
+        )
         news = [_write(conn, answers, asking, policy, f"{scope} {name or ''}".strip())]
     hosts = {move.observation.ip.mta_host for move in moves} | {ip.mta_host for ip in before}
     return sorted(hosts), news
@@ -122,10 +125,10 @@ def _write(conn: Connection, answers: list[Answer], asking: Asking, policy: Poli
     transitions.record(conn, moves, asking)
     lines = _lines(answers)
     more = [f"... and {len(lines) - 20} more"] if len(lines) > 20 else []
-    said = f"{asking.actor}: {asking.request.event} of {amount(len(moves), 'IP')} ({whom})"
+    said = f"{asking.origin.actor}: {asking.request.event} of {amount(len(moves), 'IP')} ({whom})"
     tenants = {move.observation.ip.tenant for move in moves}
     return News(
-        PIPELINE, whom, asking.run_id, "warning" if any(move.stops for move in moves) else "info",
-        "\n".join([said, *lines[:20], *more]), tenants.pop() if len(tenants) == 1 else None, asking.dag_id, asking.run_id,
+        PIPELINE, whom, str(asking.origin.run_id), "warning" if any(move.stops for move in moves) else "info",
+        "\n".join([said, *lines[:20], *more]), tenants.pop() if len(tenants) == 1 else None, asking.origin.dag_id, asking.origin.run_id,
         quiet=False,
     )  # fmt: skip

@@ -20,6 +20,7 @@ from email_engine.warmup.plan import IpDecision
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.policy_file import load_policy
 from email_engine.warmup.profile import profiles
+from email_engine.warmup.rows import Writing, rows_of
 from email_engine.warmup.snapshot import policy_document
 
 PIPELINE = "reputation_guard"
@@ -69,11 +70,8 @@ def _guard(
     ip_decisions = _new(conn, found_bad, run)
     if ip_decisions:
         policies.remember(conn, policy.digest, policy_document(policy))
-    writing = warmup.Writing(
-        today, today + timedelta(days=1), run.as_of, policy.digest, run.actor, run.dag_id, run.run_id, policy,
-        pipeline=PIPELINE, at_once=True,
-    )  # fmt: skip
-    version = warmup.record(conn, ip_decisions, writing)
+    writing = Writing(today, today + timedelta(days=1), run.origin, policy.digest, policy, pipeline=PIPELINE, at_once=True)  # fmt: skip
+    version = warmup.record(conn, rows_of(ip_decisions, writing), writing)
     found = profiles(seen, policy, today)
     reputation.replace_all(conn, tenant, found, cases, run.as_of, (run.dag_id, run.run_id))
     return ip_decisions, len(cases), version

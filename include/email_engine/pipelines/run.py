@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Self
 
+from email_engine.decision import Origin
 from email_engine.errors import InputError
 from email_engine.forms import one_line, shortened
 
@@ -40,6 +41,11 @@ class Run:
     def caused_by(self) -> str:
         """The actor, and param `reason` where it was given: for rows that people read."""
         return f"{self.actor}: {self.reason}" if self.reason else self.actor
+
+    @property
+    def origin(self) -> Origin:
+        """As what it changes is written down."""
+        return Origin(self.actor, self.as_of, self.dag_id, self.run_id)
 
     def internal(self, key: str) -> Any:
         """One of INTERNAL_KEYS, None where it was not given; raises InputError for a value of the wrong kind, which

@@ -21,6 +21,7 @@ from email_engine.warmup.capacity_plan import capacity_words
 from email_engine.warmup.plan import IpDecision, plan_tenant
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.policy_file import load_policy
+from email_engine.warmup.rows import Writing, rows_of
 from email_engine.warmup.snapshot import policy_document
 
 MOST_DAYS = 60
@@ -82,10 +83,8 @@ def _close(
                 promised[observation.ip.stream] += observation.standing
         todo = [observation for observation in seen if str(observation.ip.address) not in known]
         ip_decisions = plan_tenant(todo, policy, observations.quotas(conn, tenant), day, effective, promised)
-        writing = warmup.Writing(
-            day, effective, run.as_of, policy.digest, run.actor, run.dag_id, run.run_id, policy
-        )
-        version = warmup.record(conn, ip_decisions, writing) or version
+        writing = Writing(day, effective, run.origin, policy.digest, policy)
+        version = warmup.record(conn, rows_of(ip_decisions, writing), writing) or version
         all_outcomes += ip_decisions
     return all_outcomes, version
 

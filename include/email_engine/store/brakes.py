@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from email_engine.decision import Origin
 from email_engine.fleet.model import SENDING_STATES, IpAddress, IpRecord, IpState, Mode
 from email_engine.store.schema import brakes, ip_state_history, ips, mailwizz_instances, mta_hosts, tenants
 
@@ -66,53 +67,32 @@ class RemovedIp:
 
 
 def engage(
-    conn: Connection,
-    ip: IpRecord,
-    reason: str,
-    actor: str,
-    as_of: datetime,
-    decision_id: int | None,
-    dag_id: str | None,
-    run_id: str | None,
+    conn: Connection, ip: IpRecord | RemovedIp, reason: str, origin: Origin, decision_id: int | None
 ) -> int:
     """The id of the IP's engaged brake, made if there is none; a release that was asked for is called off.
 
     A brake that a pipeline engaged becomes a person's when `emergency_stop` engages it too, never the other way."""
-    return _engage(conn, ip.ip_id, ip.tenant, reason, actor, as_of, decision_id, dag_id, run_id)
-
-
-def _engage(
-    conn: Connection,
-    ip_id: int,
-    tenant: str,
-    reason: str,
-    actor: str,
-    as_of: datetime,
-    decision_id: int | None,
-    dag_id: str | None,
-    run_id: str | None,
-) -> int:
     values: dict[str, Any] = {
         "reason": reason,
-        "actor": actor,
+        "actor": origin.actor,
         "decision_id": decision_id,
-        "dag_id": dag_id,
-        "run_id": run_id,
+        "dag_id": origin.dag_id,
+        "run_id": origin.run_id,
     }
     made = conn.execute(
         insert(brakes)
-        .values(tenant=tenant, ip_id=ip_id, engaged_at=as_of, **values)
+        .values(tenant=ip.tenant, ip_id=ip.ip_id, engaged_at=origin.as_of, **values)
         .on_conflict_do_nothing(index_elements=["ip_id"], index_where=brakes.c.released_at.is_(None))
         .returning(brakes.c.id)
     ).scalar_one_or_none()
     if made is not None:
         return int(made)
-    standing = (brakes.c.ip_id == ip_id) & brakes.c.released_at.is_(None)
+    standing = (brakes.c.ip_id == ip.ip_id) & brakes.c.released_at.is_(None)
     held = conn.execute(select(brakes).where(standing).with_for_update()).one()
     if held.release_asked_at is not None:
         called_off = {"release_asked_at": None, "powermta_holds": False, "mailwizz_holds": False}
         conn.execute(update(brakes).where(standing).values(**values, **called_off))
-    elif dag_id == BY_HAND != held.dag_id:
+    elif origin.dag_id == BY_HAND != held.dag_id:
         conn.execute(update(brakes).where(standing).values(**values))
     return int(held.id)
 
@@ -216,14 +196,6 @@ def removed_ips(conn: Connection, *, also_stopped: bool = False) -> tuple[Remove
         RemovedIp(**{**row, "address": ip_address(str(row["address"])), "state": IpState(row["state"])})
         for row in conn.execute(query).mappings()
     )
-
-
-def engage_removed(
-    conn: Connection, ip: RemovedIp, reason: str, actor: str, as_of: datetime, decision_id: int | None,
-    dag_id: str | None, run_id: str | None,
-) -> int:  # fmt: skip
-    """As `engage`, for an IP that left the fleet file."""
-    return _engage(conn, ip.ip_id, ip.tenant, reason, actor, as_of, decision_id, dag_id, run_id)
 
 
 def ended(conn: Connection, brake_id: int, at: datetime) -> bool:

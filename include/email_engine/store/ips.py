@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, Select, and_, insert, literal, select, u
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from email_engine.decision import Origin
 from email_engine.errors import InputError
 from email_engine.fleet.model import SENDING_STATES, IpAddress, IpRecord, IpState, Mode, RiskClass
 from email_engine.lifecycle.machine import Event, next_state
@@ -161,11 +162,8 @@ def transition(
     event: Event | str,
     to: IpState,
     reason: str,
-    actor: str,
-    as_of: datetime,
+    origin: Origin,
     decision_id: int | None,
-    dag_id: str | None,
-    run_id: str | None,
     **columns: Any,
 ) -> None:
     """Moves an IP to another state and writes the history row with it; `columns` are further columns of `ips`.
@@ -188,7 +186,7 @@ def transition(
             f"an event to {to}",
             "fix the call",
         )
-    moved = {"status": to.value, "status_since": as_of} if to.value != found.status else {}
+    moved = {"status": to.value, "status_since": origin.as_of} if to.value != found.status else {}
     if moved or columns:
         conn.execute(update(ips).where(ips.c.id == ip_id).values(**moved, **columns))
     conn.execute(
@@ -199,11 +197,11 @@ def transition(
             to_status=to.value,
             event=str(event),
             reason=reason,
-            actor=actor,
+            actor=origin.actor,
             decision_id=decision_id,
-            as_of=as_of,
-            dag_id=dag_id,
-            run_id=run_id,
+            as_of=origin.as_of,
+            dag_id=origin.dag_id,
+            run_id=origin.run_id,
         )
     )
 

@@ -8,10 +8,13 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from email_engine.blocklists.decide import ListingAction, ListingDecision, ListingStep, OpenListing
 from email_engine.blocklists.model import ListClass, Severity
+from email_engine.decision import Origin
 from email_engine.fleet.model import IpRecord, IpState
+from email_engine.lifecycle.change import IpChange
 from email_engine.lifecycle.machine import Event
-from email_engine.store import brakes, ips
 from email_engine.store.schema import blacklist_events, decisions
+from email_engine.store.writer import apply_change
+from email_engine.warmup.rows import WHOLE
 
 
 def open_listings(
@@ -127,24 +130,17 @@ def quarantine(
     decision: ListingDecision,
     decision_id: int,
     fleet_version: int,
-    actor: str,
-    as_of: datetime,
-    dag_id: str | None,
-    run_id: str | None,
+    origin: Origin,
 ) -> None:
     """Everything that a quarantine means, in the caller's transaction: state, allowance 0 from today, brake."""
-    ips.transition(
-        conn,
-        ip.ip_id,
-        Event.LISTED,
-        IpState.QUARANTINE,
-        decision.reason,
-        actor,
-        as_of,
-        decision_id,
-        dag_id,
-        run_id,
-        quarantine_until=decision.quarantine_until,
+    change = IpChange(
+        ip=ip,
+        reason=decision.reason,
+        allowed_from=origin.as_of.date(),
+        event=Event.LISTED,
+        state=IpState.QUARANTINE,
+        columns={"quarantine_until": decision.quarantine_until},
+        allowances={WHOLE: 0},
+        stops=True,
     )
-    ips.set_allowance(conn, ip.ip_id, ip.tenant, as_of.date(), 0, fleet_version, decision_id)
-    brakes.engage(conn, ip, decision.reason, actor, as_of, decision_id, dag_id, run_id)
+    apply_change(conn, change, origin, decision_id, fleet_version)

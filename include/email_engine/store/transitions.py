@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
-from email_engine.decision import Decision
+from email_engine.decision import Decision, Origin
 from email_engine.fleet.model import IpRecord
+from email_engine.lifecycle.change import IpChange
 from email_engine.plural import amount
-from email_engine.store import brakes, decisions, ips, versions
+from email_engine.store import decisions, versions
+from email_engine.store.writer import apply_change
 from email_engine.warmup.proposal import RELEASES, Action, Proposal
+from email_engine.warmup.rows import WHOLE
 from email_engine.warmup.snapshot import observation_document
 from email_engine.warmup.transition_request import Request
 from email_engine.warmup.transitions_by_hand import Move
@@ -21,14 +23,11 @@ PIPELINE = "ip_transition"
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Who moves, when, by which policy; `run_id` is the key under which it counts once."""
+    """Who moves, by which policy; the origin's run is the key under which it counts once."""
 
     request: Request
-    as_of: datetime
+    origin: Origin
     policy_digest: str
-    actor: str
-    dag_id: str
-    run_id: str
 
 
 def done(conn: Connection, run_id: str, ip: IpRecord) -> bool:
@@ -42,11 +41,11 @@ def record(conn: Connection, moves: Sequence[Move], asking: Asking) -> int | Non
     Raises `InputError` if a state is another by now; then nothing of the transaction may stay."""
     if not moves:
         return None
-    request, ids = asking.request, (asking.dag_id, asking.run_id)
+    request, ids = asking.request, (asking.origin.dag_id, asking.origin.run_id)
     version = versions.bump(conn, f"{request.event} of {amount(len(moves), 'IP')}: {request.reason}", ids)
     for move in moves:
         decision_id = decisions.record(conn, _decision(move, asking), *ids)
-        _apply(conn, move, asking, decision_id, version)
+        apply_change(conn, _change(move, asking), asking.origin, decision_id, version)
     return version
 
 
@@ -56,10 +55,10 @@ def _decision(move: Move, asking: Asking) -> Decision:
         tenant=ip.tenant,
         pipeline=PIPELINE,
         subject=str(ip.address),
-        run_key=asking.run_id,
+        run_key=str(asking.origin.run_id),
         action=request.event.value,
-        reason=f"{asking.actor}: {move.reason}",
-        as_of=asking.as_of,
+        reason=f"{asking.origin.actor}: {move.reason}",
+        as_of=asking.origin.as_of,
         policy_digest=asking.policy_digest,
         inputs={
             "from": ip.state.value,
@@ -73,26 +72,27 @@ def _decision(move: Move, asking: Asking) -> Decision:
     )
 
 
-def _apply(conn: Connection, move: Move, asking: Asking, decision_id: int, version: int) -> None:
-    ip, proposal, row = move.observation.ip, move.proposal, move.transition
-    who = (asking.actor, asking.as_of, decision_id, asking.dag_id, asking.run_id)
-    columns: dict[str, Any] = {"quarantine_until": proposal.quarantine_until} if row.moves else {}
-    ips.transition(conn, ip.ip_id, row.event, row.to, move.reason, *who, **columns)
-    ips.update_plan(conn, ip.ip_id, **_plan_columns(move, asking))
-    if move.allowance is not None:
-        day = asking.as_of.date()
-        ips.set_allowance(conn, ip.ip_id, ip.tenant, day, move.allowance, version, decision_id)
-    if move.stops:
-        brakes.engage(conn, ip, move.reason, *who)
-    elif proposal.action in RELEASES:
-        brakes.ask_release(conn, ip.ip_id, asking.as_of)
+def _change(move: Move, asking: Asking) -> IpChange:
+    proposal, row = move.proposal, move.transition
+    return IpChange(
+        ip=move.observation.ip,
+        reason=move.reason,
+        allowed_from=asking.origin.as_of.date(),
+        event=row.event,
+        state=row.to,
+        columns={"quarantine_until": proposal.quarantine_until} if row.moves else {},
+        plan=_plan_columns(move, asking),
+        allowances={} if move.allowance is None else {WHOLE: move.allowance},
+        stops=move.stops,
+        releases=proposal.action in RELEASES,
+    )
 
 
 def _plan_columns(move: Move, asking: Asking) -> dict[str, Any]:
     proposal = move.proposal
     columns: dict[str, Any] = {"phase": proposal.phase, **_pause(proposal, move.reason)}
     if proposal.new_phase:
-        columns |= {"phase_started_on": asking.as_of.date(), "sent_days_in_phase": 0}
+        columns |= {"phase_started_on": asking.origin.as_of.date(), "sent_days_in_phase": 0}
     if move.allowance is not None:
         columns["current_daily_quota"] = move.allowance
     return columns

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from email_engine.decision import Origin
 from email_engine.pipelines.run import Run
 from email_engine_airflow.operators.blocklists import PIPELINE, BlocklistStep
 from email_engine_airflow.run import current_run
@@ -162,7 +163,9 @@ def _write(
             continue
         if version is None:
             version = versions.bump(conn, f"{PIPELINE}: listed IPs quarantined", (run.dag_id, run.run_id))
-        listings.quarantine(conn, ip, decision, decision_id, version, run.actor, now, run.dag_id, run.run_id)
+        listings.quarantine(
+            conn, ip, decision, decision_id, version, Origin(run.actor, now, run.dag_id, run.run_id)
+        )
 
 
 def _note_parked(
@@ -180,7 +183,13 @@ def _note_parked(
     if fresh and known(ip.state, Event.LISTED):
         reason = "; ".join(step.reason for step in fresh)
         ips.transition(
-            conn, ip.ip_id, Event.LISTED, ip.state, reason, run.actor, now, None, run.dag_id, run.run_id
+            conn,
+            ip.ip_id,
+            Event.LISTED,
+            ip.state,
+            reason,
+            Origin(run.actor, now, run.dag_id, run.run_id),
+            None,
         )
 
 
