@@ -52,6 +52,7 @@ from airflow.sdk import DAG, Param, TriggerRule
 
 from email_engine_airflow import forms
 from email_engine_airflow.assets import ACCOUNTING
+from email_engine_airflow.defaults import within
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.accounting import IngestHost, ListMtaHosts
 from email_engine_airflow.operators.alerts import SendAlerts
@@ -70,12 +71,7 @@ with DAG(
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=45),
     allowed_run_types=forms.BY_CLOCK,
-    default_args={
-        "owner": "email-engine",
-        "retries": 2,
-        "retry_delay": timedelta(seconds=30),
-        "execution_timeout": timedelta(minutes=12),
-    },
+    default_args=within(12),
     on_failure_callback=TelegramAlertsNotifier(),
     tags=["email-engine", "accounting"],
     params={

@@ -27,6 +27,7 @@ from airflow.sdk import DAG, Param, TriggerRule
 
 from email_engine_airflow import forms
 from email_engine_airflow.assets import ALLOWANCES
+from email_engine_airflow.defaults import within
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.brakes import ApplyBrakes
@@ -46,12 +47,7 @@ with DAG(
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=10),
     allowed_run_types=forms.BY_CLOCK,
-    default_args={
-        "owner": "email-engine",
-        "retries": 1,
-        "retry_delay": timedelta(seconds=10),
-        "execution_timeout": timedelta(minutes=2),
-    },
+    default_args=within(2, retries=1, retry_delay=timedelta(seconds=10)),
     on_failure_callback=TelegramAlertsNotifier(),
     tags=["email-engine", "powermta", "brake"],
     params={

@@ -21,6 +21,7 @@ from datetime import datetime, timedelta
 from airflow.sdk import DAG, Param
 
 from email_engine_airflow import forms
+from email_engine_airflow.defaults import within
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.dnsauth import CheckDns, TenantsToCheck
@@ -37,12 +38,7 @@ with DAG(
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=1),
     allowed_run_types=forms.BY_CLOCK,
-    default_args={
-        "owner": "email-engine",
-        "retries": 2,
-        "retry_delay": timedelta(seconds=30),
-        "execution_timeout": timedelta(minutes=30),
-    },
+    default_args=within(30),
     on_failure_callback=TelegramAlertsNotifier(),
     tags=["email-engine", "dns"],
     params={

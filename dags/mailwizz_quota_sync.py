@@ -29,6 +29,7 @@ from airflow.sdk import DAG, AssetOrTimeSchedule, Param
 
 from email_engine_airflow import forms
 from email_engine_airflow.assets import ALLOWANCES, FLEET, LISTINGS
+from email_engine_airflow.defaults import within
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.mailwizz_quota_sync import SyncQuotas
@@ -47,12 +48,7 @@ with DAG(
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=30),
     allowed_run_types=forms.ON_CHANGE_AND_BY_CLOCK,
-    default_args={
-        "owner": "email-engine",
-        "retries": 2,
-        "retry_delay": timedelta(seconds=30),
-        "execution_timeout": timedelta(minutes=10),
-    },
+    default_args=within(10),
     on_failure_callback=TelegramAlertsNotifier(),
     tags=["email-engine", "mailwizz"],
     params={

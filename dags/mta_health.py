@@ -36,6 +36,7 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, TriggerRule
 
 from email_engine_airflow import forms
+from email_engine_airflow.defaults import within
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.accounting import ListMtaHosts
 from email_engine_airflow.operators.alerts import SendAlerts
@@ -56,12 +57,7 @@ with DAG(
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=14),
     allowed_run_types=forms.BY_CLOCK,
-    default_args={
-        "owner": "email-engine",
-        "retries": 1,
-        "retry_delay": timedelta(seconds=10),
-        "execution_timeout": timedelta(minutes=5),
-    },
+    default_args=within(5, retries=1, retry_delay=timedelta(seconds=10)),
     on_failure_callback=TelegramAlertsNotifier(),
     tags=["email-engine", "powermta"],
     params={

@@ -23,6 +23,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param
 
 from email_engine_airflow import forms
+from email_engine_airflow.defaults import within
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.approval import AskPerson, StartDeploying
@@ -37,12 +38,7 @@ with DAG(
     max_active_runs=64,
     dagrun_timeout=timedelta(days=8),
     allowed_run_types=forms.BY_HAND,
-    default_args={
-        "owner": "email-engine",
-        "retries": 2,
-        "retry_delay": timedelta(seconds=30),
-        "execution_timeout": timedelta(minutes=5),
-    },
+    default_args=within(5),
     on_failure_callback=TelegramAlertsNotifier(),
     tags=["email-engine", "powermta"],
     params={

@@ -38,6 +38,7 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from email_engine_airflow import forms
 from email_engine_airflow.assets import ALLOWANCES, FLEET, LISTINGS
+from email_engine_airflow.defaults import within
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.approval import StartAsking
@@ -60,12 +61,7 @@ with DAG(
     max_active_runs=4,
     dagrun_timeout=timedelta(hours=3),
     allowed_run_types=forms.ON_CHANGE_AND_BY_CLOCK,
-    default_args={
-        "owner": "email-engine",
-        "retries": 2,
-        "retry_delay": timedelta(seconds=30),
-        "execution_timeout": timedelta(minutes=15),
-    },
+    default_args=within(15),
     on_failure_callback=TelegramAlertsNotifier(),
     tags=["email-engine", "powermta"],
     params={

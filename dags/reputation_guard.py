@@ -28,6 +28,7 @@ from airflow.sdk import DAG, Param, TriggerRule
 
 from email_engine_airflow import forms
 from email_engine_airflow.assets import ACCOUNTING, ALLOWANCES
+from email_engine_airflow.defaults import within
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.brakes import ApplyBrakes
@@ -46,12 +47,7 @@ with DAG(
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=30),
     allowed_run_types=forms.ON_CHANGE,
-    default_args={
-        "owner": "email-engine",
-        "retries": 2,
-        "retry_delay": timedelta(seconds=30),
-        "execution_timeout": timedelta(minutes=10),
-    },
+    default_args=within(10),
     on_failure_callback=TelegramAlertsNotifier(),
     tags=["email-engine", "reputation"],
     params={

@@ -31,6 +31,7 @@ from airflow.sdk import DAG, Param, TriggerRule
 
 from email_engine_airflow import forms
 from email_engine_airflow.assets import ALLOWANCES
+from email_engine_airflow.defaults import within
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.brakes import ApplyBrakes
@@ -51,12 +52,7 @@ with DAG(
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=1),
     allowed_run_types=forms.BY_CLOCK,
-    default_args={
-        "owner": "email-engine",
-        "retries": 2,
-        "retry_delay": timedelta(seconds=30),
-        "execution_timeout": timedelta(minutes=15),
-    },
+    default_args=within(15),
     on_failure_callback=TelegramAlertsNotifier(),
     tags=["email-engine", "warm-up"],
     params={
