@@ -57,7 +57,8 @@ def pull(store: Store, run: Run) -> list[str]:
             places = [*(ip.mta_host for ip in chosen), *(ip.mta_host for ip in gone)]
             hosts = [] if run.dry_run else places
     if news is not None:
-        announce(store, [_with_waiting(store, news, chosen if not leaving else ())])
+        stopped = () if leaving or run.params.get("release") else chosen
+        announce(store, [_with_waiting(store, news, stopped)])
     return sorted(set(hosts))
 
 
@@ -128,7 +129,7 @@ def _write(
 def _with_waiting(store: Store, news: News, stopped: Sequence[IpRecord]) -> News:
     """What waits in their queues belongs to the news, but the brake waits for nothing of it."""
 
-    if not stopped or "stopped" not in news.state:
+    if not stopped:
         return news
     try:
         with store.session(tenant="*") as conn:

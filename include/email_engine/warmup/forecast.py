@@ -115,7 +115,9 @@ def climb_of(ip_decision: IpDecision, policy: Policy, effective: date) -> Climb 
             since = midnight(effective) if now else seen.ip.state_since
             return _after_rest(policy, _day_of(since + timedelta(days=policy.rest_days), effective))
         case IpState.STANDBY if policy.auto_start_standby:
-            return None if _kept_back(ip_decision) else Climb(ready_on(ip_decision, policy, effective), 1)
+            return (
+                None if ip_decision.proposal.kept_back else Climb(ready_on(ip_decision, policy, effective), 1)
+            )
         case _:
             return None
 
@@ -127,11 +129,6 @@ def ready_on(ip_decision: IpDecision, policy: Policy, effective: date) -> date:
     if ip_decision.proposal.action is Action.RESTED:
         since = max(since, midnight(effective))
     return _day_of(since + timedelta(days=policy.clean_days), effective)
-
-
-def _kept_back(ip_decision: IpDecision) -> bool:
-    """Would it have started, had the quota room? (`plan.py` writes no other reason with a quota in it.)"""
-    return ip_decision.proposal.action is Action.STAY and "because the quota" in ip_decision.proposal.reason
 
 
 def _day_of(moment: datetime, effective: date) -> date:

@@ -204,7 +204,7 @@ def _keep_back_starts(
             kept.append(proposal)
         else:
             reason = f"It stands by, because the quota of {quota} a day cannot keep another IP warm"
-            kept.append(Proposal(Action.STAY, reason, 0, observation.ip.phase))
+            kept.append(Proposal(Action.STAY, reason, 0, observation.ip.phase, kept_back=True))
     return kept
 
 

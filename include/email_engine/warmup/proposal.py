@@ -49,7 +49,8 @@ class Proposal:
     `event`: the lifecycle event to apply, None to stay in the state. `new_phase`: the phase begins anew on the day
     that is planned. `quarantine_until`, `paused_until`: aware UTC. `at_most`: the allowance must not be more,
     slowed or not. `blames`: a stop counts against the IP; a bad list's does
-    not. `cause`: why nothing advances, a word for each kind. `throttle_factors`, `slowed_on`: as in the observation, from now on; `mix`: parts of its
+    not. `cause`: why nothing advances, a word for each kind. `throttle_factors`, `slowed_on`: as in the
+    observation, from now on; `kept_back`: it would start, had the quota room; `mix`: parts of its
     mail by provider; `providers`: the deferral gate by provider."""
 
     action: Action
@@ -70,3 +71,4 @@ class Proposal:
     mix: Mapping[str, float] = field(default_factory=dict)
     score: Score = NO_SCORE
     providers: Mapping[str, GateJudgement] = field(default_factory=dict)
+    kept_back: bool = False
