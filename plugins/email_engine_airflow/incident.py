@@ -110,6 +110,11 @@ def database_is_back(open_telegram: "Callable[[], Telegram]", log: Any) -> None:
         known = _away()
         if not known:
             return
+        mark = uuid4().hex
+        Variable.set(DATABASE_AWAY, json.dumps(known | {"mark": mark}))
+        time.sleep(1.0)
+        if _away().get("mark") != mark:
+            return  # another task met it in the same second, and speaks
         since = datetime.fromisoformat(known["since"])
         if known.get("told"):
             open_telegram().send(

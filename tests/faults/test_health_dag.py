@@ -61,6 +61,6 @@ def test_a_host_that_is_away_is_told_once_and_braked_when_it_is_back(
     assert (brake.powermta_holds, brake.mailwizz_holds) == (True, True)
     assert [paused for _, paused in whole.queues(1).values()] == [True]
     said = telegram(lab)
-    assert said.count("<b>mta-1 can be reached again</b>") == 1
+    assert said.count("<b>mta-1 can be used again</b>") == 1
     assert "198.51.100.1 (aurora-1) stands still on mta-1" in said
     assert (tmp_path / "history" / "refs" / "tags" / "deployment-1").exists()

@@ -55,7 +55,7 @@ def test_a_listed_ip_on_a_host_that_is_away_is_held_in_mailwizz_told_and_braked_
     assert whole.disabled_sources() == ["198.51.100.2"]
     (brake,) = whole.rows(s.brakes)
     assert (brake.powermta_holds, brake.mailwizz_holds) == (True, True)
-    assert "mta-1 can be reached again" in telegram(lab)
+    assert "mta-1 can be used again" in telegram(lab)
 
 
 def telegram(lab: RunningLab) -> str:

@@ -116,7 +116,7 @@ def test_a_host_that_is_away_is_told_once_and_once_when_it_is_back(whole: Whole)
         check(whole)
     ((severity, text),) = told(whole, "incident")[1:]
     assert severity == "info"
-    assert text.startswith("mta-1 can be reached again\nIt lasted ")
+    assert text.startswith("mta-1 can be used again\nIt lasted ")
     assert text.endswith("seen 2 times.")
     assert told(whole) == []
     assert standing(whole) == []

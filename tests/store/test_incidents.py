@@ -70,18 +70,18 @@ def test_its_end_is_told_once_with_how_long_and_how_often(store: Store) -> None:
     note(store, minutes=70)
     send_all(store)
     with store.session(tenant="*") as conn:
-        assert incidents.over(conn, "host mta-1", NOON + timedelta(minutes=131), "mta-1 can be reached again")
+        assert incidents.over(conn, "host mta-1", NOON + timedelta(minutes=131), "mta-1 can be used again")
         assert not incidents.over(
-            conn, "host mta-1", NOON + timedelta(minutes=132), "mta-1 can be reached again"
+            conn, "host mta-1", NOON + timedelta(minutes=132), "mta-1 can be used again"
         )
-    assert send_all(store) == ["mta-1 can be reached again\nIt lasted 2 hours 11 minutes, seen 2 times."]
+    assert send_all(store) == ["mta-1 can be used again\nIt lasted 2 hours 11 minutes, seen 2 times."]
     assert note(store, minutes=200) is True, "the next time is news again"
 
 
 def test_who_was_never_told_of_it_is_told_nothing_of_its_end_but_that_it_was(store: Store) -> None:
     note(store)
     with store.session(tenant="*") as conn:
-        incidents.over(conn, "host mta-1", NOON + timedelta(minutes=5), "mta-1 can be reached again")
+        incidents.over(conn, "host mta-1", NOON + timedelta(minutes=5), "mta-1 can be used again")
         (alert,) = alerts.pending(conn)
     assert alert.text.startswith("mta-1 cannot be reached")
     assert alert.cleared_at is not None

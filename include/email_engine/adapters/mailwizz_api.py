@@ -158,6 +158,11 @@ class MailwizzApi:
                 method, target, headers=headers, data=encode_form(form).encode(),
                 timeout=self.endpoint.timeout, allow_redirects=False,
             )  # fmt: skip
+        except requests.exceptions.SSLError:
+            seen = "no answer (TLS failed)"
+            return self._unreachable(
+                seen, "see its certificate, or whether the address should begin with http://"
+            )
         except requests.RequestException as error:
             seen = f"no answer ({type(error).__name__})"
             return self._unreachable(seen, "see that MailWizz runs and the address is right")
@@ -173,8 +178,8 @@ class MailwizzApi:
         if response.status_code in DENIED:
             return AccessDenied(
                 f"MailWizz {self.endpoint.name}", observed, "a key that MailWizz accepts from this address",
-                "check the API key of its mailwizz connection, the key's IP lists and the customer's status",
-            )  # fmt: skip
+                f"check the API key of its mailwizz connection ({self.endpoint.name}), the key's IP lists and the customer's status",
+            ).because_of(self._cause)  # fmt: skip
         if response.status_code == 503:
             return self._unreachable(f"{observed} (maintenance)", "bring MailWizz's API back online")
         if response.status_code >= 500:
@@ -187,10 +192,14 @@ class MailwizzApi:
             return body
         return self._refused(observed, "see that the API address ends in /api or /api/index.php")
 
+    @property
+    def _cause(self) -> str:
+        """Not its database's: one of the two may answer while the other does not."""
+        return f"MailWizz API {self.endpoint.name}"
+
     def _unreachable(self, observed: str, next_step: str) -> Unreachable:
-        return Unreachable(
-            f"MailWizz {self.endpoint.name} at {self.endpoint.base_url}", observed, "an answer", next_step
-        )
+        where = f"MailWizz {self.endpoint.name} at {self.endpoint.base_url}"
+        return Unreachable(where, observed, "an answer", next_step).because_of(self._cause)
 
     def _refused(self, observed: str, next_step: str) -> Refused:
         where = f"MailWizz {self.endpoint.name} at {self.endpoint.base_url}"

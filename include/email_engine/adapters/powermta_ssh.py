@@ -97,7 +97,7 @@ def _socket(endpoint: PowerMtaEndpoint) -> socket.socket:
         step = "see whether the host is up and a firewall lets this machine reach the port"
     except ConnectionRefusedError:
         cause = "the connection was refused"
-        step = "see whether sshd runs on that host and port"
+        step = "see whether sshd runs on that host and port, or correct the port in its connection"
     except OSError as error:
         cause, step = f"no connection ({error.strerror or error})", "see whether the host is up and reachable"
     raise Unreachable(endpoint.subject, cause, "an SSH server", step)

@@ -14,6 +14,8 @@ LIMIT = 4096
 ENTITIES = 100
 LONGEST_LINE = 2500
 """A cut line stays well below the limit, so that it fits under any header."""
+NEXT_STEP = "Next: "
+"""How the line of an alert begins that asks for something."""
 LONGEST_TITLE = 200
 LONGEST_SHOWN = 400
 LONGEST_ALERT = 1500
@@ -72,10 +74,13 @@ def render_alert(
     url: str | None = None,
 ) -> Block:
     """An alert as a bold title, which is the first line of its text, and the rest of it, cut to what people read in a chat.
+    What was over before it could be told asks for nothing any more: it has no next step, and is no alarm.
 
     `url`: where the rest of it is, or more about it."""
     first, *rest = text.strip().splitlines() or ["(no text)"]
     owner = f" ({escape(tenant)})" if tenant and tenant not in first else ""
+    if cleared_at:
+        severity, rest = "info", [line for line in rest if not line.startswith(NEXT_STEP)]
     over = f" - over since {cleared_at:%Y-%m-%d %H:%M} UTC" if cleared_at else ""
     title = f"{SIGNS.get(severity, SIGNS['info'])} <b>{escape(_cut(first, LONGEST_TITLE))}</b>{owner}{over}"
     lines, size, whole = [title], units(title), len(first) <= LONGEST_TITLE

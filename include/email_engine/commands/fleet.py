@@ -3,20 +3,20 @@
 import argparse
 import contextlib
 import getpass
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from email_engine.commands.fleet_state import capacity, configure_capacity, configure_status, status
-from email_engine.commands.output import add_database, add_json, database_url, emit
-from email_engine.errors import GuardBreach
+from email_engine.commands.output import add_database, add_json, database_url, emit, fleet_file
+from email_engine.errors import GuardBreach, InputError
 from email_engine.fleet.export import export_fleet
 from email_engine.fleet.inventory import InventoryPlan, export_plan, plan_inventory, render_plan
 from email_engine.fleet.mistakes import FleetInvalid
 from email_engine.fleet.model import Fleet, IpState
 from email_engine.fleet.read import read_fleet
-from email_engine.paths import fleet_path
 from email_engine.plural import amount
 
 if TYPE_CHECKING:
@@ -54,7 +54,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the chosen action."""
-    args.file = getattr(args, "file", None) or fleet_path()
+    named = getattr(args, "file", None)
+    if named is None and args.action == "apply" and not os.environ.get("EMAIL_ENGINE_FLEET"):
+        raise InputError(
+            "fleet apply",
+            "no file",
+            "the fleet file to bring the database to",
+            "name it, or set EMAIL_ENGINE_FLEET",
+        )
+    args.file = fleet_file(named)
     return int(args.work(args))
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from email_engine.commands.output import add_database, add_json, database_url, emit
 from email_engine.errors import InputError
 from email_engine.fleet.read import read_fleet
-from email_engine.paths import fleet_path
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -125,7 +124,7 @@ def _of_file(args: argparse.Namespace) -> Iterator["CapacityPlan"]:
     from email_engine.warmup.plan import plan_tenant
     from email_engine.warmup.policy_file import load_policy
 
-    fleet, policy = read_fleet(args.file or fleet_path()), load_policy()
+    fleet, policy = read_fleet(args.file), load_policy()
     _require_tenant(args, [tenant.name for tenant in fleet.tenants])
     day = _yesterday()
     effective = day + timedelta(days=1)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from email_engine.errors import InputError
+from email_engine.paths import fleet_path
 
 DATABASE = "EMAIL_ENGINE_DATABASE_URL"
 _HOW = (
@@ -25,6 +26,16 @@ def emit(args: argparse.Namespace, value: Any, text: str) -> None:
     """Prints `value` as JSON where that was asked for, else `text`; JSON in many lines only where a person looks on."""
     indent = 2 if sys.stdout.isatty() else None
     print(json.dumps(value, indent=indent, ensure_ascii=False) if args.json else text)
+
+
+def fleet_file(given: Path | None) -> Path:
+    """The file that was named, else the one of EMAIL_ENGINE_FLEET, else the example; only the last is worth a word."""
+    if given is None and not os.environ.get("EMAIL_ENGINE_FLEET"):
+        print(
+            f"no fleet file was named and EMAIL_ENGINE_FLEET is not set: this is the example, {fleet_path()}",
+            file=sys.stderr,
+        )
+    return given or fleet_path()
 
 
 def add_database(parser: argparse.ArgumentParser) -> None:

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from email_engine.commands.output import add_database, add_json, database_url, emit
+from email_engine.commands.output import add_database, add_json, database_url, emit, fleet_file
 from email_engine.errors import InputError
 from email_engine.fleet.model import Fleet, IpRecord, IpState, Mode, MtaHost, SendingIp
 from email_engine.fleet.providers import shipped_providers
 from email_engine.fleet.read import read_fleet
-from email_engine.paths import fleet_path
 from email_engine.pmta.config.deploy_policy import deploy_policy
 from email_engine.pmta.config.inventory import read_inventory
 from email_engine.pmta.config.layout import compose, digest
@@ -39,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints the configuration; every tenant is rendered, whatever its mode."""
-    fleet = read_fleet(args.fleet or fleet_path())
+    fleet = read_fleet(fleet_file(args.fleet))
     host = _host(fleet, args.host)
     records = _live(args, host) if args.live else tuple(_as_in_file(fleet, host, load_policy()))
     sections = render_host(host, records, shipped_providers(), deploy_policy())

@@ -230,7 +230,7 @@ def _holds(facts: Facts) -> HealthFinding:
         return HealthFinding(Check.HOLDS, Level.CRITICAL, told, "loose")
     if facts.put_back:
         told = (
-            f"{amount(len(facts.put_back), 'virtual MTA')} found running, after a restart or by hand, although it must stand still: "
+            f"{amount(len(facts.put_back), 'virtual MTA')} found running, after a restart or by hand, although they must stand still: "
             f"{_some(facts.put_back)}; held again"
         )
         return HealthFinding(Check.HOLDS, Level.WARNING, told, "put back")

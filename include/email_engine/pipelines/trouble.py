@@ -25,17 +25,21 @@ def cause_and_title(error: EngineError, kind: str, name: str) -> tuple[str, str]
     if error.cause == "fleet file":
         return error.cause, "The fleet file has mistakes; the fleet stays as it was"
     if error.cause:
-        return error.cause, f"{error.cause[:1].upper()}{error.cause[1:]} does not work"
+        shown = f"{error.cause[:1].upper()}{error.cause[1:]}"
+        return error.cause, _happened(error, shown) or f"{shown} does not work"
     if kind not in ("host", "MailWizz"):
         return None
-    shown = name if kind == "host" else f"MailWizz {name}"
-    cause = f"{kind} {name}"
+    happened = _happened(error, name if kind == "host" else f"MailWizz {name}")
+    return (f"{kind} {name}", happened) if happened else None
+
+
+def _happened(error: EngineError, shown: str) -> str | None:
     if isinstance(error, HostKeyChanged):
-        return cause, f"{shown} shows another host key than the pinned one"
+        return f"{shown} shows another host key than the pinned one"
     if isinstance(error, AccessDenied):
-        return cause, f"{shown} refuses the engine's login"
+        return f"{shown} refuses the engine's login"
     if isinstance(error, Unreachable):
-        return cause, f"{shown} cannot be reached"
+        return f"{shown} cannot be reached"
     return None
 
 

@@ -233,7 +233,7 @@ def _tell_reachable(conn: "Connection", mta_host: str, found: "HealthFinding", r
 
     cause, now = f"host {mta_host}", datetime.now(UTC)
     if found.level is Level.GOOD:
-        incidents.over(conn, cause, now, f"{mta_host} can be reached again")
+        incidents.over(conn, cause, now, f"{mta_host} can be used again")
         return
     trouble = incidents.Trouble(
         cause, f"{mta_host} cannot be reached", "critical", found.told, "a host that lets the engine in",

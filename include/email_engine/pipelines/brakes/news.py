@@ -142,7 +142,7 @@ def _tell_failures(conn: Connection, host: str, outcomes: Sequence[Outcome], run
         cause = f"{kind} {name}"
         # a host whose servers were off before proves nothing about writing them
         if cause not in waiting and not (kind == "MailWizz" and name in unfinished):
-            incidents.over(conn, cause, now, f"{name if kind == 'host' else cause} can be reached again")
+            incidents.over(conn, cause, now, f"{name if kind == 'host' else cause} can be used again")
     kept = (*waiting, *(f"MailWizz {name}" for name in unfinished))
     incidents.proved_over(conn, _origin(host), now, but=kept)
     for alert in alerts.standing(conn, WAIT):
