@@ -34,7 +34,7 @@ from email_engine_airflow.defaults import within
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.brakes import ApplyBrakes
-from email_engine_airflow.operators.emergency_stop import PullTheBrake
+from email_engine_airflow.operators.emergency_stop import PullTheBrake, PullTheRest
 from email_engine_airflow.operators.publish import PublishAllowances
 from email_engine_airflow.pools import FIRST
 
@@ -45,7 +45,8 @@ with DAG(
     doc_md=__doc__,
     schedule=None,
     catchup=False,
-    max_active_runs=16,  # a stop never waits for an earlier one whose host is away
+    max_active_runs=500,  # a stop never waits for an earlier one whose host is away
+    max_active_tasks=500,
     dagrun_timeout=timedelta(minutes=30),
     allowed_run_types=forms.BY_HAND,
     default_args=within(5, retry_delay=timedelta(seconds=5)),
@@ -54,7 +55,7 @@ with DAG(
     params={
         "scope": Param("ip", type="string", enum=["ip", "stream", "tenant", "all"], title="Scope", description="What to stop."),
         "name": forms.name("Name", "198.51.100.7, aurora/newsletter, aurora; empty for all.", "tenants", "streams", "ips"),
-        "reason": forms.words("Reason", "Others will read it. A stop goes ahead without one."),
+        "reason": forms.words("Reason", "Others will read it. A stop goes ahead without one.", maxLength=10_000),
         "release": Param(False, type="boolean", title="Release", description="Let go instead of stopping."),
         "dry_run": Param(False, type="boolean", title="Dry run", description="Only list the IPs that are meant."),
     },
@@ -69,6 +70,9 @@ with DAG(
         max_retry_delay=timedelta(minutes=5),
         **FIRST,
     ).expand(mta_host=pull.output)
+    rest = PullTheRest(
+        task_id="rest", retries=20, retry_exponential_backoff=2, max_retry_delay=timedelta(minutes=1)
+    )
     tell_at_once = SendAlerts(task_id="tell_at_once", also_quiet=True)
     publish = PublishAllowances(task_id="publish", trigger_rule=TriggerRule.ALL_DONE, outlets=[ALLOWANCES])
     whole = EmptyOperator(task_id="whole", trigger_rule=TriggerRule.NONE_FAILED)
@@ -76,4 +80,5 @@ with DAG(
 
     pull >> tell_at_once
     brake >> publish >> tell
-    [pull, brake] >> whole >> tell
+    pull >> rest
+    [pull, brake, rest] >> whole >> tell

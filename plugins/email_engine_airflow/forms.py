@@ -38,11 +38,5 @@ def name(title: str, description: str, *kinds: str) -> Param:
 
 def words(title: str, description: str, **schema: Any) -> Param:
     """A reason or a cause: nothing is filled in for whoever triggers, so that it is theirs."""
-    return Param(
-        None,
-        type=["null", "string"],
-        maxLength=LONGEST_REASON,
-        title=title,
-        description=description,
-        **schema,
-    )
+    bounds: dict[str, Any] = {"maxLength": LONGEST_REASON} | schema
+    return Param(None, type=["null", "string"], title=title, description=description, **bounds)

@@ -1,6 +1,8 @@
 """`PullTheBrake` against a real PostgreSQL: what a person's stop and release mean, now and when a run is cleared later."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 from types import SimpleNamespace
@@ -11,10 +13,14 @@ from airflow.sdk.exceptions import AirflowFailException
 from sqlalchemy import select, text, update
 
 from email_engine.decision import Decision, Origin
+from email_engine.errors import NotVerified, Unreachable
+from email_engine.pipelines.clients import Clients
+from email_engine.pipelines.emergency_stop import pull_rest
 from email_engine.store import alerts, brakes, decisions, schema
 from email_engine.store.engine import Store
 from email_engine.store.ips import load_ips, lock_ips
-from email_engine_airflow.operators.emergency_stop import PullTheBrake
+from email_engine_airflow.operators.emergency_stop import PullTheBrake, PullTheRest
+from email_engine_airflow.run import current_run
 from tests.airflow_connections import engine_connection
 from tests.fleet_rows import add_host, add_ip, add_tenant
 
@@ -228,3 +234,58 @@ def test_a_stop_of_a_giant_name_is_answered_in_few_words(store: Store) -> None:
     with pytest.raises(AirflowFailException, match=r"param name: .*expected a tenant") as caught:
         pull("stop", name="z" * 1_000_000)
     assert len(str(caught.value)) < 500
+
+
+@contextmanager
+def held_by_another(store: Store, statement: str) -> Iterator[None]:
+    """Another session holds what the statement locks, as a forgotten psql does."""
+    with store._engine.connect() as other, other.begin():
+        other.execute(text("SELECT set_config('email_engine.tenant', '*', true)"))
+        other.execute(text(statement))
+        yield
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT id FROM email_engine.ips WHERE vmta_name = 'aurora-1' FOR UPDATE",
+        "SELECT id FROM email_engine.brakes FOR UPDATE",
+    ],
+    ids=["an IP's row", "rows of brakes"],
+)
+def test_rows_that_another_session_holds_keep_no_other_ip_from_being_stopped(
+    store: Store, statement: str
+) -> None:
+    with store.session("*") as conn:
+        add_ip(conn, 4, state="active")
+    with held_by_another(store, statement):
+        assert pull("stop") == ["mta-1"]
+        by_hand = {vmta for vmta, (who, _) in standing(store).items() if who == "emergency_stop"}
+        assert "aurora-4" in by_hand
+        assert len(by_hand) < 4
+        with store.session("*") as conn:
+            (told,) = [a.text for a in alerts.pending(conn) if "ops stopped" in a.text]
+        assert "Not yet stopped, for another session holds their rows" in told
+        with pytest.raises(NotVerified, match=r"another session .* pg_terminate_backend"):
+            rest("stop")
+    with pytest.raises(NotVerified, match="PowerMTA host: away"):
+        rest("stop")
+    assert {who for who, _ in standing(store).values()} == {"emergency_stop"}
+    assert rest("stop") == [], "there is nothing left to do"
+
+
+def rest(run_id: str) -> list[str]:
+    run = SimpleNamespace(
+        dag_id="emergency_stop", run_id=run_id, run_after=NOON, logical_date=None, triggering_user_name="ops"
+    )
+    form = {"scope": "tenant", "name": "aurora", "reason": "by hand", "release": False, "dry_run": False}
+    step = PullTheRest(task_id="rest")
+    with step.store() as store:
+        return pull_rest(store, NO_CLIENTS, current_run({"dag_run": run, "params": form}))
+
+
+def nothing(*_: Any) -> Any:
+    raise Unreachable("PowerMTA host", "away", "an answer", "wait")
+
+
+NO_CLIENTS = Clients(nothing, nothing, nothing, nothing, nothing, nothing)

@@ -34,7 +34,7 @@ ON_CHANGE = {
 ALL = (*SCHEDULES, *ON_CHANGE, *BY_HAND)
 
 # how many runs at once, where it is not one: a watch or a person keeps no other change waiting
-AT_ONCE = {"pmta_config_deploy": 4, "pmta_config_approval": 64, "emergency_stop": 16}
+AT_ONCE = {"pmta_config_deploy": 4, "pmta_config_approval": 64, "emergency_stop": 500}
 
 # a person triggers it and nothing waits: it shows first what it would do
 DRY_AT_FIRST = {"ip_transition"}

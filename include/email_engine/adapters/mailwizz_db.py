@@ -147,7 +147,13 @@ class MailwizzDb:
         old = self.server(server_id).setting
         if not old.runs:
             return Switched(old, old)
-        self.set_status(server_id, DISABLED, old)
+        try:
+            self.set_status(server_id, DISABLED, old)
+        except Refused:
+            now = self.server(server_id).setting
+            if now.runs:
+                raise
+            return Switched(now, now)  # somebody was quicker: it stands as wanted
         return Switched(old, self.server(server_id).setting)
 
     def columns_not_writable(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from email_engine.commands.output import add_database, add_json, emit
 from email_engine.errors import EngineError
 from email_engine.pipelines.brakes.enforce import Enforced, enforce
 from email_engine.pipelines.clients import Clients
-from email_engine.pipelines.emergency_stop import pull
+from email_engine.pipelines.emergency_stop import left_over, pull
 from email_engine.pipelines.run import Run
 from email_engine.store.engine import Store
 
@@ -39,16 +39,24 @@ def act(args: argparse.Namespace, *, release: bool) -> int:
         hosts = pull(store, this)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             done = list(pool.map(lambda host: _enforced(store, clients, host, this), hosts))
+        left = [] if args.dry_run else left_over(store, this)
         if not args.dry_run:
             tell(store, clients)
+    lines = (
+        [
+            f"not {'released' if release else 'stopped'} yet, another session holds their rows: {', '.join(left)}"
+        ]
+        if left
+        else []
+    )
     missing = [one for one in done if one.incomplete is not None]
-    lines = [_line(one, release) for one in done] or ["nothing to do on any host"]
+    lines += [_line(one, release) for one in done] or ["nothing to do on any host"]
     if not args.dry_run:
         lines.append(
             "caps and quotas follow by Airflow, or by `email-engine deploy HOST` and `email-engine sync INSTANCE`"
         )
     emit(args, {"run_id": this.run_id, "hosts": [one.as_json() for one in done]}, "\n".join(lines))
-    return 1 if missing else 0
+    return 1 if missing or left else 0
 
 
 def scope_of(text: str) -> tuple[str, str | None]:

@@ -4,12 +4,15 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from email_engine.decision import Decision
+from email_engine.errors import NotVerified
 from email_engine.fleet.model import PARKED_STATES, IpRecord
 from email_engine.forms import require_short
 from email_engine.lifecycle.scope import Scope, choose, read_scope
+from email_engine.pipelines.brakes.enforce import enforce
+from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.run import Run
 from email_engine.plural import amount
 from email_engine.store import brakes, decisions, versions
@@ -28,17 +31,20 @@ OWNER = "warmup_advance"
 log = logging.getLogger(__name__)
 
 
-def pull(store: Store, run: Run) -> list[str]:
+def pull(store: Store, run: Run, *, rest: bool = False) -> list[str]:
     """Writes what the form asks, in one transaction: a decision and a brake (or its release) for every IP meant, and a
     new fleet version. A brake of this pipeline is released by this pipeline alone; a release lets no IP go that is parked
     or paused: its brake is handed back to the pipelines. An IP that left the fleet file can be let go by its address: its
     queue drains, its MailWizz server stays off. A run that was cleared changes nothing where a later one decided, told by the
     order in which they were recorded: clocks may have been wrong. Returns the MTA hosts to act on.
 
+    It waits for nobody: an IP whose rows another session holds is left out and named; `rest` asks for those alone.
+
     Raises InputError: the form names nothing that exists, or a tenant in `observe`; nothing was written."""
     if run.params.get("release"):  # a stop never waits for a better form: its reason is cut
         require_short(run.params)
     with store.session(tenant="*") as conn:
+        bound_waits(conn)
         leaving = _leaving(conn, run)
         if leaving:
             log.info("%s left the fleet file; its queue may drain", leaving[0].address)
@@ -51,9 +57,10 @@ def pull(store: Store, run: Run) -> list[str]:
             chosen = (
                 () if named else choose(records, read_scope(run.params.get("scope")), run.params.get("name"))
             )
+            chosen, gone, locked = _at_once(conn, run, chosen, gone, rest)
             meant = [*(str(ip.address) for ip in chosen), *(str(ip.address) for ip in gone)]
             log.info("%d IPs: %s", len(meant), ", ".join(meant))
-            news = None if run.dry_run else _write(conn, chosen, run, gone)
+            news = None if run.dry_run else _write(conn, chosen, run, gone, locked)
             places = [*(ip.mta_host for ip in chosen), *(ip.mta_host for ip in gone)]
             hosts = [] if run.dry_run else places
     if news is not None:
@@ -62,10 +69,77 @@ def pull(store: Store, run: Run) -> list[str]:
     return sorted(set(hosts))
 
 
-def _write(
-    conn: Connection, chosen: tuple[IpRecord, ...], run: Run, gone: Sequence[RemovedIp] = ()
-) -> News | None:
+def bound_waits(conn: Connection) -> None:
+    """Of this transaction: a lock that is still somebody's after ten seconds is an error, and the task tries again."""
+    conn.execute(text("SET LOCAL lock_timeout = '10s'"))
 
+
+def pull_rest(store: Store, clients: Clients, run: Run) -> list[str]:
+    """Those that `pull` left out because another session held their rows, enforced too. Returns their hosts.
+
+    Raises NotVerified while some are still left: tried again, it goes on."""
+    if run.dry_run or not left_over(store, run):
+        return []
+    hosts = pull(store, run, rest=True)
+    incomplete = [
+        done.incomplete for host in hosts if (done := enforce(store, clients, host, run)).incomplete
+    ]
+    left = left_over(store, run)
+    if left:
+        raise NotVerified(
+            f"stop of {amount(len(left), 'IP')}",
+            f"another session of the engine's database holds the rows of {', '.join(left[:10])}",
+            "rows that nobody holds for long",
+            "the task tries again; end that session (pg_stat_activity shows it, pg_terminate_backend ends it)",
+        )
+    for error in incomplete:
+        if error is not None:
+            raise error
+    return hosts
+
+
+def left_over(store: Store, run: Run) -> list[str]:
+    """Addresses that the run means and has not decided about: their rows were another session's."""
+    with store.session(tenant="*") as conn:
+        records = load_ips(conn, day=run.as_of.date())
+        gone = _gone(conn, run)
+        if _leaving(conn, run) or (gone and run.params.get("scope") == "ip"):
+            chosen: tuple[IpRecord, ...] = ()
+        else:
+            chosen = choose(records, read_scope(run.params.get("scope")), run.params.get("name"))
+        known = decisions.subjects(conn, PIPELINE, run.run_id) | decisions.overtaken(
+            conn, PIPELINE, run.run_id
+        )
+    meant = [*(str(ip.address) for ip in chosen), *(str(ip.address) for ip in gone)]
+    return [address for address in meant if address not in known]
+
+
+def _at_once(
+    conn: Connection, run: Run, chosen: Sequence[IpRecord], gone: Sequence[RemovedIp], rest: bool
+) -> tuple[tuple[IpRecord, ...], tuple[RemovedIp, ...], list[str]]:
+    """Whom a brake can be written for without waiting, and the addresses of the others."""
+    known = decisions.subjects(conn, PIPELINE, run.run_id) if rest else frozenset()
+    chosen = [ip for ip in chosen if str(ip.address) not in known]
+    gone = [ip for ip in gone if str(ip.address) not in known]
+    every: list[IpRecord | RemovedIp] = [*chosen, *gone]
+    free = brakes.free(conn, [ip.ip_id for ip in every])
+    locked = [str(ip.address) for ip in every if ip.ip_id not in free]
+    if locked:
+        log.warning("left for the moment, another session holds their rows: %s", ", ".join(locked))
+    return (
+        tuple(ip for ip in chosen if ip.ip_id in free),
+        tuple(ip for ip in gone if ip.ip_id in free),
+        locked,
+    )
+
+
+def _write(
+    conn: Connection,
+    chosen: tuple[IpRecord, ...],
+    run: Run,
+    gone: Sequence[RemovedIp] = (),
+    locked: Sequence[str] = (),
+) -> News | None:
     release = bool(run.params.get("release"))
     reason = run.reason or NO_REASON
     outdated = decisions.overtaken(conn, PIPELINE, run.run_id)
@@ -120,6 +194,11 @@ def _write(
     ]
     lines += [f"{amount(len(gone), 'IP')} of them left the fleet file."] if gone else []
     lines += [f"{kept} more stay held: they are parked or paused."] if kept else []
+    if locked:
+        shown = ", ".join(locked[:10]) + (f" and {len(locked) - 10} more" if len(locked) > 10 else "")
+        lines.append(
+            f"Not yet {verb}, for another session holds their rows in the database; tried again: {shown}"
+        )
     return News(
         PIPELINE, f"{run.params['scope']} {run.params.get('name') or ''}".strip(), f"{verb} {run.run_id}",
         "warning" if release else "critical", "\n".join(lines), dag_id=run.dag_id, run_id=run.run_id,

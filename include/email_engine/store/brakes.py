@@ -1,5 +1,6 @@
 """The brake as the database knows it: an IP whose queue must stand still and whose delivery server must be off."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
@@ -66,6 +67,28 @@ class RemovedIp:
     left_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """`was_held`: both sides were seen to hold before already, by whomever; `release_asked`: it is to let go."""
+
+    was_held: bool
+    release_asked: bool
+
+
+def free(conn: Connection, ip_ids: Sequence[int]) -> frozenset[int]:
+    """Those IPs that a brake can be written for at once: whose rows nobody else holds. Waits for none of them, and keeps them."""
+    own = (
+        select(ips.c.id)
+        .where(ips.c.id.in_(ip_ids))
+        .with_for_update(key_share=True, read=True, skip_locked=True)
+    )
+    mine: set[int] = set(conn.execute(own).scalars())
+    standing = select(brakes.c.ip_id).where(brakes.c.ip_id.in_(ip_ids), brakes.c.released_at.is_(None))
+    braked: set[int] = set(conn.execute(standing).scalars())
+    held: set[int] = set(conn.execute(standing.with_for_update(skip_locked=True)).scalars())
+    return frozenset(mine - (braked - held))
+
+
 def engage(
     conn: Connection, ip: IpRecord | RemovedIp, reason: str, origin: Origin, decision_id: int | None
 ) -> int:
@@ -104,13 +127,19 @@ def confirm(
     mailwizz_holds: bool | None,
     message: str | None,
     checked_at: datetime,
-) -> bool:
-    """What was read back from both sides; None leaves that side's last reading. False if the brake ended meanwhile."""
+) -> Confirmed | None:
+    """What was read back from both sides; None leaves that side's last reading. None if the brake ended meanwhile."""
     seen = {"powermta_holds": powermta_holds, "mailwizz_holds": mailwizz_holds}
     known = {name: value for name, value in seen.items() if value is not None}
-    standing = update(brakes).where(brakes.c.id == brake_id, brakes.c.released_at.is_(None))
-    noted = standing.values(message=message, checked_at=checked_at, **known).returning(brakes.c.id)
-    return conn.execute(noted).first() is not None
+    standing = (brakes.c.id == brake_id) & brakes.c.released_at.is_(None)
+    row = (brakes.c.powermta_holds, brakes.c.mailwizz_holds, brakes.c.release_asked_at)
+    held = select(*row).where(standing).with_for_update()
+    before = conn.execute(held).one_or_none()
+    if before is None:
+        return None
+    conn.execute(update(brakes).where(standing).values(message=message, checked_at=checked_at, **known))
+    was_held = bool(before.powermta_holds and before.mailwizz_holds)
+    return Confirmed(was_held, before.release_asked_at is not None)
 
 
 def engaged(conn: Connection, mta_host: str | None = None, tenant: str | None = None) -> tuple[Brake, ...]:

@@ -123,6 +123,14 @@ def days_of(conn: Connection, pipelines: Collection[str], subject: str) -> tuple
     return tuple(sorted(date.fromisoformat(text) for text in found))
 
 
+def subjects(conn: Connection, pipeline: str, run_key: str) -> frozenset[str]:
+    """About whom one run of a pipeline decided already."""
+    query = select(decisions.c.subject).where(
+        decisions.c.pipeline == pipeline, decisions.c.run_key == run_key, decisions.c.kind == "decision"
+    )
+    return frozenset(conn.execute(query).scalars())
+
+
 def overtaken(conn: Connection, pipeline: str, run_key: str) -> frozenset[str]:
     """Subjects about which this run decided already and another run of the pipeline since: a clear of it is outdated there.
 

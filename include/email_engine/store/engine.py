@@ -46,6 +46,9 @@ def _meaning(url: str | URL, error: DBAPIError) -> EngineError:
     )
 
 
+LOCK_NOT_AVAILABLE = "55P03"
+
+
 class Store:
     """The engine's database. Rows of a tenant are seen only in a session of that tenant, or of `*`.
 
@@ -95,6 +98,11 @@ class Store:
                 )
                 yield connection
         except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
+                raise Unreachable(
+                    "engine database", "another session holds a row for too long", "a row within the time that is waited for it",
+                    "it is tried again; pg_stat_activity shows who waits for whom",
+                ) from None  # fmt: skip
             if not error.connection_invalidated:
                 raise
             raise unavailable(self._url, error) from None

@@ -16,3 +16,12 @@ class PullTheBrake(EngineOperator):
         from email_engine.pipelines.emergency_stop import pull
 
         return pull(store, run)
+
+
+class PullTheRest(EngineOperator):
+    """Stops or releases those whose rows another session held, as soon as it lets go; usually there are none."""
+
+    def call(self, store: "Store", run: "Run") -> list[str]:
+        from email_engine.pipelines.emergency_stop import pull_rest
+
+        return pull_rest(store, self.clients, run)

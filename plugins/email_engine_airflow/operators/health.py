@@ -60,9 +60,11 @@ class FindBrakes(EngineOperator):
         return None
 
     def _stop_removed(self, store: "Store", run: Run) -> None:
+        from email_engine.pipelines.emergency_stop import bound_waits
         from email_engine.pipelines.fleet import stop_removed
 
         with store.session(tenant="*") as conn:
+            bound_waits(conn)
             stop_removed(conn, run)
 
     def _look_at_the_clock(self, store: "Store", run: Run) -> None:

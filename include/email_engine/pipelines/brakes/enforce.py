@@ -1,6 +1,9 @@
 """The brake: queues paused and delivery servers disabled at once, read back, kept until released."""
 
 import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -9,7 +12,9 @@ from typing import Any
 from email_engine.errors import EngineError, NotVerified
 from email_engine.fleet.model import Mode
 from email_engine.pipelines.brakes.halves import (
+    BOUND,
     CALLED_OFF,
+    ENDED,
     Files,
     Half,
     Halves,
@@ -49,8 +54,8 @@ def enforce(store: Store, clients: Clients, host: str, run: Run) -> Enforced:
     """Makes one MTA host and the MailWizz servers of its IPs follow the brakes that stand in the database.
 
     Engaged brakes are put on, and put on again where a reload or a person took them off (then people are told);
-    brakes whose release was asked are taken off; both halves are read back. PowerMTA comes first: it alone stops mail
-    that is queued. One half being away never keeps the other from holding. What does not hold is named in an alert.
+    brakes whose release was asked are taken off; both halves are read back. The halves go on beside each other: one being away
+    or slow never keeps the other from holding. What does not hold, or was not reached within BOUND, is named in an alert.
     Where all holds already it costs two commands a host. A release is a new fleet version, so that the cap follows also
     when the host was away and a later run completed it. Brakes of a tenant in `observe` are left as they are.
 
@@ -63,9 +68,18 @@ def enforce(store: Store, clients: Clients, host: str, run: Run) -> Enforced:
     if run.dry_run or not standing:
         log.info("%d brakes stand on %s", len(standing), host)
         return Enforced(host)
-    powermta = _powermta(host, standing, store, clients)
-    mailwizz = _mailwizz(host, standing, store, clients, run)
-    return _record(host, store, standing, powermta, mailwizz, run)
+    end = time.monotonic() + BOUND
+    late = partial(_is_late, end)
+    with ThreadPoolExecutor(2) as both:
+        powermta = both.submit(_powermta, host, standing, store, clients, late)
+        mailwizz = both.submit(_mailwizz, host, standing, store, clients, run, late)
+    done, loose = _record(host, store, standing, powermta.result(), mailwizz.result(), run)
+    _let_go_again(host, store, clients, loose)
+    return done
+
+
+def _is_late(end: float) -> bool:
+    return time.monotonic() > end
 
 
 def _governed(standing: tuple[Brake, ...]) -> tuple[Brake, ...]:
@@ -76,8 +90,9 @@ def _governed(standing: tuple[Brake, ...]) -> tuple[Brake, ...]:
     return tuple(brake for brake in standing if brake.mode is not Mode.OBSERVE)
 
 
-def _powermta(host: str, standing: tuple[Brake, ...], store: Store, clients: Clients) -> Halves:
-
+def _powermta(
+    host: str, standing: tuple[Brake, ...], store: Store, clients: Clients, late: Callable[[], bool]
+) -> Halves:
     leaving = [b for b in standing if b.removed and b.host_removed and b.release_asked_at is not None]
     told = f"PowerMTA: {host} left the fleet too"
     done = {b.brake_id: Half(True, told, asked=False) for b in leaving}
@@ -86,7 +101,6 @@ def _powermta(host: str, standing: tuple[Brake, ...], store: Store, clients: Cli
         return done
 
     def asked(brake: Brake) -> bool:
-
         with store.session(tenant="*") as conn:
             return brakes.release_still_asked(conn, brake.brake_id)
 
@@ -94,10 +108,11 @@ def _powermta(host: str, standing: tuple[Brake, ...], store: Store, clients: Cli
     try:
         with clients.mta(rest[0].connection) as mta:
             before = look(mta, rest)
-            known = push(mta, before, rest)
-            return done | each(
-                rest, "PowerMTA", partial(enforce_powermta, mta, before, known, Files(), asked)
-            )
+            rest, ended = _still(store, host, rest)
+            done |= {b.brake_id: ENDED for b in ended}
+            known = push(mta, before, rest, late)
+            turn = partial(enforce_powermta, mta, before, known, Files(), asked)
+            return done | each(rest, "PowerMTA", turn, late)
     except EngineError as error:
         return done | all_of(rest, f"PowerMTA{left}", error)
     except Exception as error:
@@ -106,8 +121,17 @@ def _powermta(host: str, standing: tuple[Brake, ...], store: Store, clients: Cli
         return done | all_of(rest, f"PowerMTA{left}", surprise(f"brake on {host}", error))
 
 
-def _mailwizz(host: str, standing: tuple[Brake, ...], store: Store, clients: Clients, run: Run) -> Halves:
+def _still(store: Store, host: str, seen: list[Brake]) -> tuple[list[Brake], list[Brake]]:
+    """Those that stand as they did when they were read, and the others: looking at a slow host takes its time."""
+    with store.session(tenant="*") as conn:
+        now = {b.brake_id: b.release_asked_at is None for b in brakes.engaged(conn, mta_host=host)}
+    same = [b for b in seen if now.get(b.brake_id) is (b.release_asked_at is None)]
+    return same, [b for b in seen if b not in same]
 
+
+def _mailwizz(
+    host: str, standing: tuple[Brake, ...], store: Store, clients: Clients, run: Run, late: Callable[[], bool]
+) -> Halves:
     leaving = [b for b in standing if b.removed and b.release_asked_at is not None]
     done = {
         b.brake_id: Half(True, f"MailWizz {b.mailwizz}: its server stays as it is", asked=False)
@@ -118,7 +142,7 @@ def _mailwizz(host: str, standing: tuple[Brake, ...], store: Store, clients: Cli
         where, mine = f"MailWizz {name}", [b for b in rest if b.mailwizz == name]
         try:
             with clients.mailwizz_db(mine[0].mailwizz_connection) as database:
-                done |= each(mine, where, partial(enforce_mailwizz, database, store, run))
+                done |= each(mine, where, partial(enforce_mailwizz, database, store, run), late)
         except EngineError as error:
             done |= all_of(mine, where, error)
         except Exception as error:
@@ -129,31 +153,40 @@ def _mailwizz(host: str, standing: tuple[Brake, ...], store: Store, clients: Cli
 
 def _record(
     host: str, store: Store, standing: tuple[Brake, ...], powermta: Halves, mailwizz: Halves, run: Run
-) -> Enforced:
-
+) -> tuple[Enforced, list[Brake]]:
+    """Also gives the brakes that ended meanwhile although this look made PowerMTA hold them."""
     now = datetime.now(UTC)
     ids, news = (run.dag_id, run.run_id), 0
     outcomes: list[Outcome] = []
     failed: dict[str, list[str]] = {}
+    loose: list[Brake] = []
     for brake in standing:
         releasing = brake.release_asked_at is not None
         halves = powermta[brake.brake_id], mailwizz[brake.brake_id]
+        if halves[0] is ENDED:
+            log.info("%s: %s", brake.vmta, ENDED.told)
+            continue
         stands = all(half.done for half in halves)
         holds = [half.done is not releasing for half in halves]
+        held = holds[0] and not releasing
         told = "; ".join(half.told for half in halves)
         log.info("%s of %s: %s", "release" if releasing else "brake", brake.vmta, told)
         with store.session(tenant="*") as conn:
-            if not brakes.confirm(conn, brake.brake_id, holds[0], holds[1], told, now):
-                # Another run ended it meanwhile: what was held here anew, the deployment lets go.
+            noted = brakes.confirm(conn, brake.brake_id, holds[0], holds[1], told, now)
+            if noted is None:
+                # another run ended it meanwhile
+                loose += [brake] if held and not brake.removed else []
                 news = news or versions.bump(conn, f"a brake ended on {host}", ids)
                 continue
+            if held and noted.release_asked and not brake.removed:
+                loose.append(brake)
             over = all(half.gone for half in halves) and brakes.ended(conn, brake.brake_id, now)
             if stands and releasing:
                 if brakes.released(conn, brake.brake_id, now):
                     news = news or versions.bump(conn, f"brakes released on {host}", ids)
                 else:
                     stands, halves = False, (CALLED_OFF, CALLED_OFF)
-        outcomes.append(Outcome(brake, halves, stands, over))
+        outcomes.append(Outcome(brake, halves, stands, over, noted.was_held))
         for half in halves:
             if not half.done:
                 failed.setdefault(half.told, []).append(brake.vmta)
@@ -161,9 +194,31 @@ def _record(
     missing = _incomplete(host, failed, len(standing))
     done = [outcome for outcome in outcomes if outcome.stands]
     let_go = sum(1 for outcome in done if outcome.ends)
-    return Enforced(
-        host, len(done) - let_go, let_go, len({v for those in failed.values() for v in those}), missing
-    )
+    count = len({v for those in failed.values() for v in those})
+    return Enforced(host, len(done) - let_go, let_go, count, missing), loose
+
+
+def _let_go_again(host: str, store: Store, clients: Clients, loose: list[Brake]) -> None:
+    """A release ended these brakes while an older look still held them: nothing else would let them go. A brake that came in
+    between stands."""
+    if not loose:
+        return
+    try:
+        with clients.mta(loose[0].connection) as mta:
+            for brake in loose:
+                if not _braked(store, host, brake.ip_id):
+                    mta.let_go(str(brake.address), brake.vmta)
+                    if _braked(store, host, brake.ip_id):
+                        mta.hold(str(brake.address), brake.vmta)
+    except EngineError as error:
+        log.warning("held although its brake ended, until a deployment lets go: %s; %s", host, error)
+
+
+def _braked(store: Store, host: str, ip_id: int) -> bool:
+    with store.session(tenant="*") as conn:
+        return any(
+            b.ip_id == ip_id and b.release_asked_at is None for b in brakes.engaged(conn, mta_host=host)
+        )
 
 
 def _incomplete(host: str, failed: dict[str, list[str]], standing: int) -> NotVerified | None:

@@ -21,6 +21,8 @@ from email_engine.store.engine import Store
 from email_engine.store.quota_syncs import SyncResult
 
 log = logging.getLogger(__name__)
+BOUND = 75.0
+"""Seconds that one look at a host may take before it writes down what it has: below the two minutes of `brake_watch`."""
 
 
 class Half(NamedTuple):
@@ -63,6 +65,7 @@ class Files:
 
 
 CALLED_OFF = Half(False, "it was braked again while it was let go")
+ENDED = Half(False, "its brake ended, or its release was asked, meanwhile", asked=False)
 Halves = dict[int, Half]
 """By brake id."""
 
@@ -77,12 +80,17 @@ def all_of(standing: Iterable[Brake], where: str, error: EngineError) -> Halves:
     return {brake.brake_id: Half(False, _said(where, error), error=error) for brake in standing}
 
 
-def each(standing: Iterable[Brake], where: str, turn: Callable[[Brake], Half]) -> Halves:
-    """One brake failing leaves the others their turn; a system that went away is not waited for again."""
+def each(
+    standing: Iterable[Brake], where: str, turn: Callable[[Brake], Half], late: Callable[[], bool]
+) -> Halves:
+    """One brake failing leaves the others their turn; a system that went away is not waited for again, nor one that is so slow
+    that it got `late`: the next look goes on."""
 
     done: Halves = {}
     away: Half | None = None
     for brake in standing:
+        if away is None and late():
+            away = _too_slow(where)
         try:
             done[brake.brake_id] = turn(brake) if away is None else away
         except EngineError as error:
@@ -94,6 +102,14 @@ def each(standing: Iterable[Brake], where: str, turn: Callable[[Brake], Half]) -
             odd = surprise(f"brake of {brake.vmta}", error)
             done[brake.brake_id] = Half(False, f"{where}: {odd}", error=odd)
     return done
+
+
+def _too_slow(where: str) -> Half:
+    error = NotVerified(
+        where, f"so slow that not all was reached within {BOUND:.0f} s", "all brakes of a host enforced in one look",
+        "the next look goes on; see what makes it slow, or stop PowerMTA there, or block port 25",
+    )  # fmt: skip
+    return Half(False, str(error), error=error)
 
 
 def surprise(subject: str, error: Exception) -> EngineError:
@@ -120,7 +136,9 @@ def look(mta: PowerMta, standing: Iterable[Brake]) -> dict[str, Hold]:
         return {}
 
 
-def push(mta: PowerMta, known: Mapping[str, Hold], standing: Iterable[Brake]) -> Mapping[str, Hold]:
+def push(
+    mta: PowerMta, known: Mapping[str, Hold], standing: Iterable[Brake], late: Callable[[], bool]
+) -> Mapping[str, Hold]:
     """All that must stand still is told to, before any of it is read back: with many brakes each second counts. Gives what
     holds then; what was refused is tried again by itself. Raises Unreachable when the host goes away."""
 
@@ -129,6 +147,8 @@ def push(mta: PowerMta, known: Mapping[str, Hold], standing: Iterable[Brake]) ->
         if b.release_asked_at is None and not b.removed and b.vmta in known and not known[b.vmta].holds
     ]  # fmt: skip
     for brake in loose:
+        if late():
+            break
         try:
             mta.pause(brake.vmta)
             mta.disable_source(str(brake.address), brake.vmta)

@@ -27,12 +27,14 @@ NAMED = 10
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one look at one brake found. `over`: the IP left the fleet and nothing is there any more that could send."""
+    """What one look at one brake found. `over`: the IP left the fleet and nothing is there any more that could send; `was_held`: it
+    was seen to hold before, by whomever."""
 
     brake: Brake
     halves: tuple[Half, Half]
     stands: bool
     over: bool
+    was_held: bool
 
     @property
     def ends(self) -> bool:
@@ -40,8 +42,7 @@ class Outcome:
 
     @property
     def newly_held(self) -> bool:
-        known = self.brake.powermta_holds and self.brake.mailwizz_holds
-        return self.stands and not self.ends and not known
+        return self.stands and not self.ends and not self.was_held
 
 
 def tell(store: Store, host: str, outcomes: Sequence[Outcome], run: Run) -> None:
