@@ -54,7 +54,7 @@ from email_engine_airflow import forms
 from email_engine_airflow.assets import ACCOUNTING
 from email_engine_airflow.defaults import within
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
-from email_engine_airflow.operators.accounting import IngestHost, ListMtaHosts
+from email_engine_airflow.operators.accounting_ingest import IngestHost, ListMtaHosts
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.publish import PublishAccounting
 from email_engine_airflow.pools import HOST_WORK

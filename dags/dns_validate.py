@@ -24,7 +24,8 @@ from email_engine_airflow import forms
 from email_engine_airflow.defaults import within
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
-from email_engine_airflow.operators.dnsauth import CheckDns, TenantsToCheck
+from email_engine_airflow.operators.dns_validate import CheckDns
+from email_engine_airflow.operators.names import ListNames
 from email_engine_airflow.timetable import UniqueRunCron
 
 with DAG(
@@ -45,7 +46,7 @@ with DAG(
         "dry_run": Param(False, type="boolean", title="Dry run", description="Ask and judge, write nothing."),
     },
 ) as dag:
-    tenants = TenantsToCheck(task_id="tenants")
+    tenants = ListNames(task_id="tenants", of="tenants with IPs")
     check = CheckDns.partial(task_id="check", map_index_template="{{ task.tenant }}").expand(
         tenant=tenants.output
     )

@@ -38,10 +38,10 @@ from airflow.sdk import DAG, Param, TriggerRule
 from email_engine_airflow import forms
 from email_engine_airflow.defaults import within
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
-from email_engine_airflow.operators.accounting import ListMtaHosts
 from email_engine_airflow.operators.alerts import SendAlerts
+from email_engine_airflow.operators.config_history import RecordHistory
 from email_engine_airflow.operators.health import CheckHost
-from email_engine_airflow.operators.history import RecordHistory
+from email_engine_airflow.operators.names import ListNames
 from email_engine_airflow.operators.pool import WatchPool
 from email_engine_airflow.pools import HOST_WORK
 from email_engine_airflow.timetable import UniqueRunCron
@@ -66,7 +66,7 @@ with DAG(
         ),
     },
 ) as dag:
-    hosts = ListMtaHosts(task_id="hosts")
+    hosts = ListNames(task_id="hosts", of="MTA hosts")
     check = CheckHost.partial(
         task_id="check",
         map_index_template="{{ task.mta_host }}",

@@ -5,21 +5,22 @@
 
 **What it does**
 1. `probe` asks every list for its test points (RFC 5782). A list that fails is not believed in this sweep.
-2. `sweep` asks the healthy lists about every IP of the fleet, and after `confirm_after` seconds (param, or the block-list file) again about what is new.
-   The answer is LISTED, NOT_LISTED or UNKNOWN; UNKNOWN changes nothing. A list that suddenly lists more than
-   `blast_radius_rate` of the fleet is held: nothing is done, people are told.
-3. `decide` (one task a tenant, one transaction) opens and closes listings. A sending IP on a reputation list of severity
+2. `sweep` asks the healthy lists about every IP of the fleet. The answer is LISTED, NOT_LISTED or UNKNOWN; UNKNOWN changes
+   nothing. A list that suddenly lists more than `blast_radius_rate` of the fleet is held: nothing is done, people are told.
+3. `confirm` asks again about what is new, `confirm_after` seconds later (param, or the block-list file). Until then it is
+   `up_for_reschedule` and holds no worker.
+4. `decide` (one task a tenant, one transaction) opens and closes listings. A sending IP on a reputation list of severity
    high or medium goes to quarantine for 7 days with allowance 0. Policy and info codes (PBL, UCEPROTECT 2 and 3) are shown
    and never act. A listing closes after two clean sweeps.
-4. `brake` (one task a host) pauses the queues of those IPs in PowerMTA and disables their MailWizz servers, at once. It
+5. `brake` (one task a host) pauses the queues of those IPs in PowerMTA and disables their MailWizz servers, at once. It
    looks at every brake that stands: what a person or a restart took off since the last sweep is put on again.
-5. `publish` starts the configuration deployment and the quota sync. `tell` sends the alerts.
+6. `publish` starts the configuration deployment and the quota sync. `tell` sends the alerts.
 
 **What it changes** tables blacklist_events, ips, allowances, decisions, brakes; PowerMTA queues and MailWizz servers of
 quarantined IPs. A tenant in `observe` gets listings and decisions and no change of state. A dry run writes nothing.
 No other IP takes over the volume. When two or more IPs of a pool are listed, the breaker opens and a person decides.
 
-**If it fails** the failed task's log names the thing and the next step. `probe` or `sweep`: look at the connection
+**If it fails** the failed task's log names the thing and the next step. `probe`, `sweep` or `confirm`: look at the connection
 `dns_resolver_default` (its test button probes every list). `decide`: nothing was written for that tenant; clear the task.
 `brake`: the IP may still send; the task tries again, and so does the next sweep. Clearing any task is safe.
 It does not read fleet.yaml: the inventory is the database's.
@@ -35,9 +36,10 @@ from email_engine_airflow.assets import LISTINGS
 from email_engine_airflow.defaults import within
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
-from email_engine_airflow.operators.blocklists import HostsToBrake, ProbeLists, PublishListings, SweepLists
 from email_engine_airflow.operators.brakes import ApplyBrakes
-from email_engine_airflow.operators.listings import DecideListings
+from email_engine_airflow.operators.names import ListNames
+from email_engine_airflow.operators.publish import PublishListings
+from email_engine_airflow.operators.rbl_sweep import ConfirmListings, DecideListings, ProbeLists, SweepLists
 from email_engine_airflow.pools import FIRST
 from email_engine_airflow.timetable import UniqueRunCron
 
@@ -87,12 +89,15 @@ with DAG(
 ) as dag:
     probe = ProbeLists(task_id="probe")
     sweep = SweepLists(task_id="sweep", health=probe.output)
+    confirm = ConfirmListings(
+        task_id="confirm", first=sweep.output, retry_delay=timedelta(seconds=5), **FIRST
+    )
     # What stands between a decision and the brake is quick to try again.
     quick = {"retry_delay": timedelta(seconds=5), "execution_timeout": timedelta(minutes=2), **FIRST}
     decide = DecideListings.partial(
         task_id="decide", map_index_template="{{ task.findings.tenant }}", **quick
-    ).expand(findings=sweep.output)
-    hosts = HostsToBrake(task_id="hosts", trigger_rule=TriggerRule.ALL_DONE, **quick)
+    ).expand(findings=confirm.output)
+    hosts = ListNames(task_id="hosts", of="hosts with brakes", trigger_rule=TriggerRule.ALL_DONE, **quick)
     brake = ApplyBrakes.partial(
         task_id="brake",
         map_index_template="{{ task.mta_host }}",
@@ -108,4 +113,4 @@ with DAG(
 
     decide >> hosts
     brake >> publish >> tell
-    [probe, sweep, decide, hosts, brake] >> whole >> tell
+    [probe, sweep, confirm, decide, hosts, brake] >> whole >> tell

@@ -23,7 +23,7 @@ from email_engine.store import delivery
 from email_engine.store import schema as s
 from email_engine.store.engine import Store
 from email_engine_airflow.hooks.powermta import PowerMtaHook
-from email_engine_airflow.operators.accounting import IngestHost
+from email_engine_airflow.operators.accounting_ingest import IngestHost
 from tests.airflow_connections import engine_connection
 from tests.fleet_rows import add_host, add_ip, add_tenant
 from tests.integration.ssh_host import SshHost
@@ -117,7 +117,7 @@ def session() -> PowerMta:
 
 @pytest.mark.parametrize("name", ODD.values(), ids=ODD)
 def test_an_odd_name_is_named_and_passed_over_and_the_next_file_is_taken(
-    ssh: SshHost, store: Store, capsys: pytest.CaptureFixture[str], name: bytes
+    ssh: SshHost, store: Store, caplog: pytest.LogCaptureFixture, name: bytes
 ) -> None:
     path = put(ssh, name, HEADER + rows(0, 1), LONG_AGO - 9)
     put(ssh, "acct-1.csv", HEADER + rows(10, 2))
@@ -127,7 +127,7 @@ def test_an_odd_name_is_named_and_passed_over_and_the_next_file_is_taken(
     assert alert.text.startswith(f"mta-1: 1 thing in {FOLDER} passed over: ")
     assert alert.text.isprintable()
     assert len(alert.text) < 600
-    log = capsys.readouterr().out
+    log = caplog.text
     assert "is passed over: " in log
     assert "fleet.yaml" not in log + alert.text
     assert checked(store) is None, "what it counts is unknown, so silence is not known to be no mail"
@@ -196,11 +196,11 @@ def test_a_file_that_may_not_be_read_stops_no_other(
 
 
 def test_a_dry_run_names_odd_names_in_its_log_alone(
-    ssh: SshHost, store: Store, capsys: pytest.CaptureFixture[str]
+    ssh: SshHost, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     put(ssh, ODD["no UTF-8"], b"")
     assert ingest(dry_run=True)["odd"] == 1
-    assert "acct-\\xff\\xfe.csv is passed over: its name is no UTF-8" in capsys.readouterr().out
+    assert "acct-\\xff\\xfe.csv is passed over: its name is no UTF-8" in caplog.text
     assert alerts(store, standing=False) == []
 
 
@@ -256,7 +256,7 @@ def truth(path: bytes) -> dict[str, int]:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing waits for its age: what is changing must be seen by itself."""
-    monkeypatch.setattr("email_engine.accounting.settled.is_young", lambda *_: False)
+    monkeypatch.setattr("email_engine.pipelines.accounting_ingest.folder.is_young", lambda *_: False)
 
 
 @pytest.mark.usefixtures("hasty")

@@ -20,7 +20,7 @@ from email_engine.errors import EngineError, Unreachable
 from email_engine.store import schema as s
 from email_engine.store.engine import Store
 from email_engine_airflow.hooks.powermta import PowerMtaHook
-from email_engine_airflow.operators.accounting import IngestHost, ListMtaHosts
+from email_engine_airflow.operators.accounting_ingest import IngestHost, ListMtaHosts
 from email_engine_airflow.operators.publish import PublishAccounting
 from tests.airflow_connections import engine_connection
 from tests.fleet_rows import add_host, add_ip, add_tenant
@@ -96,14 +96,17 @@ def ingest(
     dry_run: bool = False,
     at: datetime = datetime(2026, 11, 1, 11, tzinfo=UTC),
 ) -> dict[str, Any]:
-    run = SimpleNamespace(
-        dag_id="accounting_ingest",
-        run_id="scheduled__1",
-        run_after=at,
-        logical_date=None,
-    )
-    operator = IngestHost(task_id="ingest", mta_host=mta_host)
-    return operator.execute({"dag_run": run, "params": {"dry_run": dry_run}})
+    return IngestHost(task_id="ingest", mta_host=mta_host).execute(context(at, dry_run=dry_run))
+
+
+def context(
+    at: datetime = datetime(2026, 11, 1, 11, tzinfo=UTC),
+    run_id: str = "scheduled__1",
+    *,
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    run = SimpleNamespace(dag_id="accounting_ingest", run_id=run_id, run_after=at, logical_date=None)
+    return {"dag_run": run, "params": {"dry_run": dry_run}}
 
 
 def attempts(store: Store) -> int:
@@ -243,14 +246,8 @@ def test_a_late_complaint_counts_for_the_day_the_mail_was_sent(
 def publish(store: Store, run_id: str, *, dry_run: bool = False) -> dict[str, Any]:
     asset = Asset("email-engine-accounting")
     told = {asset: SimpleNamespace(extra={})}
-    run = SimpleNamespace(
-        dag_id="accounting_ingest",
-        run_id=run_id,
-        run_after=datetime(2026, 11, 1, 11, tzinfo=UTC),
-        logical_date=None,
-    )
-    context = {"dag_run": run, "params": {"dry_run": dry_run}, "outlet_events": told}
-    PublishAccounting(task_id="publish", outlets=[asset]).execute(context)
+    task = context(run_id=run_id, dry_run=dry_run) | {"outlet_events": told}
+    PublishAccounting(task_id="publish", outlets=[asset]).execute(task)
     return dict(told[asset].extra)
 
 
@@ -283,7 +280,7 @@ def test_a_host_outside_the_fleet_is_named_with_the_known_ones(fleet: Store) -> 
 
 
 def test_the_hosts_to_map_over_come_from_the_database(fleet: Store) -> None:
-    assert ListMtaHosts(task_id="hosts").execute({}) == ["mta-1", "mta-2"]
+    assert ListMtaHosts(task_id="hosts").execute(context()) == ["mta-1", "mta-2"]
 
 
 @pytest.fixture

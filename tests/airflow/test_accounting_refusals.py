@@ -1,5 +1,6 @@
 """A refused file holds its host until it comes mended or somebody accepts the loss, by the form of `accounting_ingest`."""
 
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from email_engine.store import refusals
 from email_engine.store import schema as s
 from email_engine.store.engine import Store
 from email_engine_airflow.hooks.powermta import PowerMtaHook
-from email_engine_airflow.operators.accounting import IngestHost, ListMtaHosts
+from email_engine_airflow.operators.accounting_ingest import IngestHost, ListMtaHosts
 from tests.airflow_connections import engine_connection
 from tests.fleet_rows import add_host, add_ip, add_tenant
 
@@ -220,10 +221,11 @@ def test_a_mistake_accepts_nothing_and_says_what_stands(
 
 
 def test_a_dry_run_tells_and_accepts_nothing(
-    host: Host, store: Store, capsys: pytest.CaptureFixture[str]
+    host: Host, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     accept(f"mta-1:{BAD}", dry_run=True)
-    assert f"mta-1:{BAD}: would be accepted for lost by ann: seen by hand" in capsys.readouterr().out
+    assert f"mta-1:{BAD}: would be accepted for lost by ann: seen by hand" in caplog.text
     assert file(store).accepted_at is None
 
 

@@ -16,7 +16,7 @@ from email_engine.pmta.config.layout import digest
 from email_engine.store import decisions, deployments, ips, schema, versions
 from email_engine.store.engine import Store
 from email_engine.store.ips import load_ips
-from email_engine_airflow.operators.history import RecordHistory
+from email_engine_airflow.operators.config_history import RecordHistory
 from tests.airflow_connections import engine_connection
 from tests.fleet_rows import add_host, add_ip, add_tenant
 

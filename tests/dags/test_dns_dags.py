@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG, TriggerRule
 
+from email_engine_airflow.pools import FIRST
+
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 
 
@@ -35,8 +37,14 @@ def test_rbl_sweep_runs_every_four_hours_one_at_a_time(rbl_sweep: DAG) -> None:
 
 
 def test_nothing_is_decided_before_lists_are_probed_and_ips_swept(rbl_sweep: DAG) -> None:
-    assert {"probe", "sweep"} <= upstream(rbl_sweep, "decide")
+    assert {"probe", "sweep", "confirm"} <= upstream(rbl_sweep, "decide")
     assert "decide" in upstream(rbl_sweep, "brake")
+
+
+def test_what_is_new_is_asked_again_before_other_work_gets_the_worker(rbl_sweep: DAG) -> None:
+    confirm: Any = rbl_sweep.get_task("confirm")
+    assert (confirm.priority_weight, confirm.weight_rule) == tuple(FIRST.values())
+    assert confirm.upstream_task_ids == {"sweep"}
 
 
 def test_the_brake_stands_before_anything_else_is_started(rbl_sweep: DAG) -> None:
@@ -51,7 +59,7 @@ def test_a_failure_never_keeps_the_rest_from_braking_and_publishing(rbl_sweep: D
 
 def test_a_failed_brake_fails_the_run_although_later_tasks_succeed(rbl_sweep: DAG) -> None:
     whole: Any = rbl_sweep.get_task("whole")
-    assert {"probe", "sweep", "decide", "hosts", "brake"} == whole.upstream_task_ids
+    assert {"probe", "sweep", "confirm", "decide", "hosts", "brake"} == whole.upstream_task_ids
     assert whole.trigger_rule == TriggerRule.NONE_FAILED
     assert rbl_sweep.get_task("tell").is_teardown
 

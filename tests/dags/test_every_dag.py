@@ -52,7 +52,7 @@ SAFETY = {
     ("brake_watch", "brake"): {"stops"},
     ("brake_watch", "publish"): {"brake"},
     ("mta_health", "check"): {"hosts"},
-    ("rbl_sweep", "decide"): {"probe", "sweep"},
+    ("rbl_sweep", "decide"): {"probe", "sweep", "confirm"},
     ("rbl_sweep", "brake"): {"decide"},
     ("rbl_sweep", "publish"): {"brake"},
     ("reputation_guard", "brake"): {"guard"},

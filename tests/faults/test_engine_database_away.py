@@ -13,19 +13,18 @@ from sqlalchemy import make_url, text
 
 from email_engine.errors import AccessDenied, Unreachable
 from email_engine.store.engine import Store
-from email_engine_airflow.operators.accounting import IngestHost, ListMtaHosts
+from email_engine_airflow.operators.accounting_ingest import IngestHost, ListMtaHosts
 from email_engine_airflow.operators.alerts import SendAlerts
-from email_engine_airflow.operators.blocklists import HostsToBrake, ProbeLists, PublishListings, SweepLists
 from email_engine_airflow.operators.brakes import ApplyBrakes
 from email_engine_airflow.operators.deploy import DeployHost
 from email_engine_airflow.operators.deploy_plan import ListHosts, PlanDeploy
-from email_engine_airflow.operators.dnsauth import CheckDns, TenantsToCheck
+from email_engine_airflow.operators.dns_validate import CheckDns
 from email_engine_airflow.operators.emergency_stop import PullTheBrake
 from email_engine_airflow.operators.health import CheckHost, FindBrakes
-from email_engine_airflow.operators.listings import DecideListings
 from email_engine_airflow.operators.mailwizz_quota_sync import SyncQuotas
 from email_engine_airflow.operators.names import ListNames
-from email_engine_airflow.operators.publish import PublishAllowances
+from email_engine_airflow.operators.publish import PublishAllowances, PublishListings
+from email_engine_airflow.operators.rbl_sweep import ConfirmListings, DecideListings, ProbeLists, SweepLists
 from email_engine_airflow.operators.warmup_advance import DecideWarmup
 from lab.testing import RunningLab
 from tests.faults.evidence import everything, failure
@@ -35,6 +34,9 @@ from tests.whole_lab import Whole, connections, prepare
 ENGINE = "AIRFLOW_CONN_EMAIL_ENGINE_DB"
 WRONG_PASSWORD = "a-wrong-password"
 NOTHING_FOUND: dict[str, Any] = {"tenant": "aurora", "listed": [], "clean": [], "unknown": {}}
+NOTHING_NEW: dict[str, Any] = {
+    "due": None, "tenants": [], "swept": [], "lists": {"asked": {}, "unknown": {}, "held": {}, "faults": {}},
+}  # fmt: skip
 NO_PLAN = {"host": "mta-1", "digest": "", "previous": None}
 STOP = {"scope": "all", "name": None, "release": False, "reason": "test"}
 STEPS: dict[str, tuple[str, Callable[[], Any], dict[str, Any]]] = {
@@ -46,10 +48,11 @@ STEPS: dict[str, tuple[str, Callable[[], Any], dict[str, Any]]] = {
     "apply brakes": ("rbl_sweep", lambda: ApplyBrakes(task_id="x", mta_host="mta-1"), {}),
     "probe lists": ("rbl_sweep", lambda: ProbeLists(task_id="x"), {"lists": ["bl-lab"]}),
     "sweep lists": ("rbl_sweep", lambda: SweepLists(task_id="x", health={"healthy": [], "ipv6": []}), {}),
+    "confirm listings": ("rbl_sweep", lambda: ConfirmListings(task_id="x", first=NOTHING_NEW), {}),
     "decide listings": ("rbl_sweep", lambda: DecideListings(task_id="x", findings=NOTHING_FOUND), {}),
-    "hosts to brake": ("rbl_sweep", lambda: HostsToBrake(task_id="x"), {}),
+    "hosts to brake": ("rbl_sweep", lambda: ListNames(task_id="x", of="hosts with brakes"), {}),
     "publish listings": ("rbl_sweep", lambda: PublishListings(task_id="x"), {}),
-    "tenants to check": ("dns_validate", lambda: TenantsToCheck(task_id="x"), {}),
+    "tenants to check": ("dns_validate", lambda: ListNames(task_id="x", of="tenants with IPs"), {}),
     "check DNS": ("dns_validate", lambda: CheckDns(task_id="x", tenant="aurora"), {}),
     "list MailWizz": ("mailwizz_quota_sync", lambda: ListNames(task_id="x", of="mailwizz"), {}),
     "sync quotas": ("mailwizz_quota_sync", lambda: SyncQuotas(task_id="x", instance="mw-aurora"), {}),

@@ -189,7 +189,7 @@ def test_a_warm_up_decision_killed_before_its_last_row_leaves_nothing_and_is_mad
 
 def test_a_quarantine_killed_before_its_brake_is_decided_again_whole(killing: Killing) -> None:
     unharmed = killing.fleet()
-    run = Run("listings:DecideListings", unharmed.now, "rbl_sweep", findings=LISTED)
+    run = Run("rbl_sweep:DecideListings", unharmed.now, "rbl_sweep", findings=LISTED)
     run.again()
     wanted = essence(unharmed)
     whole = killing.fleet()
@@ -208,7 +208,7 @@ def test_an_ingest_killed_in_its_second_file_counts_every_record_once(killing: K
         unharmed.mail(1, 30)
         unharmed.later()
         unharmed.lab.knob("rotate_accounting")
-    run = Run("accounting:IngestHost", unharmed.now, "accounting_ingest", mta_host="mta-1")
+    run = Run("accounting_ingest:IngestHost", unharmed.now, "accounting_ingest", mta_host="mta-1")
     done = run.again()
     assert done["taken"] >= 2
     wanted = [len(unharmed.rows(s.accounting_files)), _counted(unharmed)]

@@ -18,12 +18,12 @@ from email_engine.errors import AccessDenied, EngineError, HostKeyChanged, NotVe
 from email_engine.store import alerts
 from email_engine.store import schema as s
 from email_engine.store.engine import Store
-from email_engine_airflow.operators.accounting import IngestHost
+from email_engine_airflow.operators.accounting_ingest import IngestHost
 from email_engine_airflow.operators.alerts import SendAlerts
-from email_engine_airflow.operators.blocklists import ProbeLists, SweepLists
 from email_engine_airflow.operators.deploy import DeployHost
 from email_engine_airflow.operators.deploy_plan import PlanDeploy
-from email_engine_airflow.operators.dnsauth import CheckDns
+from email_engine_airflow.operators.dns_validate import CheckDns
+from email_engine_airflow.operators.rbl_sweep import ConfirmListings, ProbeLists, SweepLists
 from lab.testing import API_KEY, RunningLab
 from tests.faults.evidence import everything, failure
 from tests.postgres_fixtures import PASSWORD
@@ -266,7 +266,8 @@ def test_one_clear_error_nothing_half_done_and_the_next_run_heals(
 def lists(whole: Whole) -> list[dict[str, Any]]:
     context = whole.context("rbl_sweep", confirm_after=0, lists=["zen-lab", "bl-lab"])
     health = ProbeLists(task_id="probe").execute(context)
-    return SweepLists(task_id="sweep", health=health).execute(context)
+    first = SweepLists(task_id="sweep", health=health).execute(context)
+    return ConfirmListings(task_id="confirm", first=first).execute(context)
 
 
 def check_dns(whole: Whole) -> dict[str, Any]:

@@ -13,14 +13,14 @@ from lab.testing import RunningLab
 from tests.whole_lab import prepare
 
 
-def sweep(at: datetime) -> dict[str, str]:
+def sweep(at: datetime, confirm_after: int = 0) -> dict[str, str]:
     """States of the run and its tasks."""
     bag = DagBag(ROOT / "dags" / "rbl_sweep.py", bundle_path=ROOT / "dags", bundle_name="dags-folder")
     assert bag.import_errors == {}
     dag = bag.dags["rbl_sweep"]
     for task in dag.tasks:
         task.retries = 0
-    run = dag.test(run_conf={"confirm_after": 0, "lists": ["zen-lab", "bl-lab"]}, run_after=at)
+    run = dag.test(run_conf={"confirm_after": confirm_after, "lists": ["zen-lab", "bl-lab"]}, run_after=at)
     return {"run": run.state} | {ti.task_id: ti.state for ti in run.get_task_instances()}
 
 
@@ -36,7 +36,8 @@ def test_a_listed_ip_on_a_host_that_is_away_is_held_in_mailwizz_told_and_braked_
     lab.knob("down")
     try:
         at = whole.now
-        failed = sweep(at)
+        failed = sweep(at, confirm_after=3)
+        assert failed["confirm"] == "success", "it was rescheduled until the second round was due"
         assert (failed["run"], failed["decide"], failed["brake"], failed["whole"]) == (
             "failed", "success", "failed", "upstream_failed",
         )  # fmt: skip

@@ -12,8 +12,8 @@ from email_engine.adapters.mailwizz_db import MailwizzDb
 from email_engine.adapters.powermta import Hold, PowerMta
 from email_engine.errors import EngineError
 from email_engine.store import schema as s
-from email_engine_airflow.operators.blocklists import PublishListings
 from email_engine_airflow.operators.brakes import ApplyBrakes
+from email_engine_airflow.operators.publish import PublishListings
 from tests.whole_lab import Whole, connections
 
 UNTOUCHED = (0, 0, "active")

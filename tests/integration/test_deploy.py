@@ -17,11 +17,11 @@ from email_engine.adapters import powermta_deploy
 from email_engine.adapters.powermta import PowerMta
 from email_engine.decision import Decision, Origin
 from email_engine.errors import NotVerified, Unreachable
+from email_engine.pipelines.pmta_config_deploy import holds
 from email_engine.pmta.config.layout import digest, split_sections
 from email_engine.store import brakes, decisions, deployments, schema, versions
 from email_engine.store.engine import Store
 from email_engine.store.ips import load_ips, set_allowance
-from email_engine_airflow.operators import deploy_holds
 from lab.testing import RunningLab
 from tests.integration.deploy_bench import AS_OF, FILE, Bench, connection, deploy_lab, prepare, reset
 
@@ -220,8 +220,8 @@ class TestFaults:
         bench.allow(50, "aurora-4")
         module, name = {
             "before it reloads": (powermta_deploy, "install"),
-            "before it lets go": (deploy_holds, "release_ours"),
-            "after it let go": (deploy_holds, "hold_all"),
+            "before it lets go": (holds, "release_ours"),
+            "after it let go": (holds, "hold_all"),
         }[moment]
         work = getattr(module, name)
 

@@ -10,9 +10,9 @@ from sqlalchemy import text
 
 from email_engine.adapters.powermta import PowerMta
 from email_engine.errors import NotVerified, Refused
+from email_engine.pipelines.pmta_config_deploy import holds
 from email_engine.store import brakes, deployments, schema
 from email_engine.store.engine import Store
-from email_engine_airflow.operators import deploy_holds
 from email_engine_airflow.run import current_run
 from lab.testing import RunningLab
 from tests.integration.deploy_bench import FILE, Bench, deploy_lab, prepare, reset
@@ -52,15 +52,15 @@ class TestWatch:
         bench.deploy()
         bench.allow(2000)
         plan = bench.plan()
-        settle = deploy_holds.settle
+        settle = holds.settle
 
         def fail(*_: Any, **__: Any) -> Any:
             raise NotVerified("host", "not held", "held", "again")
 
-        monkeypatch.setattr(deploy_holds, "settle", fail)
+        monkeypatch.setattr(holds, "settle", fail)
         with pytest.raises(NotVerified):
             bench.apply(plan, watch_minutes=10)
-        monkeypatch.setattr(deploy_holds, "settle", settle)
+        monkeypatch.setattr(holds, "settle", settle)
         bench.runs -= 1
         done = bench.apply(plan, watch_minutes=10)
         assert done["watch"] is True
@@ -93,15 +93,15 @@ class TestWatch:
         bench.plan()
         approval = answer(bench)["approval"]
         plan = bench.plan(approval=approval)
-        settle = deploy_holds.settle
+        settle = holds.settle
 
         def fail(*_: Any, **__: Any) -> Any:
             raise NotVerified("host", "not held", "held", "again")
 
-        monkeypatch.setattr(deploy_holds, "settle", fail)
+        monkeypatch.setattr(holds, "settle", fail)
         with pytest.raises(NotVerified):
             bench.apply(plan, approval=approval)
-        monkeypatch.setattr(deploy_holds, "settle", settle)
+        monkeypatch.setattr(holds, "settle", settle)
         bench.runs -= 1
         assert bench.apply(plan, approval=approval)["held"] == 2
 

@@ -11,7 +11,8 @@ from sqlalchemy import select, update
 from email_engine.store import alerts
 from email_engine.store import schema as s
 from email_engine.store.engine import Store
-from email_engine_airflow.operators.dnsauth import CheckDns, TenantsToCheck
+from email_engine_airflow.operators.dns_validate import CheckDns
+from email_engine_airflow.operators.names import ListNames
 from lab.testing import RunningLab
 from tests.dns_lab import AS_OF, connect, context, dns_lab
 from tests.fleet_rows import add_host, add_ip, add_tenant
@@ -74,7 +75,10 @@ ALL_GOOD = {"spf": True, "dkim": True, "dmarc": True, "ptr": True, "mx": True}
 
 
 def test_a_well_kept_fleet_is_valid_and_nobody_is_told(lab: RunningLab, store: Store) -> None:
-    assert TenantsToCheck(task_id="tenants").execute(context("dns_validate")) == ["aurora", "borealis"]
+    assert ListNames(task_id="tenants", of="tenants with IPs").execute(context("dns_validate")) == [
+        "aurora",
+        "borealis",
+    ]
     assert check() == {"tenant": "aurora", "ips": 2, "broken": 0, "unknown": 0, "changed": 0}
     assert verdicts(store, "news1.aurora-mail.example") == ALL_GOOD
     assert domain(store, "news1.aurora-mail.example").last_dns_check == AS_OF

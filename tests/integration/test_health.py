@@ -13,7 +13,7 @@ from email_engine.adapters.powermta import PowerMta
 from email_engine.store import schema as s
 from email_engine.store.deployments import host_lock
 from email_engine.store.host_trouble import host_trouble
-from email_engine_airflow.operators.accounting import IngestHost
+from email_engine_airflow.operators.accounting_ingest import IngestHost
 from email_engine_airflow.operators.brakes import ApplyBrakes
 from email_engine_airflow.operators.health import CheckHost, FindBrakes
 from tests.whole_lab import Whole, connections

@@ -1,21 +1,26 @@
 """The steps of rbl_sweep against the lab's lists and a real database: from an answer on the wire to a braked IP."""
 
+import json
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+import yaml
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
 from sqlalchemy import select
 
+from email_engine import paths
 from email_engine.fleet.model import IpState
 from email_engine.store import alerts, brakes, versions
 from email_engine.store import schema as s
 from email_engine.store.engine import Store
 from email_engine.store.ips import load_ips, set_allowance
-from email_engine_airflow.operators.blocklists import HostsToBrake, ProbeLists, PublishListings, SweepLists
-from email_engine_airflow.operators.listings import DecideListings
+from email_engine_airflow.operators.names import ListNames
+from email_engine_airflow.operators.publish import PublishListings
+from email_engine_airflow.operators.rbl_sweep import ConfirmListings, DecideListings, ProbeLists, SweepLists
 from lab.testing import RunningLab
 from tests.dns_lab import AS_OF, connect, context, dns_lab
 from tests.fleet_rows import add_host, add_ip, add_tenant
@@ -59,11 +64,27 @@ def fleet(store: Store) -> None:
 
 
 def run_sweep(as_of: datetime = AS_OF, **params: Any) -> list[dict[str, Any]]:
-    """Probe, sweep and decide as the DAG wires them; what `decide` returned for each tenant."""
-    ctx = context("rbl_sweep", as_of, **({"confirm_after": 0, "lists": ["zen-lab", "bl-lab"]} | params))
-    health = ProbeLists(task_id="probe").execute(ctx)
-    findings = SweepLists(task_id="sweep", health=health).execute(ctx)
-    return [DecideListings(task_id="decide", findings=found).execute(ctx) for found in findings]
+    """All rounds as the DAG wires them; what `decide` returned for each tenant."""
+    first = first_round(as_of, **params)
+    return [decide(found, as_of, **params) for found in confirm(first, as_of, **params)]
+
+
+def ctx(as_of: datetime = AS_OF, **params: Any) -> dict[str, Any]:
+    return context("rbl_sweep", as_of, **({"confirm_after": 0, "lists": ["zen-lab", "bl-lab"]} | params))
+
+
+def first_round(as_of: datetime = AS_OF, **params: Any) -> Any:
+    """What `sweep` returned, as it comes out of an XCom."""
+    health = ProbeLists(task_id="probe").execute(ctx(as_of, **params))
+    return json.loads(json.dumps(SweepLists(task_id="sweep", health=health).execute(ctx(as_of, **params))))
+
+
+def confirm(first: Any, as_of: datetime = AS_OF, **params: Any) -> list[dict[str, Any]]:
+    return ConfirmListings(task_id="confirm", first=first).execute(ctx(as_of, **params))
+
+
+def decide(findings: Any, as_of: datetime = AS_OF, **params: Any) -> dict[str, Any]:
+    return DecideListings(task_id="decide", findings=findings).execute(ctx(as_of, **params))
 
 
 def publish(as_of: datetime = AS_OF, **params: Any) -> int:
@@ -71,7 +92,7 @@ def publish(as_of: datetime = AS_OF, **params: Any) -> int:
 
 
 def hosts(as_of: datetime = AS_OF, **params: Any) -> list[str]:
-    return HostsToBrake(task_id="hosts").execute(context("rbl_sweep", as_of, **params))
+    return ListNames(task_id="hosts", of="hosts with brakes").execute(context("rbl_sweep", as_of, **params))
 
 
 def rows(store: Store, table: Any) -> list[Any]:
@@ -347,3 +368,75 @@ def test_what_an_old_run_finds_today_stops_from_today_on(lab: RunningLab, store:
     assert ip.quarantine_until == AS_OF + timedelta(days=12)
     (event,) = [e for e in rows(store, s.blacklist_events) if e.ip_id != ip.ip_id]
     assert event.last_seen_at == AS_OF + timedelta(days=5), "an older sight is no later one"
+
+
+@pytest.mark.usefixtures("fleet")
+def test_between_the_rounds_no_worker_waits_and_whoever_comes_later_ends_the_sweep(
+    lab: RunningLab, store: Store
+) -> None:
+    lab.knob("list_ip", ip="198.51.100.12", zone=ZEN, reason="trap")
+    began = datetime.now(UTC)
+    first = first_round(confirm_after=600)
+    due = datetime.fromisoformat(first["due"])
+    assert due - began >= timedelta(seconds=600)
+    for _ in range(2):  # killed, or cleared: it waits for the same moment
+        with pytest.raises(AirflowRescheduleException) as waiting:
+            confirm(first)
+        assert waiting.value.reschedule_date == due
+    assert datetime.now(UTC) - began < timedelta(seconds=60)
+    assert told(store) == {}
+    for _ in range(2):
+        (found,) = confirm(first | {"due": began.isoformat()})
+        assert [(row["list"], row["reason"]) for row in found["listed"]] == [("zen-lab", "trap")]
+        assert "ask_again" not in json.dumps(found)
+    assert decide(found)["quarantined"] == ["198.51.100.12"]
+
+
+@pytest.mark.usefixtures("fleet")
+def test_what_the_second_round_does_not_confirm_is_unknown(lab: RunningLab, store: Store) -> None:
+    lab.knob("list_ip", ip="198.51.100.12", zone=ZEN)
+    lab.knob("list_ip", ip="198.51.100.13", zone=ZEN)
+    first = first_round()
+    lab.knob("delist_ip", ip="198.51.100.12", zone=ZEN)
+    (found,) = confirm(first)
+    assert [row["ip_id"] for row in found["listed"]] == [record_of(store, "198.51.100.13").ip_id]
+    assert found["unknown"] == {"zen-lab": 1}
+    lab.knob("delist_ip", ip="198.51.100.13", zone=ZEN)
+    assert confirm(first) == [], "nothing is left to decide"
+    assert rows(store, s.blacklist_events) == []
+
+
+@pytest.mark.usefixtures("fleet")
+def test_an_ip_with_something_new_counts_as_looked_at_when_it_was_asked_again(
+    lab: RunningLab, store: Store
+) -> None:
+    lab.knob("list_ip", ip="198.51.100.12", zone=ZEN)
+    lab.knob("list_ip", ip="198.51.100.13", zone=ZEN)
+    first = first_round(lists=["zen-lab"])
+    looked_at = {ip.vmta_name: ip.lists_checked_at for ip in rows(store, s.ips)}
+    assert {name for name, at in looked_at.items() if at is None} == {"aurora-12", "aurora-13"}
+    lab.knob("delist_ip", ip="198.51.100.13", zone=ZEN)
+    confirm(first)
+    looked_at = {ip.vmta_name: ip.lists_checked_at for ip in rows(store, s.ips)}
+    assert {name for name, at in looked_at.items() if at is None} == {"aurora-13"}, (
+        "no list answered for good"
+    )
+    confirm(first_round(as_of=AS_OF + FOUR_HOURS), AS_OF + FOUR_HOURS)
+    assert {ip.lists_checked_at for ip in rows(store, s.ips)} == {AS_OF + FOUR_HOURS}
+
+
+@pytest.mark.usefixtures("fleet")
+def test_a_list_that_left_the_file_between_the_rounds_confirms_nothing(
+    lab: RunningLab, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    lab.knob("list_ip", ip="198.51.100.12", zone=ZEN)
+    lab.knob("list_ip", ip="198.51.100.13", zone=BL)
+    first = first_round()
+    document = yaml.safe_load((paths.CONFIG / "blocklists.lab.yaml").read_text())
+    document["lists"] = [x for x in document["lists"] if x["name"] != "zen-lab"]
+    changed = tmp_path / "blocklists.yaml"
+    changed.write_text(yaml.safe_dump(document))
+    monkeypatch.setenv("EMAIL_ENGINE_BLOCKLISTS", str(changed))
+    (found,) = confirm(first)
+    assert [row["list"] for row in found["listed"]] == ["bl-lab"]
+    assert found["unknown"] == {"zen-lab": 1}

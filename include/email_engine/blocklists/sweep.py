@@ -1,8 +1,9 @@
-"""One sweep: probe the lists, ask about every IP, ask again about what is new, and hold what is too much to believe.
+"""One sweep: probe the lists, ask about every IP, hold what is too much to believe, and ask again about what is new.
 
-The effects come in as arguments: `ask` and `ask_again` resolve questions (the second preferably another resolver),
-`wait` lets `confirm_after` pass."""
+The effects come in as arguments: `ask` and `ask_again` resolve questions (the second preferably another resolver). Between
+the two rounds `confirm_after` passes; whoever calls lets it pass."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -34,6 +35,30 @@ class BlastRadius:
 
 
 @dataclass(frozen=True, slots=True)
+class FirstRound:
+    """`verdicts` are final but for the pairs of `new`: those count only when they are answered twice.
+
+    `asked`, `held`, `faults`: see SweepResult."""
+
+    verdicts: Mapping[Pair, ListVerdict]
+    new: Mapping[Pair, Listed]
+    asked: Mapping[str, int]
+    held: Mapping[str, int]
+    faults: Mapping[str, str]
+
+    def answered(self) -> frozenset[IpAddress]:
+        """The addresses about which a believed list said yes or no for good."""
+        final = (
+            pair for pair, v in self.verdicts.items() if not isinstance(v, NotKnown) and pair not in self.new
+        )
+        return frozenset(address for address, _ in final)
+
+    def unknown(self) -> dict[str, int]:
+        """How many addresses each list left unknown; lists without any are absent."""
+        return _unknown(self.verdicts)
+
+
+@dataclass(frozen=True, slots=True)
 class SweepResult:
     """`verdicts` are final: a `Listed` in it is confirmed or was open with the same codes before.
 
@@ -46,19 +71,13 @@ class SweepResult:
     held: Mapping[str, int] = field(default_factory=dict)
     faults: Mapping[str, str] = field(default_factory=dict)
 
-    def answered(self) -> frozenset[IpAddress]:
-        """The addresses about which a believed list said yes or no."""
-        return frozenset(
-            pair[0] for pair, verdict in self.verdicts.items() if not isinstance(verdict, NotKnown)
-        )
-
     def unknown(self) -> dict[str, int]:
         """How many addresses each list left unknown; lists without any are absent."""
-        counts: dict[str, int] = {}
-        for (_, name), verdict in self.verdicts.items():
-            if isinstance(verdict, NotKnown):
-                counts[name] = counts.get(name, 0) + 1
-        return counts
+        return _unknown(self.verdicts)
+
+
+def _unknown(verdicts: Mapping[Pair, ListVerdict]) -> dict[str, int]:
+    return dict(Counter(name for (_, name), verdict in verdicts.items() if isinstance(verdict, NotKnown)))
 
 
 def probe_lists(
@@ -94,6 +113,23 @@ def sweep(
     wait: Callable[[], None],
     guard: BlastRadius = BlastRadius(),
 ) -> SweepResult:
+    """Both rounds at once; `wait` lets `confirm_after` pass where something is new."""
+    first = first_round(addresses, lists, keys, open_codes, ask, guard)
+    if not first.new:
+        return SweepResult(first.verdicts, {}, first.asked, first.held, first.faults)
+    wait()
+    verdicts, reasons = second_round(first.new, lists, keys, ask_again)
+    return SweepResult({**first.verdicts, **verdicts}, reasons, first.asked, first.held, first.faults)
+
+
+def first_round(
+    addresses: Sequence[IpAddress],
+    lists: Sequence[BlockList],
+    keys: Mapping[str, str],
+    open_codes: Mapping[Pair, tuple[str, ...]],
+    ask: ResolveMany,
+    guard: BlastRadius = BlastRadius(),
+) -> FirstRound:
     """Asks every healthy list of `lists` about every address.
 
     Args:
@@ -101,8 +137,8 @@ def sweep(
         guard: what is too much to believe.
     """
     asker = _Asker({x.name: x for x in lists}, keys)
-    verdicts, faults = asker.first_round(addresses, ask)
-    fresh = {
+    verdicts, faults = asker.ask_all(addresses, ask)
+    new = {
         pair: verdict
         for pair, verdict in verdicts.items()
         if isinstance(verdict, Listed) and open_codes.get(pair) != verdict.codes
@@ -110,18 +146,24 @@ def sweep(
     asked = {x.name: sum(1 for _, name in verdicts if name == x.name) for x in lists}
     held = {}
     for name, of_list in asked.items():
-        new = [pair for pair in fresh if pair[1] == name and pair not in open_codes]
-        if guard.exceeded(len(new), of_list):
-            held[name] = len(new)
-            for pair in new:
-                verdicts[pair] = NotKnown(f"held: {len(new)} of {of_list} IPs newly listed at once")
-                del fresh[pair]
-    reasons: dict[Pair, str] = {}
-    if fresh:
-        wait()
-        verdicts |= asker.second_round(fresh, ask_again)
-        reasons = asker.reasons([pair for pair in fresh if isinstance(verdicts[pair], Listed)], ask_again)
-    return SweepResult(verdicts, reasons, asked, held, faults)
+        newly_listed = [pair for pair in new if pair[1] == name and pair not in open_codes]
+        if guard.exceeded(len(newly_listed), of_list):
+            held[name] = len(newly_listed)
+            for pair in newly_listed:
+                verdicts[pair] = NotKnown(f"held: {len(newly_listed)} of {of_list} IPs newly listed at once")
+                del new[pair]
+    return FirstRound(verdicts, new, asked, held, faults)
+
+
+def second_round(
+    new: Mapping[Pair, Listed], lists: Sequence[BlockList], keys: Mapping[str, str], ask_again: ResolveMany
+) -> tuple[dict[Pair, ListVerdict], dict[Pair, str]]:
+    """What is new counts only when it is answered twice with the same codes; a list that cannot be asked any more confirms
+    nothing. Returns the verdict of each pair, and the reasons (TXT) of the confirmed."""
+    asker = _Asker({x.name: x for x in lists}, keys)
+    verdicts = asker.confirm(new, ask_again)
+    confirmed = [pair for pair, verdict in verdicts.items() if isinstance(verdict, Listed)]
+    return verdicts, asker.reasons(confirmed, ask_again)
 
 
 class _Asker:
@@ -135,7 +177,7 @@ class _Asker:
             raise ValueError(f"list {pair[1]} cannot be asked without its key")
         return listing_question(pair[0], zone, rdtype)
 
-    def first_round(
+    def ask_all(
         self, addresses: Sequence[IpAddress], ask: ResolveMany
     ) -> tuple[dict[Pair, ListVerdict], dict[str, str]]:
         verdicts: dict[Pair, ListVerdict] = {}
@@ -152,12 +194,17 @@ class _Asker:
                 verdicts[pair] = NotKnown(faults[pair[1]]) if pair[1] in faults else judged[pair]
         return verdicts, faults
 
-    def second_round(self, fresh: Mapping[Pair, Listed], ask: ResolveMany) -> dict[Pair, ListVerdict]:
-        """What is new counts only when it is answered twice with the same codes."""
-        questions = {pair: self.question(pair) for pair in fresh}
+    def can_ask(self, name: str) -> bool:
+        return name in self.lists and self.lists[name].zone_to_ask(self.keys) is not None
+
+    def confirm(self, new: Mapping[Pair, Listed], ask: ResolveMany) -> dict[Pair, ListVerdict]:
+        questions = {pair: self.question(pair) for pair in new if self.can_ask(pair[1])}
         answers = ask(questions.values())
         verdicts: dict[Pair, ListVerdict] = {}
-        for pair, first in fresh.items():
+        for pair, first in new.items():
+            if pair not in questions:
+                verdicts[pair] = NotKnown("not confirmed: the list cannot be asked any more")
+                continue
             second = judge_answer(self.lists[pair[1]], answers[questions[pair]])
             if isinstance(second, Listed) and second.codes == first.codes:
                 verdicts[pair] = first

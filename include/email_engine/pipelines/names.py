@@ -21,6 +21,23 @@ def tenants_with_ips(store: Store, run: Run) -> list[str]:
         return list(dns_checks.tenants_to_check(conn))
 
 
+def mta_hosts(store: Store, run: Run) -> list[str]:
+    """All of the fleet in the database."""
+    with store.session(tenant="*") as conn:
+        return [host.name for host in load_fleet(conn).mta_hosts]
+
+
+def hosts_with_brakes(store: Store, run: Run) -> list[str]:
+    """MTA hosts that carry a brake, also one that was seen to hold; `[]` in a dry run.
+
+    Looking again costs two commands a host, and finds what a person, a restart or another program took off since the
+    last look, and what earlier runs could not put on or take off."""
+    if run.dry_run:
+        return []
+    with store.session(tenant="*") as conn:
+        return sorted({brake.mta_host for brake in engaged(conn)})
+
+
 def hosts_with_open_brakes(store: Store, run: Run) -> list[str]:
     """MTA hosts whose queues do not yet stand as the brakes in the database say. A brake that was seen to hold is not among
     them; `brake_watch` looks at every one again."""
@@ -36,6 +53,8 @@ def hosts_with_open_brakes(store: Store, run: Run) -> list[str]:
 NAMES: Mapping[str, Callable[[Store, Run], list[str]]] = {
     "tenants": tenants,
     "tenants with IPs": tenants_with_ips,
+    "MTA hosts": mta_hosts,
+    "hosts with brakes": hosts_with_brakes,
     "hosts with open brakes": hosts_with_open_brakes,
     "mailwizz": mailwizz_quota_sync.instances,
 }

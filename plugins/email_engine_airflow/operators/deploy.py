@@ -11,9 +11,9 @@ from email_engine_airflow.run import current_run
 
 if TYPE_CHECKING:
     from email_engine.adapters.powermta import PowerMta
+    from email_engine.pipelines.pmta_config_deploy.view import View
     from email_engine.store.deployments import Deployment, HostLock
     from email_engine.store.engine import Store
-    from email_engine_airflow.operators.deploy_view import View
 
 REDUCTIONS = "reductions"
 
@@ -67,10 +67,10 @@ class DeployHost(DeployStep):
 
     def work(self, context: Any) -> dict[str, Any]:
         from email_engine.errors import EngineError
+        from email_engine.pipelines.pmta_config_deploy.holds import hold_anyway
+        from email_engine.pipelines.pmta_config_deploy.view import read_wanted
         from email_engine.store.deployments import LockLost, host_lock
         from email_engine_airflow.hooks.powermta import PowerMtaHook
-        from email_engine_airflow.operators.deploy_holds import hold_anyway
-        from email_engine_airflow.operators.deploy_view import read_wanted
 
         run, host = current_run(context), str(self.plan["host"])
         with (
@@ -101,8 +101,8 @@ class DeployHost(DeployStep):
         from functools import partial as bind
 
         from email_engine.adapters.powermta_deploy import Intent, Turn, install
-        from email_engine_airflow.operators.deploy_holds import hold_anyway, settle
-        from email_engine_airflow.operators.deploy_view import look
+        from email_engine.pipelines.pmta_config_deploy.holds import hold_anyway, settle
+        from email_engine.pipelines.pmta_config_deploy.view import look
 
         view, partial = look(mta, wanted), self.plan.get("part") == REDUCTIONS
         watch = self._to_be_watched(view, run) and not partial
@@ -265,7 +265,7 @@ class DeployHost(DeployStep):
 
 def _said(view: "View") -> str:
     """What was deployed, and who approved it where a person did."""
-    from email_engine_airflow.operators.deploy_words import news_text
+    from email_engine.pipelines.pmta_config_deploy.words import news_text
 
     approval, back_to = view.wanted.approval, view.wanted.rollback
     by = f"approved by {approval.answered_by}: {approval.reason or 'no reason given'}" if approval else None

@@ -11,10 +11,10 @@ from email_engine_airflow.run import current_run
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from email_engine.pipelines.pmta_config_deploy.view import View
     from email_engine.pmta.config.guard import Breach
     from email_engine.store.approvals import Approval
     from email_engine.store.engine import Store
-    from email_engine_airflow.operators.deploy_view import View
 
 DIFF_LINES = 400
 COMMENTS = "comments only"
@@ -107,8 +107,8 @@ class PlanDeploy(DeployStep):
         self.mta_host = mta_host
 
     def work(self, context: Any) -> dict[str, Any]:
+        from email_engine.pipelines.pmta_config_deploy.view import breaches_of, look, read_wanted
         from email_engine_airflow.hooks.powermta import PowerMtaHook
-        from email_engine_airflow.operators.deploy_view import breaches_of, look, read_wanted
 
         run = current_run(context)
         with self.store() as store, self.told(store, PLANNED, self.mta_host, run):
@@ -167,12 +167,12 @@ class PlanDeploy(DeployStep):
     def _ask(self, store: "Store", view: "View", run: Run, breaches: "tuple[Breach, ...]") -> "Approval":
         from datetime import UTC, datetime
 
+        from email_engine.pipelines.pmta_config_deploy.words import question_text
         from email_engine.pmta.config.plan import plan_deployment
         from email_engine.pmta.language.compare import lines_for_people
         from email_engine.store import alerts, approvals
         from email_engine_airflow.operators.approval import answer_url
         from email_engine_airflow.operators.approval_page import open_questions_url
-        from email_engine_airflow.operators.deploy_words import question_text
 
         reductions = view.reductions
         plan = view.plan

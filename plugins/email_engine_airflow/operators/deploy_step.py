@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from email_engine.adapters.powermta import PowerMta
     from email_engine.adapters.powermta_deploy import Outcome
     from email_engine.fleet.model import MtaHost
+    from email_engine.pipelines.pmta_config_deploy.view import View, Wanted
     from email_engine.store.deployments import Deployment, HostLock
     from email_engine.store.engine import Store
-    from email_engine_airflow.operators.deploy_view import View, Wanted
 
 PLANNED = "deployment_plan"
 APPLIED = "deployment"
@@ -55,10 +55,10 @@ class DeployStep(EngineOperator):
     def told(self, store: "Store", event: str, host: str, run: Run) -> Iterator[None]:
         """Turns an EngineError into an alert and a failed task; a dry run tells nobody."""
         from email_engine.errors import EngineError, NotVerified, Unreachable
+        from email_engine.pipelines.pmta_config_deploy.words import failure_text
         from email_engine.pipelines.trouble import cause_and_title
         from email_engine.store.approvals import Superseded
         from email_engine.store.deployments import Busy, LockLost
-        from email_engine_airflow.operators.deploy_words import failure_text
 
         try:
             yield
@@ -121,8 +121,8 @@ class DeployStep(EngineOperator):
         self, store: "Store", mta: "PowerMta", wanted: "Wanted", run: Run, lock: "HostLock"
     ) -> "Deployment | None":
         """Like `heal`, for a caller who holds the host's lock."""
+        from email_engine.pipelines.pmta_config_deploy.holds import hold_anyway
         from email_engine.store import deployments
-        from email_engine_airflow.operators.deploy_holds import hold_anyway
 
         with store.session(tenant="*") as conn:
             left = deployments.interrupted(conn, wanted.host.name)
@@ -135,9 +135,9 @@ class DeployStep(EngineOperator):
 
     def _tell_finished(self, store: "Store", left: "Deployment", run: Run) -> None:
         """What a killed run deployed is news all the same."""
+        from email_engine.pipelines.pmta_config_deploy.words import lines, news_text
         from email_engine.pmta.config.plan import plan_deployment
         from email_engine.store import deployments
-        from email_engine_airflow.operators.deploy_words import lines, news_text
 
         with store.session(tenant="*") as conn:
             known = left.previous_digest and deployments.config_of(conn, left.mta_host, left.previous_digest)
@@ -155,7 +155,7 @@ class DeployStep(EngineOperator):
     ) -> "Outcome":
         """Ends a deployment whose run was killed or cut off."""
         from email_engine.adapters.powermta_deploy import Intent, Turn, heal
-        from email_engine_airflow.operators.deploy_holds import hold_anyway
+        from email_engine.pipelines.pmta_config_deploy.holds import hold_anyway
 
         turn = Turn(left.id, partial(lock.require, left.id), healing=True)
         hold = partial(hold_anyway, store, mta, host, run)

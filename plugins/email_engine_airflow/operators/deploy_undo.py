@@ -5,8 +5,9 @@ from functools import partial
 
 from email_engine.adapters.powermta import PowerMta
 from email_engine.adapters.powermta_deploy import BACKUP_SUFFIX, Intent, Turn, install
-from email_engine.errors import EngineError, NotVerified
+from email_engine.errors import NotVerified
 from email_engine.fleet.model import MtaHost
+from email_engine.pipelines.pmta_config_deploy.holds import hold_anyway, settle
 from email_engine.pipelines.run import Run
 from email_engine.pmta.config.layout import digest
 from email_engine.pmta.config.plan import plan_deployment
@@ -14,12 +15,7 @@ from email_engine.pmta.config.reduce import only_reductions
 from email_engine.store import deployments
 from email_engine.store.deployments import Deployment, HostLock
 from email_engine.store.engine import Store
-from email_engine_airflow.operators.deploy_holds import hold_anyway, settle
 from email_engine_airflow.operators.deploy_step import DeployStep
-
-
-class WorseThanBefore(EngineError):
-    """A host did worse after a deployment, which was undone."""
 
 
 def undo(

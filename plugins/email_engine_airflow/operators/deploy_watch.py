@@ -120,8 +120,9 @@ class WatchHost(DeployStep):
     def _go_back(self, store: "Store", row: "Deployment", reasons: str, run: Run) -> None:
         """Always raises: the deployment is undone, could not be, or another one took its place."""
         from email_engine.errors import EngineError
+        from email_engine.pmta.config.watch import WorseThanBefore
         from email_engine.store import deployments
-        from email_engine_airflow.operators.deploy_undo import WorseThanBefore, undo
+        from email_engine_airflow.operators.deploy_undo import undo
 
         self.log.error("worse than before: %s", reasons)
         try:

@@ -99,8 +99,8 @@ class HostLook:
 
         from email_engine.adapters.powermta_health import count_queues, group_queues
         from email_engine.adapters.powermta_holds import hold_all, holds_of
+        from email_engine.pipelines.pmta_config_deploy.standstill import read_standstill
         from email_engine.store.deployments import Busy, host_lock
-        from email_engine_airflow.operators.deploy_standstill import read_standstill
 
         queues, switched_off = mta.queues("*/*"), mta.disabled_sources()
         facts = replace(facts, queues=count_queues(queues), groups=group_queues(queues))

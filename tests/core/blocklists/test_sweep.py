@@ -17,8 +17,17 @@ from email_engine.blocklists.model import (
     Severity,
 )
 from email_engine.blocklists.names import listing_question
-from email_engine.blocklists.sweep import CHUNK, BlastRadius, SweepResult, believed, probe_lists, sweep
-from email_engine.dns_answers import Answer, Found, NotFound, Question
+from email_engine.blocklists.sweep import (
+    CHUNK,
+    BlastRadius,
+    SweepResult,
+    believed,
+    first_round,
+    probe_lists,
+    second_round,
+    sweep,
+)
+from email_engine.dns_answers import Answer, Found, NotFound, Question, Unknown
 from email_engine.fleet.model import IpAddress
 
 FLEET: list[IpAddress] = [ip_address(f"198.51.100.{n}") for n in range(1, 41)]
@@ -100,6 +109,25 @@ def test_two_unequal_answers_are_unknown(second: Answer) -> None:
     result = world.sweep()
     assert isinstance(result.verdicts[FLEET[8], "zen"], NotKnown)
     assert result.reasons == {}
+
+
+def test_the_first_round_counts_an_ip_as_answered_by_what_is_final_alone() -> None:
+    world = World(("198.51.100.9", ZEN), ("198.51.100.10", ZEN), ("198.51.100.11", ZEN))
+    fleet, known = FLEET[8:11], {(FLEET[9], "zen"): ("127.0.0.2",)}
+    world.table[listing_question(FLEET[10], BL.zone)] = Unknown("no answer")
+    both = first_round(fleet, [ZEN, BL], {}, known, world.ask)
+    assert set(both.new) == {(FLEET[8], "zen"), (FLEET[10], "zen")}
+    assert both.answered() == {FLEET[8], FLEET[9]}, "the last one's only answer is not confirmed"
+    assert both.unknown() == {"bl": 1}
+
+
+@pytest.mark.parametrize("lists", [[BL], [replace(ZEN, key_required=True)]], ids=["gone", "without its key"])
+def test_a_list_that_cannot_be_asked_any_more_confirms_nothing(lists: list[BlockList]) -> None:
+    world = World(("198.51.100.9", ZEN))
+    new = first_round(FLEET, [ZEN], {}, {}, world.ask).new
+    verdicts, reasons = second_round(new, lists, {}, world.ask_again)
+    assert [type(verdict) for verdict in verdicts.values()] == [NotKnown]
+    assert reasons == {}
 
 
 def test_a_listing_that_is_open_with_the_same_codes_needs_no_second_question() -> None:

@@ -6,9 +6,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from email_engine.errors import EngineError
+
 NAMED = 5
 IN_A_ROW = 2
 """So many samples in a row must be bad before the window ends; at its end the last one decides."""
+
+
+class WorseThanBefore(EngineError):
+    """A host did worse after a deployment, which was undone."""
 
 
 class WatchVerdict(StrEnum):

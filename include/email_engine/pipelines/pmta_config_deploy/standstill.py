@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection
 
 from email_engine.adapters.powermta_holds import HeldSource
 from email_engine.fleet.model import IpRecord, Mode
@@ -13,9 +14,6 @@ from email_engine.pmta.config.routing import must_be_held
 from email_engine.store import brakes, decisions, deployments
 from email_engine.store.engine import ALL_TENANTS, Store
 from email_engine.store.ips import load_ips
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,7 @@ def read_standstill(store: Store, name: str, run: Run, text: str) -> Standstill:
     return standstill(records, modes, removed_ips, text, deploy_policy())
 
 
-def read_removed_ips(conn: "Connection", name: str) -> tuple[HeldSource, ...]:
+def read_removed_ips(conn: Connection, name: str) -> tuple[HeldSource, ...]:
     """IPs that left the fleet file and are held until the host runs their virtual MTAs no more."""
     return tuple(
         HeldSource(brake.vmta, str(brake.address))
@@ -63,7 +61,7 @@ def standstill(
     )
 
 
-def fleet_on(conn: "Connection", name: str, run: Run) -> tuple[tuple[IpRecord, ...], dict[str, Mode]]:
+def fleet_on(conn: Connection, name: str, run: Run) -> tuple[tuple[IpRecord, ...], dict[str, Mode]]:
     """The IPs of a host with their allowances of the run's UTC day or later, and the mode of each tenant there."""
     day = run.no_earlier_than(decisions.newest(conn)).as_of.date()
     modes = {tenant: Mode(mode) for tenant, mode in deployments.load_modes(conn, name).items()}

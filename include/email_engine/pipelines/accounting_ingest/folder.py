@@ -1,16 +1,19 @@
 """One look at a host's accounting folder: what can be taken, what waits, and what is passed over."""
 
+import logging
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from datetime import timedelta
-    from pathlib import Path
+from email_engine.accounting.names import SUFFIX, EntryKind, oddness, shown
+from email_engine.accounting.settled import is_young
+from email_engine.adapters.powermta import PowerMta
+from email_engine.errors import Refused
+from email_engine.store.delivery import AccountingFile
 
-    from email_engine.adapters.powermta import PowerMta
-    from email_engine.store.delivery import AccountingFile
+log = logging.getLogger(__name__)
 
 LOGGED = 100
 """Odd names that a run writes to its log."""
@@ -21,21 +24,17 @@ class FolderLook:
     """`offset`: how far the host's clock is ahead of ours. `odd`: names that are passed over and why; `waiting`: files that may
     still grow; `whole`: something lies there, and nothing of it that may tell of mail was left out."""
 
-    mta: "PowerMta"
+    mta: PowerMta
     mta_host: str
     folder: str
-    offset: "timedelta"
+    offset: timedelta
     quiet_seconds: int
-    log: Any
     odd: list[tuple[str, str]] = field(default_factory=list)
     waiting: int = 0
     whole: bool = False
 
-    def files(self, seen: Collection[tuple[str, int, int]]) -> "list[AccountingFile]":
+    def files(self, seen: Collection[tuple[str, int, int]]) -> list[AccountingFile]:
         """The closed files that were not dealt with, oldest first."""
-        from email_engine.accounting.names import SUFFIX, EntryKind, oddness
-        from email_engine.store.delivery import AccountingFile
-
         entries = self.mta.entries(self.folder)
         self.whole = bool(entries)
         found = []
@@ -48,10 +47,8 @@ class FolderLook:
                     found.append(file)
         return sorted(found, key=lambda f: (f.modified, f.name))
 
-    def fetch(self, file: "AccountingFile", copy: "Path") -> bool:
+    def fetch(self, file: AccountingFile, copy: Path) -> bool:
         """Copies a file as it was listed; False where it is gone, has changed since, or may not be read."""
-        from email_engine.errors import Refused
-
         path = f"{self.folder}/{file.name}"
         try:
             now = self.mta.fetch(path, copy)
@@ -61,32 +58,28 @@ class FolderLook:
             )
             return False
         if now is None:
-            self.log.info("%s: %s is gone already", self.mta_host, file.name)
+            log.info("%s: %s is gone already", self.mta_host, file.name)
             return False
         if (now.size, now.modified) != (file.size, file.modified) or copy.stat().st_size != file.size:
             self._wait(file, "it changed while it was read")
             return False
         return True
 
-    def _is_young(self, file: "AccountingFile") -> bool:
-        from email_engine.accounting.settled import is_young
-
+    def _is_young(self, file: AccountingFile) -> bool:
         young = is_young(file.modified, time.time() + self.offset.total_seconds(), self.quiet_seconds)
         if young:
             self._wait(file, f"it was written to within the last {self.quiet_seconds} s")
         return young
 
-    def _wait(self, file: "AccountingFile", why: str) -> None:
+    def _wait(self, file: AccountingFile, why: str) -> None:
         self.waiting += 1
         self.whole = False
-        self.log.info("%s: %s waits for the next run: %s", self.mta_host, file.name, why)
+        log.info("%s: %s waits for the next run: %s", self.mta_host, file.name, why)
 
     def _pass_over(self, name: str, why: str, *, hides: bool) -> None:
-        from email_engine.accounting.names import shown
-
         self.odd.append((name, why))
         self.whole = self.whole and not hides
         if len(self.odd) <= LOGGED:
-            self.log.warning("%s: %s is passed over: %s", self.mta_host, shown(name), why)
+            log.warning("%s: %s is passed over: %s", self.mta_host, shown(name), why)
         elif len(self.odd) == LOGGED + 1:
-            self.log.warning("%s: and more like these", self.mta_host)
+            log.warning("%s: and more like these", self.mta_host)

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Self
 
 from email_engine.adapters.powermta import PowerMta
 from email_engine.adapters.powermta_holds import HeldSource, read_holds
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpRecord, Mode, MtaHost
 from email_engine.fleet.providers import shipped_providers
+from email_engine.pipelines.pmta_config_deploy.standstill import fleet_on, read_removed_ips, standstill
 from email_engine.pipelines.run import Run
 from email_engine.plural import amount
 from email_engine.pmta.config.deploy_policy import DeployPolicy, deploy_policy
@@ -23,12 +24,9 @@ from email_engine.pmta.config.render import render_host
 from email_engine.pmta.config.routing import daily_cap
 from email_engine.pmta.lint.gate import require_sound
 from email_engine.store import approvals, deployments, versions
+from email_engine.store.approvals import Approval
+from email_engine.store.deployments import Deployment
 from email_engine.store.engine import ALL_TENANTS, Store
-from email_engine_airflow.operators.deploy_standstill import fleet_on, read_removed_ips, standstill
-
-if TYPE_CHECKING:
-    from email_engine.store.approvals import Approval
-    from email_engine.store.deployments import Deployment
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +39,9 @@ class Wanted:
     fleet_version: int
     decided: frozenset[str]
     may_rise: frozenset[str]
-    interrupted: "Deployment | None"
-    rollback: "Deployment | None"
-    approval: "Approval | None" = None
+    interrupted: Deployment | None
+    rollback: Deployment | None
+    approval: Approval | None = None
     only_tenant: str | None = None
     removed_ips: tuple[HeldSource, ...] = ()
     first: bool = False
@@ -91,7 +89,7 @@ class View:
         return self.standing is not None and only_lowers(self.standing, self.text)
 
     @property
-    def reductions(self) -> "View | None":
+    def reductions(self) -> Self | None:
         """The part of this that only lowers, as a plan of its own; None where nothing is lowered."""
         if self.standing is None or not _is_utf8(self.running):
             return None
@@ -100,7 +98,7 @@ class View:
         return replace(self, text=text, plan=plan, to_free=()) if plan.changed else None
 
     @property
-    def as_it_stands(self) -> "View":
+    def as_it_stands(self) -> Self:
         """A plan that changes no file: what must be held is held all the same."""
         text = self.standing or ""
         return replace(self, text=text, plan=plan_deployment(self.plan.host, text, text), to_free=())

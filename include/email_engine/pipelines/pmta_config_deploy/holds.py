@@ -9,9 +9,9 @@ from email_engine.adapters.powermta import PowerMta
 from email_engine.adapters.powermta_holds import hold_all, release_ours
 from email_engine.errors import EngineError, NotVerified
 from email_engine.fleet.model import MtaHost
+from email_engine.pipelines.pmta_config_deploy.standstill import read_standstill
 from email_engine.pipelines.run import Run
 from email_engine.store.engine import Store
-from email_engine_airflow.operators.deploy_standstill import read_standstill
 
 log = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ from email_engine.errors import AccessDenied, EngineError, HostKeyChanged, NotVe
 from email_engine.plural import amount
 from email_engine.pmta.config.inventory import read_inventory
 from email_engine.pmta.config.plan import DeployPlan
+from email_engine.pmta.config.watch import WorseThanBefore
 from email_engine.store.approvals import Approval, Superseded
 from email_engine.store.deployments import LockLost
-from email_engine_airflow.operators.deploy_undo import WorseThanBefore
 
 _TITLES: tuple[tuple[type[EngineError], str], ...] = (
     (WorseThanBefore, "{host} got worse after a deployment: the configuration from before is back"),

@@ -1,0 +1,202 @@
+"""The decision of `rbl_sweep`: what a sweep means for one tenant, written in one transaction."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from email_engine.blocklists.config import load_blocklists
+from email_engine.blocklists.decide import (
+    Breaker,
+    ListingAction,
+    ListingDecision,
+    SeenListing,
+    decide_listing,
+    open_breakers,
+)
+from email_engine.blocklists.model import ListClass, Severity
+from email_engine.decision import Decision, Origin
+from email_engine.fleet.model import IpRecord, Mode
+from email_engine.lifecycle.machine import Event, known
+from email_engine.pipelines.rbl_sweep.listing_news import listing_news
+from email_engine.pipelines.run import Run
+from email_engine.store import ips, listings, versions
+from email_engine.store.alerts import announce
+from email_engine.store.decisions import newest, record
+from email_engine.store.engine import Store
+from email_engine.store.ips import load_ips, lock_ips
+from email_engine.store.listings import open_listings
+
+log = logging.getLogger(__name__)
+
+PIPELINE = "rbl_sweep"
+
+
+def decide(store: Store, findings: Mapping[str, Any], run: Run) -> dict[str, Any]:
+    """Opens and closes one tenant's listings and parks its listed IPs, all in one transaction.
+
+    A tenant in `observe` gets listings and decisions (not applied) and no change of state.
+
+    Args:
+        findings: one item of what `confirm` returned.
+
+    Returns `{"tenant", "opened", "closed", "quarantined", "breakers"}` with addresses as text."""
+    digest = load_blocklists()[1]
+    tenant = findings["tenant"]
+    with store.session(tenant=tenant) as conn:
+        records, decisions, breakers = _decide(conn, findings, digest, run)
+    if not run.dry_run:
+        with store.session(tenant="*") as conn:
+            news = listing_news(conn, tenant, records, decisions, breakers, run)
+        announce(store, news)
+    summary = _summary(tenant, records, decisions, breakers)
+    log.info("%s%s", "dry run, nothing written: " if run.dry_run else "", summary)
+    return summary
+
+
+def _decide(
+    conn: Connection, findings: Mapping[str, Any], digest: str, run: Run
+) -> tuple[Sequence[IpRecord], Mapping[int, ListingDecision], Sequence[Breaker]]:
+    tenant = findings["tenant"]
+    if not run.dry_run:
+        lock_ips(conn, tenant)
+    seen, clean = _read_findings(findings)
+    now = run.no_earlier_than(newest(conn)).as_of
+    records = load_ips(conn, day=now.date(), tenant=tenant)
+    standing = open_listings(conn, tenant=tenant, run_id=run.run_id, as_of=run.as_of)
+    decisions = {
+        ip.ip_id: decide_listing(
+            ip,
+            [x for x in standing if x.ip_id == ip.ip_id],
+            seen.get(ip.ip_id, ()),
+            clean.get(ip.ip_id, ()),
+            now,
+        )
+        for ip in records
+        if ip.ip_id in seen or ip.ip_id in clean
+    }
+    breakers = open_breakers(records, decisions, standing, now)
+    if not run.dry_run:
+        _write(conn, [ip for ip in records if ip.ip_id in decisions], decisions, digest, run, now)
+    return records, decisions, breakers
+
+
+def _read_findings(
+    findings: Mapping[str, Any],
+) -> tuple[dict[int, list[SeenListing]], dict[int, set[str]]]:
+    seen: dict[int, list[SeenListing]] = {}
+    for row in findings["listed"]:
+        seen.setdefault(row["ip_id"], []).append(
+            SeenListing(
+                list_name=row["list"],
+                zone=row["zone"],
+                codes=tuple(row["codes"]),
+                sublists=tuple(row["sublists"]),
+                list_class=ListClass(row["class"]),
+                severity=Severity(row["severity"]),
+                severe=row["severe"],
+                reason=row["reason"],
+            )
+        )
+    clean: dict[int, set[str]] = {}
+    for row in findings["clean"]:
+        clean.setdefault(row["ip_id"], set()).add(row["list"])
+    return seen, clean
+
+
+def _write(
+    conn: Connection,
+    records: Sequence[IpRecord],
+    decisions: Mapping[int, ListingDecision],
+    digest: str,
+    run: Run,
+    now: datetime,
+) -> None:
+    """`now`: the run's time, or the newest that anything was decided for: what an old run stops, stops from today on."""
+    version: int | None = None
+    for ip in records:
+        decision = decisions[ip.ip_id]
+        acts = ip.mode is Mode.ACT
+        for step in decision.steps:
+            if step.action in (ListingAction.OPEN, ListingAction.CLOSE):
+                codes = list(step.seen.codes) if step.seen else []
+                kind = f"listing {step.list_name}"
+                _record(conn, ip, digest, run, kind, step.action.value, step.reason, codes=codes)
+        listings.apply_steps(conn, ip.tenant, ip.ip_id, decision.steps, run.as_of, run.dag_id, run.run_id)
+        if decision.listed_on != ip.blacklisted_on:
+            ips.set_listed(conn, ip.ip_id, decision.listed_on)
+        if not decision.quarantine:
+            if acts:
+                _note_parked(conn, ip, decision, run, now)
+            continue
+        listed_on = list(decision.listed_on)
+        decision_id = _record(
+            conn, ip, digest, run, "decision", "quarantine", decision.reason, listed_on=listed_on
+        )
+        if not acts:
+            continue
+        if version is None:
+            version = versions.bump(conn, f"{PIPELINE}: listed IPs quarantined", (run.dag_id, run.run_id))
+        listings.quarantine(
+            conn, ip, decision, decision_id, version, Origin(run.actor, now, run.dag_id, run.run_id)
+        )
+
+
+def _record(
+    conn: Connection, ip: IpRecord, digest: str, run: Run, kind: str, action: str, reason: str, **inputs: Any
+) -> int:
+    row = Decision(
+        tenant=ip.tenant,
+        pipeline=PIPELINE,
+        subject=str(ip.address),
+        run_key=run.as_of.isoformat(),
+        action=action,
+        reason=reason,
+        as_of=run.as_of,
+        policy_digest=digest,
+        kind=kind,
+        applied=ip.mode is Mode.ACT,
+        inputs={"state": ip.state.value, "allowance": ip.allowance, **inputs},
+    )
+    return record(conn, row, run.dag_id, run.run_id)
+
+
+def _note_parked(conn: Connection, ip: IpRecord, decision: ListingDecision, run: Run, now: datetime) -> None:
+    """A listing that finds the IP parked is part of its history: it stays, and its clean days begin anew."""
+    fresh = [
+        step for step in decision.steps
+        if step.action is ListingAction.OPEN and step.seen is not None and step.seen.parks
+    ]  # fmt: skip
+    if fresh and known(ip.state, Event.LISTED):
+        reason = "; ".join(step.reason for step in fresh)
+        ips.transition(
+            conn,
+            ip.ip_id,
+            Event.LISTED,
+            ip.state,
+            reason,
+            Origin(run.actor, now, run.dag_id, run.run_id),
+            None,
+        )
+
+
+def _summary(
+    tenant: str,
+    records: Sequence[IpRecord],
+    decisions: Mapping[int, ListingDecision],
+    breakers: Sequence[Breaker],
+) -> dict[str, Any]:
+    addresses = {ip.ip_id: str(ip.address) for ip in records}
+
+    def with_step(action: ListingAction) -> list[str]:
+        return [addresses[n] for n, d in decisions.items() if any(step.action is action for step in d.steps)]
+
+    return {
+        "tenant": tenant,
+        "opened": with_step(ListingAction.OPEN),
+        "closed": with_step(ListingAction.CLOSE),
+        "quarantined": [addresses[n] for n, d in decisions.items() if d.quarantine],
+        "breakers": [breaker.pool for breaker in breakers],
+    }
