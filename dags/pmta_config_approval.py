@@ -26,7 +26,7 @@ from email_engine_airflow import forms
 from email_engine_airflow.defaults import within
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
-from email_engine_airflow.operators.approval import AskPerson, StartDeploying
+from email_engine_airflow.operators.pmta_config_approval import AskPerson, StartDeploying
 
 with DAG(
     dag_id="pmta_config_approval",

@@ -41,11 +41,15 @@ from email_engine_airflow.assets import ALLOWANCES, FLEET, LISTINGS
 from email_engine_airflow.defaults import within
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
-from email_engine_airflow.operators.approval import StartAsking
 from email_engine_airflow.operators.config_history import RecordHistory
-from email_engine_airflow.operators.deploy import ChooseHosts, DeployHost
-from email_engine_airflow.operators.deploy_plan import ListHosts, PlanDeploy
-from email_engine_airflow.operators.deploy_watch import WatchHost
+from email_engine_airflow.operators.pmta_config_deploy import (
+    ChooseHosts,
+    DeployHost,
+    ListHosts,
+    PlanDeploy,
+    StartAsking,
+    WatchHost,
+)
 from email_engine_airflow.pools import HOST_WORK, REDUCTIONS
 from email_engine_airflow.timetable import UniqueRunCron
 

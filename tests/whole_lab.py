@@ -24,9 +24,8 @@ from email_engine.store.engine import Store
 from email_engine.store.ips import load_ips
 from email_engine_airflow.hooks.powermta import PowerMtaHook
 from email_engine_airflow.operators.brakes import ApplyBrakes
-from email_engine_airflow.operators.deploy import DeployHost
-from email_engine_airflow.operators.deploy_plan import PlanDeploy
 from email_engine_airflow.operators.mailwizz_quota_sync import SyncQuotas
+from email_engine_airflow.operators.pmta_config_deploy import DeployHost, PlanDeploy
 from lab.testing import API_KEY, RunningLab, example_world, running_lab
 from tests.airflow_connections import engine_connection
 from tests.fleet_rows import add_host, add_ip, add_tenant

@@ -45,7 +45,7 @@ def end(store: Store, approval: Approval) -> None:
 class TestTrigger:
     def fire(self, approval: Approval, seconds: float, **settings: Any) -> dict[str, Any]:
         deadline = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
-        trigger = QuestionTrigger(approval.id, deadline, "email_engine_db", 0.05, **settings)
+        trigger = QuestionTrigger(approval.id, deadline, 0.05, **settings)
         path, arguments = trigger.serialize()
         assert path == "email_engine_airflow.triggers.approval.QuestionTrigger"
 

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import insert
 
 from email_engine.health.queue_ages import QueueGroup
+from email_engine.pipelines.pmta_config_approval.page import body
 from email_engine.store import approvals, health, schema, versions
 from email_engine.store.approvals import Approval, Question
 from email_engine.store.engine import Store
-from email_engine_airflow.operators import approval_page
 from tests.fleet_rows import add_host
 
 NOW = datetime(2026, 11, 21, 6, tzinfo=UTC)
@@ -44,7 +44,7 @@ def looked(store: Store, at: datetime, recipients: int | None, *groups: tuple[st
 
 
 def page(store: Store, asked: Approval) -> str:
-    return approval_page.body(store, asked, NOW + timedelta(hours=12), "http://engine/log")
+    return body(store, asked, NOW + timedelta(hours=12), "http://engine/log", "http://engine")
 
 
 def test_mail_is_summed_over_providers_and_a_blind_look_does_not_make_it_younger(

@@ -16,8 +16,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from email_engine.paths import ROOT
 from email_engine.store import schema
 from email_engine.store.engine import Store
-from email_engine_airflow.operators.deploy import ChooseHosts
-from email_engine_airflow.operators.deploy_plan import ListHosts
+from email_engine_airflow.operators.pmta_config_deploy import ChooseHosts, ListHosts
 from lab.testing import RunningLab
 from tests.bot_api import BotApi
 from tests.integration.deploy_bench import AS_OF, Bench, deploy_lab, prepare, reset
@@ -106,6 +105,10 @@ class TestHosts:
     ) -> None:
         with pytest.raises(AirflowFailException, match=says):
             self.hosts(bench, **params)
+
+    def test_a_dry_run_that_is_refused_is_skipped(self, bench: Bench) -> None:
+        with pytest.raises(AirflowSkipException, match="refused: param host: mta-9 carries no IP"):
+            self.hosts(bench, host="mta-9", dry_run=True)
 
     def test_a_rollback_is_for_its_own_host(self, bench: Bench) -> None:
         done = bench.deploy("mta-2")

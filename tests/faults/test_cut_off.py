@@ -23,9 +23,7 @@ from email_engine.pmta.config.layout import digest
 from email_engine.store import alerts, deployments
 from email_engine.store import schema as s
 from email_engine.store.engine import Store
-from email_engine_airflow.operators.deploy import DeployHost
-from email_engine_airflow.operators.deploy_plan import PlanDeploy
-from email_engine_airflow.operators.deploy_watch import WatchHost
+from email_engine_airflow.operators.pmta_config_deploy import DeployHost, PlanDeploy, WatchHost
 from lab.testing import RunningLab
 from tests.integration.deploy_bench import connection
 from tests.whole_lab import Whole, prepare

@@ -19,8 +19,7 @@ from email_engine.paths import ROOT
 from email_engine.pmta.config.layout import digest
 from email_engine.store import schema as s
 from email_engine.store.engine import Store
-from email_engine_airflow.operators.deploy import DeployHost
-from email_engine_airflow.operators.deploy_plan import PlanDeploy
+from email_engine_airflow.operators.pmta_config_deploy import DeployHost, PlanDeploy
 from lab.testing import RunningLab
 from tests.integration.deploy_bench import connection
 from tests.whole_lab import Whole, prepare
@@ -98,7 +97,7 @@ def test_killed_at_any_step_the_next_run_finishes_or_undoes(
 ) -> None:
     old, mark = file(whole), tmp_path / "reached"
     asked = {
-        "operator": "email_engine_airflow.operators.deploy:DeployHost",
+        "operator": "email_engine_airflow.operators.pmta_config_deploy:DeployHost",
         "arguments": {"plan": plan(whole)},
         "dag_id": "pmta_config_deploy",
         "run_id": "killed",

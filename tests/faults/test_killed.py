@@ -276,7 +276,7 @@ def test_a_deployment_killed_while_powermta_reloads_ends_like_one_that_was_not(k
     running = killing.lab.get("/powermta/mta-1/running")
     whole = killing.fleet()
     plan = _plan(whole)
-    run = Run("deploy:DeployHost", whole.now, "pmta_config_deploy", plan=plan)
+    run = Run("pmta_config_deploy:DeployHost", whole.now, "pmta_config_deploy", plan=plan)
     file = next(Path(killing.lab.world["state"]).rglob("mta-1/etc/pmta/email-engine.conf"))
     killing.lab.knob("hang_command", seconds=600, command="reload")
     run.kill_when(lambda: "email-engine begin" in file.read_text())
@@ -295,6 +295,6 @@ def test_a_deployment_killed_while_powermta_reloads_ends_like_one_that_was_not(k
 
 
 def _plan(whole: Whole) -> dict[str, Any]:
-    from email_engine_airflow.operators.deploy_plan import PlanDeploy
+    from email_engine_airflow.operators.pmta_config_deploy import PlanDeploy
 
     return PlanDeploy(task_id="plan", mta_host="mta-1").execute(whole.context("pmta_config_deploy"))

@@ -20,9 +20,8 @@ from email_engine.store import schema as s
 from email_engine.store.engine import Store
 from email_engine_airflow.operators.accounting_ingest import IngestHost
 from email_engine_airflow.operators.alerts import SendAlerts
-from email_engine_airflow.operators.deploy import DeployHost
-from email_engine_airflow.operators.deploy_plan import PlanDeploy
 from email_engine_airflow.operators.dns_validate import CheckDns
+from email_engine_airflow.operators.pmta_config_deploy import DeployHost, PlanDeploy
 from email_engine_airflow.operators.rbl_sweep import ConfirmListings, ProbeLists, SweepLists
 from lab.testing import API_KEY, RunningLab
 from tests.faults.evidence import everything, failure

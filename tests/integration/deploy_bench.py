@@ -14,8 +14,7 @@ from sqlalchemy import select, update
 from email_engine.adapters.powermta import PowerMta, PowerMtaEndpoint
 from email_engine.store import alerts, schema
 from email_engine.store.engine import Store
-from email_engine_airflow.operators.deploy import ChooseHosts, DeployHost
-from email_engine_airflow.operators.deploy_plan import PlanDeploy
+from email_engine_airflow.operators.pmta_config_deploy import ChooseHosts, DeployHost, PlanDeploy
 from lab.testing import RunningLab, example_world, running_lab
 from tests.airflow_connections import engine_connection
 from tests.fleet_rows import add_host, add_ip, add_tenant

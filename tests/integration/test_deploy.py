@@ -13,11 +13,10 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
 )
 
-from email_engine.adapters import powermta_deploy
 from email_engine.adapters.powermta import PowerMta
 from email_engine.decision import Decision, Origin
 from email_engine.errors import NotVerified, Unreachable
-from email_engine.pipelines.pmta_config_deploy import holds
+from email_engine.pipelines.pmta_config_deploy import apply, holds
 from email_engine.pmta.config.layout import digest, split_sections
 from email_engine.store import brakes, decisions, deployments, schema, versions
 from email_engine.store.engine import Store
@@ -219,7 +218,7 @@ class TestFaults:
         bench.change(schema.ips, schema.ips.c.vmta_name == "aurora-4", status="warming")
         bench.allow(50, "aurora-4")
         module, name = {
-            "before it reloads": (powermta_deploy, "install"),
+            "before it reloads": (apply, "install"),
             "before it lets go": (holds, "release_ours"),
             "after it let go": (holds, "hold_all"),
         }[moment]

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from email_engine.adapters.powermta import PowerMta
 from email_engine.errors import NotVerified, Refused
-from email_engine.pipelines.pmta_config_deploy import holds
+from email_engine.pipelines.pmta_config_deploy import apply
 from email_engine.store import brakes, deployments, schema
 from email_engine.store.engine import Store
 from email_engine_airflow.run import current_run
@@ -52,15 +52,15 @@ class TestWatch:
         bench.deploy()
         bench.allow(2000)
         plan = bench.plan()
-        settle = holds.settle
+        settle = apply.settle
 
         def fail(*_: Any, **__: Any) -> Any:
             raise NotVerified("host", "not held", "held", "again")
 
-        monkeypatch.setattr(holds, "settle", fail)
+        monkeypatch.setattr(apply, "settle", fail)
         with pytest.raises(NotVerified):
             bench.apply(plan, watch_minutes=10)
-        monkeypatch.setattr(holds, "settle", settle)
+        monkeypatch.setattr(apply, "settle", settle)
         bench.runs -= 1
         done = bench.apply(plan, watch_minutes=10)
         assert done["watch"] is True
@@ -93,15 +93,15 @@ class TestWatch:
         bench.plan()
         approval = answer(bench)["approval"]
         plan = bench.plan(approval=approval)
-        settle = holds.settle
+        settle = apply.settle
 
         def fail(*_: Any, **__: Any) -> Any:
             raise NotVerified("host", "not held", "held", "again")
 
-        monkeypatch.setattr(holds, "settle", fail)
+        monkeypatch.setattr(apply, "settle", fail)
         with pytest.raises(NotVerified):
             bench.apply(plan, approval=approval)
-        monkeypatch.setattr(holds, "settle", settle)
+        monkeypatch.setattr(apply, "settle", settle)
         bench.runs -= 1
         assert bench.apply(plan, approval=approval)["held"] == 2
 

@@ -9,10 +9,10 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from email_engine.adapters.powermta import PowerMta
 from email_engine.errors import InputError, NotVerified
-from email_engine.pipelines.pmta_config_deploy import holds
+from email_engine.pipelines.pmta_config_deploy import apply
 from email_engine.store import alerts, deployments, schema
 from email_engine.store.engine import Store
-from email_engine_airflow.operators.deploy_plan import ListHosts
+from email_engine_airflow.operators.pmta_config_deploy import ListHosts
 from lab.testing import RunningLab
 from tests.integration.deploy_bench import FILE, Bench, deploy_lab, prepare, reset
 
@@ -90,7 +90,7 @@ def test_a_failure_that_is_mended_without_a_change_is_over(
         def fail(*_: Any, **__: Any) -> Any:
             raise NotVerified("mta-1", "not held", "held", "again")
 
-        patch.setattr(holds, "settle", fail)
+        patch.setattr(apply, "settle", fail)
         with pytest.raises(NotVerified):
             bench.deploy()
     assert told(bench)[0].splitlines()[0] == "mta-1: a deployment could not be verified"

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
 
-from email_engine.adapters import powermta_watch
 from email_engine.errors import Unreachable
+from email_engine.pipelines.pmta_config_deploy import apply
+from email_engine.pipelines.pmta_config_deploy import watch as watch_pipeline
 from email_engine.pmta.config.layout import digest
 from email_engine.store import schema
 from email_engine.store.engine import Store
-from email_engine_airflow.operators.deploy_watch import WatchHost
+from email_engine_airflow.operators.pmta_config_deploy import WatchHost
 from lab.testing import RunningLab
 from tests.integration.deploy_bench import Bench, deploy_lab, prepare, reset
 
@@ -169,7 +170,7 @@ class TestWorse:
     def test_deferrals_count_too(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         done = changed(bench)
         pile_up(bench)
-        look = powermta_watch.take_sample
+        look = watch_pipeline.take_sample
 
         def deferred(*arguments: Any) -> Any:
             from dataclasses import replace
@@ -177,7 +178,7 @@ class TestWorse:
             seen = look(*arguments)
             return replace(seen, sent=10**6, waiting=seen.recipients)
 
-        monkeypatch.setattr(powermta_watch, "take_sample", deferred)
+        monkeypatch.setattr(watch_pipeline, "take_sample", deferred)
         go_on(bench, done)
         with pytest.raises(
             AirflowFailException, match="100 % of the queued recipients wait for another attempt"
@@ -216,7 +217,7 @@ class TestAway:
         def away(*_: Any) -> Any:
             raise Unreachable("mta-1", "gone", "an answer", "wait")
 
-        monkeypatch.setattr(powermta_watch, "take_sample", away)
+        monkeypatch.setattr(apply, "take_sample", away)
         with pytest.raises(Unreachable):
             changed(bench)
         assert bench.file() == good

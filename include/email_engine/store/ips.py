@@ -206,6 +206,11 @@ def transition(
     )
 
 
+def any_allowance(conn: Connection) -> bool:
+    """Was anything decided about any IP that the session sees?"""
+    return conn.execute(select(allowances.c.ip_id).limit(1)).first() is not None
+
+
 def set_allowance(
     conn: Connection,
     ip_id: int,

@@ -16,13 +16,10 @@ class QuestionTrigger(BaseTrigger):
 
     Airflow's API resumes the waiting task directly when somebody answers; this trigger ends with it."""
 
-    def __init__(
-        self, approval_id: int, deadline: str, engine_conn_id: str, poll_seconds: float = POLL_SECONDS
-    ) -> None:
+    def __init__(self, approval_id: int, deadline: str, poll_seconds: float = POLL_SECONDS) -> None:
         super().__init__()
         self.approval_id = approval_id
         self.deadline = deadline
-        self.engine_conn_id = engine_conn_id
         self.poll_seconds = poll_seconds
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -31,7 +28,6 @@ class QuestionTrigger(BaseTrigger):
             {
                 "approval_id": self.approval_id,
                 "deadline": self.deadline,
-                "engine_conn_id": self.engine_conn_id,
                 "poll_seconds": self.poll_seconds,
             },
         )
@@ -40,7 +36,7 @@ class QuestionTrigger(BaseTrigger):
         from email_engine.errors import EngineError
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
-        store = await EngineDbHook(self.engine_conn_id).aget_conn()
+        store = await EngineDbHook().aget_conn()
         try:
             while True:
                 left = (datetime.fromisoformat(self.deadline) - datetime.now(UTC)).total_seconds()
@@ -57,8 +53,6 @@ class QuestionTrigger(BaseTrigger):
             store.dispose()
 
     def _ended(self, store: Any) -> str | None:
-        from email_engine.store import approvals
+        from email_engine.pipelines.pmta_config_approval.question import ended
 
-        with store.session(tenant="*") as conn:
-            found = approvals.find(conn, self.approval_id)
-        return None if found.status == "pending" else found.ended
+        return ended(store, self.approval_id)

@@ -7,20 +7,19 @@ from email_engine.adapters.powermta import PowerMta
 from email_engine.adapters.powermta_deploy import BACKUP_SUFFIX, Intent, Turn, install
 from email_engine.errors import NotVerified
 from email_engine.fleet.model import MtaHost
+from email_engine.pipelines.pmta_config_deploy.heal import finish, finish_left
 from email_engine.pipelines.pmta_config_deploy.holds import hold_anyway, settle
 from email_engine.pipelines.run import Run
 from email_engine.pmta.config.layout import digest
 from email_engine.pmta.config.plan import plan_deployment
 from email_engine.pmta.config.reduce import only_reductions
 from email_engine.store import deployments
-from email_engine.store.deployments import Deployment, HostLock
+from email_engine.store.deployments import Deployment
 from email_engine.store.engine import Store
-from email_engine_airflow.operators.deploy_step import DeployStep
+from email_engine.store.host_lock import HostLock
 
 
-def undo(
-    step: DeployStep, store: Store, mta: PowerMta, row: Deployment, reasons: str, run: Run, lock: HostLock
-) -> int | None:
+def undo(store: Store, mta: PowerMta, row: Deployment, reasons: str, run: Run, lock: HostLock) -> int | None:
     """Puts back what stood before `row`, but not above a cap that `row` lowered; the caller holds the host's `lock`.
 
     Returns the deployment that did it; None where something else was deployed or stands there by now. Raises EngineError."""
@@ -28,7 +27,7 @@ def undo(
         host = deployments.host_of(conn, row.mta_host)
         left = deployments.interrupted(conn, row.mta_host)
     if left:
-        step.finish_left(store, mta, host, left, run, lock)
+        finish_left(store, mta, host, left, run, lock)
     text = _text_before(store, mta, host, row)
     with store.session(tenant="*") as conn:
         if deployments.followed(conn, row, but=digest(text)):
@@ -37,7 +36,7 @@ def undo(
     standing = mta.read(host.config_file)
     done = None
     if standing is not None and digest(standing) == row.digest:
-        done = _install(step, store, mta, host, row, text, standing, reasons, run, lock, newest)
+        done = _install(store, mta, host, row, text, standing, reasons, run, lock, newest)
     elif standing is not None and digest(standing) == digest(text):
         done = left.id if left else row.id
     if done is not None:
@@ -71,7 +70,6 @@ def _copy(mta: PowerMta, host: MtaHost) -> str:
 
 
 def _install(
-    step: DeployStep,
     store: Store,
     mta: PowerMta,
     host: MtaHost,
@@ -104,7 +102,7 @@ def _install(
     hold = partial(hold_anyway, store, mta, host, run)
     turn = Turn(number, partial(lock.require, number))
     outcome = install(mta, Intent(host.config_file, text), standing, turn, hold)
-    step.finish(store, number, outcome, lock)
+    finish(store, number, outcome, lock)
     if outcome.error is not None:
         raise outcome.error
     return number
