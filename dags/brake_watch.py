@@ -30,8 +30,8 @@ from email_engine_airflow.assets import ALLOWANCES
 from email_engine_airflow.defaults import within
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
+from email_engine_airflow.operators.brake_watch import FindBrakes
 from email_engine_airflow.operators.brakes import ApplyBrakes
-from email_engine_airflow.operators.health import FindBrakes
 from email_engine_airflow.operators.publish import PublishAllowances
 from email_engine_airflow.pools import FIRST
 from email_engine_airflow.timetable import UniqueRunCron

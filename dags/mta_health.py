@@ -40,7 +40,7 @@ from email_engine_airflow.defaults import within
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.config_history import RecordHistory
-from email_engine_airflow.operators.health import CheckHost
+from email_engine_airflow.operators.mta_health import CheckHost
 from email_engine_airflow.operators.names import ListNames
 from email_engine_airflow.operators.pool import WatchPool
 from email_engine_airflow.pools import HOST_WORK

@@ -16,6 +16,7 @@ COMMANDS: dict[str, str] = {
     "doctor": "everything a new operator must get right: a checklist with the next step of each",
     "stop": "stop an IP, a stream, a tenant or all, at once; works when Airflow is down",
     "release": "let go what was stopped by hand",
+    "deploy": "the wanted configuration on one PowerMTA host; refuses what the guard objects to",
     "sync": "delivery-server quotas of one MailWizz instance follow the allowances",
     "migrate": "bring the engine's tables to this release",
     "ingest": "PowerMTA accounting files to a summary",

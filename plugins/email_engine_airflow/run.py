@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from email_engine.pipelines.run import Run
+if TYPE_CHECKING:
+    from email_engine.pipelines.run import Run
 
 
-def current_run(context: Mapping[str, Any]) -> Run:
+def current_run(context: Mapping[str, Any]) -> "Run":
     """Reads the run out of an Airflow task context."""
+    from email_engine.pipelines.run import Run
+
     dag_run = context["dag_run"]
     params = dict(context.get("params") or {})
     as_of = getattr(dag_run, "run_after", None) or dag_run.logical_date or datetime.now(UTC)

@@ -15,11 +15,12 @@ from email_engine.errors import AccessDenied, Unreachable
 from email_engine.store.engine import Store
 from email_engine_airflow.operators.accounting_ingest import IngestHost, ListMtaHosts
 from email_engine_airflow.operators.alerts import SendAlerts
+from email_engine_airflow.operators.brake_watch import FindBrakes
 from email_engine_airflow.operators.brakes import ApplyBrakes
 from email_engine_airflow.operators.dns_validate import CheckDns
 from email_engine_airflow.operators.emergency_stop import PullTheBrake
-from email_engine_airflow.operators.health import CheckHost, FindBrakes
 from email_engine_airflow.operators.mailwizz_quota_sync import SyncQuotas
+from email_engine_airflow.operators.mta_health import CheckHost
 from email_engine_airflow.operators.names import ListNames
 from email_engine_airflow.operators.pmta_config_deploy import DeployHost, ListHosts, PlanDeploy
 from email_engine_airflow.operators.publish import PublishAllowances, PublishListings

@@ -197,7 +197,7 @@ FAULTS = {
         lambda bench: bench.whole.lab.knob("mailwizz.offline"),
     ),
     "API away": Fault(
-        Unreachable, "MailWizz mailwizz_api_mw-aurora at http://127.0.0.1:1/api", "ConnectError", "see that MailWizz runs",
+        Unreachable, "MailWizz mailwizz_api_mw-aurora at http://127.0.0.1:1/api", "no answer (ConnectionError)", "see that MailWizz runs",
         lambda bench: bench.change(MAILWIZZ_API, host="http://127.0.0.1:1/api"),
     ),
     "MailWizz database away": Fault(

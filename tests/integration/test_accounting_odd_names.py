@@ -8,7 +8,7 @@ import pytest
 
 from email_engine.store import schema as s
 from email_engine_airflow.operators.accounting_ingest import IngestHost
-from email_engine_airflow.operators.health import CheckHost
+from email_engine_airflow.operators.mta_health import CheckHost
 from lab.testing import LabRefused
 from tests.whole_lab import Whole
 

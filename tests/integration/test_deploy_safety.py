@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ from airflow.sdk.exceptions import AirflowFailException
 from sqlalchemy import text
 
 from email_engine.adapters.powermta import PowerMta
+from email_engine.decision import Origin
 from email_engine.errors import NotVerified, Refused
+from email_engine.fleet.model import IpState
 from email_engine.pipelines.pmta_config_deploy import apply
 from email_engine.store import brakes, deployments, schema
 from email_engine.store.engine import Store
@@ -113,9 +116,10 @@ class TestHolds:
         bench.change(schema.ips, schema.ips.c.vmta_name == "aurora-1", removed=True)
         with bench.db.session(tenant="*") as conn:
             (row,) = [r for r in conn.execute(schema.ips.select()) if r.vmta_name == "aurora-1"]
-            brakes._engage(
-                conn, row.id, "aurora", "left", "x", current_run(bench.context()).as_of, None, None, None
-            )
+            at = current_run(bench.context()).as_of
+            place = (row.vmta_name, row.mta_host, "newsletter", IpState.ACTIVE)
+            ip = brakes.RemovedIp(row.id, "aurora", ip_address(str(row.address)), *place, at)
+            brakes.engage(conn, ip, "left", Origin("x", current_run(bench.context()).as_of), None)
         with PowerMta(bench_endpoint(bench)) as mta:
             mta.hold("198.51.100.1", "aurora-1")
         bench.allow(500)

@@ -14,8 +14,9 @@ from email_engine.store import schema as s
 from email_engine.store.deployments import host_lock
 from email_engine.store.host_trouble import host_trouble
 from email_engine_airflow.operators.accounting_ingest import IngestHost
+from email_engine_airflow.operators.brake_watch import FindBrakes
 from email_engine_airflow.operators.brakes import ApplyBrakes
-from email_engine_airflow.operators.health import CheckHost, FindBrakes
+from email_engine_airflow.operators.mta_health import CheckHost
 from tests.whole_lab import Whole, connections
 
 FILE = "/etc/pmta/email-engine.conf"
@@ -148,7 +149,7 @@ def test_powermta_that_is_stopped_is_seen_beside_what_the_files_say(whole: Whole
 
 
 def test_a_file_that_somebody_edited_is_shown_without_secrets_and_left_alone(
-    whole: Whole, capsys: pytest.CaptureFixture[str]
+    whole: Whole, caplog: pytest.LogCaptureFixture
 ) -> None:
     edit(whole, "max-smtp-msg-rate 1200/d", "max-smtp-msg-rate 9999/d")
     with whole.ssh() as mta:
@@ -159,7 +160,7 @@ def test_a_file_that_somebody_edited_is_shown_without_secrets_and_left_alone(
     ((severity, said),) = told(whole)
     assert severity == "warning"
     assert "somebody edited the engine's file; it is left as it is" in said
-    log = capsys.readouterr().out
+    log = caplog.text
     assert "+  max-smtp-msg-rate 9999/d" in log
     assert "+# password (hidden)" in log
     assert "hunter2" not in log + said

@@ -119,3 +119,20 @@ def test_telegram_away_keeps_no_stop_from_anything(
     finally:
         lab.knob("telegram.calm")
     assert "alerts wait" in capsys.readouterr().err
+
+
+def test_a_configuration_is_deployed_and_one_that_the_guard_objects_to_is_not(
+    whole: Whole, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole.allow(1234, 1)
+    assert main(["deploy", "mta-1", "--dry-run"]) == 0
+    dry = capsys.readouterr().out
+    assert main(["deploy", "mta-1", "--reason", "Airflow is down"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("mta-1: ")
+    assert dry.startswith("mta-1: ")
+    whole.allow(1234, 1)
+    assert main(["deploy", "mta-1"]) == 0, "nothing changes"
+    capsys.readouterr()
+    assert main(["deploy", "mta-9"]) == 2
+    assert "mta-9" in capsys.readouterr().err

@@ -1,18 +1,27 @@
 """One look at an MTA host over its session; what must stand still there and does not is held again."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from difflib import unified_diff
+from typing import TypeVar
 
-from airflow.sdk.exceptions import AirflowException
-
+from email_engine.adapters import powermta_health as look
+from email_engine.adapters.powermta import PowerMta
+from email_engine.adapters.powermta_health import count_queues, group_queues
+from email_engine.adapters.powermta_holds import HeldSource, hold_all, holds_of
+from email_engine.errors import EngineError, Unreachable
+from email_engine.health.host_facts import Facts
+from email_engine.pipelines.clients import Clients
+from email_engine.pipelines.pmta_config_deploy.standstill import Standstill, read_standstill
 from email_engine.pipelines.run import Run
+from email_engine.pmta.config.layout import digest
+from email_engine.pmta.language.redaction import redact
+from email_engine.store.deployments import Busy, host_lock
+from email_engine.store.engine import Store
+from email_engine.store.hosts import SeenHost
 
-if TYPE_CHECKING:
-    from email_engine.adapters.powermta import PowerMta
-    from email_engine.health.host_facts import Facts
-    from email_engine.store.engine import Store
-    from email_engine.store.hosts import SeenHost
+log = logging.getLogger(__name__)
 
 DIFF_LINES = 60
 T = TypeVar("T")
@@ -22,33 +31,22 @@ T = TypeVar("T")
 class HostLook:
     """`writes`: whether files may be written there, thus whether the clock is seen; `deployed`: the file as it should be."""
 
-    store: "Store"
-    seen: "SeenHost"
+    store: Store
+    clients: Clients
+    seen: SeenHost
     deployed: str | None
     writes: bool
     run: Run
-    log: Any
 
-    def facts(self) -> "Facts":
+    def facts(self) -> Facts:
         """Never raises for a host that is away: that is a fact."""
-        from email_engine.errors import EngineError
-        from email_engine.health.host_facts import Facts
-        from email_engine_airflow.hooks.powermta import PowerMtaHook
-
         try:
-            with PowerMtaHook(self.seen.host.connection).get_conn() as mta:
+            with self.clients.mta(self.seen.host.connection) as mta:
                 return self._look_in(mta)
-        except (EngineError, AirflowException) as error:
+        except EngineError as error:
             return Facts(host_trouble=_brief(error))
 
-    def _look_in(self, mta: "PowerMta") -> "Facts":
-        from dataclasses import replace
-
-        from email_engine.adapters import powermta_health as look
-        from email_engine.errors import EngineError, Unreachable
-        from email_engine.health.host_facts import Facts
-        from email_engine.pmta.config.layout import digest
-
+    def _look_in(self, mta: PowerMta) -> Facts:
         host = self.seen.host
         raw = self._try(lambda: mta.read(host.config_file) or b"")
         text = None if raw is None else raw.decode("utf-8", "replace")
@@ -80,33 +78,21 @@ class HostLook:
 
     def _try(self, ask: Callable[[], T]) -> T | None:
         """What fails for itself is unknown; a host that went away ends the look."""
-        from email_engine.errors import EngineError, Unreachable
-
         try:
             return ask()
         except Unreachable:
             raise
         except EngineError as error:
-            self.log.warning("not seen: %s", error)
+            log.warning("not seen: %s", error)
             return None
 
-    def _hold(self, mta: "PowerMta", text: str | None, facts: "Facts") -> "Facts":
-        """Queues and sources as they stand; what must stand still and does not is held again.
-
-        The database is asked again afterwards: what was let go meanwhile is let go here too. A deployment that is under
-        way holds by itself."""
-        from dataclasses import replace
-
-        from email_engine.adapters.powermta_health import count_queues, group_queues
-        from email_engine.adapters.powermta_holds import hold_all, holds_of
-        from email_engine.pipelines.pmta_config_deploy.standstill import read_standstill
-        from email_engine.store.deployments import Busy, host_lock
-
+    def _hold(self, mta: PowerMta, text: str | None, facts: Facts) -> Facts:
+        """Queues and sources as they stand; what must stand still and does not is held again."""
         queues, switched_off = mta.queues("*/*"), mta.disabled_sources()
         facts = replace(facts, queues=count_queues(queues), groups=group_queues(queues))
         if text is None:
             return facts
-        still = read_standstill(self.store, self.seen.host.name, self.run, text)
+        still = self._standstill(text)
         by_hand = [
             f"{hold.vmta} ({'source disabled' if hold.source_disabled else 'queues paused'})"
             for hold in holds_of(queues, switched_off, still.free)
@@ -115,25 +101,25 @@ class HostLook:
         facts = replace(facts, by_hand=tuple(by_hand))
         others = [s for s in switched_off if not s.queue.startswith("*/")]
         if others:
-            self.log.info(
-                "PowerMTA itself disabled %d sources: %s",
-                len(others),
-                [f"{s.address} {s.queue}" for s in others[:10]],
-            )
+            shown = [f"{s.address} {s.queue}" for s in others[:10]]
+            log.info("PowerMTA itself disabled %d sources: %s", len(others), shown)
         loose = {hold.vmta for hold in holds_of(queues, switched_off, still.held) if not hold.holds}
         if not loose or self.run.dry_run:
             return replace(facts, loose=tuple(sorted(loose)))
+        return self._put_back(mta, text, [s for s in still.held if s.vmta in loose], facts)
+
+    def _put_back(self, mta: PowerMta, text: str, loose: Sequence[HeldSource], facts: Facts) -> Facts:
+        """The database is asked again afterwards: what was let go meanwhile is let go here too. A deployment that is under
+        way holds by itself."""
         try:
             with host_lock(self.store, self.seen.host.name):
-                held = hold_all(mta, [s for s in still.held if s.vmta in loose])
-                wanted = {
-                    s.vmta for s in read_standstill(self.store, self.seen.host.name, self.run, text).held
-                }
+                held = hold_all(mta, loose)
+                wanted = {s.vmta for s in self._standstill(text).held}
                 for hold in held:
                     if hold.vmta not in wanted:
                         mta.let_go(hold.address, hold.vmta)
         except Busy:
-            self.log.info("a deployment is under way; it holds what must stand still")
+            log.info("a deployment is under way; it holds what must stand still")
             return facts
         held = tuple(hold for hold in held if hold.vmta in wanted)
         return replace(
@@ -142,24 +128,21 @@ class HostLook:
             loose=tuple(h.vmta for h in held if not h.holds),
         )
 
+    def _standstill(self, text: str) -> Standstill:
+        return read_standstill(self.store, self.seen.host.name, self.run, text)
+
     def _show(self, deployed: str, found: str) -> None:
         """The lines that somebody edited, secrets hidden."""
-        from difflib import unified_diff
-
-        from email_engine.pmta.language.redaction import redact
-
         lines = list(
             unified_diff(
                 redact(deployed).splitlines(), redact(found).splitlines(), "deployed", "found", "", "", 1, ""
             )
         )
         for line in lines[:DIFF_LINES]:
-            self.log.warning("%s", line)
+            log.warning("%s", line)
         if len(lines) > DIFF_LINES:
-            self.log.warning("... and %d lines more", len(lines) - DIFF_LINES)
+            log.warning("... and %d lines more", len(lines) - DIFF_LINES)
 
 
-def _brief(error: Exception) -> str:
-    from email_engine.errors import EngineError
-
-    return f"{error.observed}. Next: {error.next_step}" if isinstance(error, EngineError) else str(error)
+def _brief(error: EngineError) -> str:
+    return f"{error.observed}. Next: {error.next_step}"
