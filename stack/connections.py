@@ -35,7 +35,7 @@ def lab_connections(
     database = server.host or str(server.query.get("host") or "")
     made: dict[str, dict[str, Any]] = {
         "dns_resolver_default": {
-            "conn_type": "dns_resolver", "host": lab, "port": ports["lab dns"], "extra": {"timeout": 0.3, "tries": 2},
+            "conn_type": "dns_resolver", "host": lab, "port": ports["lab dns"], "extra": {"timeout": 1.0, "tries": 2},
             "description": "The resolver that block lists and DNS checks ask",
         },
         "telegram_alerts_default": {

@@ -12,8 +12,8 @@ from airflow.sdk import DAG, BaseOperator, TriggerRule
 from sqlalchemy import make_url, text
 
 from email_engine.adapters.telegram import TelegramEndpoint, Unanswered
-from email_engine.errors import AccessDenied, Refused
-from email_engine.store import alerts
+from email_engine.errors import AccessDenied, InputError, Refused
+from email_engine.store import alerts, incidents
 from email_engine.store.engine import Store
 from email_engine_airflow.operators.alerts import SendAlerts
 from tests.bot_api import BotApi
@@ -95,6 +95,26 @@ def test_what_could_not_be_sent_stays_pending_and_leaves_with_the_next_run(store
 
 
 @pytest.mark.usefixtures("connections")
+@pytest.mark.parametrize("missing", [True, False], ids=["no connection", "Telegram refuses us"])
+def test_its_own_failure_is_no_alert_that_cannot_leave(
+    store: Store, bot: BotApi, monkeypatch: pytest.MonkeyPatch, missing: bool
+) -> None:
+    raise_alerts(store, 1)
+    with monkeypatch.context() as patch:
+        if missing:
+            patch.delenv("AIRFLOW_CONN_TELEGRAM_ALERTS_DEFAULT")
+        else:
+            bot.answer_next(401)
+        with pytest.raises(InputError if missing else AccessDenied, match="telegram_alerts"):
+            send()
+    with store.session(tenant="*") as conn:
+        assert incidents.standing(conn) == ()
+    assert waiting(store) == 1
+    later(store)
+    assert send()["sent"] == 1
+
+
+@pytest.mark.usefixtures("connections")
 def test_a_pause_that_telegram_asks_for_is_nobodys_failure_and_the_alerts_wait(
     store: Store, bot: BotApi
 ) -> None:
@@ -169,6 +189,26 @@ def test_an_answer_that_never_comes_is_not_asked_for_again_and_again(
     assert send()["sent"] == 1
 
 
+@pytest.mark.usefixtures("connections")
+@pytest.mark.parametrize("failed", [True, False], ids=["this one fails too", "all is well"])
+def test_a_run_that_was_lost_is_over_when_one_comes_to_its_end(
+    store: Store, bot: BotApi, failed: bool
+) -> None:
+    with store.session(tenant="*") as conn:
+        for cause in ("run of rbl_sweep", "run of rbl_sweep in r-1", "run of rbl_sweep_of_somebody_else"):
+            origin = f"{cause}: lost"
+            lost = incidents.Trouble(cause, "lost", "warning", "x", "y", "z", origin, "rbl_sweep", "r-0")
+            incidents.note(conn, lost, AS_OF)
+    states = {"work": "failed" if failed else "success", "send_alerts": "running"}
+    ti = SimpleNamespace(get_task_states=lambda *, dag_id, run_ids: {run_ids[0]: states})
+    run = SimpleNamespace(dag_id="rbl_sweep", run_id="scheduled__1", run_after=AS_OF, logical_date=None)
+    SendAlerts(task_id="send_alerts").execute({"dag_run": run, "params": {"dry_run": False}, "ti": ti})
+    with store.session(tenant="*") as conn:
+        standing = {incident.cause for incident in incidents.standing(conn)}
+    others = {"run of rbl_sweep_of_somebody_else"}
+    assert standing == (others | {"run of rbl_sweep", "run of rbl_sweep in r-1"} if failed else others)
+
+
 def impatient(**fields: Any) -> TelegramEndpoint:
     return TelegramEndpoint(**fields, timeout=0.3)
 
@@ -187,3 +227,18 @@ def test_it_runs_last_and_never_makes_a_failed_run_look_fine() -> None:
     assert last.is_teardown
     assert not last.on_failure_fail_dagrun
     assert last.trigger_rule == TriggerRule.ALL_DONE_SETUP_SUCCESS
+
+
+@pytest.mark.usefixtures("connections")
+def test_a_connection_that_is_missing_is_named_with_the_next_step_and_nothing_is_lost(
+    store: Store, bot: BotApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raise_alerts(store, 1)
+    monkeypatch.delenv("AIRFLOW_CONN_TELEGRAM_ALERTS_DEFAULT")
+    with pytest.raises(
+        InputError, match=r"connection telegram_alerts_default: it does not exist.*make it under"
+    ):
+        send()
+    assert waiting(store) == 1
+    monkeypatch.setenv("AIRFLOW_CONN_TELEGRAM_ALERTS_DEFAULT", json.dumps(bot.connection()))
+    assert send()["sent"] == 1

@@ -4,9 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from email_engine_airflow.clients import airflow_clients
 from email_engine_airflow.run import current_run
 
 if TYPE_CHECKING:
+    from email_engine.pipelines.run import Run
     from email_engine.store.engine import Store
 
 
@@ -16,17 +18,14 @@ class SendAlerts(BaseOperator):
     It is a teardown task: it runs whatever happened before it, and its own success never makes a failed run look
     fine. No row is held while Telegram is asked. When Telegram is away it fails after its retries and the alerts stay pending
     for the next run of any pipeline; when Telegram wants a pause, they wait for its end and the task is done.
+    It is no EngineOperator: its own failure must become no incident, for that would be one more alert which cannot leave, and
+    a run that is refused for an unknown key must still tell what failed in it.
     A dry run sends nothing. Returns `{"sent": <alerts>, "messages": <messages>, "waiting": <alerts>}`.
 
     Args:
         also_quiet: news that would wait for another message leaves too, because somebody expects it."""
 
-    def __init__(
-        self,
-        *,
-        also_quiet: bool = False,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, also_quiet: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.also_quiet = also_quiet
         self.as_teardown(on_failure_fail_dagrun=False)
@@ -34,44 +33,32 @@ class SendAlerts(BaseOperator):
     def execute(self, context: Any) -> dict[str, int]:
         from email_engine.pipelines.outbox import deliver
         from email_engine_airflow.hooks.engine_db import EngineDbHook
-        from email_engine_airflow.hooks.telegram_alerts import TelegramAlertsHook
         from email_engine_airflow.incident import base_url, database_is_back
 
-        if current_run(context).dry_run:
+        run = current_run(context)
+        if run.dry_run:
             self.log.info("dry run: no alert is sent")
             return {"sent": 0, "messages": 0, "waiting": 0}
-        telegram = TelegramAlertsHook()
+        open_telegram = airflow_clients().telegram
         store = EngineDbHook().get_conn()
         try:
-            done = deliver(store, telegram.get_conn, base_url(), also_quiet=self.also_quiet)
-            self._look_for_a_lost_run(store, context)
+            done = deliver(store, open_telegram, base_url(), also_quiet=self.also_quiet)
+            self._look_for_a_lost_run(store, run, context.get("ti"))
         finally:
             store.dispose()
-        database_is_back(telegram.get_conn, self.log)
+        database_is_back(open_telegram, self.log)
         if done.failure is not None:
             raise done.failure
         self.log.info("alerts sent: %d, messages: %d, waiting: %d", done.sent, done.messages, done.waiting)
         return {"sent": done.sent, "messages": done.messages, "waiting": done.waiting}
 
-    def _look_for_a_lost_run(self, store: "Store", context: Any) -> None:
+    def _look_for_a_lost_run(self, store: "Store", run: "Run", ti: Any) -> None:
         """An earlier run of this pipeline had failed without a word: over, when this one has no failed task."""
-        from datetime import UTC, datetime
+        from email_engine.pipelines.lost_runs import lost_runs, runs_again
 
-        from email_engine.store import incidents
-
-        run, ti = current_run(context), context.get("ti")
-        cause = f"run of {run.dag_id}"
-        with store.session(tenant="*") as conn:
-            lost = [
-                i.cause
-                for i in incidents.standing(conn)
-                if i.cause == cause or i.cause.startswith(f"{cause} in ")
-            ]
+        lost = lost_runs(store, run)
         if not lost or ti is None:
             return
         states = ti.get_task_states(dag_id=run.dag_id, run_ids=[run.run_id]).get(run.run_id, {})
-        if {"failed", "upstream_failed"} & {str(state) for state in states.values()}:
-            return
-        with store.session(tenant="*") as conn:
-            for known in lost:
-                incidents.over(conn, known, datetime.now(UTC), f"{run.dag_id} runs to its end again")
+        if not {"failed", "upstream_failed"} & {str(state) for state in states.values()}:
+            runs_again(store, run, lost)

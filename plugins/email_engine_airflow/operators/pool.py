@@ -41,11 +41,9 @@ class WatchPool(EngineOperator):
         since = getattr(context["dag_run"], "start_date", None) or now
         if now - since < PATIENCE:
             raise AirflowRescheduleException(now + LOOK)
-        error = EngineError(
+        raise EngineError(
             f"Airflow pool {POOL}",
             f"no task of it began in {PATIENCE.total_seconds() / 60:.0f} minutes: it is missing, or all its slots are taken",
             "a pool with room",
             f"look under Admin > Pools; if it is missing: airflow pools set {POOL} {SLOTS} '{DESCRIPTION}'",
-        )
-        error.cause = f"pool {POOL}"
-        raise error
+        ).because_of(f"pool {POOL}")

@@ -1,6 +1,5 @@
 """The linter on whole configurations: right on good ones, and it finds what is seeded into them."""
 
-import time
 from ipaddress import ip_address
 
 import pytest
@@ -518,16 +517,6 @@ def big(vmtas: int) -> str:
     )
 
 
-class TestSpeed:
-    def test_is_linear_and_ten_thousand_virtual_mtas_take_little(self) -> None:
-        def seconds(vmtas: int) -> float:
-            assembly = assemble(big(vmtas), "config")
-            start = time.process_time()
-            findings = lint(assembly)
-            assert {f.code for f in findings} == {"PM316"}
-            return time.process_time() - start
-
-        seconds(100)
-        small, large = seconds(1000), seconds(10_000)
-        assert large < max(25 * small, 1.0)
-        assert large < 2.0
+def test_ten_thousand_virtual_mtas_are_read_to_the_end() -> None:
+    """How fast is the bench's matter (`make bench`): clocks of loaded machines prove nothing."""
+    assert {f.code for f in lint(assemble(big(10_000), "config"))} == {"PM316"}
