@@ -13,7 +13,8 @@ from airflow.timetables.base import DataInterval, TimeRestriction
 from airflow.timetables.trigger import CronTriggerTimetable
 from airflow.utils.types import DagRunType
 
-from email_engine_airflow.timetable import UniqueRunCron
+from email_engine.paths import ROOT
+from email_engine_airflow.timetable import FIRST_RUN, UniqueRunCron
 
 BEGIN = pendulum.datetime(2026, 1, 1)
 MIDNIGHT = pendulum.datetime(2026, 11, 29)
@@ -21,9 +22,9 @@ CRONS = ("*/2 * * * *", "*/15 * * * *", "35 * * * *", "0 */4 * * *", "0 6 * * *"
 SECOND = timedelta(seconds=1)
 
 
-def due(timetable: Any, last: Any, catchup: bool) -> Any:
+def due(timetable: Any, last: Any, catchup: bool, earliest: Any = BEGIN) -> Any:
     interval = DataInterval.exact(last) if last else None
-    limits = TimeRestriction(earliest=BEGIN, latest=None, catchup=catchup)
+    limits = TimeRestriction(earliest=earliest, latest=None, catchup=catchup)
     return timetable.next_dagrun_info(last_automated_data_interval=interval, restriction=limits)
 
 
@@ -37,8 +38,23 @@ def test_it_is_due_when_airflow_s_own_is(
     monkeypatch: pytest.MonkeyPatch, cron: str, now: Any, last: Any, catchup: bool
 ) -> None:
     monkeypatch.setattr(airflow.timetables.trigger, "utcnow", lambda: now)
-    own, theirs = UniqueRunCron(cron), CronTriggerTimetable(cron, timezone="UTC")
+    first = {"run_immediately": FIRST_RUN} if last is None else {}
+    own, theirs = UniqueRunCron(cron), CronTriggerTimetable(cron, timezone="UTC", **first)  # type: ignore[arg-type]
     assert due(own, last, catchup) == due(theirs, last, catchup)
+
+
+def test_what_has_no_beginning_and_never_ran_waits_for_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten minutes past midnight an untouched fleet's day was closed and its configuration deployed."""
+    monkeypatch.setattr(airflow.timetables.trigger, "utcnow", lambda: MIDNIGHT.add(minutes=10))
+    daily = UniqueRunCron("0 0 * * *")
+    assert due(daily, None, False, earliest=None).run_after == MIDNIGHT.add(days=1)
+    late = due(daily, MIDNIGHT.subtract(days=1), False, earliest=None)
+    assert late.run_after == MIDNIGHT, "what ran before is made good"
+
+
+def test_what_changes_the_world_has_no_beginning() -> None:
+    for name in ("warmup_advance", "pmta_config_deploy", "mailwizz_quota_sync"):
+        assert "start_date" not in (ROOT / "dags" / f"{name}.py").read_text(), name
 
 
 def test_no_day_is_lost_or_doubled_at_midnight(monkeypatch: pytest.MonkeyPatch) -> None:
