@@ -343,7 +343,7 @@ def test_replies_count_by_what_they_mean_and_by_the_list_that_they_name(fleet: S
     c, f = s.delivery_stats.c, s.accounting_files.c
     with fleet.session(tenant="*") as conn:
         found = conn.execute(select(c.bounce_meanings, c.deferral_meanings, c.named_lists)).one()
-        file = conn.execute(select(f.failures, f.unknown_failures, f.unknown_sources)).one()
+        file = conn.execute(select(f.failures, f.unknown_failures, f.strangers)).one()
     assert tuple(found) == ({"address": 2, "reputation": 2}, {"rate": 1}, {"zen.spamhaus.org": 1})
     assert tuple(file) == (5, 1, 0)
 
