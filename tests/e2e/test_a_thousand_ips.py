@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
 IPS = 1000
 MOST = 1.5
-ROUNDS = 3
+ROUNDS = 2
 BESIDE = ("pmta_config_deploy", "mailwizz_quota_sync", "mta_health", "accounting_ingest")
 
 
