@@ -64,7 +64,7 @@ def test_an_ip_is_stopped_and_let_go_by_the_shell_alone(everything: Everything) 
     with stopped(pids):
         done = shell(everything, "stop", ADDRESS, "--reason", "Airflow is down")
         assert done.returncode == 0, done.stderr
-        assert "1 stand still" in done.stdout
+        assert "stand still, read back in PowerMTA and MailWizz" in done.stdout
         assert paused(everything)
         assert all(paused(everything))
         told = str(everything.lab.get("/telegram/messages"))
