@@ -57,9 +57,14 @@ def test_schedules_go_on_after_a_clock_was_a_month_ahead(everything: Everything)
     wait_for(lambda: last_state(everything, early) == "success", 150, "the waiting run did not go on")
     wait_for(lambda: scheduled_since(everything, began), 200, "no new run was scheduled")
 
-    found = [str(message["text"]) for message in everything.lab.get("/telegram/messages")]
-    assert sum("Runs lay in the future: a clock was ahead" in message for message in found) == 1
+    wait_for(lambda: _told(everything) > 0, 200, "people heard nothing of it")
+    assert _told(everything) == 1
     wait_for(lambda: not _standing(everything), 300, "the incident stays open although all is in order again")
+
+
+def _told(everything: Everything) -> int:
+    found = [str(message["text"]) for message in everything.lab.get("/telegram/messages")]
+    return sum("Runs lay in the future: a clock was ahead" in message for message in found)
 
 
 def _standing(everything: Everything) -> bool:
