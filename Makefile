@@ -61,7 +61,7 @@ demo: $(STAMP) ## six simulated weeks through the DAGs, with a report
 	@$(RUN) -m stack.demo
 
 test: $(STAMP) ## the whole suite
-	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not e2e"
+	@$(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not e2e"
 	@$(MAKE) --no-print-directory chromium
 	@$(RUN) -m pytest -m e2e -rs tests/e2e tests/browser tests/compose
 
