@@ -28,7 +28,7 @@ def airflow_clients() -> "Clients":
         mailwizz_db=_known(lambda name: MailwizzDbHook(name).get_conn()),
         mailwizz_api=_known(lambda name: MailwizzHook(name).get_conn()),
         resolver=_known(lambda: DnsResolverHook().get_conn()),
-        list_keys=_known(lambda: DnsResolverHook().list_keys()),
+        blocklist_keys=_known(lambda: DnsResolverHook().blocklist_keys()),
         telegram=_known(lambda: TelegramAlertsHook().get_conn()),
     )
 

@@ -53,7 +53,9 @@ def clients(bench: Bench) -> Clients:
     def none(*_: Any) -> Any:
         raise AssertionError("a deployment needs no other system")
 
-    return Clients(mta=mta, mailwizz_db=none, mailwizz_api=none, resolver=none, list_keys=none, telegram=none)
+    return Clients(
+        mta=mta, mailwizz_db=none, mailwizz_api=none, resolver=none, blocklist_keys=none, telegram=none
+    )
 
 
 def by_hand(bench: Bench, host: str = "mta-1", *, dry_run: bool = False, **params: Any) -> Deployed:

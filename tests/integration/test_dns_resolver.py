@@ -274,5 +274,5 @@ def test_name_servers_are_written_as_usual(text: str, nameserver: tuple[str, int
 )
 def test_list_keys_come_from_the_connection(monkeypatch: pytest.MonkeyPatch, keys: Any) -> None:
     hook = connect(monkeypatch, "127.0.0.1", list_api_keys=keys)
-    assert hook.list_keys() == {"spamhaus": "abcdefghijklmnopqrstuvwxyz"}
+    assert hook.blocklist_keys() == {"spamhaus": "abcdefghijklmnopqrstuvwxyz"}
     assert "abcdef" not in repr(hook.get_conn())

@@ -133,7 +133,7 @@ def test_block_lists_that_were_silent_for_a_day_are_unknown(
         with store.session("*") as conn:
             ips.mark_swept(conn, two_tenants.aurora, START + hours * HOUR)
             ips.mark_swept(conn, two_tenants.aurora, START - 99 * HOUR)
-    assert see(store).lists_known is known
+    assert see(store).blocklists_known is known
 
 
 def check(

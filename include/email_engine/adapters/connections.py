@@ -204,7 +204,7 @@ def resolver(fields: Fields) -> Resolver:
         return Resolver(nameservers, timeout=timeout, tries=tries, in_flight=in_flight)
 
 
-def list_keys(fields: Fields) -> dict[str, str]:
+def blocklist_keys(fields: Fields) -> dict[str, str]:
     """Extra `list_api_keys` of a resolver's connection: secrets of block lists that need one, by key name (a mapping, or text
     "spamhaus=KEY, abusix=KEY")."""
     keys = fields.extra.get("list_api_keys") or {}

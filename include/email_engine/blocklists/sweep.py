@@ -80,7 +80,7 @@ def _unknown(verdicts: Mapping[Pair, ListVerdict]) -> dict[str, int]:
     return dict(Counter(name for (_, name), verdict in verdicts.items() if isinstance(verdict, NotKnown)))
 
 
-def probe_lists(
+def probe_blocklists(
     lists: Sequence[BlockList], keys: Mapping[str, str], ask: ResolveMany, random_label: str
 ) -> tuple[Health, ...]:
     """The health of every list that can be asked; retired lists and lists without their key are left out."""

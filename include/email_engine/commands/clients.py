@@ -32,7 +32,7 @@ def shell_clients(source: ConnectionSource) -> Clients:
         mailwizz_db=lambda name: connections.mailwizz_db(source.fields(name)),
         mailwizz_api=lambda name: connections.mailwizz_api(source.fields(name)),
         resolver=lambda: connections.resolver(source.fields(RESOLVER)),
-        list_keys=lambda: connections.list_keys(source.fields(RESOLVER)),
+        blocklist_keys=lambda: connections.blocklist_keys(source.fields(RESOLVER)),
         telegram=lambda: Telegram(connections.telegram(source.fields(TELEGRAM))),
     )
 

@@ -133,7 +133,7 @@ def _of_file(args: argparse.Namespace) -> Iterator["CapacityPlan"]:
         if args.tenant not in (None, tenant.name):
             continue
         seen = [
-            IpObservation(life.ip, dns=DnsHealth.OK, lists_known=True, fresh_through=midnight(effective))
+            IpObservation(life.ip, dns=DnsHealth.OK, blocklists_known=True, fresh_through=midnight(effective))
             for life in lives
             if life.ip.tenant == tenant.name
         ]

@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Exit 1 if rows were unreadable or named a source that the fleet does not have; both are told on stderr."""
     fleet, (policy,) = chosen_fleet(args), chosen_policies(args).values()
-    seen = _Traffic(fleet, policy.tripwire.lists)
+    seen = _Traffic(fleet, policy.tripwire.blocklists)
     for file in read_all(list(dict.fromkeys(args.files))):
         seen.take(file)
     seen.refuse_gaps()

@@ -13,7 +13,7 @@ from typing import Any
 from email_engine.adapters.dns_resolver import Resolver, parse_nameserver, refuse_public
 from email_engine.blocklists.config import load_blocklists
 from email_engine.blocklists.model import BlockList, Health, Listed, ListStatus
-from email_engine.blocklists.sweep import BlastRadius, SweepResult, believed, probe_lists, sweep
+from email_engine.blocklists.sweep import BlastRadius, SweepResult, believed, probe_blocklists, sweep
 from email_engine.commands.output import add_json, emit
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpAddress
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     lists, _ = load_blocklists(args.zones)
     addresses = read_addresses(args.ips)
     keys = read_keys(os.environ.get(KEYS, ""))
-    healths = probe_lists(lists, keys, resolver.resolve_many, token_hex(12))
+    healths = probe_blocklists(lists, keys, resolver.resolve_many, token_hex(12))
     healthy = {health.list_name for health in healths if health.healthy}
     began = time.monotonic()
     result = sweep(

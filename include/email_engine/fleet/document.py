@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from enum import StrEnum
 from typing import TypeVar
@@ -19,6 +20,7 @@ MOST_GUESSES = 50
 """Unknown keys for which a near one is looked up."""
 LONGEST_NUMBER = 40
 """Characters."""
+_log = logging.getLogger(__name__)
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 FORM = "lines such as `version: 1`"
 _FIRST_WORD = re.compile(r"\s*([A-Za-z0-9_-]+)\s")
@@ -106,6 +108,16 @@ class Section:
                 continue
             self._values[key.value] = value
             self._lines[key.value] = line
+
+    def renamed(self, before: str, now: str) -> None:
+        """Reads a key's earlier name for one more release, and says so in the log."""
+        if before in self._values and now not in self._values:
+            self._values[now], self._lines[now] = self._values.pop(before), self._lines.pop(before)
+            _log.warning(
+                "%s is called %s now. Next: rename it; the next release refuses the old name",
+                self._at(before, self._lines[now]),
+                now,
+            )
 
     def _at(self, key: str, line: int) -> MistakePlace:
         word = key_words(key)

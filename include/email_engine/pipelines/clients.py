@@ -14,12 +14,12 @@ from email_engine.adapters.telegram import Telegram
 class Clients:
     """Each takes the name of a connection, as the fleet file gives it, and opens nothing yet: use what it returns in a `with`.
 
-    `list_keys`: secrets of block lists that need one, by key name. All raise InputError, with the connection as its cause, for
+    `blocklist_keys`: secrets of block lists that need one, by key name. All raise InputError, with the connection as its cause, for
     one that is missing or wrong."""
 
     mta: Callable[[str], PowerMta]
     mailwizz_db: Callable[[str], MailwizzDb]
     mailwizz_api: Callable[[str], MailwizzApi]
     resolver: Callable[[], Resolver]
-    list_keys: Callable[[], Mapping[str, str]]
+    blocklist_keys: Callable[[], Mapping[str, str]]
     telegram: Callable[[], Telegram]

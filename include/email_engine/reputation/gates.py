@@ -37,7 +37,7 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class GatePolicy:
-    """`deferral_days`: how far back deferrals count; `complaint_days`: how late complaints come; `confidence`: of a `pass`; `list_days`: last days of a stream's mail
+    """`deferral_days`: how far back deferrals count; `complaint_days`: how late complaints come; `confidence`: of a `pass`; `recipient_list_days`: last days of a stream's mail
     that tell of a bad list."""
 
     bounces: Gate
@@ -47,7 +47,7 @@ class GatePolicy:
     deferral_days: int
     complaint_days: int
     confidence: float
-    list_days: int
+    recipient_list_days: int
 
     @property
     def limits(self) -> Mapping[str, float]:
@@ -64,14 +64,14 @@ class GatePolicy:
 class Judged:
     """`gates`: by name, `deferrals` being the worst provider's; `deferrals`: by provider; `worst_provider`: whose it is.
 
-    `excused`: days on which the others of the stream are proven to bounce too; `list_days`: those of the last days of
+    `excused`: days on which the others of the stream are proven to bounce too; `recipient_list_days`: those of the last days of
     mail on which the IP itself bounced with them, that is a bad list."""
 
     gates: Mapping[str, GateJudgement]
     deferrals: Mapping[str, GateJudgement]
     worst_provider: str | None
     excused: frozenset[date]
-    list_days: tuple[date, ...]
+    recipient_list_days: tuple[date, ...]
 
 
 class Basis(NamedTuple):
@@ -165,7 +165,7 @@ def _worst(deferrals: Mapping[str, GateJudgement]) -> str | None:
 
 
 def _list_days(mailed: Days, excuses: Mapping[date, float], policy: GatePolicy) -> tuple[date, ...]:
-    newest = [c for c in mailed if c.sent][-policy.list_days :]
+    newest = [c for c in mailed if c.sent][-policy.recipient_list_days :]
     return tuple(c.day for c in newest if c.day in excuses and c.bounced >= policy.bounces.limit * c.sent)
 
 

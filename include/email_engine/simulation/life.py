@@ -28,7 +28,7 @@ class Life:
     providers: Mapping[str, Days] = field(default_factory=dict)
     throttle_factors: Mapping[str, float] = field(default_factory=dict)
     slowed_on: Mapping[str, date] = field(default_factory=dict)
-    last_list_stop_at: datetime | None = None
+    last_recipient_list_stop_at: datetime | None = None
     phase_started_on: date | None = None
     last_stop_at: datetime | None = None
     last_listed_at: datetime | None = None
@@ -141,13 +141,13 @@ def observe(
         phase_started_on=life.phase_started_on,
         last_stop_at=life.last_stop_at,
         last_listed_at=midnight(day) if listed else life.last_listed_at,
-        lists_known=True,
+        blocklists_known=True,
         providers=life.providers,
         peers=around.peers,
         domain=around.domain,
         throttle_factors=life.throttle_factors,
         slowed_on=life.slowed_on,
-        last_list_stop_at=life.last_list_stop_at,
+        last_recipient_list_stop_at=life.last_recipient_list_stop_at,
         bounds=life.bounds,
     )
 
@@ -178,7 +178,7 @@ def after(life: Life, ip_decision: IpDecision, effective: date) -> Life:
         bounds=ip_decision.bounds,
         throttle_factors=carried.throttle_factors,
         slowed_on=carried.slowed_on,
-        last_list_stop_at=carried.last_list_stop_at,
+        last_recipient_list_stop_at=carried.last_recipient_list_stop_at,
         phase_started_on=carried.phase_started_on,
         last_stop_at=carried.last_stop_at,
         last_listed_at=seen.last_listed_at,

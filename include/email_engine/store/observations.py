@@ -50,13 +50,13 @@ def observe(
     found later was not known."""
     end = as_of or midnight(day + timedelta(days=1))
     records = load_ips(conn, day=effective, tenant=tenant)
-    days = days_of_ips(conn, tenant, day, policy.tripwire.lists)
+    days = days_of_ips(conn, tenant, day, policy.tripwire.blocklists)
     providers = days_by_provider(conn, tenant, day)
     around = peers_of(records, days)
     given, standing = _allowances(conn, tenant, day), _allowances(conn, tenant, effective)
     fresh, listed, plans = _fresh_through(conn), _last_listed(conn, tenant), _plans(conn, tenant)
     dns = _dns(conn, tenant, end - timedelta(hours=policy.dns_max_age_hours), known_until or end)
-    swept = _swept(conn, tenant, end - timedelta(hours=policy.lists_max_age_hours))
+    swept = _swept(conn, tenant, end - timedelta(hours=policy.blocklists_max_age_hours))
     brakes = {brake.ip_id: brake for brake in engaged(conn, tenant=tenant)}
     stopped, troubles = quarantines.standing(conn, tenant), host_trouble(conn, end)
     unknown: tuple[DnsHealth, tuple[str, ...]] = (DnsHealth.UNKNOWN, ())
@@ -73,7 +73,7 @@ def observe(
             phase_started_on=plans[ip.ip_id].phase_started_on,
             last_stop_at=plans[ip.ip_id].last_stop_at,
             last_listed_at=listed.get(ip.ip_id),
-            lists_known=ip.ip_id in swept,
+            blocklists_known=ip.ip_id in swept,
             held_by=_holder(ip, brakes.get(ip.ip_id)),
             quarantined_from=stopped[ip.ip_id].stopped_in if ip.ip_id in stopped else None,
             minor_listing=ip.ip_id in stopped and stopped[ip.ip_id].minor,
@@ -82,7 +82,7 @@ def observe(
             domain=around[ip.ip_id].domain,
             throttle_factors=plans[ip.ip_id].paces,
             slowed_on={name: date.fromisoformat(day) for name, day in plans[ip.ip_id].slowed_on.items()},
-            last_list_stop_at=plans[ip.ip_id].last_list_stop_at,
+            last_recipient_list_stop_at=plans[ip.ip_id].last_list_stop_at,
             trouble=troubles.get(ip.mta_host),
         )
         for ip in records

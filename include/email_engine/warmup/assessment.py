@@ -54,7 +54,7 @@ def _basis(seen: IpObservation, policy: Policy, day: date) -> Basis:
         first=first,
         days=days.between(first, day),
         complained=days.between(complaints_since(seen, day, policy.gates.complaint_days), day),
-        mailed=days.between(stop_since(day, seen.last_stop_at, seen.last_list_stop_at), day),
+        mailed=days.between(stop_since(day, seen.last_stop_at, seen.last_recipient_list_stop_at), day),
         providers=seen.providers,
         peers=seen.peers,
     )

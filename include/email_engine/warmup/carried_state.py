@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 from email_engine.warmup.observation import midnight
 from email_engine.warmup.plan import IpDecision
-from email_engine.warmup.proposal import LIST_PROBLEM, Action
+from email_engine.warmup.proposal import RECIPIENT_LIST_PROBLEM, Action
 
 _ENDS_PAUSE = frozenset({Action.RESUME, Action.QUARANTINE, Action.START, Action.REENTER, Action.ABANDON})
 _STOPS = frozenset({Action.PAUSE, Action.QUARANTINE})
@@ -25,7 +25,7 @@ class CarriedState:
     last_stop_at: datetime | None
     throttle_factors: Mapping[str, float]
     slowed_on: Mapping[str, date]
-    last_list_stop_at: datetime | None
+    last_recipient_list_stop_at: datetime | None
 
 
 def carried_state_after(ip_decision: IpDecision, effective: date) -> CarriedState:
@@ -36,7 +36,7 @@ def carried_state_after(ip_decision: IpDecision, effective: date) -> CarriedStat
         paused_until = proposal.paused_until
     elif proposal.action in _ENDS_PAUSE:
         paused_until = None
-    list_stop = proposal.action is Action.PAUSE and proposal.cause == LIST_PROBLEM
+    recipient_list_stop = proposal.action is Action.PAUSE and proposal.cause == RECIPIENT_LIST_PROBLEM
     return CarriedState(
         phase=proposal.phase,
         sent_days=proposal.sent_days,
@@ -47,5 +47,7 @@ def carried_state_after(ip_decision: IpDecision, effective: date) -> CarriedStat
         else seen.last_stop_at,
         throttle_factors=proposal.throttle_factors,
         slowed_on=proposal.slowed_on,
-        last_list_stop_at=midnight(effective) if list_stop else seen.last_list_stop_at,
+        last_recipient_list_stop_at=midnight(effective)
+        if recipient_list_stop
+        else seen.last_recipient_list_stop_at,
     )

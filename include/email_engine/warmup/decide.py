@@ -11,9 +11,9 @@ from email_engine.warmup.assessment import Assessment, assess
 from email_engine.warmup.observation import IpObservation, midnight
 from email_engine.warmup.parked import decide_parked, obstacle, unknown
 from email_engine.warmup.policy import Policy
-from email_engine.warmup.proposal import LIST_PROBLEM, Action, Proposal
+from email_engine.warmup.proposal import RECIPIENT_LIST_PROBLEM, Action, Proposal
 from email_engine.warmup.rotation import warm_down, warm_down_step
-from email_engine.warmup.stops import list_words, stop
+from email_engine.warmup.stops import recipient_list_words, stop
 from email_engine.warmup.throttle import WHOLE
 
 TOGETHER = 500
@@ -111,9 +111,10 @@ def _held(assessment: Assessment) -> Proposal | None:
         return assessment.hold(
             assessment.signal_problem.cause, f"Nothing advances, because {assessment.signal_problem.reason}"
         )
-    if assessment.judged.list_days:
+    if assessment.judged.recipient_list_days:
         return assessment.hold(
-            LIST_PROBLEM, f"{list_words(assessment)}, so it is not blamed and nothing advances"
+            RECIPIENT_LIST_PROBLEM,
+            f"{recipient_list_words(assessment)}, so it is not blamed and nothing advances",
         )
     return None
 

@@ -57,16 +57,9 @@ def decide_again(recorded: Recorded, others: Sequence[Recorded], policy: Policy)
     """Args:
         recorded: the decision in question.
         others: all decisions of its tenant and day, itself among them or not.
-        policy: the one of its digest.
+        policy: the one that its digest names in table policies.
 
-    Raises InputError where a snapshot is missing or of another release, or the policy is not the one that decided."""
-    if policy.digest != recorded.policy_digest:
-        raise InputError(
-            f"decision about {recorded.subject} on {recorded.day}",
-            f"policy {policy.digest[:12]} was given",
-            f"policy {recorded.policy_digest[:12]}, which decided",
-            "give the policy file of that day",
-        )
+    Raises InputError where a snapshot is missing or of another release."""
     ip_decision = (
         _guarded(recorded, policy) if recorded.pipeline == GUARD else _planned(recorded, others, policy)
     )

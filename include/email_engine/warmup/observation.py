@@ -33,13 +33,13 @@ class IpObservation:
     if nothing were decided; both as last set, pauses and brakes aside.
     `fresh_through`: up to when the accounting of its host is known; None if it never was.
     `last_listed_at`: when a block list was last seen to hold it.
-    `lists_known`: did block lists answer about it lately?
+    `blocklists_known`: did block lists answer about it lately?
     `held_by`: who else holds its brake, None if nobody does or release was asked for.
     `quarantined_from`: in quarantine, the state in which it was stopped; `minor_listing`: was that one listing of little
     weight, alone in its pool, that ended meanwhile?
     `providers`: the last 14 of `days` by mailbox provider; `peers`: the other IPs of its stream, summed by day; `domain`: likewise those of
     other streams whose DKIM domain has the same parent. `throttle_factors`: speed 0..1 that was left to a provider, or under `*` to the whole IP; what is
-    not in it is not slowed; `slowed_on`: the UTC day on which each last lost speed; `last_list_stop_at`: when it last paused for
+    not in it is not slowed; `slowed_on`: the UTC day on which each last lost speed; `last_recipient_list_stop_at`: when it last paused for
     a bad list of its stream. `bounds`: messages a UTC day for providers that may not have all, in force on the planned day if
     nothing were decided. `trouble`: why the signals of its host cannot be trusted, a clause; None if they can."""
 
@@ -55,7 +55,7 @@ class IpObservation:
     phase_started_on: date | None = None
     last_stop_at: datetime | None = None
     last_listed_at: datetime | None = None
-    lists_known: bool = False
+    blocklists_known: bool = False
     held_by: str | None = None
     quarantined_from: IpState | None = None
     minor_listing: bool = False
@@ -64,7 +64,7 @@ class IpObservation:
     domain: Days = NO_DAYS
     throttle_factors: Mapping[str, float] = field(default_factory=dict)
     slowed_on: Mapping[str, date] = field(default_factory=dict)
-    last_list_stop_at: datetime | None = None
+    last_recipient_list_stop_at: datetime | None = None
     bounds: Mapping[str, int] = field(default_factory=dict)
     trouble: str | None = None
 

@@ -8,7 +8,7 @@ from email_engine.warmup.policy import Policy
 from email_engine.warmup.proposal import Action, Proposal
 from email_engine.warmup.rotation import reentry_phase
 
-NO_LISTS = "no block list answered about it lately"
+NO_BLOCKLISTS = "no block list answered about it lately"
 
 
 def obstacle(observation: IpObservation) -> str | None:
@@ -26,7 +26,7 @@ def unknown(observation: IpObservation) -> str | None:
     """Which signal about the IP itself is missing, in a few words; None if none is. Unknown is not good."""
     if observation.dns is DnsHealth.UNKNOWN:
         return "its DNS was not checked lately"
-    return None if observation.lists_known else NO_LISTS
+    return None if observation.blocklists_known else NO_BLOCKLISTS
 
 
 def _stay(observation: IpObservation, reason: str, action: Action = Action.STAY) -> Proposal:
@@ -54,8 +54,8 @@ def _quarantine(observation: IpObservation, policy: Policy, effective: date) -> 
         return _stay(observation, f"Quarantine lasts until {end:%Y-%m-%d}")
     if blocked := obstacle(observation):
         return _stay(observation, f"Quarantine is over by date, but {blocked}", Action.HOLD)
-    if not observation.lists_known:
-        return _stay(observation, f"Quarantine is over by date, but {NO_LISTS}", Action.HOLD)
+    if not observation.blocklists_known:
+        return _stay(observation, f"Quarantine is over by date, but {NO_BLOCKLISTS}", Action.HOLD)
     if observation.minor_listing and observation.quarantined_from in (IpState.WARMING, IpState.ACTIVE):
         return _reenter(observation, policy, observation.quarantined_from)
     reason = (
@@ -80,8 +80,8 @@ def _resting(observation: IpObservation, policy: Policy, effective: date) -> Pro
         return _stay(observation, f"It rests until {end:%Y-%m-%d}")
     if blocked := obstacle(observation):
         return _stay(observation, f"Its rest is over by date, but {blocked}", Action.HOLD)
-    if not observation.lists_known:
-        return _stay(observation, f"Its rest is over by date, but {NO_LISTS}", Action.HOLD)
+    if not observation.blocklists_known:
+        return _stay(observation, f"Its rest is over by date, but {NO_BLOCKLISTS}", Action.HOLD)
     reason = f"{policy.rest_days} days of rest are over, so it stands by"
     return Proposal(Action.RESTED, reason, wanted=0, phase=1, event="rested", new_phase=True)
 

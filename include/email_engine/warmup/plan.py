@@ -281,7 +281,7 @@ def inputs_of(observation: IpObservation, day: date) -> dict[str, Any]:
         "dns": str(observation.dns),
         "dns_broken": list(observation.dns_broken),
         "listed": list(ip.blacklisted_on),
-        "lists_known": observation.lists_known,
+        "lists_known": observation.blocklists_known,
         "trouble": observation.trouble,
         "held_by": observation.held_by,
         "paused_until": ip.paused_until and ip.paused_until.isoformat(),

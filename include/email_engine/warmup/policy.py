@@ -36,13 +36,13 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Tripwire:
-    """`complaints`, `named`: so many stop an IP that sent fewer than `below_messages`; `lists`: parts of the names of lists
+    """`complaints`, `named`: so many stop an IP that sent fewer than `below_messages`; `blocklists`: parts of the names of block lists
     that stop it at any volume."""
 
     complaints: int
     named: int
     below_messages: int
-    lists: tuple[str, ...]
+    blocklists: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Policy:
     providers: Mapping[str, ProviderLimit]
     gates: GatePolicy
     advance: tuple[Ask, ...]
-    list_pause_after: int
+    recipient_list_pause_after: int
     tripwire: Tripwire
     score: ScorePolicy
     slow: Slow
@@ -91,7 +91,7 @@ class Policy:
     cycle_start: CycleStart
     accounting_lag_hours: int
     dns_max_age_hours: int
-    lists_max_age_hours: int
+    blocklists_max_age_hours: int
     overrun_rate: float
     share_step: int
 

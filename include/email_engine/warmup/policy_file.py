@@ -1,7 +1,9 @@
 """Reads the policy file, with every mistake at once."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 from email_engine.fleet.document import Section, plain_number, read_document
 from email_engine.fleet.mistakes import FileInvalid, Mistakes
@@ -18,6 +20,7 @@ LEAST = 1e-6
 """Of rates and shares: less is nothing."""
 PARTS = (*GATES, "listed", "dns")
 _EXTRA = {"deferrals": ("days",), "complaints": ("days_late",)}
+NOTHING: Mapping[str, str] = MappingProxyType({})
 NO_GATE = Gate(0.0, 0, 0)
 
 
@@ -47,20 +50,23 @@ def _starter(text: str) -> str | None:
     return None if text in ("person", "automatic") else "person or automatic"
 
 
-def _list_name(text: str) -> str | None:
+def _blocklist_name(text: str) -> str | None:
     good = text and all(c.isalnum() or c in ".-" for c in text)
     return None if good else "a part of a block list's name, like spamhaus"
 
 
 class _Reader:
-    """Reads values of one section; a missing section is noted once and reads as empty values."""
+    """Reads values of one section; a missing section is noted once and reads as empty values. `earlier`: keys as the release
+    before called them, and as they are called now."""
 
-    def __init__(self, top: Section, key: str, *known: str) -> None:
+    def __init__(self, top: Section, key: str, *known: str, earlier: Mapping[str, str] = NOTHING) -> None:
         self.section = top.section(key)
         if self.section is None:
             if not top.has(key):
                 top.add(key, "missing", f"a mapping of {', '.join(known)}")
         else:
+            for before, now in earlier.items():
+                self.section.renamed(before, now)
             self.section.only(*known)
 
     def number(self, key: str, lowest: int, highest: int) -> int:
@@ -123,7 +129,7 @@ def _gate(gates: Section | None, name: str) -> Gate:
     return gate
 
 
-def _gates(top: Section, lists: _Reader) -> GatePolicy:
+def _gates(top: Section, recipient_lists: _Reader) -> GatePolicy:
     section = _Reader(top, "gates", *GATES).section
     deferrals = section.section("deferrals") if section else None
     complaints = section.section("complaints") if section else None
@@ -135,7 +141,7 @@ def _gates(top: Section, lists: _Reader) -> GatePolicy:
         deferral_days=deferrals.number("days", 1, 30) if deferrals else 0,
         complaint_days=complaints.number("days_late", 0, 30) if complaints else 0,
         confidence=float(top.text("confidence", _rate) or 0),
-        list_days=lists.number("days", 1, 30),
+        recipient_list_days=recipient_lists.number("days", 1, 30),
     )
 
 
@@ -151,13 +157,21 @@ def _advance(top: Section) -> tuple[Ask, ...]:
 
 
 def _tripwire(top: Section) -> Tripwire:
-    read = _Reader(top, "tripwire", "complaints", "named", "below_messages", "lists")
-    lists = read.section.texts("lists", _list_name) if read.section else ()
+    read = _Reader(
+        top,
+        "tripwire",
+        "complaints",
+        "named",
+        "below_messages",
+        "blocklists",
+        earlier={"lists": "blocklists"},
+    )
+    blocklists = read.section.texts("blocklists", _blocklist_name) if read.section else ()
     return Tripwire(
         read.number("complaints", 1, 1000),
         read.number("named", 1, 1000),
         read.number("below_messages", 1, LARGEST),
-        tuple(text.lower() for text in lists),
+        tuple(text.lower() for text in blocklists),
     )
 
 
@@ -196,11 +210,12 @@ def parse_policy(text: str, source: str) -> Policy:
     top = read_document(text, source, mistakes)
     if top is None:
         raise FileInvalid(source, mistakes.found)
+    top.renamed("list_problem", "recipient_list_problem")
     top.only(
-        "schedules", "sent_day_rate", "unwarmed_max", "providers", "gates", "advance", "confidence", "list_problem",
+        "schedules", "sent_day_rate", "unwarmed_max", "providers", "gates", "advance", "confidence", "recipient_list_problem",
         "tripwire", "score", "slow", "stops", "standby", "idle_days", "retiring", "cycle", "signals", "share_step",
     )  # fmt: skip
-    lists = _Reader(top, "list_problem", "days", "pause_after")
+    recipient_lists = _Reader(top, "recipient_list_problem", "days", "pause_after")
     slow = _Reader(top, "slow", "factor", "recover", "least")
     stops = _Reader(
         top,
@@ -215,16 +230,22 @@ def parse_policy(text: str, source: str) -> Policy:
     retiring = _Reader(top, "retiring", "parts", "days_each")
     cycle = _Reader(top, "cycle", "active_days", "start")
     signals = _Reader(
-        top, "signals", "accounting_lag_hours", "dns_max_age_hours", "lists_max_age_hours", "overrun_rate"
+        top,
+        "signals",
+        "accounting_lag_hours",
+        "dns_max_age_hours",
+        "blocklists_max_age_hours",
+        "overrun_rate",
+        earlier={"lists_max_age_hours": "blocklists_max_age_hours"},
     )
     policy = Policy(
         schedules=_schedules(top),
         sent_day_rate=float(top.text("sent_day_rate", _rate) or 0),
         unwarmed_max=top.number("unwarmed_max", 1, UNWARMED_MOST),
         providers=_providers(top),
-        gates=_gates(top, lists),
+        gates=_gates(top, recipient_lists),
         advance=_advance(top),
-        list_pause_after=lists.number("pause_after", 1, 30),
+        recipient_list_pause_after=recipient_lists.number("pause_after", 1, 30),
         tripwire=_tripwire(top),
         score=_score(top),
         slow=Slow(slow.real("factor"), slow.real("recover", _growth), slow.real("least")),
@@ -243,7 +264,7 @@ def parse_policy(text: str, source: str) -> Policy:
         cycle_start=(cycle.section and cycle.section.choice("start", CycleStart)) or CycleStart.NEVER,
         accounting_lag_hours=signals.number("accounting_lag_hours", 0, 23),
         dns_max_age_hours=signals.number("dns_max_age_hours", 1, 168),
-        lists_max_age_hours=signals.number("lists_max_age_hours", 1, 168),
+        blocklists_max_age_hours=signals.number("blocklists_max_age_hours", 1, 168),
         overrun_rate=signals.real("overrun_rate", _overrun),
         share_step=top.number("share_step", 1, 10_000),
     )

@@ -35,7 +35,7 @@ class Action(StrEnum):
 STOPS = frozenset({Action.PAUSE, Action.QUARANTINE, Action.DRAINED, Action.ABANDON})
 """Actions that bring an IP to 0: the brake follows at once."""
 
-LIST_PROBLEM = "list problem"
+RECIPIENT_LIST_PROBLEM = "list problem"
 """The cause of what a bad list of the stream does, which is not held against the IP."""
 
 RELEASES = frozenset({Action.RESUME, Action.START, Action.REENTER})

@@ -18,8 +18,16 @@ _EARLIER = {
     "pressed": "throttling_deferrals",
     "named": "dnsbl_rejections",
     "named_grave": "severe_dnsbl_rejections",
+    "lists_known": "blocklists_known",
+    "last_list_stop_at": "last_recipient_list_stop_at",
 }
-"""Names that earlier releases stored, and today's."""
+"""Names that earlier releases stored of observations, and today's."""
+_EARLIER_POLICY = {
+    "lists": "blocklists",
+    "list_days": "recipient_list_days",
+    "list_pause_after": "recipient_list_pause_after",
+    "lists_max_age_hours": "blocklists_max_age_hours",
+}
 
 
 def observation_document(observation: IpObservation) -> dict[str, Any]:
@@ -55,8 +63,8 @@ def _day(row: Any) -> Any:
     return dict(zip(("day", *COUNTED), row, strict=False)) if isinstance(row, list) else _renamed(row)
 
 
-def _renamed(document: dict[str, Any]) -> dict[str, Any]:
-    return {_EARLIER.get(name, name): value for name, value in document.items()}
+def _renamed(document: dict[str, Any], names: dict[str, str] = _EARLIER) -> dict[str, Any]:
+    return {names.get(name, name): value for name, value in document.items()}
 
 
 def policy_document(policy: Policy) -> dict[str, Any]:
@@ -66,5 +74,8 @@ def policy_document(policy: Policy) -> dict[str, Any]:
 
 
 def policy_of(document: dict[str, Any]) -> Policy:
-    """The policy again, with the same digest; raises ValueError for a document of another release."""
-    return _POLICY.validate_python(document)
+    """The policy again; raises ValueError for a document that misses a value of this release."""
+    read = _renamed(document, _EARLIER_POLICY)
+    for section in ("gates", "tripwire"):
+        read[section] = _renamed(read.get(section, {}), _EARLIER_POLICY)
+    return _POLICY.validate_python(read)

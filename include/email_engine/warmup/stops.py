@@ -9,14 +9,14 @@ from email_engine.reputation.evidence import GateVerdict
 from email_engine.reputation.gates import BLOCKS, BOUNCES, COMPLAINTS
 from email_engine.warmup.assessment import Assessment
 from email_engine.warmup.observation import midnight, stop_since
-from email_engine.warmup.proposal import LIST_PROBLEM, Action, Proposal
+from email_engine.warmup.proposal import RECIPIENT_LIST_PROBLEM, Action, Proposal
 
 UNTIL_A_PERSON = timedelta(days=365)
 
 
 def stop(assessment: Assessment) -> Proposal | None:
     """The first reason to stop, if there is one."""
-    return _tripped(assessment) or _stopped(assessment) or _listless(assessment)
+    return _tripped(assessment) or _stopped(assessment) or _recipient_list_stop(assessment)
 
 
 def _quarantine(assessment: Assessment, event: str, reason: str) -> Proposal:
@@ -74,22 +74,24 @@ def _stopped(assessment: Assessment) -> Proposal | None:
     return assessment.to(Action.PAUSE, f"{what}, so it pauses until {until:%Y-%m-%d}", 0, paused_until=until)
 
 
-def _listless(assessment: Assessment) -> Proposal | None:
+def _recipient_list_stop(assessment: Assessment) -> Proposal | None:
     """A list that stays bad stops its stream; that is not held against the IP."""
-    days = assessment.judged.list_days
-    if len(days) < assessment.policy.list_pause_after:
+    days = assessment.judged.recipient_list_days
+    if len(days) < assessment.policy.recipient_list_pause_after:
         return None
-    start, last = midnight(assessment.effective), assessment.seen.last_list_stop_at
+    start, last = midnight(assessment.effective), assessment.seen.last_recipient_list_stop_at
     if last and start - last <= timedelta(days=assessment.policy.second_within_days):
         until = start + UNTIL_A_PERSON
-        reason = f"{list_words(assessment)}, again after {last:%Y-%m-%d}, so it pauses until a person resumes it with a cleaned list"
+        reason = f"{recipient_list_words(assessment)}, again after {last:%Y-%m-%d}, so it pauses until a person resumes it with a cleaned list"
     else:
         until = start + timedelta(days=assessment.policy.pause_days)
-        reason = f"{list_words(assessment)}, so it pauses with them until {until:%Y-%m-%d}, or until a person resumes it with a cleaned list"
-    return assessment.to(Action.PAUSE, reason, 0, paused_until=until, blames=False, cause=LIST_PROBLEM)
+        reason = f"{recipient_list_words(assessment)}, so it pauses with them until {until:%Y-%m-%d}, or until a person resumes it with a cleaned list"
+    return assessment.to(
+        Action.PAUSE, reason, 0, paused_until=until, blames=False, cause=RECIPIENT_LIST_PROBLEM
+    )
 
 
-def list_words(assessment: Assessment) -> str:
+def recipient_list_words(assessment: Assessment) -> str:
     """The list problem as the beginning of a sentence."""
-    days = " and ".join(f"{day:%Y-%m-%d}" for day in assessment.judged.list_days)
+    days = " and ".join(f"{day:%Y-%m-%d}" for day in assessment.judged.recipient_list_days)
     return f"A list problem: on {days} the other IPs of stream {assessment.ip.stream} bounced like it"

@@ -9,7 +9,7 @@ from email_engine.errors import InputError
 from email_engine.fleet.model import IpState
 from email_engine.lifecycle.machine import Cause, Event, Transition, known, transition_of
 from email_engine.warmup.observation import IpObservation, midnight
-from email_engine.warmup.parked import NO_LISTS, obstacle, unknown
+from email_engine.warmup.parked import NO_BLOCKLISTS, obstacle, unknown
 from email_engine.warmup.plan import Quotas
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.proposal import RELEASES, Action, Proposal
@@ -150,7 +150,7 @@ class _Asked:
     def need_known(self) -> None:
         """Nothing holds it, and its signals are known and trusted: unknown is never good."""
         self.refuse(obstacle(self.seen), self.seen.trouble, unknown(self.seen))
-        self.refuse(None if self.seen.lists_known else NO_LISTS)
+        self.refuse(None if self.seen.blocklists_known else NO_BLOCKLISTS)
 
     def need_room(self, wanted: int) -> None:
         """Warming IPs are dealt first: one more may warm if the quota pays for its stage beside theirs."""
@@ -167,7 +167,7 @@ class _Asked:
         end = self.ip.quarantine_until or self.ip.state_since + timedelta(days=self.policy.quarantine_days)
         if end > self.as_of:
             self.refuse(f"its quarantine lasts until {end:%Y-%m-%d %H:%M} UTC")
-        self.refuse(obstacle(self.seen), None if self.seen.lists_known else NO_LISTS)
+        self.refuse(obstacle(self.seen), None if self.seen.blocklists_known else NO_BLOCKLISTS)
 
     def choice(
         self, action: Action, reason: str, wanted: int, phase: int | None = None, **more: Any

@@ -8,7 +8,7 @@ from airflow.sdk.log import mask_secret
 from email_engine.adapters import connections
 from email_engine.adapters.dns_resolver import Resolver
 from email_engine.blocklists.config import load_blocklists
-from email_engine.blocklists.sweep import probe_lists
+from email_engine.blocklists.sweep import probe_blocklists
 from email_engine.errors import EngineError
 from email_engine_airflow.hooks.fields import fields_of
 
@@ -16,7 +16,7 @@ DEFAULT_CONNECTION = "dns_resolver_default"
 
 
 class DnsResolverHook(BaseHook):
-    """Gives a `Resolver`; its fields: `connections.resolver` and `connections.list_keys`.
+    """Gives a `Resolver`; its fields: `connections.resolver` and `connections.blocklist_keys`.
 
     Args:
         dns_resolver_conn_id: Airflow connection of type `dns_resolver`."""
@@ -35,9 +35,9 @@ class DnsResolverHook(BaseHook):
         """Raises InputError for a connection without a usable name server, and for a public resolver."""
         return connections.resolver(fields_of(self.get_connection(self.dns_resolver_conn_id), self._testing))
 
-    def list_keys(self) -> dict[str, str]:
+    def blocklist_keys(self) -> dict[str, str]:
         """Secrets for lists that need one, by key name; masked in logs from now on."""
-        found = connections.list_keys(fields_of(self.get_connection(self.dns_resolver_conn_id)))
+        found = connections.blocklist_keys(fields_of(self.get_connection(self.dns_resolver_conn_id)))
         for key in found.values():
             mask_secret(key)
         return found
@@ -48,7 +48,9 @@ class DnsResolverHook(BaseHook):
         try:
             resolver = self.get_conn()
             lists, _ = load_blocklists()
-            healths = probe_lists(lists, self.list_keys(), resolver.resolve_many, secrets.token_hex(12))
+            healths = probe_blocklists(
+                lists, self.blocklist_keys(), resolver.resolve_many, secrets.token_hex(12)
+            )
         except EngineError as error:
             return False, str(error)
         sick = "; ".join(f"{h.list_name}: {h.reason}" for h in healths if not h.healthy)

@@ -23,7 +23,7 @@ from email_engine.blocklists.sweep import (
     SweepResult,
     believed,
     first_round,
-    probe_lists,
+    probe_blocklists,
     second_round,
     sweep,
 )
@@ -213,7 +213,7 @@ def test_lists_without_their_key_and_retired_lists_are_not_probed() -> None:
     sorbs = replace(BL, name="sorbs", status=ListStatus.RETIRED, message="shut down")
     world = World()
     world.put("127.0.0.2", ZEN, "127.0.0.2")
-    healths = probe_lists([ZEN, abusix, sorbs], {}, world.ask, "r4nd0m")
+    healths = probe_blocklists([ZEN, abusix, sorbs], {}, world.ask, "r4nd0m")
     assert [(h.list_name, h.healthy) for h in healths] == [("zen", True)]
     assert len(world.rounds[0]) == 3
 
@@ -225,7 +225,7 @@ def test_ipv6_is_asked_only_where_the_ipv6_test_points_passed(six: bool, believe
     world.put("127.0.0.2", both, "127.0.0.2")
     if six:
         world.put("::ffff:7f00:2", both, "127.0.0.2")
-    (health,) = probe_lists([both], {}, world.ask, "r4nd0m")
+    (health,) = probe_blocklists([both], {}, world.ask, "r4nd0m")
     assert (health.healthy, health.ipv6) == (True, six)
     lists = believed([both], {"zen"}, {"zen"} if health.ipv6 else set())
     assert [x.name for x in lists if x.ipv6] == believed_for

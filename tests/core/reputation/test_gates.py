@@ -74,7 +74,7 @@ def test_a_day_that_the_neighbours_bounce_too_is_the_lists() -> None:
     among = judged(own, peers)
     assert among.gates["bounces"].verdict != "regress"
     assert among.excused == {c.day for c in own}
-    assert among.list_days == tuple(c.day for c in own[-POLICY.list_days :])
+    assert among.recipient_list_days == tuple(c.day for c in own[-POLICY.recipient_list_days :])
 
 
 def test_what_goes_beyond_the_neighbours_is_its_own() -> None:
@@ -85,7 +85,11 @@ def test_what_goes_beyond_the_neighbours_is_its_own() -> None:
 def test_good_neighbours_excuse_nothing() -> None:
     own, peers = days(7, 450, bounced=50), days(7, 4900, bounced=100)
     found = judged(own, peers)
-    assert (found.gates["bounces"].verdict, found.excused, found.list_days) == ("regress", frozenset(), ())
+    assert (found.gates["bounces"].verdict, found.excused, found.recipient_list_days) == (
+        "regress",
+        frozenset(),
+        (),
+    )
 
 
 def test_few_neighbours_prove_nothing() -> None:

@@ -50,7 +50,7 @@ def quarantined(**changes: Any) -> IpObservation:
         pytest.param({"quarantined_from": IpState.RETIRING}, "clean", 0, 1, id="from its warm-down to rest"),
         pytest.param({"minor_listing": False}, "clean", 0, 1, id="no minor listing"),
         pytest.param({"dns": DnsHealth.UNKNOWN}, "hold", 0, 5, id="DNS unknown"),
-        pytest.param({"lists_known": False}, "hold", 0, 5, id="lists silent"),
+        pytest.param({"blocklists_known": False}, "hold", 0, 5, id="lists silent"),
         pytest.param({"ip": {"blacklisted_on": ("zen",)}}, "hold", 0, 5, id="still listed"),
         pytest.param(
             {"ip": {"state_since": midnight(NEXT) - timedelta(days=6)}}, "stay", 0, 5, id="too early"
@@ -67,7 +67,8 @@ def test_a_minor_listing_that_ended_leads_back_to_a_lower_stage(
 
 def test_silent_lists_end_no_rest() -> None:
     resting = observation(
-        ip={"state": IpState.RESTING, "state_since": midnight(NEXT) - timedelta(days=40)}, lists_known=False
+        ip={"state": IpState.RESTING, "state_since": midnight(NEXT) - timedelta(days=40)},
+        blocklists_known=False,
     )
     chosen = decide_parked(resting, POLICY, NEXT)
     assert (chosen.action, chosen.event) == (Action.HOLD, None)

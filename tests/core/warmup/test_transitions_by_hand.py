@@ -130,7 +130,7 @@ def test_nobody_gets_by_hand_what_it_never_proved(
             "start", ip("standby", last_listed_at=NOW - timedelta(days=2)), ["end on 2026-11-26"], id="listed lately"
         ),
         pytest.param(
-            "start", ip("standby", 1, dns=DnsHealth.UNKNOWN, lists_known=False, held_by="ops (x)"),
+            "start", ip("standby", 1, dns=DnsHealth.UNKNOWN, blocklists_known=False, held_by="ops (x)"),
             ["its brake is held by ops (x)", "its DNS was not checked", "no block list answered", "its 7 clean days"],
             id="all at once",
         ),
@@ -147,7 +147,7 @@ def test_nobody_gets_by_hand_what_it_never_proved(
         pytest.param("resume", ip(paused_until=PAUSED, listed=("zen",)), ["it is listed on zen"], id="listed"),
         pytest.param("release", ip("quarantine", 6), ["its quarantine lasts until 2026-11-22"], id="quarantine lasts"),
         pytest.param(
-            "release", ip("quarantine", quarantine_until=NOW + timedelta(days=1), listed=("zen",), lists_known=False),
+            "release", ip("quarantine", quarantine_until=NOW + timedelta(days=1), listed=("zen",), blocklists_known=False),
             ["lasts until 2026-11-22", "it is listed on zen", "no block list answered"], id="not off the lists",
         ),
         pytest.param("reenter", ip("quarantine"), ["more than one minor listing"], id="not minor"),

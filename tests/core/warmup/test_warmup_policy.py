@@ -39,6 +39,28 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     assert load_policy(file).auto_start_standby is not before.auto_start_standby
 
 
+def test_names_of_the_release_before_are_read_with_a_note(caplog: pytest.LogCaptureFixture) -> None:
+    earlier = SHIPPED
+    for now, before in (
+        ("\nrecipient_list_problem:", "\nlist_problem:"),
+        ("  blocklists: [", "  lists: ["),
+        ("  blocklists_max_age_hours:", "  lists_max_age_hours:"),
+    ):
+        assert earlier.count(now) == 1
+        earlier = earlier.replace(now, before)
+    assert parse_policy(earlier, "policy.yaml").digest == load_policy().digest
+    line = SHIPPED[: SHIPPED.index("recipient_list_problem:")].count("\n") + 1
+    notes = [record.getMessage() for record in caplog.records]
+    assert len(notes) == 3
+    assert f"policy.yaml:{line}: list_problem is called recipient_list_problem now" in notes[0]
+
+
+def test_both_names_at_once_are_a_mistake() -> None:
+    both = SHIPPED.replace("  blocklists: [", "  lists: [zen]\n  blocklists: [", 1)
+    with pytest.raises(FileInvalid, match=r"tripwire.lists: unknown key"):
+        parse_policy(both, "policy.yaml")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [

@@ -62,7 +62,7 @@ def observation(
         "standing": 50,
         "fresh_through": midnight(NEXT) + timedelta(minutes=4),
         "dns": DnsHealth.OK,
-        "lists_known": True,
+        "blocklists_known": True,
         "phase_started_on": DAY - timedelta(days=40),
     }
     changes |= {name: Days.of(changes[name]) for name in {"peers", "domain"} & changes.keys()}

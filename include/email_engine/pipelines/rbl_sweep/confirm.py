@@ -74,7 +74,7 @@ def _pair(row: Mapping[str, Any]) -> Pair:
 
 def _ask_again(clients: Clients, new: Mapping[Pair, Listed]) -> tuple[Mapping[Pair, Any], Mapping[Pair, str]]:
     lists = [x for x in load_blocklists()[0] if x.status is ListStatus.ACTIVE]
-    return second_round(new, lists, clients.list_keys(), clients.resolver().turned().resolve_many)
+    return second_round(new, lists, clients.blocklist_keys(), clients.resolver().turned().resolve_many)
 
 
 def _settled(tenant: Mapping[str, Any], confirmed: set[Pair], reasons: Mapping[Pair, str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from email_engine.blocklists.config import load_blocklists
 from email_engine.blocklists.model import BlockList, Health, ListStatus
-from email_engine.blocklists.sweep import probe_lists
+from email_engine.blocklists.sweep import probe_blocklists
 from email_engine.errors import InputError
 from email_engine.forms import require_short
 from email_engine.pipelines.clients import Clients
@@ -27,7 +27,9 @@ def probe(store: Store, clients: Clients, run: Run) -> dict[str, Any]:
     Returns `{"healthy": [names], "ipv6": [those of them whose IPv6 test points passed], "unhealthy": {name: reason}}`; tells people when a list's health changes."""
     require_short(run.params)
     lists = _chosen(load_blocklists()[0], run.params.get("lists"))
-    healths = probe_lists(lists, clients.list_keys(), clients.resolver().resolve_many, token_hex(12))
+    healths = probe_blocklists(
+        lists, clients.blocklist_keys(), clients.resolver().resolve_many, token_hex(12)
+    )
     _show(lists, healths)
     if not run.dry_run:
         with store.session(tenant="*") as conn:

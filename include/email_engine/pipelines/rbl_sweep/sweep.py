@@ -39,7 +39,7 @@ def sweep(store: Store, clients: Clients, health: Mapping[str, Any], run: Run) -
     first = first_round(
         [ip.address for ip in records],
         lists,
-        clients.list_keys(),
+        clients.blocklist_keys(),
         {(by_id[x.ip_id], x.list_name): x.codes for x in standing if x.ip_id in by_id},
         clients.resolver().resolve_many,
         BlastRadius(share_rate=float(run.params.get("blast_radius_rate", 0.10))),
