@@ -200,7 +200,7 @@ def test_a_run_that_is_cleared_after_a_later_one_decided_changes_nothing(store: 
     move("resume", hours=2, run_id="latest")
     move("pause", until="2026-11-20", run_id="earlier")
     with store.session("*") as conn:
-        assert load_ips(conn, day=NOON.date())[0].paused_until is None
+        assert load_ips(conn, day=NOON.date())[0].pause is None
 
 
 def test_a_run_that_decided_nothing_yet_acts_whatever_time_it_bears(store: Store) -> None:
@@ -209,4 +209,4 @@ def test_a_run_that_decided_nothing_yet_acts_whatever_time_it_bears(store: Store
     move("resume", hours=2, run_id="ahead too")
     assert move("pause", until="2026-11-21", run_id="now") == ["mta-1"]
     with store.session("*") as conn:
-        assert load_ips(conn, day=NOON.date())[0].paused_until is not None
+        assert load_ips(conn, day=NOON.date())[0].pause is not None

@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from sqlalchemy import insert, select, text, update
 
 from email_engine.decision import Origin
+from email_engine.fleet.model import Pause
 from email_engine.store import brakes, ips, schema
 from email_engine.store.engine import Store
 from email_engine_airflow.operators.names import ListNames
@@ -195,7 +196,7 @@ def test_bad_traffic_pauses_brakes_and_later_resumes(store: Store, fleet: list[i
     assert result["stopped"] == ["198.51.100.2"]
     paused = records(store, second + timedelta(days=1))["198.51.100.2"]
     assert (paused.allowance, paused.braked) == (0, True)
-    assert paused.paused_until == midnight(second) + timedelta(days=8)
+    assert paused.pause == Pause(midnight(second) + timedelta(days=8))
     assert ListNames(task_id="hosts", of="hosts with open brakes").execute(context()) == ["mta-1"]
     with store.session("*") as conn:
         brake = brakes.engaged(conn)[0]
@@ -212,7 +213,7 @@ def test_bad_traffic_pauses_brakes_and_later_resumes(store: Store, fleet: list[i
     with store.session("*") as conn:
         brakes.released(conn, brake.brake_id, midnight(second))
     resumed = records(store, DAY + timedelta(days=9))["198.51.100.2"]
-    assert (resumed.allowance, resumed.braked, resumed.paused_until) == (50, False, None)
+    assert (resumed.allowance, resumed.braked, resumed.pause) == (50, False, None)
 
 
 def test_a_second_stop_within_30_days_quarantines_with_history(store: Store, fleet: list[int]) -> None:

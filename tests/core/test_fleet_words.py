@@ -7,12 +7,13 @@ from ipaddress import ip_address
 import pytest
 
 from email_engine.commands.fleet_words import COLUMNS, NAMED, status_words
+from email_engine.fleet.model import Pause
 from email_engine.store.forecasts import Standing
 from email_engine.warmup.forecast import by_schedule
 from email_engine.warmup.policy_file import load_policy
 from tests.core.pmta.records import record
 
-SOON = datetime(2026, 12, 5, tzinfo=UTC)
+SOON = Pause(datetime(2026, 12, 5, tzinfo=UTC))
 DAY = date(2027, 1, 9)
 
 
@@ -26,7 +27,7 @@ FLEET = (
     *(standing(n, allowance=10_000, score=80 + n) for n in range(1, 11)),
     standing(11, allowance=2000, blocked="it is in quarantine until 2026-12-05", state="quarantine"),
     standing(12, braked=True, allowance=0, blocked="its brake is on"),
-    standing(13, paused_until=SOON, allowance=0, blocked="it is paused until 2026-12-05"),
+    standing(13, pause=SOON, allowance=0, blocked="it is paused until 2026-12-05"),
     standing(14, blacklisted_on=("zen.spamhaus.org", "b.barracudacentral.org")),
     standing(15, "warming", "its DNS is broken", phase=3, allowance=250, score=None),
     standing(16, "warming", phase=2, allowance=100, score=None, graduates_on=DAY, graduates_by="decision"),
@@ -97,7 +98,7 @@ def test_no_line_is_wider_than_80_columns_whatever_the_fleet_is(every: bool) -> 
             n, dice.choice(states), dice.choice([None, "because " * dice.randint(1, 60), "x" * 300]),
             address=ip_address("2001:db8:aaaa:bbbb:cccc:dddd:eeee:0") + n if n % 3 else ip_address("45.1.1.1") + n,
             stream=dice.choice(["a", "s" * 63]), allowance=dice.randint(0, 10_000_000), phase=dice.randint(1, 99),
-            braked=dice.random() < 0.2, paused_until=dice.choice([None, SOON]), score=dice.choice([None, 0, 100]),
+            braked=dice.random() < 0.2, pause=dice.choice([None, SOON]), score=dice.choice([None, 0, 100]),
             blacklisted_on=tuple(f"list-{k}.{'z' * 40}.example" for k in range(dice.randint(0, 5))),
             bounds={f"provider-{k}": 10_000_000 for k in range(dice.randint(0, 12))}, graduates_on=dice.choice([None, DAY]),
         )
@@ -137,7 +138,7 @@ POLICY = load_policy()
         ({"phase": 1, "daily_target": 100}, date(2026, 12, 12)),
         ({"state": "active"}, None),
         ({"state": "standby"}, None),
-        ({"paused_until": SOON}, None),
+        ({"pause": SOON}, None),
         ({"braked": True}, None),
         ({"schedule": "gone"}, None),
     ],

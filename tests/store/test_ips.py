@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from email_engine.decision import Decision, Origin
 from email_engine.errors import InputError, Refused
-from email_engine.fleet.model import IpRecord, IpState
+from email_engine.fleet.model import IpRecord, IpState, Pause
 from email_engine.store import brakes, decisions, ips, schema, versions
 from email_engine.store.engine import Store
 
@@ -100,7 +100,7 @@ def test_an_ip_that_stands_still_has_no_allowance(
     ip = load(store)[0]
     assert (ip.allowance, ip.sends) == (0, False)
     assert ip.braked is (what == "braked")
-    assert ip.paused_until == (NOON if what == "paused" else None)
+    assert ip.pause == (Pause(NOON) if what == "paused" else None)
 
 
 def test_removed_ips_are_not_loaded(store: Store, two_tenants: SimpleNamespace) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import func, select, update
 
 from email_engine.decision import Origin
 from email_engine.errors import InputError
+from email_engine.fleet.model import Pause
 from email_engine.store import brakes, ips, schema, transitions, versions
 from email_engine.store.engine import Store
 from email_engine.store.observations import observe, quotas
@@ -65,8 +66,8 @@ def test_a_pause_is_a_date_on_the_plan_and_the_brake_at_once(store: Store) -> No
     fleet(store, "warming", plan={"phase": 3})
     version = move(store, "pause", until="2026-11-20")
     ip = state(store)
-    assert (ip.state, ip.paused_until, ip.allowance, ip.braked, ip.phase) == (
-        "warming", datetime(2026, 11, 20, tzinfo=UTC), 0, True, 3,
+    assert (ip.state, ip.pause, ip.allowance, ip.braked, ip.phase) == (
+        "warming", Pause(datetime(2026, 11, 20, tzinfo=UTC)), 0, True, 3,
     )  # fmt: skip
     assert ip.state_since == NOW - timedelta(days=20)
     history = row(store, schema.ip_state_history)
@@ -94,7 +95,7 @@ def test_resuming_ends_the_pause_and_asks_the_brake_to_let_go(store: Store) -> N
     with store.session("*") as conn:
         assert brakes.released(conn, held["id"], NOW)
     ip = state(store)
-    assert (ip.ip_id, ip.paused_until, ip.allowance, ip.phase) == (ip_id, None, 250, 3)
+    assert (ip.ip_id, ip.pause, ip.allowance, ip.phase) == (ip_id, None, 250, 3)
     assert row(store, schema.warmup_plans)["pause_reason"] is None
 
 
@@ -162,7 +163,7 @@ def test_a_paused_ip_that_retires_stays_paused(store: Store) -> None:
     move(store, "pause", until="2026-11-20")
     move(store, "retire", "run-2")
     ip = state(store)
-    assert (ip.state, ip.paused_until, ip.braked) == ("retiring", datetime(2026, 11, 20, tzinfo=UTC), True)
+    assert (ip.state, ip.pause, ip.braked) == ("retiring", Pause(datetime(2026, 11, 20, tzinfo=UTC)), True)
 
 
 def test_a_state_that_changed_meanwhile_is_refused_and_nothing_stays(store: Store) -> None:

@@ -51,7 +51,7 @@ def trouble_of(standing: Standing) -> str | None:
         return None
     if ip.braked and ip.state in SENDING_STATES:
         return "braked"
-    if ip.paused_until is not None and ip.state in SENDING_STATES:
+    if ip.pause is not None and ip.state in SENDING_STATES:
         return "paused"
     if ip.blacklisted_on:
         return "listed"

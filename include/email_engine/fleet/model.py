@@ -153,6 +153,18 @@ class Fleet:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """An IP that sends in general may send nothing. `until`: aware UTC; None: a person must resume it."""
+
+    until: datetime | None
+
+    @property
+    def ends(self) -> str:
+        """`until 2026-12-01`, for sentences."""
+        return f"until {self.until:%Y-%m-%d}" if self.until else "until a person resumes it"
+
+
+@dataclass(frozen=True, slots=True)
 class IpRecord:
     """One IP as the engine's database knows it: inventory, state and the allowance in force.
 
@@ -181,7 +193,7 @@ class IpRecord:
     schedule: str
     phase: int
     sent_days_in_phase: int
-    paused_until: datetime | None = None
+    pause: Pause | None = None
     quarantine_until: datetime | None = None
     blacklisted_on: tuple[str, ...] = field(default=())
     dealt: bool = True

@@ -156,7 +156,7 @@ def _reason(record: IpRecord) -> str:
     if record.braked:
         return "the brake is on"
     if not record.sends:
-        paused = f" until {record.paused_until:%Y-%m-%d %H:%M} UTC" if record.paused_until else ""
+        paused = f" {record.pause.ends}" if record.pause else ""
         return f"{record.state} IP may send nothing{paused}"
     return f"allowance {record.allowance} of the {record.state} IP"
 

@@ -225,8 +225,8 @@ def _stays(ip: IpRecord) -> str | None:
 
     if ip.state in PARKED_STATES:
         return f"it is in {ip.state}"
-    if ip.paused_until is not None:
-        return f"it is paused until {ip.paused_until:%Y-%m-%d}"
+    if ip.pause is not None:
+        return f"it is paused {ip.pause.ends}"
     return None
 
 

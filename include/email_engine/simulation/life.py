@@ -37,7 +37,7 @@ class Life:
     @property
     def may_send(self) -> int:
         """Messages that may leave today."""
-        stands = self.ip.state in PARKED_STATES or self.ip.paused_until is not None
+        stands = self.ip.state in PARKED_STATES or self.ip.pause is not None
         return 0 if stands else self.allowance
 
 
@@ -119,7 +119,7 @@ def listed_on(life: Life, day: date, days: int) -> Life:
             state=next_state(ip.state, Event.LISTED),
             state_since=now,
             quarantine_until=now + QUARANTINE,
-            paused_until=None,
+            pause=None,
         )
     return replace(life, ip=ip, allowance=0, bounds={}, listed_until=day + timedelta(days=days))
 
@@ -160,7 +160,7 @@ def after(life: Life, ip_decision: IpDecision, effective: date) -> Life:
         seen.ip,
         phase=carried.phase,
         sent_days_in_phase=carried.sent_days,
-        paused_until=carried.paused_until,
+        pause=carried.pause,
         allowance=ip_decision.allowance,
         dealt=seen.ip.dealt or ip_decision.allowance != seen.standing,
     )

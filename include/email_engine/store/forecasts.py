@@ -34,7 +34,7 @@ class Standing:
             "schedule": ip.schedule, "phase": ip.phase, "allowance": ip.allowance, "bounds": dict(ip.bounds),
             "score": self.score, "graduates_on": self.graduates_on and self.graduates_on.isoformat(),
             "blocked_by": self.blocked_by, "graduates_by": self.graduates_by,
-            "paused_until": self.ip.paused_until and self.ip.paused_until.isoformat(), "braked": self.ip.braked,
+            "paused": ip.pause is not None, "paused_until": ip.pause and ip.pause.until and ip.pause.until.isoformat(), "braked": self.ip.braked,
             "listed_on": list(self.ip.blacklisted_on),
         }  # fmt: skip
 
@@ -70,6 +70,6 @@ def _stands_still(ip: IpRecord) -> str | None:
             if ip.quarantine_until
             else "it is in quarantine"
         )
-    if ip.paused_until is not None:
-        return f"it is paused until {ip.paused_until:%Y-%m-%d}"
+    if ip.pause is not None:
+        return f"it is paused {ip.pause.ends}"
     return "its brake is on" if ip.braked and ip.state in SENDING_STATES else None

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from email_engine.decision import Origin
 from email_engine.errors import InputError
-from email_engine.fleet.model import SENDING_STATES, IpAddress, IpRecord, IpState, Mode, RiskClass
+from email_engine.fleet.model import SENDING_STATES, IpAddress, IpRecord, IpState, Mode, Pause, RiskClass
 from email_engine.lifecycle.machine import Event, next_state
 from email_engine.store.schema import (
     allowances,
@@ -87,7 +87,7 @@ def _record(row: Row[Any], bounds: Mapping[str, int]) -> IpRecord:
         schedule=row.schedule,
         phase=row.phase,
         sent_days_in_phase=row.sent_days_in_phase,
-        paused_until=row.pause_until if row.paused else None,
+        pause=Pause(row.pause_until) if row.paused else None,
         quarantine_until=row.quarantine_until,
         blacklisted_on=tuple(row.blacklisted_on),
         dealt=row.messages is not None,

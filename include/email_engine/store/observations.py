@@ -93,7 +93,7 @@ def _holder(ip: IpRecord, brake: Brake | None) -> str | None:
     """Who holds the IP's brake apart from its own pause or its parked state."""
     if brake is None or brake.release_asked_at is not None:
         return None
-    expected = ip.state not in SENDING_STATES or ip.paused_until is not None
+    expected = ip.state not in SENDING_STATES or ip.pause is not None
     return None if expected and brake.dag_id != BY_HAND else f"{brake.actor} ({brake.reason})"
 
 

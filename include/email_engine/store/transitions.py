@@ -101,9 +101,8 @@ def _plan_columns(move: Move, asking: Asking) -> dict[str, Any]:
 def _pause(proposal: Proposal, reason: str) -> dict[str, Any]:
     if proposal.action is Action.RETIRE:
         return {}
-    paused = proposal.paused_until is not None
     return {
-        "paused": paused,
-        "pause_until": proposal.paused_until,
-        "pause_reason": reason if paused else None,
+        "paused": proposal.pause is not None,
+        "pause_until": proposal.pause and proposal.pause.until,
+        "pause_reason": reason if proposal.pause else None,
     }

@@ -81,9 +81,12 @@ def _allocation(
         wanted=proposal.wanted,
         sent=sum(seen.days.between(first, day).sent) // DEMAND_DAYS,
     )
-    if state in SENDING_STATES and proposal.paused_until is not None:
+    if state in SENDING_STATES and proposal.pause is not None:
         return replace(
-            allocation, kind=AllocationKind.PAUSED, why=ahead.blocked_by, until=proposal.paused_until.date()
+            allocation,
+            kind=AllocationKind.PAUSED,
+            why=ahead.blocked_by,
+            until=proposal.pause.until and proposal.pause.until.date(),
         )
     if state is IpState.WARMING and (
         short_of_quota(ip_decision, policy) or _starves(ip_decision, policy, day)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from email_engine.fleet.model import Pause
 from email_engine.warmup.observation import midnight
 from email_engine.warmup.plan import IpDecision
 from email_engine.warmup.proposal import RECIPIENT_LIST_PROBLEM, Action
@@ -16,12 +17,12 @@ _STOPS = frozenset({Action.PAUSE, Action.QUARANTINE})
 
 @dataclass(frozen=True, slots=True)
 class CarriedState:
-    """The part of the plan that later decisions look at; `paused_until`, `last_stop_at`: aware UTC."""
+    """The part of the plan that later decisions look at; `last_stop_at`: aware UTC."""
 
     phase: int
     sent_days: int
     phase_started_on: date
-    paused_until: datetime | None
+    pause: Pause | None
     last_stop_at: datetime | None
     throttle_factors: Mapping[str, float]
     slowed_on: Mapping[str, date]
@@ -31,17 +32,17 @@ class CarriedState:
 def carried_state_after(ip_decision: IpDecision, effective: date) -> CarriedState:
     """Where the IP stands from the UTC day `effective` on."""
     seen, proposal = ip_decision.observation, ip_decision.proposal
-    paused_until = seen.ip.paused_until
+    pause = seen.ip.pause
     if proposal.action is Action.PAUSE:
-        paused_until = proposal.paused_until
+        pause = proposal.pause
     elif proposal.action in _ENDS_PAUSE:
-        paused_until = None
+        pause = None
     recipient_list_stop = proposal.action is Action.PAUSE and proposal.cause == RECIPIENT_LIST_PROBLEM
     return CarriedState(
         phase=proposal.phase,
         sent_days=proposal.sent_days,
         phase_started_on=effective if proposal.new_phase else seen.phase_started_on or effective,
-        paused_until=paused_until,
+        pause=pause,
         last_stop_at=midnight(effective)
         if proposal.action in _STOPS and proposal.blames
         else seen.last_stop_at,

@@ -54,30 +54,30 @@ def _decided(assessment: Assessment) -> Proposal:
 
 
 def _paused(assessment: Assessment) -> Proposal | None:
-    until = assessment.ip.paused_until
-    if until is None:
+    pause = assessment.ip.pause
+    if pause is None:
         return None
-    if until > midnight(assessment.effective):
-        return assessment.to(Action.STAY, f"It is paused until {until:%Y-%m-%d}", 0, paused_until=until)
+    if pause.until is None or pause.until > midnight(assessment.effective):
+        return assessment.to(Action.STAY, f"It is paused {pause.ends}", 0, pause=pause)
     if blocked := obstacle(assessment.seen):
         return assessment.to(
-            Action.HOLD, f"Its pause is over by date, but {blocked}", 0, paused_until=until, cause="obstacle"
+            Action.HOLD, f"Its pause is over by date, but {blocked}", 0, pause=pause, cause="obstacle"
         )
     if missing := unknown(assessment.seen):
         return assessment.to(
-            Action.HOLD, f"Its pause is over by date, but {missing}", 0, paused_until=until, cause="unknown"
+            Action.HOLD, f"Its pause is over by date, but {missing}", 0, pause=pause, cause="unknown"
         )
     if assessment.seen.trouble:
         reason = f"Its pause is over by date, but {assessment.seen.trouble}"
-        return assessment.to(Action.HOLD, reason, 0, paused_until=until, cause="bad signals")
+        return assessment.to(Action.HOLD, reason, 0, pause=pause, cause="bad signals")
     if assessment.ip.state is IpState.RETIRING:
-        return _resumed_retiring(assessment, until)
+        return _resumed_retiring(assessment, pause.until)
     blamed = assessment.seen.blamed
     phase = max(assessment.phase - 1, 1) if assessment.warming and blamed else assessment.phase
     wanted = assessment.volume(phase)
     where = f"in phase {phase} at {wanted} a day" if assessment.warming else "with its share of the quota"
     return assessment.to(
-        Action.RESUME, f"Its pause ended on {until:%Y-%m-%d}, so it goes on {where}", wanted,
+        Action.RESUME, f"Its pause ended on {pause.until:%Y-%m-%d}, so it goes on {where}", wanted,
         phase=phase, new_phase=blamed, sent_days=0 if blamed else assessment.sent_days,
     )  # fmt: skip
 

@@ -88,7 +88,7 @@ def graduation(climb: Climb, ip_decision: IpDecision, policy: Policy) -> date:
 def by_schedule(ip: IpRecord, policy: Policy, today: date) -> date | None:
     """The same without any decision: as if every day from the UTC day `today` on were sent and good; None for an IP that does not
     warm now, or whose schedule the policy does not know."""
-    if ip.state is not IpState.WARMING or ip.braked or ip.paused_until or ip.schedule not in policy.schedules:
+    if ip.state is not IpState.WARMING or ip.braked or ip.pause or ip.schedule not in policy.schedules:
         return None
     return _graduation(Climb(today, ip.phase, ip.sent_days_in_phase), ip, policy)
 
@@ -104,8 +104,9 @@ def climb_of(ip_decision: IpDecision, policy: Policy, effective: date) -> Climb 
     """From where and when the IP warms on; None where it does not, or not before a person says so."""
     proposal, seen = ip_decision.proposal, ip_decision.observation
     match state_after(ip_decision):
-        case IpState.WARMING if proposal.paused_until is not None:
-            return _after_pause(ip_decision, proposal.paused_until, effective)
+        case IpState.WARMING if proposal.pause is not None:
+            until = proposal.pause.until
+            return _after_pause(ip_decision, until, effective) if until else None
         case IpState.WARMING:
             return _with_speed(ip_decision, policy, effective)
         case IpState.QUARANTINE:
@@ -203,8 +204,8 @@ def short_of_quota(ip_decision: IpDecision, policy: Policy) -> str | None:
 def _blocked_by(ip_decision: IpDecision, policy: Policy, day: date) -> str | None:
     proposal = ip_decision.proposal
     state = state_after(ip_decision)
-    if state is IpState.WARMING and proposal.paused_until is not None and proposal.action is not Action.HOLD:
-        return f"it is paused until {proposal.paused_until:%Y-%m-%d}"
+    if state is IpState.WARMING and proposal.pause is not None and proposal.action is not Action.HOLD:
+        return f"it is paused {proposal.pause.ends}"
     if proposal.action is Action.HOLD or state is IpState.STANDBY:
         return _clause(proposal.reason)
     if state in (IpState.QUARANTINE, IpState.RESTING):

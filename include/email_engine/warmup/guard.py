@@ -42,7 +42,7 @@ def guard_ip(observation: IpObservation, policy: Policy, day: date) -> IpDecisio
 
 def _guarded(assessment: Assessment) -> IpDecision | None:
     observation = assessment.seen
-    if assessment.ip.paused_until is not None:
+    if assessment.ip.pause is not None:
         return None
     stopped = stop(assessment)
     if stopped is not None:

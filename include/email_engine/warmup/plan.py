@@ -284,6 +284,6 @@ def inputs_of(observation: IpObservation, day: date) -> dict[str, Any]:
         "lists_known": observation.blocklists_known,
         "trouble": observation.trouble,
         "held_by": observation.held_by,
-        "paused_until": ip.paused_until and ip.paused_until.isoformat(),
+        "paused_until": ip.pause and ip.pause.until and ip.pause.until.isoformat(),
         "last_stop_at": observation.last_stop_at and observation.last_stop_at.isoformat(),
     }

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
+from email_engine.fleet.model import Pause
 from email_engine.reputation.evidence import GateJudgement
 from email_engine.reputation.score import NO_SCORE, Score
 
@@ -47,7 +48,7 @@ class Proposal:
     """`reason`: one sentence without its full stop. `wanted`: messages a UTC day that the IP may be dealt at most.
 
     `event`: the lifecycle event to apply, None to stay in the state. `new_phase`: the phase begins anew on the day
-    that is planned. `quarantine_until`, `paused_until`: aware UTC. `at_most`: the allowance must not be more,
+    that is planned. `quarantine_until`: aware UTC. `at_most`: the allowance must not be more,
     slowed or not. `blames`: a stop counts against the IP; a bad list's does
     not. `cause`: why nothing advances, a word for each kind. `throttle_factors`, `slowed_on`: as in the
     observation, from now on; `kept_back`: it would start, had the quota room; `mix`: parts of its
@@ -60,7 +61,7 @@ class Proposal:
     event: str | None = None
     new_phase: bool = False
     sent_days: int = 0
-    paused_until: datetime | None = None
+    pause: Pause | None = None
     quarantine_until: datetime | None = None
     judgements: Mapping[str, GateJudgement] = field(default_factory=dict)
     at_most: int | None = None

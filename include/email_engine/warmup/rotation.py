@@ -124,7 +124,7 @@ def _rest(
 
 def _carries(observation: IpObservation) -> bool:
     ip = observation.ip
-    free = ip.paused_until is None and not ip.blacklisted_on and not ip.braked and observation.held_by is None
+    free = ip.pause is None and not ip.blacklisted_on and not ip.braked and observation.held_by is None
     return ip.state is IpState.ACTIVE and free
 
 

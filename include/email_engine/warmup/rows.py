@@ -138,10 +138,12 @@ def _plan_columns(ip_decision: IpDecision, writing: Writing) -> dict[str, Any]:
         "score_low": proposal.score.low if proposal.score.known else None,
         "score_high": proposal.score.high if proposal.score.known else None,
     }
-    if carried.paused_until != seen.ip.paused_until:
-        paused = carried.paused_until is not None
-        columns |= {"paused": paused, "pause_until": carried.paused_until}
-        columns["pause_reason"] = ip_decision.reason if paused else None
+    if carried.pause != seen.ip.pause:
+        columns |= {
+            "paused": carried.pause is not None,
+            "pause_until": carried.pause and carried.pause.until,
+            "pause_reason": ip_decision.reason if carried.pause else None,
+        }
     if proposal.action is Action.GRADUATE:
         columns["completed_at"] = writing.as_of
     if writing.policy is not None:

@@ -41,8 +41,15 @@ def observation_document(observation: IpObservation) -> dict[str, Any]:
 def observation_of(document: dict[str, Any]) -> IpObservation:
     """The observation again; raises ValueError for a document of another release."""
     read = _renamed(document) | {name: _days(document.get(name, ())) for name in _LISTS}
+    read["ip"] = _pause_of(dict(read.get("ip", {})))
     read["providers"] = {name: _days(rows) for name, rows in document.get("providers", {}).items()}
     return _OBSERVATION.validate_python(read)
+
+
+def _pause_of(ip: dict[str, Any]) -> dict[str, Any]:
+    """An IP as an earlier release stored it: its pause was a date."""
+    until = ip.pop("paused_until", None)
+    return ip | {"pause": {"until": until}} if until else ip
 
 
 def _rows(days: Days) -> list[list[Any]]:

@@ -4,14 +4,13 @@ Only these may act during a day too (`reputation_guard`): they never give anythi
 
 from datetime import timedelta
 
+from email_engine.fleet.model import Pause
 from email_engine.plural import amount
 from email_engine.reputation.evidence import GateVerdict
 from email_engine.reputation.gates import BLOCKS, BOUNCES, COMPLAINTS
 from email_engine.warmup.assessment import Assessment
 from email_engine.warmup.observation import midnight, stop_since
 from email_engine.warmup.proposal import RECIPIENT_LIST_PROBLEM, Action, Proposal
-
-UNTIL_A_PERSON = timedelta(days=365)
 
 
 def stop(assessment: Assessment) -> Proposal | None:
@@ -71,7 +70,7 @@ def _stopped(assessment: Assessment) -> Proposal | None:
         second = f"the second stop within {assessment.policy.second_within_days} days after that of {first}"
         return _quarantine(assessment, "second_stop", f"{what}, {second}")
     until = midnight(assessment.effective) + timedelta(days=assessment.policy.pause_days)
-    return assessment.to(Action.PAUSE, f"{what}, so it pauses until {until:%Y-%m-%d}", 0, paused_until=until)
+    return assessment.to(Action.PAUSE, f"{what}, so it pauses until {until:%Y-%m-%d}", 0, pause=Pause(until))
 
 
 def _recipient_list_stop(assessment: Assessment) -> Proposal | None:
@@ -81,14 +80,12 @@ def _recipient_list_stop(assessment: Assessment) -> Proposal | None:
         return None
     start, last = midnight(assessment.effective), assessment.seen.last_recipient_list_stop_at
     if last and start - last <= timedelta(days=assessment.policy.second_within_days):
-        until = start + UNTIL_A_PERSON
+        pause = Pause(None)
         reason = f"{recipient_list_words(assessment)}, again after {last:%Y-%m-%d}, so it pauses until a person resumes it with a cleaned list"
     else:
-        until = start + timedelta(days=assessment.policy.pause_days)
-        reason = f"{recipient_list_words(assessment)}, so it pauses with them until {until:%Y-%m-%d}, or until a person resumes it with a cleaned list"
-    return assessment.to(
-        Action.PAUSE, reason, 0, paused_until=until, blames=False, cause=RECIPIENT_LIST_PROBLEM
-    )
+        pause = Pause(start + timedelta(days=assessment.policy.pause_days))
+        reason = f"{recipient_list_words(assessment)}, so it pauses with them {pause.ends}, or until a person resumes it with a cleaned list"
+    return assessment.to(Action.PAUSE, reason, 0, pause=pause, blames=False, cause=RECIPIENT_LIST_PROBLEM)
 
 
 def recipient_list_words(assessment: Assessment) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from email_engine.errors import InputError
-from email_engine.fleet.model import IpState
+from email_engine.fleet.model import IpState, Pause
 from email_engine.lifecycle.machine import Cause, Event, Transition, known, transition_of
 from email_engine.warmup.observation import IpObservation, midnight
 from email_engine.warmup.parked import NO_BLOCKLISTS, obstacle, unknown
@@ -202,23 +202,25 @@ def _pause(asked: _Asked) -> Proposal | None:
     if asked.request.until is None:
         return None
     until = midnight(asked.request.until)
-    if asked.ip.paused_until and asked.ip.paused_until >= until:
-        asked.refuse(f"it is paused until {asked.ip.paused_until:%Y-%m-%d} already")
+    pause = asked.ip.pause
+    if pause and (pause.until is None or pause.until >= until):
+        asked.refuse(f"it is paused {pause.ends} already")
         asked.next_step = "give a later date, or resume it"
     return asked.choice(
-        Action.PAUSE, f"It is paused until {until:%Y-%m-%d}", 0, paused_until=until, blames=False
+        Action.PAUSE, f"It is paused until {until:%Y-%m-%d}", 0, pause=Pause(until), blames=False
     )
 
 
 def _resume(asked: _Asked) -> Proposal:
     seen, ip, policy = asked.seen, asked.ip, asked.policy
-    if ip.paused_until is None:
+    if ip.pause is None:
         asked.refuse("it is not paused")
     asked.need_known()
     stopped = seen.last_stop_at
-    pause = timedelta(days=policy.pause_days)
-    blamed = bool(stopped and ip.paused_until and stopped >= ip.paused_until - pause)
-    if stopped and blamed and asked.as_of - stopped < pause and not asked.request.cause:
+    paused_for = timedelta(days=policy.pause_days)
+    ends = ip.pause.until if ip.pause else None
+    blamed = bool(stopped and ends and stopped >= ends - paused_for)
+    if stopped and blamed and asked.as_of - stopped < paused_for and not asked.request.cause:
         asked.refuse(f"its rates stopped it on {stopped:%Y-%m-%d}, and no cause is named")
         asked.next_step = (
             f"name the cause, or wait: it resumes by itself {policy.pause_days} days after its stop"
@@ -276,7 +278,7 @@ def _retire(asked: _Asked) -> Proposal:
     given = first if ip.awaits_first_allowance else min(first, ip.allowance)
     steps = f"{len(policy.retiring_parts)} steps of {policy.retiring_days_each} days"
     reason = f"It warms down in {steps}, from {given} a day" if given else "It sends nothing any more"
-    return asked.choice(Action.RETIRE, reason, given, new_phase=True, paused_until=seen.ip.paused_until)
+    return asked.choice(Action.RETIRE, reason, given, new_phase=True, pause=seen.ip.pause)
 
 
 def _abandon(asked: _Asked) -> Proposal:

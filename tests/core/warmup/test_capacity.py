@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from email_engine.fleet.model import IpState
+from email_engine.fleet.model import IpState, Pause
 from email_engine.warmup.capacity import plan_capacity
 from email_engine.warmup.capacity_plan import AllocationKind, CapacityPlan, capacity_words
 from email_engine.warmup.observation import IpObservation, midnight
@@ -49,7 +49,7 @@ def test_each_ip_has_its_place() -> None:
     plan = planned(
         warming(1), active(2), standby(3),
         observation(number=4, ip={"state": IpState.RETIRING, "state_since": midnight(DAY)}),
-        observation(number=5, ip={"paused_until": midnight(NEXT + timedelta(days=4))}),
+        observation(number=5, ip={"pause": Pause(midnight(NEXT + timedelta(days=4)))}),
         observation(number=6, given=0, ip={"state": IpState.QUARANTINE, "state_since": midnight(DAY)}),
         observation(number=7, given=0, ip={"state": IpState.ABANDONED}),
         quota=100_000,

@@ -1,10 +1,11 @@
 """What a decision leaves behind for the next day's decision."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
+from email_engine.fleet.model import Pause
 from email_engine.warmup.carried_state import CarriedState, carried_state_after
 from email_engine.warmup.observation import midnight
 from email_engine.warmup.plan import IpDecision
@@ -13,13 +14,13 @@ from tests.core.warmup.worlds import DAY, NEXT, observation
 
 BEGAN = NEXT - timedelta(days=9)
 STOP = midnight(NEXT - timedelta(days=20))
-UNTIL = midnight(NEXT + timedelta(days=7))
+UNTIL = Pause(midnight(NEXT + timedelta(days=7)))
 
 
 def after(
-    action: Action, paused: datetime | None = None, began: date | None = BEGAN, **proposal: Any
+    action: Action, paused: Pause | None = None, began: date | None = BEGAN, **proposal: Any
 ) -> CarriedState:
-    seen = observation(ip={"phase": 3, "paused_until": paused}, phase_started_on=began, last_stop_at=STOP)
+    seen = observation(ip={"phase": 3, "pause": paused}, phase_started_on=began, last_stop_at=STOP)
     chosen = Proposal(action, "Because", 50, **{"phase": 3, "sent_days": 4} | proposal)
     return carried_state_after(IpDecision(seen, chosen, 50, "Because.", DAY), NEXT)
 
@@ -41,18 +42,18 @@ STANDS = CarriedState(3, 4, BEGAN, None, STOP, {}, {}, None)
         (Action.STAY, {"throttle_factors": {"*": 0.5}}, CarriedState(3, 4, BEGAN, None, STOP, {"*": 0.5}, {}, None)),
         (
             Action.PAUSE,
-            {"paused_until": UNTIL, "blames": False, "cause": "list problem"},
+            {"pause": UNTIL, "blames": False, "cause": "list problem"},
             CarriedState(3, 4, BEGAN, UNTIL, STOP, {}, {}, midnight(NEXT)),
         ),
         (
             Action.PAUSE,
-            {"paused_until": UNTIL, "blames": False},
+            {"pause": UNTIL, "blames": False},
             CarriedState(3, 4, BEGAN, UNTIL, STOP, {}, {}, None),
         ),
-        (Action.PAUSE, {"paused_until": UNTIL}, CarriedState(3, 4, BEGAN, UNTIL, midnight(NEXT), {}, {}, None)),
+        (Action.PAUSE, {"pause": UNTIL}, CarriedState(3, 4, BEGAN, UNTIL, midnight(NEXT), {}, {}, None)),
         (
             Action.RESUME,
-            {"paused": midnight(NEXT), "phase": 2, "sent_days": 0, "new_phase": True},
+            {"paused": Pause(midnight(NEXT)), "phase": 2, "sent_days": 0, "new_phase": True},
             CarriedState(2, 0, NEXT, None, STOP, {}, {}, None),
         ),
         (Action.QUARANTINE, {"paused": UNTIL}, CarriedState(3, 4, BEGAN, None, midnight(NEXT), {}, {}, None)),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from email_engine.fleet.model import PARKED_STATES, IpState
+from email_engine.fleet.model import PARKED_STATES, IpState, Pause
 from email_engine.fleet.traffic import DayCounts, Days
 from email_engine.lifecycle.machine import next_state
 from email_engine.warmup.carried_state import carried_state_after
@@ -34,7 +34,7 @@ def live(seen: IpObservation, policy, days: int = 500) -> tuple[date | None, dat
     for n in range(days):
         day = DAY + timedelta(days=n)
         effective = day + timedelta(days=1)
-        rests = seen.ip.state in PARKED_STATES or seen.ip.paused_until is not None
+        rests = seen.ip.state in PARKED_STATES or seen.ip.pause is not None
         counts = () if rests or not seen.standing else (DayCounts(day, seen.standing),)
         seen = replace(
             seen,
@@ -58,7 +58,7 @@ def morning(ip_decision: IpDecision, effective: date) -> IpObservation:
         ip_decision.proposal,
         carried_state_after(ip_decision, effective),
     )
-    ip = replace(seen.ip, phase=carried.phase, paused_until=carried.paused_until)
+    ip = replace(seen.ip, phase=carried.phase, pause=carried.pause)
     if proposal.event is not None:
         ip = replace(
             ip,
@@ -107,7 +107,7 @@ def test_it_comes_true_whatever_the_target_and_after_a_pause(
     if pause:
         until = midnight(NEXT + timedelta(days=pause))
         stopped = midnight(NEXT) if blamed else None
-        seen = replace(seen, ip=replace(seen.ip, paused_until=until), last_stop_at=stopped)
+        seen = replace(seen, ip=replace(seen.ip, pause=Pause(until)), last_stop_at=stopped)
     first, came = live(seen, POLICY)
     assert first == came is not None
 
@@ -143,7 +143,7 @@ BAD = sent(7, 50)
         (observation(sent(3, 50), ip={"blacklisted_on": ("zen",)}), True, "it is listed on zen"),
         (observation(sent(5, 12)), True, "it sent 12 on 2026-11-20, and a day counts from 45 on"),
         (observation(sent(8, 14), ip={"phase": 2, "daily_target": 14}), False, None),
-        (observation(ip={"paused_until": midnight(DAY + timedelta(days=5))}), True, "it is paused until 2026-11-25"),
+        (observation(ip={"pause": Pause(midnight(DAY + timedelta(days=5)))}), True, "it is paused until 2026-11-25"),
         (observation(ip={"state": IpState.ACTIVE}, given=0, phase_started_on=DAY), False, None),
         (observation(ip={"state": IpState.STANDBY}, given=0), False, "until a person starts it"),
         (observation(ip={"state": IpState.STANDBY, "state_since": midnight(DAY)}, given=0), False,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from email_engine.fleet.model import IpState
+from email_engine.fleet.model import IpState, Pause
 from email_engine.fleet.traffic import DayCounts
 from email_engine.warmup.guard import guard_ip, guard_tenant
 from email_engine.warmup.observation import midnight
@@ -39,14 +39,14 @@ def test_it_stops_as_the_end_of_the_day_would(
     assert (ip_decision.proposal.action, ip_decision.allowance, ip_decision.stops) == (action, 0, True)
     assert words in ip_decision.reason
     if action == "pause":
-        assert ip_decision.proposal.paused_until == midnight(NEXT) + timedelta(days=7)
+        assert ip_decision.proposal.pause == Pause(midnight(NEXT) + timedelta(days=7))
 
 
 @pytest.mark.parametrize(
     "changes",
     [
         {},
-        {"ip": {"paused_until": midnight(NEXT)}},
+        {"ip": {"pause": Pause(midnight(NEXT))}},
         {"ip": {"state": IpState.QUARANTINE}},
         {"ip": {"state": IpState.STANDBY}},
         {"fresh_through": None},

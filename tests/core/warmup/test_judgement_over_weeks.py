@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from email_engine.fleet.model import IpState
+from email_engine.fleet.model import IpState, Pause
 from email_engine.fleet.traffic import DayCounts, Days
 from email_engine.warmup.guard import guard_ip
 from email_engine.warmup.observation import midnight
@@ -234,7 +234,7 @@ def test_mail_without_accounting_that_can_be_trusted_advances_nothing(dealt: boo
 
 
 def test_a_pause_does_not_end_while_its_host_cannot_be_trusted() -> None:
-    seen = observation((), ip={"paused_until": midnight(NEXT)}, trouble="the clock of mta-1 is 7200 s off")
+    seen = observation((), ip={"pause": Pause(midnight(NEXT))}, trouble="the clock of mta-1 is 7200 s off")
     proposal = decide_day(seen, POLICY, DAY, NEXT)
     assert (proposal.action, proposal.wanted) == ("hold", 0)
     assert proposal.reason == "Its pause is over by date, but the clock of mta-1 is 7200 s off"
@@ -271,7 +271,7 @@ def test_a_day_that_is_caught_up_late_is_judged_by_its_own_silence() -> None:
 def test_a_pause_that_a_person_prolonged_still_steps_back() -> None:
     stopped = midnight(DAY - timedelta(days=20))
     seen = observation(
-        (), ip={"phase": 4, "paused_until": midnight(NEXT)}, last_stop_at=stopped,
+        (), ip={"phase": 4, "pause": Pause(midnight(NEXT))}, last_stop_at=stopped,
         phase_started_on=DAY - timedelta(days=30), given=500, standing=500,
     )  # fmt: skip
     proposal = decide_day(seen, POLICY, DAY, NEXT)
@@ -287,3 +287,15 @@ def test_a_day_on_which_the_whole_stream_bounces_stops_nobody(rate: float) -> No
     assert not [o.reason for day in told for o in day if o.stops]
     assert {o.proposal.cause for o in told[3]} == {"list problem"}
     assert {actions(told, ip)[6] for ip in range(1, 11)} == {"advance"}
+
+
+def test_a_recipient_list_that_is_bad_again_pauses_its_stream_without_a_date() -> None:
+    lives = [a_life(n) for n in range(1, 11)]
+    told = live_through(lives, lambda _, day, allowed: mail(allowed, bounced=0.3), 40, POLICY)
+    pauses = [[o.proposal for o in day if o.proposal.action == "pause"] for day in told]
+    first, second = (day for day in pauses if day)
+    assert {p.pause.until is None for p in first if p.pause} == {False}
+    assert {p.pause for p in second} == {Pause(None)}
+    assert "until a person resumes it" in second[0].reason
+    assert {o.proposal.action for o in told[-1]} == {"stay"}
+    assert {o.reason for o in told[-1]} == {"It is paused until a person resumes it."}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from email_engine.fleet.model import IpState
+from email_engine.fleet.model import IpState, Pause
 from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
 from email_engine.warmup.parked import decide_parked
 from email_engine.warmup.plan import Quotas, plan_tenant
@@ -92,7 +92,7 @@ def active(number: int, days: int, pool: str = "p", state: str = "active", **cha
         pytest.param([active(1, 200), active(2, 9), active(3, 3, state="resting")], {1}, id="a resting one is done"),
         pytest.param([active(1, 200), active(2, 9, held_by="ops")], set(), id="the other is held"),
         pytest.param(
-            [active(1, 200), active(2, 9, ip={"paused_until": midnight(NEXT)})], set(), id="the other is paused"
+            [active(1, 200), active(2, 9, ip={"pause": Pause(midnight(NEXT))})], set(), id="the other is paused"
         ),
         pytest.param([active(1, 200, ip={"blacklisted_on": ("zen",)}), active(2, 9)], set(), id="a listed one"),
         pytest.param([active(1, 200), active(2, 9), active(3, 99, "q"), active(4, 98, "q")], {1, 3}, id="two pools"),

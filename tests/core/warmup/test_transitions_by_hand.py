@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from email_engine.errors import InputError
-from email_engine.fleet.model import IpState
+from email_engine.fleet.model import IpState, Pause
 from email_engine.fleet.traffic import DayCounts
 from email_engine.lifecycle.machine import TABLE, Cause, Event
 from email_engine.warmup.observation import DnsHealth, IpObservation
@@ -31,7 +31,7 @@ def ip(state: str = "warming", days: float = 20, number: int = 1, **changes: Any
         "state_since": NOW - timedelta(days=days),
         "allowance": changes.pop("allowance", 0),
         "phase": changes.pop("phase", 3),
-        "paused_until": changes.pop("paused_until", None),
+        "pause": changes.pop("pause", None),
         "quarantine_until": changes.pop("quarantine_until", None),
         "blacklisted_on": changes.pop("listed", ()),
     }
@@ -60,9 +60,9 @@ PAUSED = NOW + timedelta(days=3)
         pytest.param("start", ip("standby"), "warming", 50, 1, "It warms from phase 1 at 50 a day", id="start"),
         pytest.param("pause", ip(allowance=250), "warming", 0, 3, "paused until 2026-11-25", id="pause"),
         pytest.param("pause", ip("retiring"), "retiring", 0, 3, "paused until", id="pause a warm-down"),
-        pytest.param("resume", ip(paused_until=PAUSED), "warming", 250, 3, "in phase 3 at 250", id="resume"),
+        pytest.param("resume", ip(pause=Pause(PAUSED)), "warming", 250, 3, "in phase 3 at 250", id="resume"),
         pytest.param(
-            "resume", ip("retiring", 4, paused_until=PAUSED), "retiring", 2500, 3, "with 2500", id="resume a warm-down"
+            "resume", ip("retiring", 4, pause=Pause(PAUSED)), "retiring", 2500, 3, "with 2500", id="resume a warm-down"
         ),
         pytest.param("quarantine", ip("active"), "quarantine", 0, 3, "until 2026-11-28", id="quarantine"),
         pytest.param("release", ip("quarantine"), "resting", None, 1, "rests 30 days", id="release"),
@@ -113,8 +113,8 @@ def test_nobody_gets_by_hand_what_it_never_proved(
 ) -> None:
     schedules = {**POLICY.schedules, "steep": Schedule((50, 1000, 50_000), 7)}
     seen = ip(state, 1, days_sent=changes.pop("days_sent", ()), standing=0)
-    paused = None if event == "retire" else PAUSED
-    seen = replace(seen, ip=replace(seen.ip, daily_target=50_000, paused_until=paused, **changes))
+    paused = None if event == "retire" else Pause(PAUSED)
+    seen = replace(seen, ip=replace(seen.ip, daily_target=50_000, pause=paused, **changes))
     other = ip("active", 40, 2, allowance=50_000)
     request = read_request({"event": event, "reason": "asked for"}, TODAY)
     policy = replace(POLICY, schedules=schedules)
@@ -138,13 +138,13 @@ def test_nobody_gets_by_hand_what_it_never_proved(
         pytest.param(
             "start", ip("standby", dns=DnsHealth.BROKEN, dns_broken=("spf",)), ["its DNS is broken (spf)"], id="DNS"
         ),
-        pytest.param("pause", ip(paused_until=NOW + timedelta(days=9)), ["paused until 2026-11-30"], id="shorter"),
+        pytest.param("pause", ip(pause=Pause(NOW + timedelta(days=9))), ["paused until 2026-11-30"], id="shorter"),
         pytest.param("resume", ip(), ["it is not paused"], id="not paused"),
         pytest.param(
-            "resume", ip(paused_until=PAUSED, last_stop_at=PAUSED - timedelta(days=7)), ["no cause is named"],
+            "resume", ip(pause=Pause(PAUSED), last_stop_at=PAUSED - timedelta(days=7)), ["no cause is named"],
             id="stopped by rates",
         ),
-        pytest.param("resume", ip(paused_until=PAUSED, listed=("zen",)), ["it is listed on zen"], id="listed"),
+        pytest.param("resume", ip(pause=Pause(PAUSED), listed=("zen",)), ["it is listed on zen"], id="listed"),
         pytest.param("release", ip("quarantine", 6), ["its quarantine lasts until 2026-11-22"], id="quarantine lasts"),
         pytest.param(
             "release", ip("quarantine", quarantine_until=NOW + timedelta(days=1), listed=("zen",), blocklists_known=False),
@@ -166,7 +166,7 @@ def test_a_guard_refuses_with_all_its_reasons(event: str, seen: IpObservation, r
 
 
 def test_a_cause_lets_an_ip_go_on_that_its_rates_stopped_and_it_goes_one_phase_back() -> None:
-    stopped = ip(paused_until=PAUSED, last_stop_at=PAUSED - timedelta(days=7))
+    stopped = ip(pause=Pause(PAUSED), last_stop_at=PAUSED - timedelta(days=7))
     (move,) = ask("resume", stopped, cause="an old segment, removed").moves
     assert (move.proposal.phase, move.allowance, move.proposal.new_phase) == (2, 100, True)
     assert move.reason.endswith("Cause: an old segment, removed.")
@@ -175,7 +175,7 @@ def test_a_cause_lets_an_ip_go_on_that_its_rates_stopped_and_it_goes_one_phase_b
 @pytest.mark.parametrize("state", IpState, ids=str)
 @pytest.mark.parametrize("event", sorted({row.event for row in TABLE if row.by is not Cause.ENGINE}), ids=str)
 def test_every_pair_is_in_the_table_or_refused_by_what_is_allowed(state: IpState, event: Event) -> None:
-    seen = ip(state, paused_until=PAUSED if event is Event.RESUME else None, **MINOR)
+    seen = ip(state, pause=Pause(PAUSED) if event is Event.RESUME else None, **MINOR)
     done = ask(event, seen)
     row = next((row for row in TABLE if (row.state, row.event) == (state, event)), None)
     if row is None:
@@ -187,7 +187,7 @@ def test_every_pair_is_in_the_table_or_refused_by_what_is_allowed(state: IpState
 
 
 def test_an_active_ip_goes_on_at_the_level_of_its_pool_within_the_quota() -> None:
-    paused = ip("active", paused_until=PAUSED)
+    paused = ip("active", pause=Pause(PAUSED))
     peers = [ip("active", number=n, allowance=700) for n in (2, 3)]
     assert ask("resume", paused, *peers, others=2).moves[0].allowance == 700
     assert ask("resume", paused, *peers, others=2, quota=Quotas(1500)).moves[0].allowance == 100

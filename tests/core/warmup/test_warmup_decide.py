@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from email_engine.errors import InputError
-from email_engine.fleet.model import IpState
+from email_engine.fleet.model import IpState, Pause
 from email_engine.fleet.traffic import DayCounts
 from email_engine.lifecycle.machine import TRANSITIONS, Event, next_state
 from email_engine.warmup import decide
@@ -123,7 +123,7 @@ def test_bad_traffic_stops_an_ip(seen: IpObservation, action: str, event: str | 
     assert (chosen.action, chosen.event) == (action, event)
     assert reason in chosen.reason
     if action == "pause":
-        assert (chosen.wanted, chosen.paused_until) == (0, midnight(NEXT) + timedelta(days=7))
+        assert (chosen.wanted, chosen.pause) == (0, Pause(midnight(NEXT) + timedelta(days=7)))
     if action == "quarantine":
         assert (chosen.wanted, chosen.quarantine_until) == (0, midnight(NEXT) + timedelta(days=7))
 
@@ -168,14 +168,14 @@ def test_a_pause_ends_by_its_date(
     until: Any, changes: dict[str, Any], action: str, wanted: int, phase: int
 ) -> None:
     stopped = until - timedelta(days=7)
-    ip = {"phase": 3, "paused_until": until}
+    ip = {"phase": 3, "pause": Pause(until)}
     seen = observation((), ip=ip, given=0, standing=0, last_stop_at=stopped, **changes)
     chosen = choice(seen)
     assert (chosen.action, chosen.wanted, chosen.phase) == (action, wanted, phase)
 
 
 def test_after_a_pause_that_was_no_fault_of_its_own_an_ip_goes_on_where_it_was() -> None:
-    ip = {"phase": 3, "paused_until": midnight(NEXT)}
+    ip = {"phase": 3, "pause": Pause(midnight(NEXT))}
     seen = observation(sent(4, 250, until=DAY - timedelta(days=7)), ip=ip, given=250, standing=250)
     chosen = choice(seen)
     assert (chosen.action, chosen.wanted, chosen.phase) == ("resume", 250, 3)
@@ -191,7 +191,7 @@ def test_a_retiring_ip_resumes_no_higher_than_its_warm_down(days_ago: int, actio
     ip = {
         "state": IpState.RETIRING,
         "state_since": midnight(NEXT) - timedelta(days=days_ago),
-        "paused_until": midnight(NEXT),
+        "pause": Pause(midnight(NEXT)),
     }
     chosen = choice(observation((), ip=ip, given=0, standing=0))
     assert (chosen.action, chosen.wanted) == (action, wanted)
@@ -261,7 +261,7 @@ def test_a_schedule_that_the_policy_does_not_know_is_an_error_that_names_it() ->
 
 def test_a_late_decision_judges_its_day_and_acts_on_the_day_planned() -> None:
     late = decide_day(observation(sent(1, 30, bounced=20)), POLICY, DAY, NEXT + timedelta(days=3))
-    assert late.paused_until == midnight(NEXT) + timedelta(days=10)
+    assert late.pause == Pause(midnight(NEXT) + timedelta(days=10))
 
 
 @pytest.mark.parametrize("together", [1, 2, 5, 100])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from email_engine.errors import InputError
-from email_engine.fleet.model import IpState
+from email_engine.fleet.model import IpState, Pause
 from email_engine.fleet.traffic import DayCounts
 from email_engine.warmup.explain import Recorded, decide_again
 from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
@@ -41,7 +41,9 @@ def random_observation(number: int, dice: random.Random) -> IpObservation:
         "phase": dice.randint(1, 6),
         "stream": dice.choice(["newsletter", "prospects"]),
         "daily_target": dice.choice([500, 10_000]),
-        "paused_until": dice.choice([None, midnight(DAY), midnight(NEXT + timedelta(days=5))]),
+        "pause": dice.choice(
+            [None, Pause(None), Pause(midnight(DAY)), Pause(midnight(NEXT + timedelta(days=5)))]
+        ),
         "blacklisted_on": dice.choice([(), (), ("zen.example",)]),
     }
     return observation(

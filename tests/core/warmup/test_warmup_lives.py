@@ -34,7 +34,7 @@ def live(
         following = day + timedelta(days=1)
         seen = observation(
             history[-30:],
-            ip={"phase": phase, "paused_until": paused},
+            ip={"phase": phase, "pause": paused},
             given=allowance,
             standing=allowance,
             fresh_through=midnight(following),
@@ -45,7 +45,7 @@ def live(
         log.append((number + 1, str(chosen.action)))
         if chosen.action in ("graduate", "quarantine"):
             return log
-        allowance, phase, paused = chosen.wanted, chosen.phase, chosen.paused_until
+        allowance, phase, paused = chosen.wanted, chosen.phase, chosen.pause
         began = following if chosen.new_phase else began
         stopped = midnight(following) if chosen.action == "pause" else stopped
     return log

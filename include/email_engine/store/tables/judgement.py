@@ -63,7 +63,6 @@ warmup_plans = Table(
     CheckConstraint("current_daily_quota >= 0", name="current_not_negative"),
     CheckConstraint("target_daily_quota > 0", name="target_positive"),
     CheckConstraint("warmed_to >= 0", name="warmed_to_not_negative"),
-    CheckConstraint("NOT paused OR pause_until IS NOT NULL", name="pause_has_an_end"),
 )
 
 warmup_daily_stats = Table(
