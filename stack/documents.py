@@ -30,11 +30,12 @@ def pages() -> dict[Path, str]:
     """Path -> text as it should be."""
     from email_engine.lifecycle.document import render_page
     from email_engine.pmta.lint.page import lint_page
+    from email_engine.warmup.policy_file import load_policy
 
     lifecycle = ROOT / "docs" / "lifecycle.md"
     return {
         DAGS_PAGE: dags_page(),
-        lifecycle: render_page(lifecycle.read_text()),
+        lifecycle: render_page(lifecycle.read_text(), load_policy()),
         ROOT / "docs" / "lint.md": lint_page(),
     }
 

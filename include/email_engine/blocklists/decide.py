@@ -8,7 +8,6 @@ from enum import StrEnum
 from email_engine.blocklists.model import ListClass, Severity
 from email_engine.fleet.model import SENDING_STATES, IpRecord
 
-QUARANTINE = timedelta(days=7)
 CLEAN_TO_CLOSE = 2
 """Sweeps in a row that must find an IP off a list."""
 
@@ -107,9 +106,11 @@ def decide_listing(
     seen: Sequence[SeenListing],
     clean: Collection[str],
     as_of: datetime,
+    at_least: timedelta,
 ) -> ListingDecision:
     """Args:
     open_listings: of this IP. seen: confirmed in this sweep. clean: names of the lists that answered "not listed".
+    at_least: how long a quarantine lasts.
 
     A list that is in neither `seen` nor `clean` is unknown and changes nothing."""
     by_name = {x.list_name: x for x in open_listings}
@@ -142,7 +143,7 @@ def decide_listing(
         ip_id=ip.ip_id,
         steps=tuple(steps),
         quarantine=quarantine,
-        quarantine_until=as_of + QUARANTINE if quarantine else None,
+        quarantine_until=as_of + at_least if quarantine else None,
         listed_on=tuple(sorted(n for n, c in still_open.items() if c is ListClass.REPUTATION)),
         reason=_reason(ip, steps, parking, quarantine),
     )

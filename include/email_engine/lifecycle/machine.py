@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from string import Formatter
 from types import MappingProxyType
 
 from email_engine.errors import InputError
@@ -42,13 +43,19 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One row of the table. `guard`: what must hold before, in words; the code that proves it stands in `warmup`."""
+    """One row of the table. `guard`: what must hold before, in words, with values of the policy by name (`{rest_days}`); the code that proves it
+    stands in `warmup`."""
 
     state: IpState
     event: Event
     to: IpState
     by: Cause
     guard: str
+
+    def when(self, policy: object) -> str:
+        """`guard` with the values of a `warmup.policy.Policy`."""
+        names = (name for _, name, _, _ in Formatter().parse(self.guard) if name)
+        return self.guard.format_map({name: getattr(policy, name) for name in names})
 
     @property
     def moves(self) -> bool:
@@ -63,14 +70,14 @@ def _rows() -> Iterator[Transition]:
     engine, person, both = Cause.ENGINE, Cause.PERSON, Cause.BOTH
     yield Transition(
         S.STANDBY, Event.START, S.WARMING, both,
-        "7 clean days in standby, block lists and DNS known and good, room in the tenant's quota; it warms from phase 1",
+        "{clean_days} clean days in standby, block lists and DNS known and good, room in the tenant's quota; it warms from phase 1",
     )  # fmt: skip
     yield Transition(S.STANDBY, Event.LISTED, S.STANDBY, engine, "it stays, but its clean days begin anew")
     yield Transition(
         S.WARMING, Event.GRADUATE, S.ACTIVE, engine, "the last stage of its schedule was sent and its gates hold"
     )  # fmt: skip
     yield Transition(
-        S.ACTIVE, Event.IDLE, S.WARMING, engine, "nothing was sent for 30 days: receivers forgot it"
+        S.ACTIVE, Event.IDLE, S.WARMING, engine, "nothing was sent for {idle_days} days: receivers forgot it"
     )
     yield Transition(
         S.ACTIVE, Event.RETIRE, S.RETIRING, both,
@@ -80,7 +87,7 @@ def _rows() -> Iterator[Transition]:
     for state in _SENDING:
         yield Transition(
             state, Event.PAUSE, state, both,
-            "a date on the plan, no state: the allowance is 0 until then; by the engine for 7 days after a first stop by rates",
+            "a date on the plan, no state: the allowance is 0 until then; by the engine for {pause_days} days after a first stop by rates",
         )  # fmt: skip
         yield Transition(
             state, Event.RESUME, state, both,
@@ -94,9 +101,11 @@ def _rows() -> Iterator[Transition]:
             "a trap, a reply that names a block list, or complaints below the volume where a rate means anything",
         )  # fmt: skip
         yield Transition(
-            state, Event.SECOND_STOP, S.QUARANTINE, engine, "a second stop by rates within 30 days"
+            state, Event.SECOND_STOP, S.QUARANTINE, engine, "a second stop by rates within {second_within_days} days"
         )  # fmt: skip
-        yield Transition(state, Event.QUARANTINE, S.QUARANTINE, person, "a reason; 7 days at least")
+        yield Transition(
+            state, Event.QUARANTINE, S.QUARANTINE, person, "a reason; {quarantine_days} days at least"
+        )
     yield Transition(
         S.QUARANTINE, Event.LISTED, S.QUARANTINE, engine, "it stays, until it is off that list too"
     )
@@ -117,7 +126,7 @@ def _rows() -> Iterator[Transition]:
         S.RESTING, Event.LISTED, S.RESTING, engine, "it stays; it stands by only when it is off the list"
     )
     yield Transition(
-        S.RESTING, Event.RESTED, S.STANDBY, engine, "30 days of rest are over and nothing holds it"
+        S.RESTING, Event.RESTED, S.STANDBY, engine, "{rest_days} days of rest are over and nothing holds it"
     )
     for state in (S.STANDBY, S.RESTING, S.QUARANTINE):
         yield Transition(state, Event.ABANDON, S.ABANDONED, person, "a reason; it cannot be undone")

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
-from email_engine.blocklists.decide import QUARANTINE
 from email_engine.fleet.model import PARKED_STATES, SENDING_STATES, Fleet, IpRecord, IpState
 from email_engine.fleet.traffic import NO_DAYS, DayCounts, Days
 from email_engine.lifecycle.machine import Event, next_state
@@ -109,7 +108,7 @@ def _with(days: Days, counts: DayCounts | None, last: date, window: int) -> Days
     return kept.then(counts) if counts is not None and some else kept
 
 
-def listed_on(life: Life, day: date, days: int) -> Life:
+def listed_on(life: Life, day: date, days: int, quarantine_days: int) -> Life:
     """A block list holds it from the UTC `day` on for `days` days: it goes to quarantine at once, as `rbl_sweep` does it."""
     ip = replace(life.ip, blacklisted_on=(LISTED,))
     if ip.state in SENDING_STATES:
@@ -118,7 +117,7 @@ def listed_on(life: Life, day: date, days: int) -> Life:
             ip,
             state=next_state(ip.state, Event.LISTED),
             state_since=now,
-            quarantine_until=now + QUARANTINE,
+            quarantine_until=now + timedelta(days=quarantine_days),
             pause=None,
         )
     return replace(life, ip=ip, allowance=0, bounds={}, listed_until=day + timedelta(days=days))

@@ -40,7 +40,7 @@ def simulate(
             demands.append(mail.demand)
             life = sent_on(life, mail.counts, mail.providers)
             trapped = truths[subject].trap(number)
-            evening.append(listed_on(life, day, trapped) if trapped else life)
+            evening.append(listed_on(life, day, trapped, policy.quarantine_days) if trapped else life)
         fresh = dict.fromkeys(hosts, midnight(day + timedelta(days=1)))
         closed = close_day(evening, fleet, policy, day, fresh)
         for morning, dusk, (_, ip_decision), demand in zip(lives, evening, closed, demands, strict=True):

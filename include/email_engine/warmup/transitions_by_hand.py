@@ -76,7 +76,7 @@ def answer(
         if asked.against:
             refused.append(
                 InputError(
-                    f"{request.event} of ip {seen.ip.address} ({seen.ip.state})", "; ".join(asked.against), row.guard,
+                    f"{request.event} of ip {seen.ip.address} ({seen.ip.state})", "; ".join(asked.against), row.when(policy),
                     asked.next_step,
                 )
             )  # fmt: skip

@@ -19,6 +19,7 @@ from email_engine.blocklists.model import ListClass, Severity
 from email_engine.fleet.model import IpRecord, IpState, Mode, RiskClass
 
 AS_OF = datetime(2026, 11, 20, 8, tzinfo=UTC)
+WEEK = timedelta(days=7)
 SBL = SeenListing(
     "zen", "zen.example", ("127.0.0.2",), ("SBL",), ListClass.REPUTATION, Severity.HIGH, reason="spam"
 )
@@ -50,7 +51,7 @@ def open_row(seen: SeenListing = SBL, ip_id: int = 9, event_id: int = 1, clean: 
 
 @pytest.mark.parametrize("state", list(IpState))
 def test_only_a_sending_ip_goes_to_quarantine(state: IpState) -> None:
-    decision = decide_listing(ip(state=state), [], [SBL], [], AS_OF)
+    decision = decide_listing(ip(state=state), [], [SBL], [], AS_OF, WEEK)
     sends = state in {IpState.WARMING, IpState.ACTIVE, IpState.RETIRING}
     assert decision.quarantine is sends
     assert decision.quarantine_until == (AS_OF + timedelta(days=7) if sends else None)
@@ -65,7 +66,7 @@ def test_only_a_sending_ip_goes_to_quarantine(state: IpState) -> None:
     ids=["high", "medium", "low weight", "policy", "neighbourhood"],
 )  # fmt: skip
 def test_only_reputation_of_weight_parks(seen: SeenListing, parks: bool, listed_on: tuple[str, ...]) -> None:
-    decision = decide_listing(ip(), [], [seen], [], AS_OF)
+    decision = decide_listing(ip(), [], [seen], [], AS_OF, WEEK)
     assert decision.quarantine is parks
     assert decision.listed_on == listed_on
     assert decision.moves_listings
@@ -85,14 +86,16 @@ def test_only_reputation_of_weight_parks(seen: SeenListing, parks: bool, listed_
 def test_a_listing_closes_after_two_clean_sweeps_and_unknown_changes_nothing(
     clean_before: int, clean: set[str], action: ListingAction | None, listed_on: tuple[str, ...]
 ) -> None:
-    decision = decide_listing(ip(state=IpState.QUARANTINE), [open_row(clean=clean_before)], [], clean, AS_OF)
+    decision = decide_listing(
+        ip(state=IpState.QUARANTINE), [open_row(clean=clean_before)], [], clean, AS_OF, WEEK
+    )
     assert [step.action for step in decision.steps] == ([action] if action else [])
     assert decision.listed_on == listed_on
     assert not decision.quarantine
 
 
 def test_a_listing_seen_again_parks_an_ip_that_sends() -> None:
-    decision = decide_listing(ip(), [open_row()], [SBL], [], AS_OF)
+    decision = decide_listing(ip(), [open_row()], [SBL], [], AS_OF, WEEK)
     assert [step.action for step in decision.steps] == [ListingAction.SEEN]
     assert decision.quarantine
     assert not decision.moves_listings
@@ -101,12 +104,12 @@ def test_a_listing_seen_again_parks_an_ip_that_sends() -> None:
 @pytest.mark.parametrize(("until", "parks"), [(timedelta(hours=1), False), (timedelta(0), True)])
 def test_a_person_may_acknowledge_a_listing_until_a_date(until: timedelta, parks: bool) -> None:
     row = replace(open_row(), acknowledged_until=AS_OF + until)
-    assert decide_listing(ip(), [row], [SBL], [], AS_OF).quarantine is parks
+    assert decide_listing(ip(), [row], [SBL], [], AS_OF, WEEK).quarantine is parks
 
 
 def test_a_run_counts_a_clean_observation_once() -> None:
     row = replace(open_row(clean=1), counted=True)
-    assert decide_listing(ip(), [row], [], {"zen"}, AS_OF).steps == ()
+    assert decide_listing(ip(), [row], [], {"zen"}, AS_OF, WEEK).steps == ()
 
 
 def breakers(
@@ -118,7 +121,7 @@ def breakers(
     members = [ip(n, pool=(pools or {}).get(n, "aurora-newsletter")) for n in range(1, 6)]
     decisions = {
         m.ip_id: decide_listing(
-            m, [x for x in standing if x.ip_id == m.ip_id], seen.get(m.ip_id, []), (clean or {}).get(m.ip_id, ()), AS_OF
+            m, [x for x in standing if x.ip_id == m.ip_id], seen.get(m.ip_id, []), (clean or {}).get(m.ip_id, ()), AS_OF, WEEK
         )
         for m in members
         if m.ip_id in seen or m.ip_id in (clean or {})

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -28,6 +28,7 @@ from email_engine.store.decisions import newest, record
 from email_engine.store.engine import Store
 from email_engine.store.ips import load_ips, lock_ips
 from email_engine.store.listings import open_listings
+from email_engine.warmup.policy_file import load_policy
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ def _decide(
     now = run.no_earlier_than(newest(conn)).as_of
     records = load_ips(conn, day=now.date(), tenant=tenant)
     standing = open_listings(conn, tenant=tenant, run_id=run.run_id, as_of=run.as_of)
+    at_least = timedelta(days=load_policy().quarantine_days)
     decisions = {
         ip.ip_id: decide_listing(
             ip,
@@ -73,6 +75,7 @@ def _decide(
             seen.get(ip.ip_id, ()),
             clean.get(ip.ip_id, ()),
             now,
+            at_least,
         )
         for ip in records
         if ip.ip_id in seen or ip.ip_id in clean

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from email_engine.blocklists.config import load_blocklists
-from email_engine.blocklists.decide import QUARANTINE, Breaker, ListingDecision
+from email_engine.blocklists.decide import Breaker, ListingDecision
 from email_engine.fleet.model import IpRecord, Mode
 from email_engine.pipelines.run import Run
 from email_engine.plural import amount
@@ -67,8 +67,9 @@ def _moved(
     )  # fmt: skip
     text = [title, *lines[:SHOWN], *([f"and {len(lines) - SHOWN} more"] if lines[SHOWN:] else [])]
     if stopped:
+        until = max(end for ip in stopped if (end := decisions[ip.ip_id].quarantine_until))
         text.append(
-            f"Quarantine lasts {QUARANTINE.days} days at least, and until no list holds the IP and its cause is named."
+            f"Quarantine lasts until {until:%Y-%m-%d} at least, and until no list holds the IP and its cause is named."
         )
         text += where_to_ask(decisions[ip.ip_id].listed_on for ip in stopped)
         text += [waiting for waiting in [waiting_words(conn, [ip.ip_id for ip in stopped])] if waiting]
