@@ -1,12 +1,13 @@
 """Each rule against its own examples: what docs/lint.md shows is true."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from email_engine.paths import ROOT
 from email_engine.pmta.language.assembly import assemble
-from email_engine.pmta.lint import LintFinding, Severity, lint
+from email_engine.pmta.lint import LintFinding, Severity, lint, registry
 from email_engine.pmta.lint.page import lint_page
 from email_engine.pmta.lint.registry import CHECKS, GROUPS, RULES
 from email_engine.pmta.lint.rule import MAIN, Rule
@@ -85,3 +86,9 @@ def test_the_frame_of_the_examples_is_itself_without_a_finding() -> None:
 
 def test_all_rules_are_looked_for() -> None:
     assert len(CHECKS) == len(set(CHECKS))
+
+
+def test_a_rule_lies_in_a_file_that_its_number_says() -> None:
+    for path in sorted(Path(registry.__file__).parent.glob("*.py")):
+        for code in re.findall(r'^    "PM(\d)\d\d",$', path.read_text(encoding="utf-8"), re.MULTILINE):
+            assert path.name.startswith(f"pm{code}_"), f"PM{code}xx in {path.name}"

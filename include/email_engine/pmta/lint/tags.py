@@ -5,10 +5,10 @@ import re
 from email_engine.pmta.language.checks import BadValue
 from email_engine.pmta.language.grammar import Grammar, TagRule, is_newer
 from email_engine.pmta.language.tree import GLOBAL, Block
-from email_engine.pmta.lint import rules_scope as scopes
-from email_engine.pmta.lint import rules_style as style
-from email_engine.pmta.lint import rules_syntax as syntax
-from email_engine.pmta.lint import rules_words as words
+from email_engine.pmta.lint import pm1_syntax as syntax
+from email_engine.pmta.lint import pm2_words as words
+from email_engine.pmta.lint import pm3_places as scopes
+from email_engine.pmta.lint import pm9_style as style
 from email_engine.pmta.lint.finding import Severity
 from email_engine.pmta.lint.index import first_word
 from email_engine.pmta.lint.rule import short

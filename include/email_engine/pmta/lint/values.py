@@ -7,17 +7,17 @@ from email_engine.pmta.language.checks import BadValue, Fault
 from email_engine.pmta.language.grammar import ANY, LINE, DirectiveRule, Grammar, is_newer, release
 from email_engine.pmta.language.redaction import redact
 from email_engine.pmta.language.tree import GLOBAL, Directive
-from email_engine.pmta.lint import rules_accounting as accounting
-from email_engine.pmta.lint import rules_limits as limits
-from email_engine.pmta.lint import rules_scope as scopes
-from email_engine.pmta.lint import rules_security as security
-from email_engine.pmta.lint import rules_style as style
-from email_engine.pmta.lint import rules_syntax as syntax
-from email_engine.pmta.lint import rules_values as values
-from email_engine.pmta.lint import rules_words as words
+from email_engine.pmta.lint import pm1_syntax as syntax
+from email_engine.pmta.lint import pm2_values as values
+from email_engine.pmta.lint import pm2_words as words
+from email_engine.pmta.lint import pm3_places as scopes
+from email_engine.pmta.lint import pm5_limits as limits
+from email_engine.pmta.lint import pm6_security as security
+from email_engine.pmta.lint import pm8_accounting as accounting
+from email_engine.pmta.lint import pm9_style as style
 from email_engine.pmta.lint.finding import Severity
-from email_engine.pmta.lint.regexes import judge_regex
-from email_engine.pmta.lint.replies import judge_actions
+from email_engine.pmta.lint.pm2_regexes import judge_regex
+from email_engine.pmta.lint.pm2_replies import judge_actions
 from email_engine.pmta.lint.rule import Rule, short
 from email_engine.pmta.lint.wrong import NOT_POWERMTA
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from email_engine.pmta.language.tree import GLOBAL, Block, Comment, Directive, Unreadable
-from email_engine.pmta.lint import rules_scope as scopes
-from email_engine.pmta.lint import rules_syntax as syntax
+from email_engine.pmta.lint import pm1_syntax as syntax
+from email_engine.pmta.lint import pm3_places as scopes
 from email_engine.pmta.lint.index import Index
 from email_engine.pmta.lint.rule import INFO, WARNING, Hit
 from email_engine.pmta.lint.tags import TagJudge

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from email_engine.pmta.lint.index import MACRO, Index, Line, first_word
+from email_engine.pmta.lint.pm4_references import pointing
 from email_engine.pmta.lint.rule import ERROR, INFO, WARNING, Hit, Rule
-from email_engine.pmta.lint.rules_references import pointing
 
 MACRO_UNKNOWN = pointing(
     "PM408",

@@ -1,10 +1,10 @@
-"""Blocks that stand twice (rules in rules_scope.py)."""
+"""Blocks that stand twice (rules in pm3_places.py)."""
 
 from collections.abc import Iterator
 
 from email_engine.pmta.lint.index import Index, Line, Settings
+from email_engine.pmta.lint.pm3_places import BLOCK_TWICE, DOMAIN_TWICE
 from email_engine.pmta.lint.rule import INFO, Hit, short
-from email_engine.pmta.lint.rules_scope import BLOCK_TWICE, DOMAIN_TWICE
 
 _NAMED = (
     "virtual-mta",

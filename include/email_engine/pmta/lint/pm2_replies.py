@@ -1,9 +1,9 @@
 """228: actions of a reply pattern that exclude one another."""
 
 from email_engine.pmta.language.grammar import is_newer
-from email_engine.pmta.lint.regexes import BETWEEN, Told, quotes
+from email_engine.pmta.lint.pm2_regexes import BETWEEN, Told, quotes
+from email_engine.pmta.lint.pm2_words import TOO_NEW
 from email_engine.pmta.lint.rule import ERROR, Rule
-from email_engine.pmta.lint.rules_words import TOO_NEW
 
 EXCLUDE = Rule(
     "PM228",

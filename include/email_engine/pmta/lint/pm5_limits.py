@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from email_engine.pmta.language.values import seconds
 from email_engine.pmta.lint.index import Index, Line, Sender, Settings, per_second
-from email_engine.pmta.lint.regexes import Told
-from email_engine.pmta.lint.replies import actions_of
+from email_engine.pmta.lint.pm2_regexes import Told
+from email_engine.pmta.lint.pm2_replies import actions_of
 from email_engine.pmta.lint.rule import ERROR, INFO, MAIN, WARNING, Hit, Rule
 
 _HOST = "  smtp-source-host 192.0.2.11 mail1.example.com\n"

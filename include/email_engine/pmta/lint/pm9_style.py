@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 from email_engine.pmta.language.tree import Block, Directive
 from email_engine.pmta.lint.index import MACRO, Index
-from email_engine.pmta.lint.regexes import Told
+from email_engine.pmta.lint.pm2_regexes import Told
+from email_engine.pmta.lint.pm4_references import actions
 from email_engine.pmta.lint.rule import ERROR, INFO, MAIN, WARNING, Hit, Rule
-from email_engine.pmta.lint.rules_references import actions
 
 DEPRECATED = Rule(
     "PM901",

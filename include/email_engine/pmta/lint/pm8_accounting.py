@@ -6,8 +6,8 @@ from email_engine.pmta.language.specs import RECORD_TYPES
 from email_engine.pmta.language.tree import Block
 from email_engine.pmta.language.values import size_in_bytes
 from email_engine.pmta.lint.index import Index, Line, Settings, first_word
+from email_engine.pmta.lint.pm2_values import NO_WEBHOOK_SIZE
 from email_engine.pmta.lint.rule import ERROR, INFO, MAIN, WARNING, Hit, Rule
-from email_engine.pmta.lint.rules_values import NO_WEBHOOK_SIZE
 
 _FILE = "<acct-file /var/log/pmta/acct.csv>\n  records d,b,t,f\n{}</acct-file>\n"
 _IDS = "".join(f"  record-fields {kind} *,header_Message-Id\n" for kind in "dbtf")
