@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 
 from email_engine.errors import InputError
+from email_engine.fleet.config_file import read_text
 from email_engine.fleet.model import Fleet
-from email_engine.fleet.read import read_fleet, read_text
+from email_engine.fleet.read import read_fleet
 from email_engine.paths import fleet_path
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.policy_file import load_policy, parse_policy

@@ -4,55 +4,26 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Container
 from enum import StrEnum
 from typing import TypeVar
 
 import yaml
 
-from email_engine.fleet.mistakes import MistakePlace, Mistakes, key_words, one_of
+from email_engine.fleet.mistakes import MistakePlace, Mistakes, key_words, nearest, one_of
 from email_engine.fleet.names import Check
+from email_engine.fleet.scalars import LONGEST_NUMBER, described, is_quoted, kind_of, plain_number, such_as
 from email_engine.fleet.yaml_bounds import too_much, too_much_by_aliases
 from email_engine.fleet.yaml_mistakes import explain_yaml
-from email_engine.plural import excerpt
+from email_engine.plural import brief, excerpt
 
 Choice = TypeVar("Choice", bound=StrEnum)
 MOST_GUESSES = 50
 """Unknown keys for which a near one is looked up."""
-LONGEST_NUMBER = 40
-"""Characters."""
 _log = logging.getLogger(__name__)
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 FORM = "lines such as `version: 1`"
 _FIRST_WORD = re.compile(r"\s*([A-Za-z0-9_-]+)\s")
-_KIND = {
-    "bool": "a truth value (put the word in quotes if it is meant as text)",
-    "null": "nothing",
-    "int": "a number",
-    "float": "a fraction",
-    "str": "text",
-    "map": "a mapping",
-    "seq": "a list",
-}
-
-
-def _kind(node: yaml.Node) -> str:
-    return node.tag.rpartition(":")[2]
-
-
-def _seen(node: yaml.Node) -> str:
-    kind = _kind(node)
-    if kind == "bool" and isinstance(node, yaml.ScalarNode):
-        return f"{excerpt(node.value)}, which YAML reads as {_KIND['bool']}"
-    return _KIND.get(kind) or excerpt(kind)
-
-
-def _quoted(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.ScalarNode) and node.style in ("'", '"')
-
-
-def plain_number(text: str) -> bool:
-    """Is it short and of ASCII? Python reads the digits of every script."""
-    return text.isascii() and len(text) <= LONGEST_NUMBER
 
 
 def read_document(text: str, source: str, mistakes: Mistakes) -> Section | None:
@@ -79,7 +50,7 @@ def read_document(text: str, source: str, mistakes: Mistakes) -> Section | None:
     place = MistakePlace(source, 1, "")
     if not isinstance(node, yaml.MappingNode):
         mistakes.add(
-            place, "the file is empty" if node is None else f"found {_seen(node)}", f"a mapping: {FORM}"
+            place, "the file is empty" if node is None else f"found {described(node)}", f"a mapping: {FORM}"
         )
         return None
     return Section(node, place, mistakes, tuple(text.splitlines()))
@@ -96,6 +67,7 @@ class Section:
         self._text_lines = lines
         self._values: dict[str, yaml.Node] = {}
         self._lines: dict[str, int] = {}
+        self._misspelt: set[str] = set()
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
@@ -139,17 +111,28 @@ class Section:
         self.mistakes.add(self.at(key), observed, allowed)
 
     def only(self, *known: str) -> None:
-        """Notes every key that is not known, and every known one that lost its colon."""
+        """Notes every key that is not known, and every known one that lost its colon. The known key next to an unknown one
+        is not missed as well: one slip is one mistake."""
         for key, node in self._values.items():
             if key not in known:
                 near = key if len(self.mistakes.found) < MOST_GUESSES else ""
                 self.add(key, _unknown(key, known), one_of(known, near))
+                self._misspelt.add(nearest(known, near))
             for line in range(node.start_mark.line + 1, self._last_line(node)):
                 word = _FIRST_WORD.match(self._text_lines[line])
                 if word and word[1] in known and word[1] not in self._values:
                     self.mistakes.add(
                         self._at(word[1], line + 1), f"a colon is missing behind {word[1]!r}", "key: value"
                     )
+
+    def _missing(self, key: str, allowed: str) -> None:
+        if key not in self._misspelt:
+            self.add(key, "missing", allowed)
+
+    def once(self, key: str, value: str, others: Container[str]) -> None:
+        """Notes a value that another entry has already."""
+        if value and value in others:
+            self.add(key, f"{brief(value)} stands twice", "each once")
 
     def _last_line(self, node: yaml.Node) -> int:
         """Of a text without quotes: the line behind its last one, counted from 0; 0 for everything else."""
@@ -161,13 +144,13 @@ class Section:
         node = self._values.get(key)
         if node is None:
             if default is None:
-                self.add(key, "missing", check("") or "a text")
+                self._missing(key, check("") or "a text")
             return default or ""
         return self._text(node, self.at(key), check)
 
     def _text(self, node: yaml.Node, place: MistakePlace, check: Check) -> str:
-        if not isinstance(node, yaml.ScalarNode) or _kind(node) in ("bool", "null"):
-            self.mistakes.add(place, f"found {_seen(node)}", check("") or "a text")
+        if not isinstance(node, yaml.ScalarNode) or kind_of(node) in ("bool", "null"):
+            self.mistakes.add(place, f"found {described(node)}", check("") or "a text")
             return ""
         allowed = check(node.value)
         if allowed:
@@ -175,17 +158,22 @@ class Section:
             return ""
         return str(node.value)
 
-    def texts(self, key: str, check: Check) -> tuple[str, ...]:
-        """A list of texts; a single text counts as a list of one; () when missing."""
+    def texts(self, key: str, check: Check, needed: str = "") -> tuple[str, ...]:
+        """A list of texts; a single text counts as a list of one; () when missing, which is a mistake where `needed` says
+        what must stand there."""
         node = self._values.get(key)
         if node is None:
+            if needed:
+                self._missing(key, needed)
             return ()
         place = self.at(key)
         if isinstance(node, yaml.ScalarNode):
             return tuple(filter(None, [self._text(node, place, check)]))
         if not isinstance(node, yaml.SequenceNode):
-            self.mistakes.add(place, f"found {_seen(node)}", "a list of texts")
+            self.mistakes.add(place, f"found {described(node)}", "a list of texts")
             return ()
+        if needed and not node.value:
+            self.mistakes.add(place, "an empty list", needed)
         read = [self._text(item, _item(place, i, item), check) for i, item in enumerate(node.value)]
         return tuple(filter(None, read))
 
@@ -195,14 +183,14 @@ class Section:
         allowed = f"a whole number from {lowest} to {highest}"
         if node is None:
             if default is None:
-                self.add(key, "missing", allowed)
+                self._missing(key, allowed)
             return default or 0
-        if not isinstance(node, yaml.ScalarNode) or _kind(node) in ("bool", "null"):
-            self.add(key, f"found {_seen(node)}", allowed)
+        if not isinstance(node, yaml.ScalarNode) or kind_of(node) in ("bool", "null"):
+            self.add(key, f"found {described(node)}", allowed)
             return 0
-        if _kind(node) != "int":
-            such = _such_as(node.value, lowest, highest)
-            seen = f"found text {excerpt(node.value)}" if _quoted(node) else excerpt(node.value)
+        if kind_of(node) != "int":
+            such = such_as(node.value, lowest, highest)
+            seen = f"found text {excerpt(node.value)}" if is_quoted(node) else excerpt(node.value)
             self.add(key, seen, f"a whole number such as {such}, from {lowest} to {highest}")
             return 0
         digits = node.value.replace("_", "")
@@ -212,24 +200,38 @@ class Section:
             return 0
         return int(digits)
 
+    def real(self, key: str, check: Check, default: float | None = None) -> float:
+        """A number that passes a check from `between`; 0 after a mistake."""
+        return float(self.text(key, check, None if default is None else str(default)) or 0)
+
     def truth(self, key: str, default: bool | None = None) -> bool:
         """A truth value; False after a mistake."""
         node = self._values.get(key)
         if node is None:
             if default is None:
-                self.add(key, "missing", "true or false")
+                self._missing(key, "true or false")
             return bool(default)
-        if not isinstance(node, yaml.ScalarNode) or _kind(node) != "bool":
-            seen = node.value if isinstance(node, yaml.ScalarNode) and _kind(node) != "null" else None
-            self.add(key, f"found {_seen(node)}" if seen is None else excerpt(seen), "true or false")
+        if not isinstance(node, yaml.ScalarNode) or kind_of(node) != "bool":
+            seen = node.value if isinstance(node, yaml.ScalarNode) and kind_of(node) != "null" else None
+            self.add(key, f"found {described(node)}" if seen is None else excerpt(seen), "true or false")
             return False
         return node.value.lower() in ("true", "yes", "on")
 
-    def choice(self, key: str, options: type[Choice]) -> Choice | None:
+    def choice(self, key: str, options: type[Choice], default: Choice | None = None) -> Choice | None:
         """A member of an enum; None after a mistake."""
         known = [option.value for option in options]
-        text = self.text(key, lambda given: None if given in known else one_of(known, given))
+        text = self.text(key, lambda given: None if given in known else one_of(known, given), default)
         return options(text) if text else None
+
+    def part(self, key: str, *known: str, needed: bool = True) -> Section:
+        """A mapping with no other keys than the known ones, if any are named. Where it is missing, or none, that is noted and
+        an empty one stands for it, whose keys nobody misses."""
+        found = self.section(key)
+        if found and known:
+            found.only(*known)
+        if needed and not self.has(key):
+            self._missing(key, f"a mapping of {', '.join(known)}")
+        return found or Section(yaml.MappingNode("map", []), self.at(key), Mistakes())
 
     def section(self, key: str) -> Section | None:
         """A mapping inside this one; None when it is missing or after a mistake."""
@@ -238,16 +240,18 @@ class Section:
             return None
         if isinstance(node, yaml.MappingNode):
             return Section(node, self.at(key), self.mistakes, self._text_lines)
-        self.add(key, f"found {_seen(node)}", "a mapping")
+        self.add(key, f"found {described(node)}", "a mapping")
         return None
 
     def sections(self, key: str) -> tuple[Section, ...]:
         """A list of at least one mapping."""
         node = self._values.get(key)
         if not isinstance(node, yaml.SequenceNode) or not node.value:
-            self.add(
-                key, "missing" if node is None else f"found {_seen(node)}", "a list of one or more mappings"
-            )
+            allowed = "a list of one or more mappings"
+            if node is None:
+                self._missing(key, allowed)
+            else:
+                self.add(key, f"found {described(node)}", allowed)
             return ()
         read = []
         for index, item in enumerate(node.value):
@@ -255,7 +259,7 @@ class Section:
             if isinstance(item, yaml.MappingNode):
                 read.append(Section(item, place, self.mistakes, self._text_lines))
             else:
-                self.mistakes.add(place, f"found {_seen(item)}", "a mapping")
+                self.mistakes.add(place, f"found {described(item)}", "a mapping")
         return tuple(read)
 
     def given(self) -> tuple[str, ...]:
@@ -271,15 +275,3 @@ def _unknown(key: str, known: tuple[str, ...]) -> str:
     """`{ active 1-40 }`: a known word and something behind it."""
     first, _, rest = key.partition(" ")
     return f"unknown key; a colon is missing behind {first!r}" if rest and first in known else "unknown key"
-
-
-def _such_as(text: str, lowest: int, highest: int) -> int:
-    """A number to show beside one that is none: what `30k`, `30,000` and `1e4` mean, if that is allowed."""
-    match = re.fullmatch(r"([0-9]{1,12})((?:[ ,._'][0-9]{3})*)\s*([km]?)", text.strip().lower())
-    means = 0
-    if match:
-        digits = match[1] + re.sub(r"[^0-9]", "", match[2])
-        means = int(digits[:15]) * {"": 1, "k": 1_000, "m": 1_000_000}[match[3]]
-    elif re.fullmatch(r"[0-9]{1,9}(\.[0-9]{0,3})?e[0-9]{1,2}|[0-9]{1,12}\.0*", text.strip().lower()):
-        means = int(float(text))
-    return means if lowest <= means <= highest else min(max(lowest, 100), highest)

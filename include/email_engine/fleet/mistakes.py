@@ -83,9 +83,16 @@ def key_words(key: str) -> str:
     return key if _PLAIN_KEY.fullmatch(key) else excerpt(key)
 
 
+def nearest(known: Iterable[str], given: str) -> str:
+    """The known word that was probably meant; '' for none."""
+    names = sorted(str(name) for name in known)
+    near = get_close_matches(given, names, n=1) if 0 < len(given) <= LONGEST_SHOWN else []
+    return near[0] if near else ""
+
+
 def one_of(known: Iterable[str], given: str) -> str:
     """`a, b or c`, led by the nearest of them when one is near."""
     names = sorted(str(name) for name in known)
-    near = get_close_matches(given, names, n=1) if 0 < len(given) <= LONGEST_SHOWN else []
+    near = nearest(names, given)
     listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-    return f"did you mean {near[0]!r}? One of {listed}" if near else f"one of {listed or 'none yet'}"
+    return f"did you mean {near!r}? One of {listed}" if near else f"one of {listed or 'none yet'}"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from email_engine.errors import InputError
 from email_engine.fleet import names
+from email_engine.fleet.config_file import read_text
 from email_engine.fleet.document import Section, plain_number, read_document
 from email_engine.fleet.mistakes import FileInvalid, Mistakes
-from email_engine.fleet.read import read_text
 from email_engine.paths import CONFIG
 from email_engine.simulation.scenario import (
     RATES,

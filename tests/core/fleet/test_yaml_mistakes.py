@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from email_engine.errors import InputError
-from email_engine.fleet.read import LARGEST_FILE, read_fleet
+from email_engine.fleet.config_file import LARGEST_FILE
+from email_engine.fleet.read import read_fleet
 from tests.core.fleet.test_parse_fleet import EXAMPLE, changed, line_of, mistakes
 
 HOSTS = "version: 1\nmta_hosts:\n"
