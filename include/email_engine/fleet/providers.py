@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from email_engine.fleet import names
-from email_engine.fleet.document import read_document
-from email_engine.fleet.mistakes import FileInvalid, Mistakes
+from email_engine.fleet.config_file import load_config, parse_config
+from email_engine.fleet.document import Section
 from email_engine.paths import CONFIG
 
 OTHER = "other"
@@ -50,35 +50,34 @@ def _mx_pattern(text: str) -> str | None:
 
 def parse_providers(text: str, source: str) -> Providers:
     """Reads a providers file; FileInvalid lists every mistake."""
-    mistakes = Mistakes()
-    top = read_document(text, source, mistakes)
-    found: list[Provider] = []
+    return parse_config(text, source, _providers)
+
+
+def _providers(top: Section) -> Providers:
+    top.only("providers")
+    found: dict[str, Provider] = {}
     by_domain: dict[str, str] = {}
-    if top:
-        top.only("providers")
-        for section in top.sections("providers"):
-            section.only("name", "title", "domains", "mx")
-            provider = Provider(
-                name=section.text("name", names.name),
-                title=section.text("title", names.words),
-                domains=section.texts("domains", names.hostname),
-                mx=section.texts("mx", _mx_pattern),
-            )
-            if provider.name == OTHER or provider.name in [known.name for known in found]:
-                section.add("name", repr(provider.name), "a name of its own; 'other' is the rest")
-            for domain in provider.domains:
-                if by_domain.setdefault(domain, provider.name) != provider.name:
-                    section.add(
-                        "domains", f"{domain} belongs to {by_domain[domain]} already", "one provider a domain"
-                    )
-            found.append(provider)
-    if mistakes.found:
-        raise FileInvalid(source, mistakes.found)
-    return Providers(tuple(found), by_domain)
+    for section in top.sections("providers"):
+        section.only("name", "title", "domains", "mx")
+        provider = Provider(
+            name=section.text("name", names.name),
+            title=section.text("title", names.words),
+            domains=section.texts("domains", names.hostname),
+            mx=section.texts("mx", _mx_pattern),
+        )
+        section.once("name", provider.name, found)
+        if provider.name == OTHER:
+            section.add("name", repr(OTHER), "a name of its own; 'other' is the rest")
+        for domain in provider.domains:
+            if by_domain.setdefault(domain, provider.name) != provider.name:
+                section.add(
+                    "domains", f"{domain} belongs to {by_domain[domain]} already", "one provider a domain"
+                )
+        found[provider.name] = provider
+    return Providers(tuple(found.values()), by_domain)
 
 
 @cache
 def shipped_providers() -> Providers:
     """The providers of include/config/providers.yaml, read once in a process."""
-    path = CONFIG / "providers.yaml"
-    return parse_providers(path.read_text(encoding="utf-8"), path.name)
+    return load_config(CONFIG / "providers.yaml", "providers file", _providers)

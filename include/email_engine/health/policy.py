@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from email_engine import paths
-from email_engine.fleet.document import Section, read_document
-from email_engine.fleet.mistakes import FileInvalid, Mistakes
+from email_engine.fleet.config_file import load_config, parse_config
+from email_engine.fleet.document import Section
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,38 +29,33 @@ class HealthPolicy:
 
 def parse_health_policy(text: str, source: str = "health.yaml") -> HealthPolicy:
     """Raises FileInvalid that lists every mistake."""
-    mistakes = Mistakes()
-    top = read_document(text, source, mistakes)
-    if top is None:
-        raise FileInvalid(source, mistakes.found)
+    return parse_config(text, source, _policy)
+
+
+def _policy(top: Section) -> HealthPolicy:
     top.only("clock", "disk", "queues", "accounting", "history")
-
-    def number(section: str, key: str, lowest: int, highest: int) -> int:
-        found: Section | None = top.section(section)
-        if found is None:
-            top.add(section, f"{key} missing", f"a whole number from {lowest} to {highest}")
-            return 0
-        return found.number(key, lowest, highest)
-
-    policy = HealthPolicy(
-        clock_warning=timedelta(seconds=number("clock", "warning_seconds", 5, 3600)),
-        clock_critical=timedelta(seconds=number("clock", "critical_seconds", 5, 86400)),
-        used_warning=number("disk", "warning_used_percent", 10, 99),
-        used_critical=number("disk", "critical_used_percent", 10, 99),
-        oldest=timedelta(minutes=number("queues", "oldest_minutes", 15, 7 * 1440)),
-        behind=timedelta(minutes=number("queues", "accounting_behind_minutes", 15, 1440)),
-        days_waiting=number("queues", "days_waiting", 1, 30),
-        backoff_rate=number("queues", "backoff_percent", 1, 100) / 100,
-        backoff_minimum=number("queues", "backoff_minimum", 1, 10_000_000),
-        silence=timedelta(minutes=number("accounting", "silence_minutes", 1, 1440)),
-        unknown_sources=number("accounting", "strangers_a_day", 0, 1_000_000),
-        kept=timedelta(days=number("history", "kept_days", 8, 3650)),
+    clock = top.part("clock", "warning_seconds", "critical_seconds")
+    disk = top.part("disk", "warning_used_percent", "critical_used_percent")
+    queues = top.part(
+        "queues", "oldest_minutes", "accounting_behind_minutes", "days_waiting", "backoff_percent", "backoff_minimum"
+    )  # fmt: skip
+    accounting = top.part("accounting", "silence_minutes", "strangers_a_day")
+    return HealthPolicy(
+        clock_warning=timedelta(seconds=clock.number("warning_seconds", 5, 3600)),
+        clock_critical=timedelta(seconds=clock.number("critical_seconds", 5, 86400)),
+        used_warning=disk.number("warning_used_percent", 10, 99),
+        used_critical=disk.number("critical_used_percent", 10, 99),
+        oldest=timedelta(minutes=queues.number("oldest_minutes", 15, 7 * 1440)),
+        behind=timedelta(minutes=queues.number("accounting_behind_minutes", 15, 1440)),
+        days_waiting=queues.number("days_waiting", 1, 30),
+        backoff_rate=queues.number("backoff_percent", 1, 100) / 100,
+        backoff_minimum=queues.number("backoff_minimum", 1, 10_000_000),
+        silence=timedelta(minutes=accounting.number("silence_minutes", 1, 1440)),
+        unknown_sources=accounting.number("strangers_a_day", 0, 1_000_000),
+        kept=timedelta(days=top.part("history", "kept_days").number("kept_days", 8, 3650)),
     )
-    if mistakes.found:
-        raise FileInvalid(source, mistakes.found)
-    return policy
 
 
 def shipped_health_policy() -> HealthPolicy:
     """include/config/health.yaml."""
-    return parse_health_policy((paths.CONFIG / "health.yaml").read_text("utf-8"))
+    return load_config(paths.CONFIG / "health.yaml", "health policy", _policy)

@@ -4,10 +4,12 @@ from pathlib import Path
 
 from email_engine.errors import InputError
 from email_engine.fleet import names
-from email_engine.fleet.config_file import read_text
-from email_engine.fleet.document import Section, plain_number, read_document
-from email_engine.fleet.mistakes import FileInvalid, Mistakes
+from email_engine.fleet.config_file import load_config, parse_config
+from email_engine.fleet.document import Section
+from email_engine.fleet.mistakes import one_of
+from email_engine.fleet.scalars import between
 from email_engine.paths import CONFIG
+from email_engine.plural import excerpt
 from email_engine.simulation.scenario import (
     RATES,
     Begin,
@@ -25,52 +27,44 @@ _EVENT_KEYS = ("name", "fault", "day", "days", "share", "same_as", "provider", "
 _DAILY_KEYS = tuple(f"{name}_rate_daily" for name in RATES)
 
 
-def _ratio(text: str) -> str | None:
-    try:
-        good = plain_number(text) and 0 <= float(text) <= 1
-    except ValueError:
-        good = False
-    return None if good else "a ratio from 0 to 1, like 0.05"
-
-
-def _number(section: Section, key: str, default: str | None = "0") -> float:
-    return float(section.text(key, _ratio, default) or 0)
+_RATIO = between(0, 1, "a ratio from 0 to 1, like 0.05")
 
 
 def _rates(section: Section, keys: tuple[str, ...]) -> TrueRates:
-    return TrueRates(*(_number(section, key) for key in keys))
+    return TrueRates(*(section.real(key, _RATIO, 0) for key in keys))
+
+
+def _whole(top: Section, key: str, shares: list[float], mistakes: int) -> None:
+    """Notes shares that are not 1 in all, unless one of them is a mistake itself: more than the `mistakes` before them."""
+    if top.has(key) and len(top.mistakes.found) == mistakes and abs(sum(shares) - 1) > 1e-6:
+        top.add(key, f"shares of {sum(shares):g} in all", "shares of 1 in all")
 
 
 def _kinds(top: Section) -> tuple[IpKind, ...]:
-    kinds = []
+    kinds, before = [], len(top.mistakes.found)
     for section in top.sections("kinds"):
         section.only("name", "share", *_RATE_KEYS, *_DAILY_KEYS)
-        name, share = section.text("name", names.words), _number(section, "share", None)
+        name, share = section.text("name", names.words), section.real("share", _RATIO)
         kinds.append(IpKind(name, share, _rates(section, _RATE_KEYS), _rates(section, _DAILY_KEYS)))
-    if kinds and abs(sum(kind.share for kind in kinds) - 1) > 1e-6:
-        top.add("kinds", f"shares of {sum(kind.share for kind in kinds):g} in all", "shares of 1 in all")
+    _whole(top, "kinds", [kind.share for kind in kinds], before)
     return tuple(kinds)
 
 
 def _providers(top: Section) -> dict[str, float]:
-    section = top.section("providers")
-    if section is None:
+    if not top.has("providers"):
         return {"all": 1.0}
-    found = {name: _number(section, name) for name in section.given()}
-    if abs(sum(found.values()) - 1) > 1e-6:
-        top.add("providers", f"shares of {sum(found.values()):g} in all", "shares of 1 in all")
+    before, section = len(top.mistakes.found), top.part("providers")
+    found = {name: section.real(name, _RATIO) for name in section.given()}
+    _whole(top, "providers", list(found.values()), before)
     return found
 
 
 def _demand(top: Section) -> Demand:
-    section = top.section("demand")
-    if section is None:
-        return Demand()
-    section.only("messages", "weekend_rate", "spread_rate")
+    section, usual = top.part("demand", "messages", "weekend_rate", "spread_rate", needed=False), Demand()
     return Demand(
-        section.number("messages", 1, 100_000_000, Demand().messages),
-        _number(section, "weekend_rate", "1"),
-        _number(section, "spread_rate"),
+        section.number("messages", 1, 100_000_000, usual.messages),
+        section.real("weekend_rate", _RATIO, usual.weekend_rate),
+        section.real("spread_rate", _RATIO, usual.spread_rate),
     )
 
 
@@ -80,17 +74,21 @@ def _happenings(top: Section, providers: dict[str, float]) -> tuple[Happening, .
         section.only(*_EVENT_KEYS, *_RATE_KEYS)
         earlier = section.text("same_as", names.words, "") or None
         if earlier and earlier not in [one.name for one in found]:
-            section.add("same_as", earlier, "the name of an earlier event")
+            section.add(
+                "same_as",
+                excerpt(earlier),
+                f"an earlier event, {one_of([one.name for one in found], earlier)}",
+            )
         provider = section.text("provider", names.name, "") or None
-        if provider and provider not in providers:
-            section.add("provider", provider, f"one of {', '.join(providers)}")
+        if provider and providers and provider not in providers:
+            section.add("provider", excerpt(provider), one_of(providers, provider))
         found.append(
             Happening(
                 name=section.text("name", names.words),
                 fault=section.choice("fault", Fault) or Fault.IP,
                 day=section.number("day", 1, 10_000),
                 days=section.number("days", 1, 10_000, 1),
-                share=_number(section, "share", "1"),
+                share=section.real("share", _RATIO, 1),
                 provider=provider,
                 rates=_rates(section, _RATE_KEYS),
                 listed_days=section.number("listed_days", 0, 1_000, 0),
@@ -102,23 +100,20 @@ def _happenings(top: Section, providers: dict[str, float]) -> tuple[Happening, .
 
 def parse_scenario(text: str, source: str) -> Scenario:
     """Reads a scenario file; `FileInvalid` lists every mistake with its line."""
-    mistakes = Mistakes()
-    top = read_document(text, source, mistakes)
-    if top is None:
-        raise FileInvalid(source, mistakes.found)
+    return parse_config(text, source, _scenario)
+
+
+def _scenario(top: Section) -> Scenario:
     top.only("title", "begin", "providers", "demand", "kinds", "events")
     providers = _providers(top)
-    scenario = Scenario(
+    return Scenario(
         title=top.text("title", names.words),
-        begin=(top.choice("begin", Begin) if top.has("begin") else None) or Begin.FLEET,
+        begin=top.choice("begin", Begin, Begin.FLEET) or Begin.FLEET,
         providers=providers,
         kinds=_kinds(top),
         demand=_demand(top),
         happenings=_happenings(top, providers),
     )
-    if mistakes.found:
-        raise FileInvalid(source, mistakes.found)
-    return scenario
 
 
 def shipped_names() -> tuple[str, ...]:
@@ -133,4 +128,4 @@ def load_scenario(name: str) -> Scenario:
         raise InputError(
             f"scenario {name}", "no such name or file", ", ".join(shipped_names()), "name one, or a file"
         )
-    return parse_scenario(read_text(path, "scenario file"), path.name)
+    return load_config(path, "scenario file", _scenario)

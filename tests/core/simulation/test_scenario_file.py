@@ -39,11 +39,15 @@ def test_a_whole_scenario_is_read() -> None:
         ("share: 0.75", "share: 0.5", "s.yaml:5: kinds: shares of 0.75 in all"),
         ("gmail: 0.6", "gmail: 0.7", "s.yaml:3: providers: shares of 1.1 in all"),
         ("bounce_rate: 0.02 }", "bounce_rate: 2 }", "s.yaml:6: kinds[0].bounce_rate: '2'"),
-        ("provider: gmail", "provider: aol", "s.yaml:9: events[0].provider: aol"),
+        ("provider: gmail", "provider: aol", "s.yaml:9: events[0].provider: 'aol'"),
         ("fault: provider", "fault: nobody", "s.yaml:9: events[0].fault: 'nobody'"),
         ("begin: warming", "begin: now", "s.yaml:2: begin: 'now'"),
         ("title: A test", "tittle: A test", "s.yaml:1: tittle: unknown key"),
-        ("day: 5", "same_as: another, day: 5", "s.yaml:9: events[0].same_as: another"),
+        (
+            "day: 5",
+            "same_as: another, day: 5",
+            "s.yaml:9: events[0].same_as: 'another'; allowed: an earlier event, one of none yet",
+        ),
         ("day: 5", "day: 0", "s.yaml:9: events[0].day: 0"),
     ],
     ids=[
