@@ -12,15 +12,17 @@ from email_engine import paths
 from email_engine.accounting import replies
 from email_engine.accounting.replies import BounceCategory, Meaning, Receiver
 from email_engine.fleet import names
-from email_engine.fleet.document import Section, read_document
-from email_engine.fleet.mistakes import FileInvalid, Mistakes, one_of
+from email_engine.fleet.config_file import load_config, parse_config
+from email_engine.fleet.document import Section
+from email_engine.fleet.mistakes import one_of
 from email_engine.fleet.providers import shipped_providers
+from email_engine.plural import excerpt
 
 VAGUE = frozenset({"spam-related", "policy-related", "other", "unknown", ""})
 """Categories of PowerMTA that tell of no text that somebody knows."""
 _BARE = re.compile(r"[0-9.,()|\[\]^$-]+")
 _CODE = re.compile(r"(?<![0-9.])[245]\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9.])")
-_STATUS = re.compile(r"x(\.[0-9]{1,3}){1,2}")
+_STATUS = names.like(re.compile(r"x(\.[0-9]{1,3}){1,2}"), "a status such as x.1.1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +149,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 def parse_words(text: str, source: str = "lexicon.yaml") -> Words:
     """Raises FileInvalid that lists every mistake."""
-    mistakes = Mistakes()
-    top = read_document(text, source, mistakes)
-    words = _words(top) if top else Words((), {}, ())
-    if mistakes.found:
-        raise FileInvalid(source, mistakes.found)
-    return words
+    return parse_config(text, source, _words)
 
 
 def _words(top: Section) -> Words:
@@ -181,16 +178,12 @@ def _words(top: Section) -> Words:
 
 def _statuses(top: Section) -> dict[str, str]:
     found: dict[str, str] = {}
-    given = top.section("statuses")
-    for means in given.given() if given else ():
-        assert given is not None  # noqa: S101 - just looked
+    given = top.part("statuses")
+    for means in given.given():
         if wrong := replies.meaning(means):
-            given.add(means, means, wrong)
-        for status in given.texts(
-            means, lambda text: None if _STATUS.fullmatch(text) else "a status such as x.1.1"
-        ):
-            if status in found:
-                given.add(means, f"{status} stands twice", "each status once")
+            given.add(means, excerpt(means), wrong)
+        for status in given.texts(means, _STATUS):
+            given.once(means, status, found)
             found[status] = means
     return found
 
@@ -205,12 +198,10 @@ def _zones(top: Section) -> tuple[Zone, ...]:
             section.text("name", replies.list_name),
         )
         told = re.search(zone.pattern.lower(), zone.sample.lower()) if zone.pattern else None
-        if told is None or not told.re.groups or told[1] != zone.name:
-            section.add(
-                "sample",
-                f"{zone.sample[:80]!r} does not name {zone.name}",
-                "a reply whose list is the first group",
-            )
+        whole = zone.pattern and zone.sample and zone.name
+        if whole and (told is None or not told.re.groups or told[1] != zone.name):
+            seen = f"{excerpt(zone.sample)} does not name {zone.name}"
+            section.add("sample", seen, "a reply whose list is the first group")
         found.append(zone)
     return tuple(found)
 
@@ -218,19 +209,14 @@ def _zones(top: Section) -> tuple[Zone, ...]:
 @cache
 def shipped_lexicon() -> Lexicon:
     """The files in include/config/, read once in a process."""
-    mistakes = Mistakes()
-    tops = [
-        read_document((paths.CONFIG / name).read_text("utf-8"), name, mistakes)
-        for name in ("replies.yaml", "bounce_categories.yaml")
-    ]
-    receivers = replies.read_receivers(tops[0]) if tops[0] else ()
-    categories = replies.read_categories(tops[1]) if tops[1] else ()
-    if mistakes.found:
-        raise FileInvalid("replies.yaml and bounce_categories.yaml", mistakes.found)
+    receivers = load_config(paths.CONFIG / "replies.yaml", "file of replies", replies.read_receivers)
+    categories = load_config(
+        paths.CONFIG / "bounce_categories.yaml", "file of bounce categories", replies.read_categories
+    )
     return Lexicon(shipped_words(), receivers, categories)
 
 
 @cache
 def shipped_words() -> Words:
     """include/config/lexicon.yaml."""
-    return parse_words((paths.CONFIG / "lexicon.yaml").read_text("utf-8"))
+    return load_config(paths.CONFIG / "lexicon.yaml", "lexicon", _words)

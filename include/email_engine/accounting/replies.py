@@ -12,6 +12,7 @@ from itertools import pairwise
 from email_engine.fleet import names
 from email_engine.fleet.document import Section
 from email_engine.fleet.mistakes import one_of
+from email_engine.plural import excerpt
 
 CATEGORIES = (
     "bad-configuration", "bad-connection", "bad-domain", "bad-mailbox", "content-related", "inactive-mailbox",
@@ -58,6 +59,11 @@ TIME = re.compile(r"(?=\d)(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?")
 PATTERN = re.compile(r"[A-Za-z0-9 .,:;_()|?*+\[\]=@^$-]{3,250}")
 ALLOWED = "a regular expression of letters, digits, blanks and .,:;_()|?*+[]=@^$-"
 LONGEST_SAMPLE = 300
+list_name = names.like(re.compile(r"[a-z0-9][a-z0-9.-]{1,62}"), "a zone such as zen.spamhaus.org, or a name")
+"""Check for a block list's zone, or the name of whose list it is."""
+_url = names.like(
+    re.compile(r"https?://[A-Za-z0-9./_-]+"), "an address such as https://postmaster.example.com/"
+)
 _PLAIN = ("mode=backoff", "mode=normal", "skip-mx", "bounce-queue", "bounce-rcpt", "disable-source-ip")
 _TIMED = {"reenable-after": "disable-source-ip", "backoff-to-normal-after": "mode=backoff"}
 _EXCLUSIVE = (("mode=backoff", "mode=normal"), ("skip-mx", "bounce-queue"))
@@ -166,7 +172,7 @@ def check_samples(lines: list[tuple[Section, str, str]]) -> None:
     for own, text, sample in good:
         caught = next((section for section, one in compiled if one.search(sample)), None)
         if caught is None:
-            own.add("sample", f"{sample[:80]!r} does not match", f"a reply that {text!r} matches")
+            own.add("sample", f"{excerpt(sample)} does not match", f"a reply that {excerpt(text)} matches")
         elif caught is not own:
             place = caught.at("pattern").short
             own.add(
@@ -215,23 +221,6 @@ def sample(text: str) -> str | None:
 def meaning(text: str) -> str | None:
     """Check for what a reply means."""
     return None if text in KNOWN_MEANINGS else one_of(KNOWN_MEANINGS, text)
-
-
-def list_name(text: str) -> str | None:
-    """Check for a block list's zone, or the name of whose list it is."""
-    return (
-        None
-        if re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,62}", text)
-        else "a zone such as zen.spamhaus.org, or a name"
-    )
-
-
-def _url(text: str) -> str | None:
-    return (
-        None
-        if re.fullmatch(r"https?://[A-Za-z0-9./_-]+", text)
-        else "an address such as https://postmaster.example.com/"
-    )
 
 
 def _category(text: str) -> str | None:

@@ -56,14 +56,15 @@ LONGEST_TEXT = 200
 _SECOND_LEVEL = frozenset({"co", "com", "org", "net", "gov", "ac", "edu", "gob", "gouv", "or", "ne", "go"})
 
 
-def _matches(pattern: re.Pattern[str], allowed: str) -> Check:
+def like(pattern: re.Pattern[str], allowed: str) -> Check:
+    """A check for texts that the whole pattern matches."""
     return lambda text: None if pattern.fullmatch(text) else allowed
 
 
-name = _matches(NAME, "1-63 of a-z 0-9 . _ -, starting with a letter or digit")
-selector = _matches(SELECTOR, "a DNS label in lower case, such as s1")
-connection = _matches(CONNECTION, "an Airflow connection id of letters, digits, _ . -")
-version = _matches(VERSION, "a PowerMTA version such as 5.0 or 5.0r5")
+name = like(NAME, "1-63 of a-z 0-9 . _ -, starting with a letter or digit")
+selector = like(SELECTOR, "a DNS label in lower case, such as s1")
+connection = like(CONNECTION, "an Airflow connection id of letters, digits, _ . -")
+version = like(VERSION, "a PowerMTA version such as 5.0 or 5.0r5")
 
 
 def file_path(text: str) -> str | None:

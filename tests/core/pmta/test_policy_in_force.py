@@ -27,11 +27,11 @@ def test_the_variable_names_another_which_is_read_at_each_use(
     path.write_text(SHIPPED.replace("\n  minutes: 10\n", "\n  minutes: 0.2\n"))
     assert deploy_policy().watch.minutes == 0.2
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="0xff in line 1, is not UTF-8"):
         deploy_policy()
 
 
-@pytest.mark.parametrize("wrong", ["1m", "-1", "61", "60.01", "nan", "1e1", "''", "[10]", "true"])
+@pytest.mark.parametrize("wrong", ["1m", "-1", "61", "60.01", "nan", "1e9", "''", "[10]", "true"])
 def test_a_wrong_window_is_a_mistake_with_its_line(wrong: str) -> None:
     with pytest.raises(InputError, match="minutes"):
         parse_policy(SHIPPED.replace("\n  minutes: 10\n", f"\n  minutes: {wrong}\n"))
