@@ -1,36 +1,44 @@
-"""Reads the block lists that are watched (include/config/blocklists.yaml); every mistake is reported at once."""
+"""Reads the block lists that are watched (include/config/blocklists.yaml); every mistake is told at once, with its line."""
 
 import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from enum import StrEnum
 from hashlib import sha256
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
-from typing import Any, TypeVar
-
-import yaml
 
 from email_engine import paths
 from email_engine.blocklists.model import BlockList, Code, ListClass, ListStatus, Probe, Severity
-from email_engine.errors import InputError
+from email_engine.fleet import names
+from email_engine.fleet.config_file import parse_config, read_text
+from email_engine.fleet.document import Section
+from email_engine.plural import excerpt
 
-_ZONE = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{1,62}")
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-_FIELDS = {
+VARIABLE = "EMAIL_ENGINE_BLOCKLISTS"
+CONFIRM_AFTER = 60
+"""Seconds before a new listing is asked for a second time, where the file does not say."""
+LONGEST_WAIT = 600
+_ZONE = names.like(
+    re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{1,62}"),
+    "a DNS zone in lower case, such as zen.spamhaus.org",
+)
+_KEYED_ZONE = names.like(
+    re.compile(r"\{key\}\.[^{}\s]+"), "the zone with {key}. in front, such as '{key}.zen.dq.spamhaus.net'"
+)
+_NAME = names.like(re.compile(r"[a-z0-9][a-z0-9-]{0,39}"), "1-40 of a-z 0-9 -, such as spamhaus-zen")
+_LONGEST_TEXT = 1000
+_SOME_CODES = "return codes, or a default for every code"
+_CODE = ("sublist", "class", "severity", "severe")
+_LIST = (
     "name", "title", "zone", "status", "codes", "default", "probe", "ipv6", "key", "keyed_zone", "key_required",
     "message", "delisting",
-}  # fmt: skip
-E_ = TypeVar("E_", bound=StrEnum)
-CONFIRM_AFTER = timedelta(seconds=60)
-"""How long a new listing is waited for before it is asked for a second time, where the file does not say."""
-LONGEST_WAIT = timedelta(seconds=600)
+)  # fmt: skip
 
 
 def blocklists_path() -> Path:
     """The file in force: `EMAIL_ENGINE_BLOCKLISTS`, or the one that the project ships."""
-    return Path(os.environ.get("EMAIL_ENGINE_BLOCKLISTS") or paths.CONFIG / "blocklists.yaml")
+    return Path(os.environ.get(VARIABLE) or paths.CONFIG / "blocklists.yaml")
 
 
 def policy_digest(text: str) -> str:
@@ -39,198 +47,132 @@ def policy_digest(text: str) -> str:
 
 
 def parse_blocklists(text: str, source: str = "blocklists.yaml") -> tuple[BlockList, ...]:
-    """YAML text to lists, in file order, retired ones included.
-
-    Raises:
-        InputError: naming every mistake with the list it is in.
-    """
-    document, mistakes = _document(text, source), list[str]()
-    _confirm_after(document, mistakes)
-    dead = _retired_zones(document.get("retired_zones") or {}, mistakes)
-    lists = [_List(f"lists[{n}]", entry, mistakes, dead).parse() for n, entry in enumerate(document["lists"])]
-    names, zones = [x.name for x in lists], [x.zone for x in lists]
-    mistakes += [f"name {x!r} twice" for x in sorted({x for x in names if names.count(x) > 1})]
-    mistakes += [f"zone {x!r} twice" for x in sorted({x for x in zones if zones.count(x) > 1})]
-    if mistakes:
-        raise _wrong(source, mistakes)
-    return tuple(lists)
+    """YAML text to lists, in file order, retired ones included. Raises FileInvalid that lists every mistake."""
+    return parse_config(text, source, _file)[0]
 
 
 def load_blocklists(path: Path | None = None) -> tuple[tuple[BlockList, ...], str]:
-    """The lists of `path` (default: the file in force) and the digest of their text."""
+    """The lists of `path` (default: the file in force) and the digest of their text; raises InputError where it cannot be
+    read, FileInvalid with every mistake in it."""
     path = path or blocklists_path()
     text = _read(path)
-    return parse_blocklists(text, str(path)), policy_digest(text)
+    return parse_blocklists(text, path.name), policy_digest(text)
 
 
 def load_confirm_after(path: Path | None = None) -> timedelta:
     """How long to wait before a new listing is asked for again: `confirm_after`, whole seconds, of the file in force.
 
-    Raises InputError as `load_blocklists` does."""
-    path, mistakes = path or blocklists_path(), list[str]()
-    wait = _confirm_after(_document(_read(path), str(path)), mistakes)
-    if mistakes:
-        raise _wrong(str(path), mistakes)
-    return wait
+    Raises as `load_blocklists` does."""
+    path = path or blocklists_path()
+    return parse_config(_read(path), path.name, _file)[1]
 
 
 def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as failure:
-        raise InputError(
-            str(path),
-            f"cannot be read: {type(failure).__name__}",
-            "a YAML file of block lists",
-            "correct EMAIL_ENGINE_BLOCKLISTS or the file",
-        ) from failure
+    return read_text(path, "YAML file of block lists", VARIABLE)
 
 
-def _document(text: str, source: str) -> dict[str, Any]:
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as failure:
-        where = getattr(failure, "problem_mark", None)
-        place = f"line {where.line + 1}" if where else "unreadable"
-        raise _wrong(source, [f"{place}: not YAML"]) from failure
-    if not isinstance(document, dict) or not isinstance(document.get("lists"), list):
-        raise _wrong(source, ["no `lists:` at the top"])
-    return document
+def _file(top: Section) -> tuple[tuple[BlockList, ...], timedelta]:
+    top.only("confirm_after", "lists", "retired_zones")
+    wait = timedelta(seconds=top.number("confirm_after", 0, LONGEST_WAIT, CONFIRM_AFTER))
+    retired = top.part("retired_zones", needed=False)
+    for zone in retired.given():
+        if wrong := _ZONE(zone):
+            retired.add(zone, excerpt(zone), wrong)
+    dead = {zone: retired.text(zone, _sentence) for zone in retired.given()}
+    found: list[BlockList] = []
+    for section in top.sections("lists"):
+        blocklist = _list(section, dead)
+        section.once("name", blocklist.name, [known.name for known in found])
+        section.once("zone", blocklist.zone, [known.zone for known in found])
+        found.append(blocklist)
+    return tuple(found), wait
 
 
-def _confirm_after(document: Mapping[str, Any], mistakes: list[str]) -> timedelta:
-    given = document.get("confirm_after", int(CONFIRM_AFTER.total_seconds()))
-    longest = int(LONGEST_WAIT.total_seconds())
-    if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given <= longest:
-        mistakes.append(
-            f"confirm_after {str(given)[:40]!r} is no whole number of seconds from 0 to {longest}"
-        )
-        return CONFIRM_AFTER
-    return timedelta(seconds=given)
+def _list(section: Section, dead: Mapping[str, str]) -> BlockList:
+    section.only(*_LIST)
+    name = section.text("name", _NAME)
+    delisting = section.part("delisting", "url", "text", needed=False)
+    blocklist = BlockList(
+        name=name,
+        title=section.text("title", _sentence, name),
+        zone=section.text("zone", _ZONE),
+        status=section.choice("status", ListStatus, ListStatus.ACTIVE) or ListStatus.ACTIVE,
+        codes=_codes(section),
+        default=_code(section.part("default", *_CODE)) if section.has("default") else None,
+        probe=_probe(section),
+        ipv6=section.truth("ipv6", False),
+        key=section.text("key", names.words, "") or None,
+        keyed_zone=section.text("keyed_zone", _KEYED_ZONE, ""),
+        key_required=section.truth("key_required", False),
+        message=section.text("message", _sentence, ""),
+        delisting_url=delisting.text("url", _sentence, ""),
+        delisting=delisting.text("text", _sentence, ""),
+    )
+    _check_whole(section, blocklist, dead)
+    return blocklist
 
 
-def _wrong(source: str, mistakes: list[str]) -> InputError:
-    return InputError(
-        source,
-        "; ".join(mistakes),
-        "a list of zones as in include/config/blocklists.yaml",
-        "correct the file; nothing was asked",
+def _check_whole(section: Section, blocklist: BlockList, dead: Mapping[str, str]) -> None:
+    if blocklist.status is ListStatus.RETIRED:
+        section.needs("message", "what people are told of a retired list")
+        return
+    if not section.has("default"):
+        section.needs("codes", _SOME_CODES)
+    if section.has("key"):
+        section.needs("keyed_zone", _KEYED_ZONE("") or "")
+    elif section.has("keyed_zone") or blocklist.key_required:
+        section.needs("key", "the name of the secret for keyed_zone and key_required")
+    for zone, message in dead.items():
+        if blocklist.zone == zone or blocklist.zone.endswith("." + zone):
+            section.add(
+                "zone", f"{blocklist.zone} is dead: {message}", "a zone that is asked no more only as retired"
+            )
+
+
+def _codes(section: Section) -> dict[IPv4Address, Code]:
+    found: dict[IPv4Address, Code] = {}
+    codes = section.section("codes")
+    if codes is None:
+        return found
+    if not codes.given():
+        section.add("codes", "an empty mapping", _SOME_CODES)
+    for text in codes.given():
+        if wrong := _return_code(text):
+            codes.add(text, excerpt(text), wrong)
+        row = _code(codes.part(text, *_CODE))
+        found[IPv4Address("127.0.0.2" if wrong else text)] = row
+    return found
+
+
+def _code(section: Section) -> Code:
+    return Code(
+        section.text("sublist", _sentence, ""),
+        section.choice("class", ListClass) or ListClass.ERROR,
+        section.choice("severity", Severity, Severity.INFO) or Severity.INFO,
+        section.truth("severe", False),
     )
 
 
-def _retired_zones(entries: Any, mistakes: list[str]) -> dict[str, str]:
-    if not isinstance(entries, dict):
-        mistakes.append("retired_zones: a mapping of zone to message wanted")
-        return {}
-    return {str(zone): str(message) for zone, message in entries.items()}
+def _probe(section: Section) -> Probe:
+    if section.raw("probe") == "none":
+        return Probe(has_test_point=False)
+    if section.raw("probe"):
+        section.add("probe", excerpt(section.raw("probe")), "none, or a mapping with listed")
+        return Probe()
+    listed = section.part("probe", "listed", needed=False).texts("listed", _return_code)
+    return Probe(True, frozenset(map(IPv4Address, listed)))
 
 
-class _List:
-    """One entry under `lists`; collects mistakes and always yields a value, so that all are found in one pass."""
+def _return_code(text: str) -> str | None:
+    try:
+        address = IPv4Address(text)
+        good = address.is_loopback and address != IPv4Address("127.0.0.1")
+    except AddressValueError:
+        good = False
+    return None if good else "a return code, 127.0.0.2 to 127.255.255.255"
 
-    def __init__(self, place: str, entry: Any, mistakes: list[str], dead: Mapping[str, str]) -> None:
-        self.entry: dict[str, Any] = entry if isinstance(entry, dict) else {}
-        self.place = f"{place} {self.entry['name']}" if "name" in self.entry else place
-        self.mistakes = mistakes
-        self.dead = dead
-        if not isinstance(entry, dict):
-            self.wrong("a mapping wanted")
 
-    def wrong(self, what: str) -> None:
-        self.mistakes.append(f"{self.place}: {what}")
-
-    def parse(self) -> BlockList:
-        for field in sorted(set(self.entry) - _FIELDS):
-            self.wrong(f"unknown field {field!r}")
-        status = self.choice(ListStatus, self.entry.get("status", "active"), "status")
-        delisting = self.mapping("delisting")
-        blocklist = BlockList(
-            name=self.matching("name", _NAME),
-            title=str(self.entry.get("title") or self.entry.get("name", "")),
-            zone=self.matching("zone", _ZONE),
-            status=status,
-            codes=self.codes(),
-            default=self.code("default", self.entry["default"]) if "default" in self.entry else None,
-            probe=self.probe(),
-            ipv6=self.flag("ipv6"),
-            key=self.entry.get("key"),
-            keyed_zone=str(self.entry.get("keyed_zone", "")),
-            key_required=self.flag("key_required"),
-            message=str(self.entry.get("message", "")),
-            delisting_url=str(delisting.get("url", "")),
-            delisting=str(delisting.get("text", "")),
-        )
-        self.whole(blocklist)
-        return blocklist
-
-    def whole(self, x: BlockList) -> None:
-        if x.status is ListStatus.RETIRED:
-            if not x.message:
-                self.wrong("a retired list needs a message")
-            return
-        if not x.codes and x.default is None:
-            self.wrong("neither codes nor default")
-        if x.key is not None and (x.keyed_zone.count("{key}") != 1 or not x.keyed_zone.startswith("{key}.")):
-            self.wrong("keyed_zone must begin with {key}.")
-        if x.key is None and (x.keyed_zone or x.key_required):
-            self.wrong("keyed_zone or key_required without key")
-        for zone, message in self.dead.items():
-            if x.zone == zone or x.zone.endswith("." + zone):
-                self.wrong(f"zone {x.zone} is dead: {message}")
-
-    def matching(self, field: str, pattern: re.Pattern[str]) -> str:
-        value = self.entry.get(field)
-        if not isinstance(value, str) or not pattern.fullmatch(value):
-            self.wrong(f"{field} {value!r}")
-            return ""
-        return value
-
-    def flag(self, field: str) -> bool:
-        value = self.entry.get(field, False)
-        if not isinstance(value, bool):
-            self.wrong(f"{field} {value!r} is not true or false")
-        return value is True
-
-    def mapping(self, field: str) -> dict[str, Any]:
-        value = self.entry.get(field) or {}
-        if not isinstance(value, dict):
-            self.wrong(f"{field}: a mapping wanted")
-            return {}
-        return value
-
-    def choice(self, kind: type[E_], value: Any, what: str) -> E_:
-        try:
-            return kind(value)
-        except ValueError:
-            self.wrong(f"{what} {value!r} is none of {', '.join(kind)}")
-            return next(iter(kind))
-
-    def address(self, value: Any, what: str) -> IPv4Address:
-        try:
-            address = IPv4Address(str(value))
-        except AddressValueError:
-            self.wrong(f"{what} {value!r} is no address")
-            return IPv4Address("127.0.0.2")
-        if not address.is_loopback or address == IPv4Address("127.0.0.1"):
-            self.wrong(f"{what} {address} can be no return code")
-        return address
-
-    def codes(self) -> dict[IPv4Address, Code]:
-        return {self.address(k, "code"): self.code(f"code {k}", v) for k, v in self.mapping("codes").items()}
-
-    def code(self, what: str, value: Any) -> Code:
-        if not isinstance(value, dict) or set(value) - {"sublist", "class", "severity", "severe"}:
-            self.wrong(f"{what}: sublist, class, severity (and severe) wanted")
-            return Code("", ListClass.ERROR, Severity.INFO)
-        list_class = self.choice(ListClass, value.get("class"), f"{what} class")
-        severity = self.choice(Severity, value.get("severity", "info"), f"{what} severity")
-        return Code(str(value.get("sublist", "")), list_class, severity, bool(value.get("severe", False)))
-
-    def probe(self) -> Probe:
-        value = self.entry.get("probe", {})
-        if value == "none":
-            return Probe(has_test_point=False)
-        if not isinstance(value, dict) or set(value) - {"listed"}:
-            self.wrong("probe: `none`, or `listed:` with the codes of the test point")
-            return Probe()
-        return Probe(True, frozenset(self.address(code, "probe code") for code in value.get("listed") or ()))
+def _sentence(text: str) -> str | None:
+    """Free text for people."""
+    good = 0 < len(text) <= _LONGEST_TEXT and text.replace("\n", " ").isprintable()
+    return None if good else f"1-{_LONGEST_TEXT} printable characters"

@@ -22,7 +22,6 @@ MOST_GUESSES = 50
 """Unknown keys for which a near one is looked up."""
 _log = logging.getLogger(__name__)
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-FORM = "lines such as `version: 1`"
 _FIRST_WORD = re.compile(r"\s*([A-Za-z0-9_-]+)\s")
 
 
@@ -50,7 +49,9 @@ def read_document(text: str, source: str, mistakes: Mistakes) -> Section | None:
     place = MistakePlace(source, 1, "")
     if not isinstance(node, yaml.MappingNode):
         mistakes.add(
-            place, "the file is empty" if node is None else f"found {described(node)}", f"a mapping: {FORM}"
+            place,
+            "the file is empty" if node is None else f"found {described(node)}",
+            "a mapping: lines such as `key: value`",
         )
         return None
     return Section(node, place, mistakes, tuple(text.splitlines()))
@@ -125,8 +126,9 @@ class Section:
                         self._at(word[1], line + 1), f"a colon is missing behind {word[1]!r}", "key: value"
                     )
 
-    def _missing(self, key: str, allowed: str) -> None:
-        if key not in self._misspelt:
+    def needs(self, key: str, allowed: str) -> None:
+        """Notes a key that is missing, unless it stands there misspelt."""
+        if key not in self._values and key not in self._misspelt:
             self.add(key, "missing", allowed)
 
     def once(self, key: str, value: str, others: Container[str]) -> None:
@@ -144,7 +146,7 @@ class Section:
         node = self._values.get(key)
         if node is None:
             if default is None:
-                self._missing(key, check("") or "a text")
+                self.needs(key, check("") or "a text")
             return default or ""
         return self._text(node, self.at(key), check)
 
@@ -164,7 +166,7 @@ class Section:
         node = self._values.get(key)
         if node is None:
             if needed:
-                self._missing(key, needed)
+                self.needs(key, needed)
             return ()
         place = self.at(key)
         if isinstance(node, yaml.ScalarNode):
@@ -183,7 +185,7 @@ class Section:
         allowed = f"a whole number from {lowest} to {highest}"
         if node is None:
             if default is None:
-                self._missing(key, allowed)
+                self.needs(key, allowed)
             return default or 0
         if not isinstance(node, yaml.ScalarNode) or kind_of(node) in ("bool", "null"):
             self.add(key, f"found {described(node)}", allowed)
@@ -209,7 +211,7 @@ class Section:
         node = self._values.get(key)
         if node is None:
             if default is None:
-                self._missing(key, "true or false")
+                self.needs(key, "true or false")
             return bool(default)
         if not isinstance(node, yaml.ScalarNode) or kind_of(node) != "bool":
             seen = node.value if isinstance(node, yaml.ScalarNode) and kind_of(node) != "null" else None
@@ -229,8 +231,8 @@ class Section:
         found = self.section(key)
         if found and known:
             found.only(*known)
-        if needed and not self.has(key):
-            self._missing(key, f"a mapping of {', '.join(known)}")
+        if needed:
+            self.needs(key, f"a mapping of {', '.join(known)}")
         return found or Section(yaml.MappingNode("map", []), self.at(key), Mistakes())
 
     def section(self, key: str) -> Section | None:
@@ -249,7 +251,7 @@ class Section:
         if not isinstance(node, yaml.SequenceNode) or not node.value:
             allowed = "a list of one or more mappings"
             if node is None:
-                self._missing(key, allowed)
+                self.needs(key, allowed)
             else:
                 self.add(key, f"found {described(node)}", allowed)
             return ()

@@ -132,7 +132,7 @@ def _late_quote(t: _Trouble) -> Explained | None:
 
 
 def _open_bracket(t: _Trouble) -> Explained | None:
-    if "flow" in t.context and t.began:
+    if ("flow sequence" in t.context or "flow mapping" in t.context) and t.began:
         line, sign = t.began, "[" if "sequence" in t.context else "{"
     elif t.opened:
         line, sign = t.opened[-1]

@@ -1,13 +1,13 @@
-"""How an allowance becomes quotas: the part `quotas` of include/config/mailer.yaml."""
+"""How an allowance becomes quotas: include/config/mailer.yaml as values."""
 
 from dataclasses import dataclass
 from hashlib import sha256
 from math import ceil
-from typing import Any
 
-import yaml
-
-from email_engine.errors import InputError
+from email_engine import paths
+from email_engine.fleet import names
+from email_engine.fleet.config_file import parse_config, read_text
+from email_engine.fleet.document import Section
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,42 +26,27 @@ class QuotaPolicy:
 
 
 def parse_quota_policy(text: str, source: str = "mailer.yaml") -> QuotaPolicy:
-    """Raises InputError that lists every mistake."""
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as failure:
-        mark = getattr(failure, "problem_mark", None)
-        raise _wrong(source, [f"line {mark.line + 1 if mark else '?'}: not YAML"]) from failure
-    quotas = document.get("quotas") if isinstance(document, dict) else None
-    if not isinstance(quotas, dict):
-        raise _wrong(source, ["no `quotas:` at the top"])
-    mistakes = [
-        f"quotas.{key}: no such key"
-        for key in sorted(set(quotas) - {"spread_hours", "hourly_max", "server_types"})
-    ]
-    spread = _whole(quotas, "spread_hours", 10, 1, 24, mistakes)
-    hourly = _whole(quotas, "hourly_max", 1000, 1, 1_000_000, mistakes)
-    types = quotas.get("server_types", sorted(QuotaPolicy().server_types))
-    if not isinstance(types, list) or not types or not all(isinstance(name, str) for name in types):
-        mistakes.append(f"quotas.server_types: {types!r} is no list of types")
-        types = []
-    if mistakes:
-        raise _wrong(source, mistakes)
-    return QuotaPolicy(spread, hourly, frozenset(types), sha256(text.encode()).hexdigest()[:12])
+    """Raises FileInvalid that lists every mistake."""
+    digest = sha256(text.encode()).hexdigest()[:12]
+    return parse_config(text, source, lambda top: _policy(top, digest))
 
 
-def _whole(raw: dict[str, Any], key: str, default: int, least: int, most: int, mistakes: list[str]) -> int:
-    value = raw.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        mistakes.append(f"quotas.{key}: {value!r} is no whole number from {least} to {most}")
-        return default
-    return value
-
-
-def _wrong(source: str, mistakes: list[str]) -> InputError:
-    return InputError(
-        source,
-        "; ".join(mistakes),
-        "a quota policy as include/config/mailer.yaml shows it",
-        "correct the file",
+def _policy(top: Section, digest: str) -> QuotaPolicy:
+    top.only("quotas")
+    quotas, usual = top.part("quotas", "spread_hours", "hourly_max", "server_types"), QuotaPolicy()
+    types = (
+        quotas.texts("server_types", names.name, needed="one or more types of delivery server, such as smtp")
+        if quotas.has("server_types")
+        else usual.server_types
     )
+    return QuotaPolicy(
+        quotas.number("spread_hours", 1, 24, usual.spread_hours),
+        quotas.number("hourly_max", 1, 1_000_000, usual.hourly_max),
+        frozenset(types),
+        digest,
+    )
+
+
+def shipped_quota_policy() -> QuotaPolicy:
+    """include/config/mailer.yaml."""
+    return parse_quota_policy(read_text(paths.CONFIG / "mailer.yaml", "quota policy"))

@@ -8,9 +8,8 @@ from email_engine.errors import InputError
 from email_engine.fleet.model import MailwizzInstance
 from email_engine.forms import require_short
 from email_engine.mailer.model import DeliveryServer, LastSync, QuotaPlan
-from email_engine.mailer.policy import parse_quota_policy
+from email_engine.mailer.policy import shipped_quota_policy
 from email_engine.mailer.quotas import plan_quotas
-from email_engine.paths import CONFIG
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.mailwizz_quota_sync.writer import QuotaWriter, observe_api
 from email_engine.pipelines.run import Run
@@ -54,8 +53,7 @@ def sync(store: Store, clients: Clients, name: str, run: Run) -> dict[str, Any]:
 
 
 def _sync(store: Store, clients: Clients, run: Run, instance: MailwizzInstance) -> dict[str, Any]:
-
-    policy = parse_quota_policy((CONFIG / "mailer.yaml").read_text(encoding="utf-8"))
+    policy = shipped_quota_policy()
     with store.session(tenant=instance.tenant) as conn:
         run = run.no_earlier_than(decisions.newest(conn))
         day = run.as_of.date()
