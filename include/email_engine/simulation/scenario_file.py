@@ -69,6 +69,7 @@ def _demand(top: Section) -> Demand:
 
 
 def _happenings(top: Section, providers: dict[str, float]) -> tuple[Happening, ...]:
+    """`providers`: those that an event may name; empty where a mistake leaves them unknown."""
     found: list[Happening] = []
     for section in top.sections("events") if top.has("events") else ():
         section.only(*_EVENT_KEYS, *_RATE_KEYS)
@@ -106,13 +107,14 @@ def parse_scenario(text: str, source: str) -> Scenario:
 def _scenario(top: Section) -> Scenario:
     top.only("title", "begin", "providers", "demand", "kinds", "events")
     providers = _providers(top)
+    known = {} if top.mistakes.found else providers
     return Scenario(
         title=top.text("title", names.words),
         begin=top.choice("begin", Begin, Begin.FLEET) or Begin.FLEET,
         providers=providers,
         kinds=_kinds(top),
         demand=_demand(top),
-        happenings=_happenings(top, providers),
+        happenings=_happenings(top, known),
     )
 
 
