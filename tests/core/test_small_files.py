@@ -12,6 +12,7 @@ from email_engine.accounting.lexicon import parse_words
 from email_engine.accounting.policy import parse_accounting_policy
 from email_engine.accounting.replies import read_categories, read_receivers
 from email_engine.blocklists.config import load_blocklists, parse_blocklists
+from email_engine.doctor.finding import DoctorFinding, Named, ok, run_check
 from email_engine.errors import InputError
 from email_engine.fleet.config_file import LARGEST_FILE, parse_config
 from email_engine.fleet.mistakes import FileInvalid
@@ -19,6 +20,7 @@ from email_engine.fleet.providers import parse_providers
 from email_engine.health.policy import parse_health_policy
 from email_engine.mailer.policy import parse_quota_policy
 from email_engine.paths import CONFIG
+from email_engine.pipelines.pmta_config_deploy.words import failure_text
 from email_engine.pmta.config.deploy_policy import parse_policy
 from email_engine.simulation.scenario_file import load_scenario, parse_scenario
 
@@ -218,6 +220,25 @@ def test_each_top_key_is_missed_once_and_may_stand_once(file: SmallFile) -> None
         )
         (told,) = _told(file, file.text.replace(f"\n{key}:", f"\n{key}x:"))
         assert f": {key}x: unknown key; allowed: did you mean '{key}'" in told
+
+
+def test_mistakes_are_told_where_an_error_stands_in_parts() -> None:
+    """In the doctor's list and in an alert about a deployment, which show no whole text of an error."""
+
+    def check() -> DoctorFinding:
+        parse_policy("caps: {}\n", "deploy.yaml")
+        return ok("policy", "fine")
+
+    found = run_check(Named("policy", check))
+    assert found.seen.startswith(
+        "deploy.yaml: 9 mistakes: deploy.yaml:1: queues: missing; allowed: a mapping of "
+    )
+    with pytest.raises(FileInvalid) as caught:
+        parse_policy("caps: {}\n" + "x: 1\n" * 500, "deploy.yaml")
+    alert = failure_text("mta-1", caught.value, planning=True)
+    assert "deploy.yaml:1: queues: missing" in alert
+    assert alert.endswith("\nNext: correct every line above and check the file again")
+    assert len(alert) < 2000
 
 
 def test_what_is_no_text_is_refused_before_it_is_read(tmp_path: Path) -> None:

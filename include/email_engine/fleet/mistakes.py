@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from email_engine.errors import InputError
-from email_engine.plural import LONGEST_SHOWN, cut, excerpt
+from email_engine.plural import LONGEST_SHOWN, amount, cut, excerpt
 
 MOST_SHOWN = 100
 """Mistakes of one file that its text lists; the rest are counted."""
@@ -50,14 +50,14 @@ class FileInvalid(InputError):
         self.mistakes = tuple(
             sorted(mistakes, key=lambda m: (m.place.source != source, m.place.source, m.place.line))
         )
-        count = f"{len(self.mistakes)} mistake{'s' if len(self.mistakes) > 1 else ''}"
-        super().__init__(source, count, "none", "correct every line above and check the file again")
+        observed = f"{amount(len(self.mistakes), 'mistake')}:"
+        observed += "".join(f"\n  {mistake}" for mistake in self.mistakes[:MOST_SHOWN])
+        if len(self.mistakes) > MOST_SHOWN:
+            observed += f"\n  ... and {len(self.mistakes) - MOST_SHOWN:,} more"
+        super().__init__(source, observed, "none", "correct every line above and check the file again")
 
     def __str__(self) -> str:
-        lines = "\n".join(f"  {mistake}" for mistake in self.mistakes[:MOST_SHOWN])
-        if len(self.mistakes) > MOST_SHOWN:
-            lines += f"\n  ... and {len(self.mistakes) - MOST_SHOWN:,} more"
-        return f"{self.subject} has {self.observed}:\n{lines}\nNext: {self.next_step}"
+        return f"{self.subject} has {self.observed}\nNext: {self.next_step}"
 
 
 class FleetInvalid(FileInvalid):

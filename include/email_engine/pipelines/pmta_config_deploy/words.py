@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from email_engine.errors import AccessDenied, EngineError, HostKeyChanged, NotVerified, Unreachable
-from email_engine.plural import amount
+from email_engine.pipelines.trouble import LONGEST
+from email_engine.plural import amount, brief
 from email_engine.pmta.config.inventory import read_inventory
 from email_engine.pmta.config.plan import DeployPlan
 from email_engine.pmta.config.watch import WorseThanBefore
@@ -29,7 +30,7 @@ def failure_text(host: str, error: EngineError, *, planning: bool) -> str:
         title = "{host}: no configuration could be planned" if planning else "{host}: the deployment failed"
     return lines(
         title.format(host=host, step=step, subject=error.subject),
-        f"{error.subject}: {error.observed}",
+        f"{error.subject}: {brief(error.observed, LONGEST)}",
         f"Expected: {error.allowed}",
         f"Next: {error.next_step}",
     )
