@@ -110,6 +110,9 @@ ONE_MEANING = [
     ("a quoted queue", '<domain a.example>\nqueue-to "big"\n</domain>', "<domain a.example>\nqueue-to big\n</domain>"),
     ("a network as a domain", "<domain [10/8]>\nretry-after 1h\n</domain>", "<domain [10.0.0.0/8]>\nretry-after 1h\n</domain>"),
     ("keys of strangers", "domain-key s,a.example,/a\ndomain-key s,b.example,/b", "domain-key s,b.example,/b\ndomain-key s,a.example,/a"),
+    ("upper case", "<Virtual-MTA a>\nMax-SMTP-Msg-Rate 1/d\n</VIRTUAL-MTA>", "<virtual-mta a>\nmax-smtp-msg-rate 1/d\n</virtual-mta>"),
+    ("quoted names", '<virtual-mta "a">\nmax-smtp-msg-rate "1/d"\n</virtual-mta>', "<virtual-mta a>\nmax-smtp-msg-rate 1/d\n</virtual-mta>"),
+    ("an upper-case macro", "Domain-Macro x a.example\n<domain $x>\n</domain>", "domain-macro x a.example\n<domain a.example>\n</domain>"),
     ("a volume", "<domain *>\nmax-data-volume-rate 10M/hr\n</domain>", "<domain *>\nmax-data-volume-rate 10m/h\n</domain>"),
 ]  # fmt: skip
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from email_engine.pmta.language.parse import parse
+from email_engine.pmta.language.parse import parse, raw_lines
 from email_engine.pmta.language.printer import print_document
 from email_engine.pmta.language.tree import Block, Comment, Directive, Unreadable, walk
 
@@ -139,3 +139,21 @@ def test_the_operators_file_survives_a_round() -> None:
 def test_any_text_survives_a_round(chosen: list[str]) -> None:
     tree = parse("\n".join(chosen))
     assert parse(print_document(tree)) == tree
+
+
+@pytest.mark.parametrize("closing", ["</domain>", "</Domain>", "</DOMAIN >", "</ domain>  # end"])
+def test_a_closing_tag_may_be_spelled_otherwise(closing: str) -> None:
+    (block,) = parse(f"<Domain a.example>\nretry-after 1h\n{closing}\n").root.blocks()
+    assert block.closed
+    assert block.tag == "Domain", "as it is written"
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.sampled_from("ab#\r\n\u2028\x0b\x85\ufeff"), max_size=30))
+@example("a\r\n\rb\n")
+def test_the_lines_are_those_that_the_tree_counts(text: str) -> None:
+    lines = raw_lines(text)
+    assert "".join(lines) == text
+    for number, _, node in walk(parse(text).root):
+        if isinstance(node, Directive):
+            assert node.name in lines[number - 1]

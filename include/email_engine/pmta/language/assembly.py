@@ -44,7 +44,7 @@ class Assembly:
         for node in block.items:
             here = FilePlace(place.file, place.line + node.offset)
             yield here, node
-            if isinstance(node, Directive) and node.name == "include":
+            if isinstance(node, Directive) and node.name.lower() == "include":
                 for document in self.found.get((place.file, node.value), ()):
                     yield from self.items(document.root, FilePlace(document.file, 0))
 
@@ -88,5 +88,5 @@ def _includes(block: Block) -> Iterator[str]:
         for node in one.items:
             if isinstance(node, Block):
                 waiting.append(node)
-            elif isinstance(node, Directive) and node.name == "include":
+            elif isinstance(node, Directive) and node.name.lower() == "include":
                 yield node.value

@@ -1,14 +1,16 @@
 """Which directive and tag may stand where, with which arguments, since which release: from config/powermta/*.tsv."""
 
+import contextlib
 import csv
 import difflib
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from email_engine import paths
 from email_engine.pmta.language.checks import Check
 from email_engine.pmta.language.specs import check_of
+from email_engine.pmta.language.values import unquoted
 
 TABLES = paths.CONFIG / "powermta"
 LINE = "<line>"
@@ -72,10 +74,9 @@ class Grammar:
         """The value in its one spelling; as written where the grammar does not know or does not take it."""
         rule = self.rule(name, scope)
         if rule is not None:
-            try:
-                return rule.check(value)
-            except ValueError:
-                pass
+            for text in dict.fromkeys((value, unquoted(value))):
+                with contextlib.suppress(ValueError):
+                    return rule.check(text)
         return " ".join(value.split())
 
 
@@ -95,6 +96,14 @@ def is_newer(since: str, version: str) -> bool:
     have = release(version)
     first = release(since.partition("-")[0])
     return have[:2] < first[:2] or ("r" in version and have < first)
+
+
+@lru_cache(maxsize=4_096)
+def keyword(word: str) -> str:
+    """A directive or tag as the guide writes it. Whether `Max-SMTP-Msg-Rate` counts is not documented: it is read as what it
+    would be; a word that the grammar does not know stays as written."""
+    lower, grammar = word.lower(), shipped_grammar()
+    return lower if lower in grammar.directives or lower in grammar.tags else word
 
 
 @cache

@@ -8,9 +8,9 @@ from functools import lru_cache
 
 from email_engine.pmta.language.assembly import Assembly
 from email_engine.pmta.language.checks import BadValue
-from email_engine.pmta.language.grammar import LINE, shipped_grammar
+from email_engine.pmta.language.grammar import LINE, keyword, shipped_grammar
 from email_engine.pmta.language.tree import GLOBAL, Block, Directive
-from email_engine.pmta.language.values import domain_pattern
+from email_engine.pmta.language.values import domain_pattern, unquoted
 
 Key = tuple[str, str]
 """Tag and argument of a block; for a <domain> the domains that it stands for, sorted, with commas."""
@@ -66,7 +66,7 @@ def macros_of(assembly: Assembly) -> dict[str, tuple[str, ...]]:
     """`domain-macro` names to their parts, as written there; a later one of the same name counts."""
     found = {}
     for _, node in assembly.top():
-        if isinstance(node, Directive) and node.name == "domain-macro":
+        if isinstance(node, Directive) and keyword(node.name) == "domain-macro":
             name, _, parts = canonical("domain-macro", GLOBAL, node.value).partition(" ")
             found[name] = tuple(parts.split(",")) if parts else ()
     return found
@@ -109,8 +109,8 @@ class _Reader:
     def body(self, block: Block, file: str) -> Body:
         settings: dict[str, list[str]] = {}
         inside: list[tuple[str, Block]] = []
-        self._read(block, block.tag, file, settings, inside)
-        order = tuple(self._order(block, file)) if block.tag == "pattern-list" else ()
+        self._read(block, keyword(block.tag), file, settings, inside)
+        order = tuple(self._order(block, file)) if keyword(block.tag) == "pattern-list" else ()
         values = {name: _values(name, found) for name, found in settings.items()}
         return Body(values, self._blocks(inside), order)
 
@@ -118,8 +118,8 @@ class _Reader:
         for node in block.items:
             if isinstance(node, Block):
                 yield " ".join(self._key(node))
-            elif isinstance(node, Directive) and node.name != "include":
-                yield f"{node.name} {canonical(node.name or LINE, block.tag, node.value)}"
+            elif isinstance(node, Directive) and (name := keyword(node.name)) != "include":
+                yield f"{name} {canonical(name or LINE, keyword(block.tag), node.value)}"
 
     def _read(
         self,
@@ -133,12 +133,13 @@ class _Reader:
             if isinstance(node, Block):
                 inside.append((file, node))
             elif isinstance(node, Directive):
-                included = self._assembly.found.get((file, node.value)) if node.name == "include" else None
+                name = keyword(node.name)
+                included = self._assembly.found.get((file, node.value)) if name == "include" else None
                 for document in included or ():
                     self._read(document.root, scope, document.file, settings, inside)
-                if included is None and node.name != "domain-macro":
-                    value = canonical(node.name or LINE, scope, node.value)
-                    settings.setdefault(node.name or LINE, []).append(value)
+                if included is None and name != "domain-macro":
+                    value = canonical(name or LINE, scope, node.value)
+                    settings.setdefault(name or LINE, []).append(value)
 
     def _blocks(self, inside: list[tuple[str, Block]]) -> Mapping[Key, Body]:
         """Of blocks that are the same objects everywhere, as `parse` makes them, the meaning is found once."""
@@ -154,11 +155,12 @@ class _Reader:
         return blocks
 
     def _key(self, block: Block) -> Key:
-        if block.tag != "domain":
-            return (block.tag, f"{block.lead} {_argument(block)}".strip())
+        tag = keyword(block.tag)
+        if tag != "domain":
+            return (tag, f"{block.lead} {_argument(block)}".strip())
         known = self._domains.get(block.argument)
         if known is None:
-            patterns = expand(block.argument, self._macros)
+            patterns = expand(unquoted(block.argument), self._macros)
             known = ", ".join(sorted({_pattern(pattern) for pattern in patterns}))
             self._domains[block.argument] = known
         return ("domain", known)
@@ -173,13 +175,14 @@ def _pattern(text: str) -> str:
 
 
 def _argument(block: Block) -> str:
-    rule = shipped_grammar().tags.get(block.tag)
-    if rule is not None and block.tag in ("source", "smtp-listener"):
+    tag, argument = keyword(block.tag), unquoted(block.argument)
+    rule = shipped_grammar().tags.get(tag)
+    if rule is not None and tag in ("source", "smtp-listener"):
         try:
-            return rule.check(block.argument)
+            return rule.check(argument)
         except ValueError:
             pass
-    return block.argument
+    return argument
 
 
 def _values(name: str, values: list[str]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from email_engine.pmta.language.tree import GLOBAL, Block, Comment, Directive, D
 _OPEN = re.compile(r"<\s*([A-Za-z][A-Za-z0-9-]*)(?:\s+([^<>]*?))?\s*>")
 _CLOSE = re.compile(r"</\s*([A-Za-z][A-Za-z0-9-]*)\s*>")
 _NESTED = re.compile(r"(\S.*?)\s+<([A-Za-z][A-Za-z0-9-]*)>")
+_LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 PATTERNS_ONLY = "bounce-category-patterns"
 """In this block a line has no keyword: it is a pattern and a category."""
 _DEEPEST = 20
@@ -22,6 +23,14 @@ def parse(text: str, file: str = "") -> Document:
     plain = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     reader = _Reader(plain.removesuffix("\n").split("\n") if plain else [])
     return Document(reader.document(), file)
+
+
+def raw_lines(text: str) -> list[str]:
+    """The lines that `parse` counts, each with its line break."""
+    if "\r" in text:
+        return _LINES.findall(text)
+    *lines, last = text.split("\n")
+    return [*(f"{line}\n" for line in lines), *([last] if last else [])]
 
 
 class _Reader:
@@ -37,7 +46,7 @@ class _Reader:
 
     def _items(self, tag: str, opened: int) -> tuple[Node, ...]:
         """Nodes up to the line that closes `tag` (left unread), the end of an outer block, or the end of the file."""
-        self._open.append(tag)
+        self._open.append(tag.lower())
         items: list[Node] = []
         rest: tuple[int, int, tuple[str | int, ...]] | None = None
         while self._at < len(self._lines):
@@ -56,7 +65,7 @@ class _Reader:
                     continue
             if text[0] == "<":
                 closing = _CLOSE.fullmatch(text)
-                if closing and closing[1] in self._open[1:]:
+                if closing and closing[1].lower() in self._open[1:]:
                     break
                 if rest is None and opened >= 0:
                     end, key = self._rest(tag, opened)
@@ -69,7 +78,7 @@ class _Reader:
             elif text[-1] == ">" and (nested := self._nested(text, tag)):
                 items.append(self._block(nested[2], "", nested[1], comment, offset))
             else:
-                name, *value = ["", text] if tag == PATTERNS_ONLY else text.split(None, 1)
+                name, *value = ["", text] if tag.lower() == PATTERNS_ONLY else text.split(None, 1)
                 items.append(Directive(name, value[0] if value else "", offset, comment))
                 self._at += 1
         self._open.pop()
@@ -79,7 +88,7 @@ class _Reader:
 
     def _nested(self, text: str, tag: str) -> re.Match[str] | None:
         found = _NESTED.fullmatch(text) if len(self._open) <= _DEEPEST else None
-        return found if found and found[2] == tag else None
+        return found if found and found[2].lower() == tag.lower() else None
 
     def _rest(self, tag: str, opened: int) -> tuple[int, tuple[str | int, ...]]:
         """Where the open block ends if it is written as usual, and what its nodes from here to there hang on.
@@ -116,7 +125,7 @@ class _Reader:
             return False, None
         text, mark, comment = self._lines[self._at].partition("#")
         closing = _CLOSE.fullmatch(text.strip())
-        if not closing or closing[1] != tag:
+        if not closing or closing[1].lower() != tag.lower():
             return False, None
         self._at += 1
         return True, comment.rstrip() if mark else None

@@ -9,6 +9,12 @@ import re
 from email_engine.pmta.language.checks import BadValue, Check, Fault, like, word
 
 
+def unquoted(text: str) -> str:
+    """`"a b"` to `a b`; anything else, `""` too, as it is."""
+    inside = text[1:-1].strip()
+    return inside if inside and text[0] == text[-1] == '"' and '"' not in inside else text
+
+
 def _lower(text: str) -> str:
     return text.lower()
 
