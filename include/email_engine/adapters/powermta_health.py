@@ -1,6 +1,5 @@
 """Looking at a host: a handful of commands and file requests, each of which may fail for itself."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,10 +11,14 @@ from email_engine.adapters.powermta_reply import flag, parse_version, walk
 from email_engine.fleet.providers import Providers, shipped_providers
 from email_engine.health.host_facts import Disk, NewestFile, PmtaStatus, Queues
 from email_engine.health.queue_ages import QueueGroup
+from email_engine.pmta.language.grammar import keyword
+from email_engine.pmta.language.parse import parse
+from email_engine.pmta.language.tree import Block
+from email_engine.pmta.language.tree import walk as walk_tree
+from email_engine.pmta.language.values import unquoted
 
 OPERATORS_FILE = "/etc/pmta/config"
 SPOOL = "/var/spool/pmta"
-_SPOOL = re.compile(r"(?im)^[ \t]*<spool[ \t]+\"?(/[^\s\">]+)\"?[ \t]*>")
 
 
 def read_status(mta: PowerMta) -> PmtaStatus:
@@ -101,7 +104,9 @@ def read_disks(mta: PowerMta, folders: Sequence[str]) -> tuple[Disk, ...]:
 
 def _spools(mta: PowerMta) -> tuple[str, ...]:
     text = (mta.read(OPERATORS_FILE) or b"").decode("utf-8", "replace")
-    return tuple(_SPOOL.findall(text)) or (SPOOL,)
+    tags = (node for _, _, node in walk_tree(parse(text).root) if isinstance(node, Block))
+    folders = (unquoted(tag.argument) for tag in tags if keyword(tag.tag) == "spool")
+    return tuple(dict.fromkeys(folder for folder in folders if folder.startswith("/"))) or (SPOOL,)
 
 
 def newest_file(mta: PowerMta, folder: str) -> NewestFile:

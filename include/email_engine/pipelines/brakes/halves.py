@@ -14,7 +14,7 @@ from email_engine.adapters.powermta_holds import HeldSource, read_holds
 from email_engine.errors import EngineError, NotVerified, Refused, Unreachable
 from email_engine.mailer.model import DISABLED, Setting
 from email_engine.pipelines.run import Run
-from email_engine.pmta.config.inventory import read_inventory
+from email_engine.pmta.config.inventory import Inventory, read_inventory
 from email_engine.store import quota_syncs, versions
 from email_engine.store.brakes import Brake
 from email_engine.store.engine import Store
@@ -43,18 +43,18 @@ class Half(NamedTuple):
 class Files:
     """What the engine's file on a host defines, read once a session."""
 
-    sources: dict[str, dict[str, str | None]] = field(default_factory=dict)
+    inventories: dict[str, Inventory] = field(default_factory=dict)
 
     def lack(self, mta: PowerMta, brake: Brake) -> bool:
         """Neither the file on disk nor the running configuration has the virtual MTA with the brake's address.
 
-        Where PowerMTA does not answer, it raises: unknown is not gone. A release without `show vmta-settings` is judged
+        What the file may hide is not gone; where PowerMTA does not answer, it raises. A release without `show vmta-settings` is judged
         by the file."""
 
-        if brake.config_file not in self.sources:
+        if brake.config_file not in self.inventories:
             text = (mta.read(brake.config_file) or b"").decode("utf-8", "replace")
-            self.sources[brake.config_file] = {n: v.address for n, v in read_inventory(text).vmtas.items()}
-        if self.sources[brake.config_file].get(brake.vmta) == str(brake.address):
+            self.inventories[brake.config_file] = read_inventory(text)
+        if self.inventories[brake.config_file].may_send(brake.vmta, brake.address):
             return False
         mta.disabled_sources()
         try:

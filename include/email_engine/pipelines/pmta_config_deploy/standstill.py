@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from sqlalchemy import Connection
 
@@ -18,7 +19,7 @@ from email_engine.store.ips import load_ips
 
 @dataclass(frozen=True, slots=True)
 class Standstill:
-    """Of the virtual MTAs that a text defines and whose tenant acts: which must be held and which must be free."""
+    """Of the virtual MTAs whose tenant acts: which must be held, if a text may define them, and which must be free, if it does."""
 
     held: tuple[HeldSource, ...]
     free: tuple[HeldSource, ...]
@@ -49,15 +50,15 @@ def standstill(
     policy: DeployPolicy,
 ) -> Standstill:
     """As `read_standstill`, from what was read."""
-    known = read_inventory(text).vmtas
-    ours = [r for r in records if modes.get(r.tenant) is Mode.ACT and r.vmta in known]
+    inventory = read_inventory(text)
+    ours = [r for r in records if modes.get(r.tenant) is Mode.ACT and inventory.may_define(r.vmta)]
     still = {r.vmta for r in must_be_held(records, policy)}
     return Standstill(
         (
             *_sources(r for r in ours if r.vmta in still),
-            *(one for one in removed_ips if one.vmta in known and known[one.vmta].address == one.address),
+            *(one for one in removed_ips if inventory.may_send(one.vmta, ip_address(one.address))),
         ),
-        _sources(r for r in ours if r.vmta not in still),
+        _sources(r for r in ours if r.vmta not in still and r.vmta in inventory.vmtas),
     )
 
 

@@ -81,7 +81,8 @@ class View:
     def shown(self) -> tuple[VmtaBlock, ...]:
         """The virtual MTAs that the plan adds or changes."""
         blocks = read_inventory(self.text).vmtas
-        return tuple(blocks[name] for name in (*self.plan.added, *self.plan.changed_vmtas))
+        names = (*self.plan.added, *self.plan.changed_vmtas)
+        return tuple(blocks[name] for name in names if name in blocks)
 
     @property
     def only_lowers(self) -> bool:
@@ -105,9 +106,9 @@ class View:
 
     @property
     def holds_there(self) -> bool:
-        """Is there something to hold that the host knows already?"""
-        known = read_inventory(self.standing or "").vmtas
-        return any(source.vmta in known for source in self.to_hold)
+        """Is there something to hold that the host may know already?"""
+        inventory = read_inventory(self.standing or "")
+        return any(inventory.may_define(source.vmta) for source in self.to_hold)
 
 
 def read_wanted(store: Store, name: str, run: Run) -> Wanted:
@@ -261,9 +262,11 @@ def breaches_of(store: Store, mta: PowerMta, view: View) -> tuple[Breach, ...]:
 
 
 def _no_higher_than_today(view: View) -> frozenset[str]:
-    """Virtual MTAs whose cap in an earlier version is not above what is decided today: 1 a day for what is parked."""
+    """Virtual MTAs whose cap in an earlier version is surely not above what is decided today: 1 a day for what is parked."""
     today = {r.vmta: per_second(f"{daily_cap(r, view.policy)}/d") for r in view.wanted.records}
-    then = {name: per_second(block.cap or "") for name, block in read_inventory(view.text).vmtas.items()}
+    inventory = read_inventory(view.text)
+    seen = (block for name, block in inventory.vmtas.items() if inventory.surely(name))
+    then = {block.name: per_second(block.cap or "") for block in seen}
     return frozenset(
         name for name, cap in then.items() if cap and (limit := today.get(name)) is not None and cap <= limit
     )

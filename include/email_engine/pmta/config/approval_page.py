@@ -4,11 +4,12 @@ Of the difference it shows the first lines and a link to the rest: Airflow's pag
 the text."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from email_engine.forms import shortened
+from email_engine.pmta.config.inventory import read_inventory
 
 SHOWN_REASONS = 6
 SHOWN_ITEMS = 12
@@ -74,9 +75,15 @@ def render_question(
 
 def vanishing(diff: str) -> tuple[str, ...]:
     """The virtual MTAs that a unified difference takes away."""
-    signed = re.findall(r"^([-+])\s*<virtual-mta ([^\s>]+)>", diff, re.MULTILINE)
-    added = {name for sign, name in signed if sign == "+"}
-    return tuple(dict.fromkeys(name for sign, name in signed if sign == "-" and name not in added))
+    opened = {sign: dict.fromkeys(_opened(diff, sign)) for sign in "-+"}
+    return tuple(name for name in opened["-"] if name not in opened["+"])
+
+
+def _opened(diff: str, sign: str) -> Iterator[str]:
+    """Each line by itself: a difference has holes, and a block that seems open would swallow those behind it."""
+    for line in diff.splitlines():
+        if line.startswith(sign) and "<" in line:
+            yield from read_inventory(line.removeprefix(sign)).vmtas
 
 
 def _difference(diff: str, whole: str) -> list[str]:

@@ -1,38 +1,56 @@
 """What PowerMTA must show of a virtual MTA once a text of the engine's layout is loaded."""
 
-import re
+from collections.abc import Mapping
 
-from email_engine.pmta.config.inventory import VmtaBlock, read_inventory
+from email_engine.pmta.config.inventory import VmtaBlock, named, value_of
+from email_engine.pmta.config.rates import is_daily
+from email_engine.pmta.language.assembly import Assembly, assemble
+from email_engine.pmta.language.grammar import keyword
+from email_engine.pmta.language.meaning import expand, macros_of
+from email_engine.pmta.language.tree import Block
+from email_engine.pmta.language.values import unquoted
 
-_MACRO = re.compile(r"domain-macro\s+(\S+)\s+(\S+)")
-_DOMAIN = re.compile(r"<domain\s+(\S+)>")
-_RATE = re.compile(r"max-msg-rate\s+(\S+)")
-_BOUND = re.compile(r"\d+/d")
+Macros = Mapping[str, frozenset[str]]
 
 
 def read_macros(text: str) -> dict[str, frozenset[str]]:
     """Domain macros of a text: name to domains."""
-    found = (_MACRO.fullmatch(line) for line in read_inventory(text).rest)
-    return {one.group(1): frozenset(one.group(2).split(",")) for one in found if one}
+    return macros_in(assemble(text))
 
 
-def queue_rate(block: VmtaBlock, domain: str, macros: dict[str, frozenset[str]]) -> str | None:
+def macros_in(assembly: Assembly) -> dict[str, frozenset[str]]:
+    """As `read_macros`, of what was read already; macros inside of macros are put in their place."""
+    macros = macros_of(assembly)
+    return {name: frozenset(part.lower() for part in expand(f"${name}", macros)) for name in macros}
+
+
+def domains_of(pattern: str, macros: Macros) -> frozenset[str]:
+    """What a <domain> stands for; nothing where a macro in it is not known, or only a part of it."""
+    if pattern.startswith("$"):
+        domains = macros.get(pattern[1:], frozenset())
+        return frozenset() if any("$" in domain for domain in domains) else domains
+    return frozenset() if "$" in pattern or len(pattern.split()) != 1 else frozenset({pattern.lower()})
+
+
+def queue_rate(block: VmtaBlock, domain: str, macros: Macros) -> str | None:
     """`max-msg-rate` of the queue `domain`/VMTA: of the block that names the domain, else its macro, else `*`.
 
     None where the virtual MTA itself says nothing about it."""
     rates = _rates(block)
-    named = [rates[pattern] for pattern in rates if pattern == domain]
-    grouped = [rate for pattern, rate in rates.items() if domain in macros.get(pattern.removeprefix("$"), ())]
-    return next(iter([*named, *grouped, *(rates[p] for p in rates if p == "*")]), None)
+    plain = [rate for pattern, rate in rates.items() if pattern.lower() == domain]
+    grouped = [
+        rate for pattern, rate in rates.items() if pattern != "*" and domain in domains_of(pattern, macros)
+    ]
+    return next(iter([*plain, *grouped, *(rates[p] for p in rates if p == "*")]), None)
 
 
-def bounded_queue(block: VmtaBlock, macros: dict[str, frozenset[str]]) -> tuple[str, str] | None:
+def bounded_queue(block: VmtaBlock, macros: Macros) -> tuple[str, str] | None:
     """A queue's domain, and its rate, where the virtual MTA may have only so much a day (`60/d`); its roll-up if there is one.
 
     None where no provider is bounded."""
     for pattern, rate in _rates(block).items():
-        domains = macros.get(pattern.removeprefix("$"), frozenset({pattern}))
-        if pattern != "*" and _BOUND.fullmatch(rate):
+        domains = domains_of(pattern, macros)
+        if pattern != "*" and domains and is_daily(rate):
             return min(domains, key=lambda domain: (not domain.endswith(".rollup"), domain)), rate
     return None
 
@@ -40,13 +58,8 @@ def bounded_queue(block: VmtaBlock, macros: dict[str, frozenset[str]]) -> tuple[
 def _rates(block: VmtaBlock) -> dict[str, str]:
     """By domain pattern as written."""
     rates: dict[str, str] = {}
-    pattern = None
-    for line in block.lines:
-        opened, rate = _DOMAIN.fullmatch(line), _RATE.fullmatch(line)
-        if opened:
-            pattern = opened.group(1)
-        elif line == "</domain>":
-            pattern = None
-        elif rate and pattern is not None:
-            rates[pattern] = rate.group(1)
+    for inner in block.items:
+        if isinstance(inner, Block) and keyword(inner.tag) == "domain":
+            for directive in named(inner.items, "max-msg-rate"):
+                rates[unquoted(inner.argument)] = value_of(directive)
     return rates

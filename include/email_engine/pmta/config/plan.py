@@ -1,18 +1,21 @@
 """What a deployment would change on one host: meaning for the guard and for people, lines for the record."""
 
 import difflib
-import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from email_engine.errors import InputError
 from email_engine.plural import amount
+from email_engine.pmta.config.edits import Source
+from email_engine.pmta.config.inventory import opening_of
 from email_engine.pmta.config.layout import digest, split_sections
-from email_engine.pmta.language.assembly import assemble
+from email_engine.pmta.config.rates import is_daily
 from email_engine.pmta.language.compare import ConfigChange, ConfigChangeKind, compare, lines_for_people
 from email_engine.pmta.language.compare import is_raise as rate_rises
 from email_engine.pmta.language.redaction import redact
+from email_engine.pmta.language.tree import Block
 
 LISTED = 10
 LONGEST = 200
@@ -21,7 +24,8 @@ CAP = "cap"
 RATES = frozenset({"max-msg-rate", "backoff-max-msg-rate", "max-connect-rate", "max-smtp-out"})
 BOUNDS = ("max-msg-rate", "backoff-max-msg-rate")
 _VMTA, _POOL = "vmta ", "pool "
-_A_DAY = re.compile(r"\d+/d(ay)?")
+Chunks = dict[str, list[str]]
+OUTSIDE = "outside of blocks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class Touched:
 @dataclass(frozen=True, slots=True)
 class DeployPlan:
     """`old_digest` None: no file there yet. `sections`: tenants whose part differs in meaning or text, None: the host's.
+    `misplaced`: virtual MTAs that go and stood where none may stand, such as in a block that nothing closes.
 
     `old_lines` counts lines that are neither empty nor comments, as `touched` does."""
 
@@ -48,6 +53,7 @@ class DeployPlan:
     old_lines: int
     touched: tuple[Touched, ...]
     diff: str
+    misplaced: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -61,7 +67,7 @@ class DeployPlan:
     @property
     def removed(self) -> tuple[str, ...]:
         """Virtual MTAs that go."""
-        return self._came_or_went(_VMTA, ConfigChangeKind.REMOVED)
+        return tuple(dict.fromkeys((*self._came_or_went(_VMTA, ConfigChangeKind.REMOVED), *self.misplaced)))
 
     @property
     def pools_removed(self) -> tuple[str, ...]:
@@ -172,8 +178,8 @@ def is_bound(change: ConfigChange) -> bool:
         return False
     if change.setting is None:
         words = (told.split() for told in change.old)
-        return all(len(pair) == 2 and pair[0] in BOUNDS and _A_DAY.fullmatch(pair[1]) for pair in words)
-    return change.setting in BOUNDS and all(_A_DAY.fullmatch(rate) for rate in change.old)
+        return all(len(pair) == 2 and pair[0] in BOUNDS and is_daily(pair[1]) for pair in words)
+    return change.setting in BOUNDS and all(is_daily(rate) for rate in change.old)
 
 
 def _sending_first(change: ConfigChange) -> bool:
@@ -187,16 +193,31 @@ def _named(tag: str, change: ConfigChange) -> str | None:
 def plan_deployment(host: str, running: str | None, wanted: str) -> DeployPlan:
     """Compares what stands on the host with what is wanted."""
     old = running or ""
-    differing = tuple(_differing(old, wanted)) if old != wanted else ()
-    return DeployPlan(
+    plan = DeployPlan(
         host=host,
         old_digest=None if running is None else digest(running),
         new_digest=digest(wanted),
-        changes=compare(assemble(old), assemble(wanted)) if old != wanted else (),
+        changes=(),
         sections=_sections(old, wanted),
         old_lines=sum(_counts(line) for line in old.splitlines()),
-        touched=tuple(_touched(title, before, after) for title, before, after in differing),
+        touched=(),
+        diff="",
+    )
+    if old == wanted:
+        return plan
+    before, after = Source.of(old), Source.of(wanted)
+    differing = tuple(_differing(_chunks(before), _chunks(after)))
+    top = {opening_of(block) for block in before.assembly.main.root.blocks()}
+    return replace(
+        plan,
+        changes=compare(before.assembly, after.assembly),
+        touched=tuple(_touched(title, left, right) for title, left, right in differing),
         diff=_diff(differing),
+        misplaced=tuple(
+            name
+            for name in before.inventory.vmtas
+            if name not in after.inventory.vmtas and f"<virtual-mta {name}>" not in top
+        ),
     )
 
 
@@ -233,9 +254,8 @@ def _touched(title: str, before: list[str], after: list[str]) -> Touched:
     )
 
 
-def _differing(old: str, new: str) -> Iterator[tuple[str, list[str], list[str]]]:
+def _differing(before: Chunks, after: Chunks) -> Iterator[tuple[str, list[str], list[str]]]:
     """Block by block: a whole-file diff is quadratic, and nobody reads context from another virtual MTA."""
-    before, after = _chunks(old), _chunks(new)
     for title in [*after, *(one for one in before if one not in after)]:
         left, right = before.get(title, []), after.get(title, [])
         if left != right:
@@ -250,14 +270,25 @@ def _diff(differing: tuple[tuple[str, list[str], list[str]], ...]) -> str:
     return redact("".join(f"{one}\n" for one in parts))
 
 
-def _chunks(text: str) -> dict[str, list[str]]:
-    """Lines by the block at top level that they stand in; what stands between blocks goes to `outside of blocks`."""
-    chunks: dict[str, list[str]] = {}
-    title = None
-    for line in text.splitlines():
-        if title is None and line.startswith("<"):
-            title = line.rstrip()
-        chunks.setdefault(title or "outside of blocks", []).append(line)
-        if title and line.startswith(f"</{title[1:].split(maxsplit=1)[0].rstrip('>')}>"):
-            title = None
+def _chunks(source: Source) -> Chunks:
+    """Lines by the block at top level that they stand in; what stands between blocks, or in one that nothing closes, goes to
+    `outside of blocks`: it explains nothing."""
+    titles = [OUTSIDE] * len(source.lines)
+    for line, block in _outermost(source, source.assembly.main.root, 0):
+        titles[line - 1 : line + block.height] = [opening_of(block)] * (block.height + 1)
+    chunks: Chunks = {}
+    for title, text in zip(titles, source.lines, strict=True):
+        chunks.setdefault(title, []).append(text.rstrip("\r\n"))
     return chunks
+
+
+def _outermost(source: Source, block: Block, line: int) -> Iterator[tuple[int, Block]]:
+    """The blocks that are whole and hold no virtual MTA or pool that may not stand in them."""
+    senders = [number for number, _ in source.inventory.blocks]
+    for node in block.blocks():
+        first = line + node.offset
+        inside = bisect_right(senders, first) < bisect_right(senders, first + node.height)
+        if node.closed and not inside:
+            yield first, node
+        else:
+            yield from _outermost(source, node, first)

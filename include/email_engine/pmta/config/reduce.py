@@ -1,85 +1,95 @@
 """The part of a change that only slows down: it waits for nobody."""
 
-import re
 from collections.abc import Iterator
 
-from email_engine.pmta.config.inventory import Inventory, read_inventory
+from email_engine.pmta.config.edits import Source
+from email_engine.pmta.config.inventory import (
+    CAP,
+    MEMBER,
+    VMTA,
+    Inventory,
+    name_of,
+    named,
+    read_inventory,
+    value_of,
+)  # fmt: skip
 from email_engine.pmta.config.rates import per_second
-from email_engine.pmta.config.reduce_limits import with_lower_limits
-
-_OPEN = re.compile(r"<(virtual-mta|virtual-mta-pool)\s+([^\s<>]+)>")
-_CAP = re.compile(r"(\s*max-smtp-msg-rate\s+)([^\s#]+)(.*)", re.DOTALL | re.IGNORECASE)
-_LIMITED = re.compile(r"\s*max-smtp-msg-rate\b", re.IGNORECASE)
-_MEMBER = re.compile(r"virtual-mta\s+(\S+)")
+from email_engine.pmta.config.reduce_limits import lower_limits
+from email_engine.pmta.language.grammar import keyword
+from email_engine.pmta.language.tree import Block
 
 
 def only_reductions(running: str, wanted: str) -> str:
     """`running` with the caps (`max-smtp-msg-rate`) and the limits by provider of `wanted` where those are lower, and without
     the pool members that leave their pool but not the host, as long as the pool keeps one. Everything else stays, to the byte: no virtual MTA
-    and no pool comes or goes, nothing is raised, and what cannot be compared (`0`, a unit that is not known) is left
+    and no pool comes or goes, nothing is raised, and what cannot be compared (`0`, a unit that is not known) or may be hidden is left
     alone. (Who disappears altogether stays in its pool: by mistake that would pile the load onto the others.)"""
-    running = with_lower_limits(running, wanted)
-    before, after = read_inventory(running), read_inventory(wanted)
-    limited = {name for _, name, line in _lines_of_blocks(running) if _LIMITED.match(line)}
-    out = []
-    for kind, name, line in _lines_of_blocks(running):
-        if kind == "virtual-mta" and name in after.vmtas and name in before.vmtas:
-            line = _lowered(line, after.vmtas[name].cap)
-            if _opens(line) and name not in limited and _known(after.vmtas[name].cap):
-                line += f"  max-smtp-msg-rate {after.vmtas[name].cap}\n"
-        elif kind == "virtual-mta-pool" and _leaves(line, name, before, after):
-            continue
-        out.append(line)
-    return "".join(out)
+    return _reduced(Source.of(running), Source.of(wanted))
 
 
 def only_lowers(running: str, wanted: str) -> bool:
     """Does the whole change slow down, or say the same in other words (order, comments)?"""
-    return read_inventory(only_reductions(running, wanted)) == read_inventory(wanted)
+    asked = Source.of(wanted)
+    if not asked.inventory.whole:
+        return False
+    reduced = _reduced(Source.of(running), asked)
+    return reduced == wanted or read_inventory(reduced) == asked.inventory
 
 
 def lowered(running: str, wanted: str) -> frozenset[str]:
     """Virtual MTAs whose cap or whose limit at a provider goes down."""
-    reduced = read_inventory(only_reductions(running, wanted)).vmtas
-    before = read_inventory(running).vmtas
-    return frozenset(name for name, block in before.items() if reduced[name].lines != block.lines)
+    before = Source.of(running)
+    reduced = read_inventory(_reduced(before, Source.of(wanted))).vmtas
+    blocks = before.inventory.vmtas
+    return frozenset(name for name, block in blocks.items() if reduced[name].lines != block.lines)
 
 
-def _lines_of_blocks(text: str) -> Iterator[tuple[str, str, str]]:
-    """Each line with its line break, and the kind and name of the block that it opens or stands in."""
-    kind = name = ""
-    for raw in text.splitlines(keepends=True):
-        line = raw.partition("#")[0].strip()
-        opened = _OPEN.fullmatch(line)
-        if opened and not kind:
-            kind, name = opened.group(1), opened.group(2)
-        yield kind, name, raw
-        if kind and line == f"</{kind}>":
-            kind = name = ""
+def _reduced(running: Source, wanted: Source) -> str:
+    edits = dict(lower_limits(running, wanted))
+    for line, block in running.inventory.blocks:
+        change = _caps if keyword(block.tag) == VMTA else _members
+        edits.update(change(block, line, running, wanted.inventory))
+    return running.with_edits(edits)
 
 
-def _opens(line: str) -> bool:
-    return bool(_OPEN.fullmatch(line.partition("#")[0].strip())) and line.endswith("\n")
+def _caps(block: Block, line: int, running: Source, after: Inventory) -> Iterator[tuple[int, str]]:
+    name = name_of(block)
+    if name not in after.vmtas or name in after.unclear:
+        return
+    cap = after.vmtas[name].cap
+    if cap is None or not per_second(cap):
+        return
+    caps = tuple(named(block.items, CAP))
+    for directive in caps:
+        if _is_lower(cap, value_of(directive)):
+            number = line + directive.offset
+            yield number, _with_value(running.line(number), value_of(directive), cap)
+    opening = running.line(line)
+    ending = opening[len(opening.rstrip("\r\n")) :]
+    if not caps and ending and running.inventory.surely(name):
+        yield line, f"{opening}  {CAP} {cap}{ending}"
 
 
-def _lowered(line: str, wanted: str | None) -> str:
-    found = _CAP.fullmatch(line)
-    if not found or not wanted:
-        return line
-    old, new = per_second(found.group(2)), per_second(wanted)
-    if new is None or new == 0 or (found.group(2) != "unlimited" and (old is None or old <= new)):
-        return line
-    return found.group(1) + wanted + found.group(3)
+def _is_lower(wanted: str, running: str) -> bool:
+    old, new = per_second(running), per_second(wanted)
+    return new is not None and (running == "unlimited" or (old is not None and old > new))
 
 
-def _known(cap: str | None) -> bool:
-    return bool(cap and per_second(cap))
+def _with_value(line: str, value: str, wanted: str) -> str:
+    """The value is the last thing before a comment."""
+    before, mark, comment = line.partition("#")
+    at = before.rindex(value)
+    return f"{before[:at]}{wanted}{before[at + len(value) :]}{mark}{comment}"
 
 
-def _leaves(line: str, pool: str, before: Inventory, after: Inventory) -> bool:
-    member = _MEMBER.fullmatch(line.partition("#")[0].strip())
-    if not member or not {pool} <= before.pools.keys() & after.pools.keys():
-        return False
-    if member.group(1) in after.pools[pool] or member.group(1) not in after.vmtas:
-        return False
-    return bool(set(before.pools[pool]) & set(after.pools[pool]))
+def _members(block: Block, line: int, running: Source, after: Inventory) -> Iterator[tuple[int, str]]:
+    before, pool = running.inventory, name_of(block)
+    if pool not in after.pools or not before.surely(pool) or not after.surely(pool):
+        return
+    stay = frozenset(after.pools[pool])
+    if stay.isdisjoint(before.pools[pool]):
+        return
+    for directive in named(block.items, MEMBER):
+        member = value_of(directive)
+        if member not in stay and member in after.vmtas:
+            yield line + directive.offset, ""

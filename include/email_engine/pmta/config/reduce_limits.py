@@ -1,115 +1,99 @@
 """The part of a change that only slows a virtual MTA's mail to some mailbox providers."""
 
-import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from email_engine.pmta.config.expected_settings import read_macros
+from email_engine.pmta.config.edits import Source
+from email_engine.pmta.config.expected_settings import Macros, domains_of, macros_in
+from email_engine.pmta.config.inventory import VMTA, name_of
 from email_engine.pmta.config.rates import per_second
+from email_engine.pmta.language.grammar import keyword
+from email_engine.pmta.language.meaning import canonical
+from email_engine.pmta.language.tree import Block, Comment, Directive
+from email_engine.pmta.language.values import unquoted
 
 RATES = ("max-msg-rate", "backoff-max-msg-rate")
-_VMTA = re.compile(r"<virtual-mta\s+([^\s<>]+)>")
-_DOMAIN = re.compile(r"<domain\s+([^\s<>]+)>")
-_END = "</domain>"
-Macros = Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Block:
-    """One <domain> of a virtual MTA, or what stands between two (`pattern` None). `settings` None: it is not understood."""
+class _Limits:
+    """One <domain> of a virtual MTA, from line `offset` of that on. `settings` None: it is not understood."""
 
-    pattern: str | None
-    lines: tuple[str, ...]
-    settings: Mapping[str, str] | None = None
+    pattern: str
+    settings: Mapping[str, str] | None
+    offset: int
+    height: int
 
     def domains(self, macros: Macros) -> frozenset[str]:
-        if self.pattern is None or self.pattern == "*" or self.settings is None:
-            return frozenset()
-        if self.pattern.startswith("$"):
-            return macros.get(self.pattern[1:], frozenset())
-        return frozenset({self.pattern})
+        general = self.pattern == "*" or self.settings is None
+        return frozenset() if general else domains_of(self.pattern, macros)
 
 
-def with_lower_limits(running: str, wanted: str) -> str:
-    """`running` with those <domain> blocks of `wanted` that only lower rates there, in virtual MTAs that both know. One block
-    may become several that stand for the same domains; `<domain *>` and everything else stays, to the byte."""
-    bodies, asked = list(_bodies(running)), list(_bodies(wanted))
-    there, known = _once(asked), _once(bodies)
-    changed = {
-        name: (_limits_of(known[name]), _limits_of(there[name]))
-        for name in known.keys() & there.keys()
-        if known[name] != there[name]
-    }
-    changed = {name: pair for name, pair in changed.items() if pair[0] != pair[1]}
-    if not changed:
-        return running
-    macros, theirs = read_macros(running), read_macros(wanted)
-    lower = {pair: _lowered(*pair, macros, theirs) for pair in set(changed.values())}
-    out: list[str] = []
-    for name, body in bodies:
-        if name in changed:
-            pair = changed[name]
-            out += body[: len(body) - len(pair[0])]
-            out += lower[pair]
-        else:
-            out += body
-    return "".join(out)
+Change = tuple[_Limits, tuple[_Limits, ...]]
 
 
-def _once(bodies: list[tuple[str, list[str]]]) -> dict[str, list[str]]:
-    """Those of the virtual MTAs that stand there one time."""
-    count = Counter(name for name, _ in bodies)
-    return {name: body for name, body in bodies if name and count[name] == 1}
+def lower_limits(running: Source, wanted: Source) -> Iterator[tuple[int, str]]:
+    """Lines of `running` that become others: those <domain> blocks of `wanted` that only lower rates there, in virtual MTAs that
+    both know. One block may become several that stand for the same domains; `<domain *>` and everything else stays. Nothing
+    where a macro may be hidden, or a virtual MTA's own block."""
+    if running.inventory.hidden or wanted.inventory.hidden:
+        return
+    macros, theirs = macros_in(running.assembly), macros_in(wanted.assembly)
+    known: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[Change, ...]] = {}
+    there = _once(wanted)
+    for name, block in _once(running).items():
+        if name not in there:
+            continue
+        before, after = _domains(block), _domains(there[name])
+        pair = tuple(map(id, before)), tuple(map(id, after))
+        if pair not in known:
+            known[pair] = tuple(_changes(before, after, macros, theirs))
+        for old, parts in known[pair]:
+            first = block.offset + old.offset
+            yield first, "".join(_text(wanted, there[name].offset, part) for part in parts)
+            yield from ((number, "") for number in range(first + 1, first + old.height + 1))
 
 
-def _bodies(text: str) -> Iterator[tuple[str, list[str]]]:
-    """Lines with their line breaks by virtual MTA, its own tags with it; what stands elsewhere under an empty name."""
-    name = ""
-    body: list[str] = []
-    for raw in text.splitlines(keepends=True):
-        line = raw.partition("#")[0].strip()
-        opened = None if name else _VMTA.fullmatch(line)
-        if opened:
-            yield "", body
-            name, body = opened.group(1), []
-        body.append(raw)
-        if name and line == "</virtual-mta>":
-            yield name, body
-            name, body = "", []
-    yield "", body
+def _once(source: Source) -> dict[str, Block]:
+    """The virtual MTAs that stand there one time and hide nothing."""
+    blocks = source.assembly.main.root.blocks()
+    found = {name_of(block): block for block in blocks if keyword(block.tag) == VMTA}
+    return {name: block for name, block in found.items() if source.inventory.surely(name)}
 
 
-def _limits_of(body: list[str]) -> tuple[str, ...]:
-    """From the first <domain> on: alike in many virtual MTAs."""
-    first = next((n for n, raw in enumerate(body) if raw.lstrip().startswith("<domain")), len(body))
-    return tuple(body[first:])
+def _domains(block: Block) -> tuple[Block, ...]:
+    """Of hundreds of virtual MTAs these are the same objects."""
+    return tuple(inner for inner in block.blocks() if keyword(inner.tag) == "domain")
 
 
-def _lowered(running: tuple[str, ...], wanted: tuple[str, ...], macros: Macros, theirs: Macros) -> list[str]:
-    blocks, asked = list(_blocks(running)), list(_blocks(wanted))
-    general = next((block.settings for block in blocks if block.pattern == "*"), None) or {}
-    out: list[str] = []
+def _text(source: Source, line: int, part: _Limits) -> str:
+    first = line + part.offset
+    return "".join(source.line(number) for number in range(first, first + part.height + 1))
+
+
+def _changes(
+    running: tuple[Block, ...], wanted: tuple[Block, ...], macros: Macros, theirs: Macros
+) -> Iterator[Change]:
+    blocks, asked = [_limits(block) for block in running], [_limits(block) for block in wanted]
+    of_all = [block.settings for block in blocks if block.pattern == "*"]
+    general = of_all[0] if of_all else {}
+    if len(of_all) > 1 or general is None:
+        return
     for block in blocks:
         domains = block.domains(macros)
-        parts = [part for part in asked if part.domains(theirs) and part.domains(theirs) <= domains]
+        parts = tuple(one for one in asked if one.domains(theirs) and one.domains(theirs) <= domains)
         covered = [domain for part in parts for domain in part.domains(theirs)]
         known = all(part.domains(macros) == part.domains(theirs) for part in parts)
         whole = len(covered) == len(set(covered)) and set(covered) == domains
         if domains and whole and known and _only_lower(block, parts, general):
-            out += [line for part in parts for line in part.lines]
-        else:
-            out += block.lines
-    return out
+            yield block, parts
 
 
-def _only_lower(block: _Block, parts: list[_Block], general: Mapping[str, str]) -> bool:
+def _only_lower(block: _Limits, parts: tuple[_Limits, ...], general: Mapping[str, str]) -> bool:
     before, lower = block.settings or {}, False
     for part in parts:
         after = part.settings or {}
-        if {k: v for k, v in before.items() if k not in RATES} != {
-            k: v for k, v in after.items() if k not in RATES
-        }:
+        if _others(before) != _others(after):
             return False
         for rate in RATES:
             old, new = (one.get(rate, general.get(rate)) for one in (before, after))
@@ -122,31 +106,20 @@ def _only_lower(block: _Block, parts: list[_Block], general: Mapping[str, str]) 
     return lower
 
 
-def _blocks(lines: tuple[str, ...]) -> Iterator[_Block]:
-    pattern: str | None = None
-    held: list[str] = []
-    for raw in lines:
-        line = raw.partition("#")[0].strip()
-        opened = _DOMAIN.fullmatch(line)
-        if opened and pattern is None:
-            if held:
-                yield _Block(None, tuple(held))
-            pattern, held = opened.group(1), []
-        held.append(raw)
-        if pattern is not None and line == _END:
-            yield _Block(pattern, tuple(held), _settings(held[1:-1]))
-            pattern, held = None, []
-    if held:
-        yield _Block(None, tuple(held))
+def _others(settings: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in settings.items() if name not in RATES}
 
 
-def _settings(lines: list[str]) -> Mapping[str, str] | None:
+def _limits(block: Block) -> _Limits:
+    return _Limits(unquoted(block.argument), _settings(block), block.offset, block.height)
+
+
+def _settings(block: Block) -> Mapping[str, str] | None:
     found: dict[str, str] = {}
-    for raw in lines:
-        name, _, value = raw.partition("#")[0].strip().partition(" ")
-        if not name:
+    for node in block.items:
+        if isinstance(node, Comment):
             continue
-        if name.startswith("<") or name.lower() in found:
+        if not isinstance(node, Directive) or (name := keyword(node.name)) in found or name == "include":
             return None
-        found[name.lower()] = value.strip()
-    return found
+        found[name] = canonical(name, "domain", unquoted(node.value))
+    return found if block.closed else None
