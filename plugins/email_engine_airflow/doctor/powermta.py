@@ -10,11 +10,13 @@ from email_engine.adapters.powermta_health import OPERATORS_FILE, read_status
 from email_engine.doctor.finding import DoctorFinding, Named, not_seen, ok, wrong
 from email_engine.fleet.model import MtaHost
 from email_engine.health.policy import shipped_health_policy
+from email_engine.pmta.language.grammar import keyword
+from email_engine.pmta.language.parse import parse
+from email_engine.pmta.language.tree import Directive, walk
+from email_engine.pmta.language.values import unquoted
 from email_engine_airflow.doctor.stored import tested
 from email_engine_airflow.hooks.powermta import PowerMtaHook
 
-_INCLUDE = re.compile(r"(?im)^[ \t]*include[ \t]+\"?([^\s\"#]+)")
-_HEADER = re.compile(r"(?im)^[ \t]*process-x-virtual-mta[ \t]+(\S+)")
 _YES = frozenset({"yes", "true", "1", "on"})
 Look = Callable[[PowerMta, MtaHost, str], DoctorFinding]
 
@@ -65,7 +67,7 @@ def include_line(mta: PowerMta, host: MtaHost, subject: str) -> DoctorFinding:
         return wrong(
             subject, f"{OPERATORS_FILE} is not there", "see that PowerMTA is installed, or use `base` in the fleet file"
         )  # fmt: skip
-    names = _INCLUDE.findall(data.decode("utf-8", "replace"))
+    names = _values(data.decode("utf-8", "replace"), "include")
     if any(fnmatchcase(host.config_file, name) for name in names):
         return ok(subject, f"{OPERATORS_FILE} includes {host.config_file}")
     return wrong(
@@ -120,15 +122,17 @@ def rights(mta: PowerMta, host: MtaHost, subject: str) -> DoctorFinding:
 
 def headers(mta: PowerMta, host: MtaHost, subject: str) -> DoctorFinding:
     """Mail names its virtual MTA in a header that PowerMTA must obey."""
-    text = ""
-    for path in dict.fromkeys((OPERATORS_FILE, host.config_file)):
-        text += "\n" + (mta.read(path) or b"").decode("utf-8", "replace")
-    said = [word.lower() for word in _HEADER.findall(text)]
+    texts = [
+        (mta.read(path) or b"").decode("utf-8", "replace")
+        for path in dict.fromkeys((OPERATORS_FILE, host.config_file))
+    ]
+    said = [value.lower() for text in texts for value in _values(text, "process-x-virtual-mta")]
     if any(word in _YES for word in said):
         return ok(subject, "a source says process-x-virtual-mta yes")
     step = "put `process-x-virtual-mta yes` into the <source> that MailWizz injects through"
     others = [
-        name for name in _INCLUDE.findall(text) if not fnmatchcase(host.config_file, name) and name != OPERATORS_FILE
+        name for text in texts for name in _values(text, "include")
+        if not fnmatchcase(host.config_file, name) and name != OPERATORS_FILE
     ]  # fmt: skip
     if others and not said:
         return not_seen(
@@ -137,6 +141,12 @@ def headers(mta: PowerMta, host: MtaHost, subject: str) -> DoctorFinding:
             f"see there; or {step}",
         )
     return wrong(subject, "no source has process-x-virtual-mta yes: mail would leave by any IP", step)
+
+
+def _values(text: str, name: str) -> list[str]:
+    """Of every directive of that name, in whatever block."""
+    nodes = (node for _, _, node in walk(parse(text).root) if isinstance(node, Directive))
+    return [unquoted(node.value) for node in nodes if keyword(node.name) == name and node.value]
 
 
 LOOKS: dict[str, Look] = {
