@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
+from email_engine.pmta.release import Release, find_release
+
 SOURCE_KEYS = ("ip", "source", "sourceip", "address", "localip")
 QUEUE_KEYS = ("queue", "name", "domain")
 
@@ -140,11 +142,10 @@ def parse_disabled_sources(data: Any) -> tuple[DisabledSource, ...]:
 def parse_version(data: Any) -> str | None:
     """`5.0r5` out of `show version` or `show status`."""
     for item in walk(data):
-        if isinstance(item.get("version"), str) and re.match(r"\d+\.\d+", item["version"].strip()):
+        if isinstance(item.get("version"), str) and Release.read(item["version"]):
             return str(item["version"]).strip()
     texts = [data] if isinstance(data, str) else [str(v) for item in walk(data) for v in item.values()]
-    found = re.search(r"\b\d+\.\d+(?:\.\d+)*(?:r\d+)?\b", " ".join(texts))
-    return found.group() if found else None
+    return find_release(" ".join(texts))
 
 
 def parse_settings(data: Any) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from email_engine.commands.output import add_json, emit
 from email_engine.errors import InputError
 from email_engine.plural import amount
 from email_engine.pmta.language.assembly import Assembly, assemble
-from email_engine.pmta.language.grammar import release
 from email_engine.pmta.lint import LintFinding, Severity, lint
 from email_engine.pmta.lint.finding import grouped
+from email_engine.pmta.release import Release
 
 PLACES = 8
 """Lines that are named beside the first of many alike."""
@@ -53,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Exit 1 on errors, with --strict on warnings too; InputError (2) if a FILE cannot be read."""
     try:
-        release(args.version)
+        Release.parse(args.version)
     except ValueError:
         raise InputError("--version", repr(args.version), "4.5, 5.0, 5.0r5 ...", "correct it") from None
     if args.root is not None and not args.root.is_dir():

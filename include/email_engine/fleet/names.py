@@ -9,6 +9,9 @@ import re
 from collections.abc import Callable
 from ipaddress import AddressValueError, IPv4Address
 
+from email_engine.pmta.release import ALLOWED as RELEASES
+from email_engine.pmta.release import Release
+
 Check = Callable[[str], str | None]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -18,7 +21,6 @@ CONNECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 FILE_PATH = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9._-]{0,99})+")
 LOCAL_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 PORT = re.compile(r"[1-9][0-9]{0,4}")
-VERSION = re.compile(r"[0-9]{1,2}(\.[0-9]{1,2}){0,2}(r[0-9]{1,3})?")
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 LONGEST_PATH = 255
 ENGINE_FOLDER = "/etc/pmta/"
@@ -64,7 +66,15 @@ def like(pattern: re.Pattern[str], allowed: str) -> Check:
 name = like(NAME, "1-63 of a-z 0-9 . _ -, starting with a letter or digit")
 selector = like(SELECTOR, "a DNS label in lower case, such as s1")
 connection = like(CONNECTION, "an Airflow connection id of letters, digits, _ . -")
-version = like(VERSION, "a PowerMTA version such as 5.0 or 5.0r5")
+
+
+def version(text: str) -> str | None:
+    """A release of PowerMTA, with major and minor number."""
+    try:
+        Release.parse(text)
+    except ValueError:
+        return RELEASES
+    return None
 
 
 def file_path(text: str) -> str | None:

@@ -9,6 +9,7 @@ from email_engine.health.host_facts import Check, Expected, Facts, HealthFinding
 from email_engine.health.policy import HealthPolicy
 from email_engine.health.queue_ages import QueueGroup
 from email_engine.plural import amount
+from email_engine.pmta.release import Release
 
 NAMED = 5
 
@@ -56,17 +57,11 @@ def _version(facts: Facts, expected: Expected) -> HealthFinding:
     seen = facts.status.version if facts.status else None
     if seen is None:
         return HealthFinding(Check.VERSION, Level.UNKNOWN, "its version is not told")
-    if same_release(seen, expected.version):
+    installed, wanted = Release.read(seen), Release.read(expected.version)
+    if installed and wanted and wanted.covers(installed):
         return HealthFinding(Check.VERSION, Level.GOOD, f"PowerMTA {seen}")
     told = f"PowerMTA {seen} runs, fleet.yaml says {expected.version}: correct it, other releases know other directives"
     return HealthFinding(Check.VERSION, Level.WARNING, told, seen)
-
-
-def same_release(seen: str, wanted: str) -> bool:
-    """`5.0` means every `5.0rN`; `5.0r5` means that alone."""
-    return seen == wanted or (
-        seen.startswith(wanted) and not seen[len(wanted)].isdigit() and "r" not in wanted
-    )
 
 
 def _clock(facts: Facts, policy: HealthPolicy) -> HealthFinding:

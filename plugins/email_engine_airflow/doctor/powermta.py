@@ -1,6 +1,5 @@
 """One PowerMTA host: login, version, the include line, folders, rights, headers, clock."""
 
-import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from fnmatch import fnmatchcase
@@ -14,6 +13,7 @@ from email_engine.pmta.language.grammar import keyword
 from email_engine.pmta.language.parse import parse
 from email_engine.pmta.language.tree import Directive, walk
 from email_engine.pmta.language.values import unquoted
+from email_engine.pmta.release import Release
 from email_engine_airflow.doctor.stored import tested
 from email_engine_airflow.hooks.powermta import PowerMtaHook
 
@@ -52,7 +52,8 @@ def _look(host: MtaHost, subject: str, look: Look, works: bool) -> DoctorFinding
 
 def version(mta: PowerMta, host: MtaHost, subject: str) -> DoctorFinding:
     runs = mta.version()
-    if re.match(r"[0-9]+\.[0-9]+", runs + ".") and runs.startswith(host.version):
+    installed, said = Release.read(runs), Release.read(host.version)
+    if installed and said and said.covers(installed):
         return ok(subject, f"{runs}, as in the fleet file")
     return wrong(
         subject, f"{runs} runs, the fleet file says {host.version}", f"correct `version` of {host.name} there"

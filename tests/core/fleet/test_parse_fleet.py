@@ -218,6 +218,7 @@ def test_a_deeply_nested_file_is_refused_and_no_crash() -> None:
         ("selector: s1", "selector: S1", "a DNS label"),
         ("connection: powermta_mta-1", "connection: 'a b'", "connection id"),
         ("version: 5.0r5", "version: newest", "a PowerMTA version"),
+        ("version: 5.0r5", "version: 5", "a PowerMTA version such as 5.0 or 5.0r5"),
         ("brand_domains: [aurora.example]", "brand_domains: aurora", "a full host name"),
         ("risk_class: standard", "risk_class: standart", "did you mean 'standard'"),
         ("daily_quota: 600000", "daily_quota: -1", "from 1 to"),

@@ -17,7 +17,7 @@ from email_engine.health.host_facts import (
     PmtaStatus,
     Queues,
 )
-from email_engine.health.judge import judge, memory, same_release, seen_row
+from email_engine.health.judge import judge, memory, seen_row
 from email_engine.health.policy import shipped_health_policy
 from email_engine.health.queue_ages import QueueGroup
 
@@ -118,17 +118,6 @@ def test_a_deployment_under_way_is_no_drift_and_an_interrupted_one_is_told() -> 
 def test_another_edit_is_other_news() -> None:
     states = {look(Check.FILE, replace(WELL, file=letter * 64)).state for letter in "ef"}
     assert len(states) == 2
-
-
-@pytest.mark.parametrize(
-    ("seen", "wanted", "same"),
-    [
-        ("5.0r5", "5.0r5", True), ("5.0r5", "5.0", True), ("5.0", "5.0", True), ("5.0r50", "5.0r5", False),
-        ("5.0r1", "5.0r5", False), ("5.5", "5.0", False), ("5.01", "5.0", False), ("4.5r12", "4.5", True),
-    ],
-)  # fmt: skip
-def test_a_release_without_its_revision_means_all_of_them(seen: str, wanted: str, same: bool) -> None:
-    assert same_release(seen, wanted) is same
 
 
 def walk(*looks: tuple[int, str, int, str]) -> HealthFinding:

@@ -1,6 +1,5 @@
 """What a host runs, what it should run, and what lies between: read the same way to plan and to apply."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
@@ -23,6 +22,7 @@ from email_engine.pmta.config.reduce import only_lowers, only_reductions
 from email_engine.pmta.config.render import render_host
 from email_engine.pmta.config.routing import daily_cap
 from email_engine.pmta.lint.gate import require_sound
+from email_engine.pmta.release import Release
 from email_engine.store import approvals, deployments, versions
 from email_engine.store.approvals import Approval
 from email_engine.store.deployments import Deployment
@@ -215,14 +215,11 @@ def _require_readable(host: MtaHost, running: bytes | None, text: str) -> None:
         )
 
 
-RELEASE = re.compile(r"\d+\.\d+")
-
-
 def _require_release(mta: PowerMta, host: MtaHost) -> None:
     """The grammar differs between releases: a file for 5.0 keeps a 4.5 from starting."""
     installed = mta.version()
-    seen, said = RELEASE.match(installed), RELEASE.match(host.version)
-    if seen is None or said is None or seen.group() != said.group():
+    seen, said = Release.read(installed), Release.read(host.version)
+    if seen is None or said is None or seen.line != said.line:
         raise InputError(
             f"MTA host {host.name}",
             f"PowerMTA {installed} is installed there and the fleet says {host.version}",

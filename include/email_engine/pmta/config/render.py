@@ -19,10 +19,10 @@ from email_engine.pmta.config.layout import Section
 from email_engine.pmta.config.limits import Limits
 from email_engine.pmta.config.routing import daily_cap, order, pool_members
 from email_engine.pmta.config.submission import plan_submissions
-from email_engine.pmta.language.grammar import release
+from email_engine.pmta.release import Release
 
 OPERATORS_OWN = "/etc/pmta/config"
-TIMED_BACKOFF = (5, 0, 5)
+TIMED_BACKOFF = Release.parse("5.0r5")
 """The first release that is known to take `backoff-to-normal-after` as an action of a reply."""
 _UNTIMED = re.compile(r",backoff-to-normal-after=[0-9a-z]+")
 _HARMLESS = re.compile(r"[^\x00-\x1f\x7f\"'#<>\\]*")
@@ -100,7 +100,7 @@ def render_host(
 def _receivers(host: MtaHost, policy: DeployPolicy) -> list[Receiver]:
     """Reply patterns as the host's release takes them: before 5.0r5 every backoff lasts as long as its <domain> says, for
     an action that PowerMTA does not know stops it from starting."""
-    if release(host.version) >= TIMED_BACKOFF:
+    if Release.parse(host.version).surely_reaches(TIMED_BACKOFF):
         return list(policy.receivers)
     return [
         replace(

@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import difflib
-import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -11,6 +10,7 @@ from email_engine import paths
 from email_engine.pmta.language.checks import Check
 from email_engine.pmta.language.specs import check_of
 from email_engine.pmta.language.values import unquoted
+from email_engine.pmta.release import Release
 
 TABLES = paths.CONFIG / "powermta"
 LINE = "<line>"
@@ -80,22 +80,15 @@ class Grammar:
         return " ".join(value.split())
 
 
-def release(version: str) -> tuple[int, int, int]:
-    """`5.0r5` to (5, 0, 5), `4.5` to (4, 5, 0); raises ValueError."""
-    found = re.fullmatch(r"(\d+)\.(\d+)(?:\.\d+)?(?:r(\d+))?.*", version)
-    if found is None:
-        raise ValueError(f"version {version!r} is not like 5.0 or 5.0r5")
-    return int(found[1]), int(found[2]), int(found[3] or 0)
-
-
-def is_newer(since: str, version: str) -> bool:
+def is_newer(since: str, release: Release) -> bool:
     """Does a rule with this `since` come later than the release? Only where the facts are sure: of a span such as
-    5.0r2-5.0r5 the first counts, and a version without `r` is the latest of its kind."""
-    if since in ("-", "?"):
-        return False
-    have = release(version)
-    first = release(since.partition("-")[0])
-    return have[:2] < first[:2] or ("r" in version and have < first)
+    5.0r2-5.0r5 the first counts."""
+    return since not in ("-", "?") and release.surely_precedes(_first_of(since))
+
+
+@cache
+def _first_of(since: str) -> Release:
+    return Release.parse(since.partition("-")[0])
 
 
 @lru_cache(maxsize=4_096)

@@ -9,6 +9,7 @@ from email_engine.pmta.language.values import ip
 from email_engine.pmta.lint.finding import LintFinding
 from email_engine.pmta.lint.index import Files, Index
 from email_engine.pmta.lint.registry import CHECKS
+from email_engine.pmta.release import Release
 
 MOST = 20_000
 """More findings than anybody reads: the rest is not looked for."""
@@ -31,7 +32,7 @@ def lint(
         allow: directives that the tables do not have and a later release does; nothing is known about their values.
     """
     known = frozenset(_plain(address) for address in host_ips) if host_ips is not None else None
-    index = Index(assembly, version, known, files, frozenset(allow))
+    index = Index(assembly, Release.parse(version), known, files, frozenset(allow))
     found: set[LintFinding] = set()
     for check in CHECKS:
         for line, rule, message, severity, remedy in islice(check(index), MOST):

@@ -10,6 +10,7 @@ from email_engine.pmta.language.assembly import Assembly
 from email_engine.pmta.language.grammar import Grammar, shipped_grammar
 from email_engine.pmta.language.tree import Block, Directive
 from email_engine.pmta.lint.flat import Flat, flatten
+from email_engine.pmta.release import Release
 
 Line = int
 Placed = tuple[Line, Block]
@@ -86,13 +87,13 @@ class Index:
     def __init__(
         self,
         assembly: Assembly,
-        version: str,
+        release: Release,
         host_ips: frozenset[str] | None,
         files: Files | None,
         allow: frozenset[str] = frozenset(),
     ) -> None:
         self.assembly = assembly
-        self.version = version
+        self.release = release
         self.host_ips = host_ips
         self.files = files
         self.allow = allow

@@ -4,6 +4,7 @@ from email_engine.pmta.language.grammar import is_newer
 from email_engine.pmta.lint.pm2_regexes import BETWEEN, Told, quotes
 from email_engine.pmta.lint.pm2_words import TOO_NEW
 from email_engine.pmta.lint.rule import ERROR, Rule
+from email_engine.pmta.release import Release
 
 EXCLUDE = Rule(
     "PM228",
@@ -27,7 +28,7 @@ def actions_of(value: str) -> list[str]:
     return value[found.end() :].strip().split(",") if found else []
 
 
-def judge_actions(value: str, version: str) -> list[Told]:
+def judge_actions(value: str, release: Release) -> list[Told]:
     """Verdicts on one `reply`."""
     actions = actions_of(value)
     names = [action.partition("=")[0] for action in actions]
@@ -41,8 +42,8 @@ def judge_actions(value: str, version: str) -> list[Told]:
         wrong = "`reenable-after` needs `disable-source-ip` before it"
     elif "backoff-to-normal-after" in names and "mode=backoff" not in actions:
         wrong = "`backoff-to-normal-after` needs `mode=backoff`"
-    if "backoff-to-normal-after" in names and is_newer(TIMED_BACKOFF, version):
-        message = f"the action `backoff-to-normal-after` came with {TIMED_BACKOFF}, later than {version}"
+    if "backoff-to-normal-after" in names and is_newer(TIMED_BACKOFF, release):
+        message = f"the action `backoff-to-normal-after` came with {TIMED_BACKOFF}, later than {release}"
         remedy = "write `backoff-to-normal-after` into the <domain> instead"
         found.append((TOO_NEW, message, None, remedy))
     return [*found, (EXCLUDE, wrong, None, None)] if wrong else found

@@ -13,6 +13,7 @@ from email_engine.pmta.lint.finding import Severity
 from email_engine.pmta.lint.index import first_word
 from email_engine.pmta.lint.rule import short
 from email_engine.pmta.lint.values import ValueVerdict
+from email_engine.pmta.release import Release
 
 _GUESSES = 200
 _NO_ADDRESS = re.compile(r"(?!((25[0-5]|2[0-4]\d|1?\d?\d)(\.|$)){4})\d+\.\d+\.\d+\.\d+")
@@ -24,9 +25,9 @@ _PLAIN = re.compile(r"[A-Za-z0-9._*$-]*")
 class TagJudge:
     """What is wrong with a block, its lines apart."""
 
-    def __init__(self, grammar: Grammar, version: str) -> None:
+    def __init__(self, grammar: Grammar, release: Release) -> None:
         self._grammar = grammar
-        self._version = version
+        self._release = release
         self._guesses = 0
         self._standing: dict[tuple[str, str], list[ValueVerdict]] = {}
 
@@ -60,8 +61,8 @@ class TagJudge:
             found.append(
                 ValueVerdict(scopes.TAG_SCOPE, message, remedy=f"move the block: it stands {places}")
             )
-        if is_newer(rule.since, self._version):
-            message = f"<{tag}> came with {rule.since}, later than {self._version}"
+        if is_newer(rule.since, self._release):
+            message = f"<{tag}> came with {rule.since}, later than {self._release}"
             found.append(ValueVerdict(words.TOO_NEW, message))
         if rule.status == "deprecated":
             remedy = f"write <{rule.replaced_by}>" if rule.replaced_by else None

@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from email_engine.pmta.language.checks import BadValue, Fault
-from email_engine.pmta.language.grammar import ANY, LINE, DirectiveRule, Grammar, is_newer, release
+from email_engine.pmta.language.grammar import ANY, LINE, DirectiveRule, Grammar, is_newer
 from email_engine.pmta.language.redaction import redact
 from email_engine.pmta.language.tree import GLOBAL, Directive
 from email_engine.pmta.lint import pm1_syntax as syntax
@@ -20,6 +20,7 @@ from email_engine.pmta.lint.pm2_regexes import judge_regex
 from email_engine.pmta.lint.pm2_replies import judge_actions
 from email_engine.pmta.lint.rule import Rule, short
 from email_engine.pmta.lint.wrong import NOT_POWERMTA
+from email_engine.pmta.release import Release
 
 SECRETS = frozenset(
     (
@@ -71,11 +72,11 @@ class Known:
 class Judge:
     """Remembers what it said about a directive in a kind of block."""
 
-    def __init__(self, grammar: Grammar, version: str, allow: frozenset[str] = frozenset()) -> None:
+    def __init__(self, grammar: Grammar, release: Release, allow: frozenset[str] = frozenset()) -> None:
         self._grammar = grammar
-        self._version = version
+        self._release = release
         self._allow = allow
-        self._old = release(version) < (5, 0, 0)
+        self._old = release.line < (5, 0)
         self._guesses = 0
 
     def known(self, scope: str, name: str) -> Known:
@@ -186,8 +187,8 @@ class Judge:
 
     def _standing(self, rule: DirectiveRule, scope: str) -> list[ValueVerdict]:
         name, found = rule.name, []
-        if is_newer(rule.since, self._version):
-            message = f"`{name}` came with {rule.since}, later than {self._version}"
+        if is_newer(rule.since, self._release):
+            message = f"`{name}` came with {rule.since}, later than {self._release}"
             found.append(ValueVerdict(words.TOO_NEW, message))
         if scope in rule.unsure:
             where = "at global level" if scope == GLOBAL else f"in <{scope}>"
@@ -293,7 +294,7 @@ class Judge:
         if "REGEX" in rule.spec:
             found += [ValueVerdict(*told) for told in judge_regex(value)]
         if rule.name == "reply":
-            found += [ValueVerdict(*told) for told in judge_actions(value, self._version)]
+            found += [ValueVerdict(*told) for told in judge_actions(value, self._release)]
         found += [ValueVerdict(*told) for told in limits.judge_value(rule.name, value)]
         found += [ValueVerdict(*told) for told in style.judge_value(rule.name, value)]
         return found

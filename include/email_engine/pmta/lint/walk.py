@@ -34,8 +34,8 @@ def check_lines(index: Index) -> Iterator[Hit]:
 
 class _Walker:
     def __init__(self, index: Index) -> None:
-        self._judge = Judge(index.grammar, index.version, index.allow)
-        self._tags = TagJudge(index.grammar, index.version)
+        self._judge = Judge(index.grammar, index.release, index.allow)
+        self._tags = TagJudge(index.grammar, index.release)
         self._blocks: dict[tuple[int, str], list[_Fault]] = {}
         self._known: dict[str, dict[str, Known]] = {}
 
