@@ -7,17 +7,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from statistics import median
 
-from email_engine.fleet.model import IpState
-from email_engine.fleet.traffic import DayCounts
+from email_engine.fleet.model import IpRecord, IpState
+from email_engine.fleet.traffic import DayCounts, Days
+from email_engine.gc_pause import gc_paused
 from email_engine.simulation.chance import binomial
 from email_engine.simulation.tally import STOPS
 from email_engine.warmup.decide import decide_days
-from email_engine.warmup.observation import PROVIDER_DAYS, WINDOW_DAYS, IpObservation, midnight
+from email_engine.warmup.observation import PROVIDER_DAYS, WINDOW_DAYS, DnsHealth, IpObservation, midnight
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.policy_file import load_policy
-from tests.core.warmup.worlds import DAY, observation
+from tests.core.warmup.worlds import DAY, record
 
 VOLUMES = (50, 500, 5_000)
 COMPLAINT_VOLUMES = (140, 500, 5_000)
@@ -85,10 +87,11 @@ def engine(policy: Policy) -> Rule:
 
     def meet(histories: Sequence[History]) -> list[Met]:
         met = [Met(None) for _ in histories]
+        known = [Days.of(days) for days in histories]
         throttle_factors: dict[int, Mapping[str, float]] = {number: {} for number in range(len(histories))}
         for number, on_day in enumerate(zip(*histories, strict=True), 1):
             day = on_day[0].day
-            seen = [_seen(histories[one][:number], throttle_factors[one]) for one in throttle_factors]
+            seen = [_seen(known[one], number, throttle_factors[one]) for one in throttle_factors]
             choices = decide_days(seen, policy, day, day + timedelta(days=1))
             for one, proposal in zip(tuple(throttle_factors), choices, strict=True):
                 if proposal.action in STOPS:
@@ -102,19 +105,26 @@ def engine(policy: Policy) -> Rule:
     return meet
 
 
-def _seen(days: History, throttle_factors: Mapping[str, float]) -> IpObservation:
-    """An active IP on the evening of the last of its days."""
-    window, today = days[-WINDOW_DAYS:], days[-1]
-    return observation(
-        window,
-        ip={"state": IpState.ACTIVE, "phase": 6, "daily_target": today.sent},
-        given=today.sent,
-        standing=today.sent,
-        fresh_through=midnight(today.day + timedelta(days=1)),
+def _seen(days: Days, number: int, throttle_factors: Mapping[str, float]) -> IpObservation:
+    """An active IP on the evening of the day `number` (1 first) of its days."""
+    day, sent = days.day[number - 1], days.sent[number - 1]
+    return IpObservation(
+        _active(sent),
+        days[max(number - WINDOW_DAYS, 0) : number],
+        given=sent,
+        standing=sent,
+        fresh_through=midnight(day + timedelta(days=1)),
+        dns=DnsHealth.OK,
         phase_started_on=DAY,
-        providers={"gmail": window[-PROVIDER_DAYS:]},
+        lists_known=True,
+        providers={"gmail": days[max(number - PROVIDER_DAYS, 0) : number]},
         throttle_factors=throttle_factors,
     )
+
+
+@cache
+def _active(daily_target: int) -> IpRecord:
+    return record(state=IpState.ACTIVE, phase=6, daily_target=daily_target)
 
 
 def each(rule: Callable[[History], Met]) -> Rule:
@@ -170,6 +180,7 @@ class Found:
     slowed: float = 0.0
 
 
+@gc_paused()
 def measure(rule: Rule, case: Assessment, volume: int, runs: int = RUNS) -> Found:
     found = rule([*histories(case, volume, runs)])
     stops = [met.stopped for met in found]

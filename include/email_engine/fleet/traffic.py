@@ -79,7 +79,10 @@ class Days(Sequence[DayCounts]):
         "throttling_deferrals",
     )
 
-    def __init__(self, day: Sequence[date] = (), columns: Sequence[Column] = ()) -> None:
+    def __init__(
+        self, day: Sequence[date] = (), columns: Sequence[Column] = (), derived: Sequence[Column] = ()
+    ) -> None:
+        """`derived`: `sent`, `attempts` and `pressure` where they are known already."""
         self.day = tuple(day)
         self.columns = tuple(columns) or tuple(column(()) for _ in COUNTED)
         (
@@ -92,9 +95,12 @@ class Days(Sequence[DayCounts]):
             *named,
         ) = self.columns
         self.dnsbl_rejections, self.severe_dnsbl_rejections = named
-        self.sent = column(map(add, self.delivered, self.bounced))
-        self.attempts = column(map(add, self.sent, deferred))
-        self.pressure = column(map(add, self.blocked, self.throttling_deferrals))
+        if derived:
+            self.sent, self.attempts, self.pressure = derived
+        else:
+            self.sent = column(map(add, self.delivered, self.bounced))
+            self.attempts = column(map(add, self.sent, deferred))
+            self.pressure = column(map(add, self.blocked, self.throttling_deferrals))
 
     @classmethod
     def of(cls, days: Iterable[DayCounts]) -> "Days":
@@ -143,7 +149,8 @@ class Days(Sequence[DayCounts]):
         return Days((*self.day, day), [known + column((value,)) for known, value in both])
 
     def _cut(self, part: slice) -> "Days":
-        return Days(self.day[part], [counts[part] for counts in self.columns])
+        derived = self.sent[part], self.attempts[part], self.pressure[part]
+        return Days(self.day[part], [counts[part] for counts in self.columns], derived)
 
     @overload
     def __getitem__(self, at: int) -> DayCounts: ...

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from email_engine.fleet.model import Fleet
+from email_engine.gc_pause import gc_paused
 from email_engine.simulation.days import IpDay, close_day, tell
 from email_engine.simulation.life import begin, listed_on, sent_on
 from email_engine.simulation.scenario import Begin, Scenario
@@ -15,6 +16,7 @@ FIRST = date(2026, 1, 5)
 """A Monday; any day would do, the same one keeps runs comparable."""
 
 
+@gc_paused()
 def simulate(
     fleet: Fleet, policy: Policy, scenario: Scenario, days: int, seed: int, first: date = FIRST
 ) -> tuple[IpDay, ...]:
