@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,13 @@ pytest_plugins = ["tests.postgres_fixtures", "tests.stack_fixtures"]
 
 
 @pytest.fixture(scope="session")
-def airflow_database() -> None:
-    """Airflow's own tables, for tests that run a whole DAG."""
+def airflow_database() -> Iterator[None]:
+    """Airflow's own tables, for tests that run a whole DAG; `dag.test()` waits for nothing there."""
     from airflow.utils import db
 
+    from tests.dag_runs import quicken
+
     db.initdb()
+    with pytest.MonkeyPatch.context() as patch:
+        quicken(patch)
+        yield

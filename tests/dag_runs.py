@@ -1,0 +1,47 @@
+"""`dag.test()` at a test's pace: the DAG files go to Airflow's database once a session, and a look that finds nothing to start
+is repeated at once."""
+
+import sys
+import time
+from typing import Any
+
+import pytest
+
+PAUSE = 0.02
+
+
+def quicken(patch: pytest.MonkeyPatch) -> None:
+    """Until the patch is undone. What a DAG does in its run stays as it is."""
+    _write_once(patch)
+    _look_again_soon(patch)
+
+
+def _write_once(patch: pytest.MonkeyPatch) -> None:
+    """Airflow parses and writes the whole bundle before each run, for files that change meanwhile; ours do not."""
+    from airflow.dag_processing import dagbag
+
+    parse, write = dagbag.BundleDagBag, dagbag.sync_bag_to_db
+    written: set[str] = set()
+
+    def parsed(**where: Any) -> Any:
+        return None if where["bundle_name"] in written else parse(**where)
+
+    def written_down(bag: Any, bundle_name: str, version: str | None) -> None:
+        if bag is not None:
+            write(bag, bundle_name, version)
+            written.add(bundle_name)
+
+    patch.setattr(dagbag, "BundleDagBag", parsed)
+    patch.setattr(dagbag, "sync_bag_to_db", written_down)
+
+
+def _look_again_soon(patch: pytest.MonkeyPatch) -> None:
+    """Airflow waits a second whenever it marked tasks as skipped or failed and so started none."""
+    from airflow.sdk import DAG
+
+    sleep, looks = time.sleep, DAG.test.__code__
+
+    def briefly(seconds: float) -> None:
+        sleep(PAUSE if sys._getframe(1).f_code is looks else seconds)
+
+    patch.setattr(time, "sleep", briefly)
