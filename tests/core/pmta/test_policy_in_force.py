@@ -35,3 +35,19 @@ def test_the_variable_names_another_which_is_read_at_each_use(
 def test_a_wrong_window_is_a_mistake_with_its_line(wrong: str) -> None:
     with pytest.raises(InputError, match="minutes"):
         parse_policy(SHIPPED.replace("\n  minutes: 10\n", f"\n  minutes: {wrong}\n"))
+
+
+def test_an_edit_is_in_force_at_the_next_look_and_a_mistake_is_told_each_time(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "edited.yaml"
+    monkeypatch.setenv("EMAIL_ENGINE_DEPLOY_POLICY", str(path))
+    found = []
+    for minutes in ("0.2", "0.3", "0.2"):
+        path.write_text(SHIPPED.replace("\n  minutes: 10\n", f"\n  minutes: {minutes}\n"))
+        found.append(deploy_policy().watch.minutes)
+    assert found == [0.2, 0.3, 0.2]
+    path.write_text("caps: {")
+    for _ in range(2):
+        with pytest.raises(InputError):
+            deploy_policy()

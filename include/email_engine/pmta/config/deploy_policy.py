@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from email_engine import paths
@@ -112,6 +113,12 @@ def parse_policy(
         _shipped("replies.yaml") if replies is None else replies,
         _shipped("bounce_categories.yaml") if categories is None else categories,
     )
+    return _parsed(texts, source)
+
+
+@lru_cache(maxsize=8)
+def _parsed(texts: tuple[str, str, str], source: str) -> DeployPolicy:
+    """A deployment asks for the policy at each of its steps; the same texts mean the same."""
     mistakes = Mistakes()
     receivers = parse_part(texts[1], "replies.yaml", mistakes, read_receivers) or ()
     bounces = parse_part(texts[2], "bounce_categories.yaml", mistakes, read_categories) or ()
