@@ -1,13 +1,13 @@
 """The whole lab, one for each module that asks for it by these names and has none of its own."""
 
 from collections.abc import Iterator
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import pytest
 
 from email_engine.store.engine import Store
 from lab.testing import RunningLab
-from tests.whole_lab import Whole, deployed, whole_lab
+from tests.whole_lab import Whole, deployed, prepare, whole_lab
 
 
 @pytest.fixture(scope="module")
@@ -25,3 +25,14 @@ def whole(
     """The small fleet, deployed, with nothing told about that."""
     with deployed(lab, store, engine_database_url, monkeypatch) as made:
         yield made
+
+
+@pytest.fixture
+def just_deployed(
+    lab: RunningLab, store: Store, engine_database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Whole:
+    """The small fleet straight after its first deployment, whose history nobody else shares."""
+    monkeypatch.setenv("EMAIL_ENGINE_CONFIG_HISTORY", str(tmp_path / "history"))
+    made = prepare(lab, store, engine_database_url, monkeypatch)
+    made.deploy()
+    return made

@@ -1,36 +1,21 @@
 """A brake on a host that is slow, and looks that cross: what an older look held is not held for ever."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from email_engine.pipelines.brakes import enforce as module
 from email_engine.store import brakes
 from email_engine.store import schema as s
-from email_engine.store.engine import Store
 from email_engine_airflow.clients import airflow_clients
 from email_engine_airflow.run import current_run
 from lab.testing import RunningLab
-from tests.whole_lab import Whole, prepare, whole_lab
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[RunningLab]:
-    with whole_lab(tmp_path_factory.mktemp("slow"), postgres_url) as running:
-        yield running
+from tests.whole_lab import Whole
 
 
 @pytest.fixture
-def whole(
-    lab: RunningLab, store: Store, engine_database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Whole:
-    monkeypatch.setenv("EMAIL_ENGINE_CONFIG_HISTORY", str(tmp_path / "history"))
-    made = prepare(lab, store, engine_database_url, monkeypatch)
-    made.deploy()
+def whole(just_deployed: Whole) -> Whole:
     for number in (1, 2, 3):
-        made.mail(number, 50)
-    return made
+        just_deployed.mail(number, 50)
+    return just_deployed
 
 
 def look(whole: Whole) -> module.Enforced:

@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,28 +9,22 @@ import pytest
 
 from email_engine.cli import main
 from email_engine.store import schema as s
-from email_engine.store.engine import Store
 from lab.testing import RunningLab
-from tests.whole_lab import Whole, connections, prepare, whole_lab
+from tests.whole_lab import Whole, connections
 
 ADDRESS = "198.51.100.1"
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[RunningLab]:
-    with whole_lab(tmp_path_factory.mktemp("down"), postgres_url) as running:
-        yield running
-
-
 @pytest.fixture
 def whole(
-    lab: RunningLab, store: Store, engine_database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    just_deployed: Whole,
+    lab: RunningLab,
+    engine_database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> Whole:
     """The fleet runs; then only a file of connections is left."""
-    monkeypatch.setenv("EMAIL_ENGINE_CONFIG_HISTORY", str(tmp_path / "history"))
-    made = prepare(lab, store, engine_database_url, monkeypatch)
-    made.deploy()
-    made.mail(1, 200)
+    just_deployed.mail(1, 200)
     file = tmp_path / "connections.json"
     environment = connections(lab, engine_database_url)
     named = {name.removeprefix("AIRFLOW_CONN_").lower(): value for name, value in environment.items()}
@@ -43,7 +36,7 @@ def whole(
         monkeypatch.delenv(name)
     monkeypatch.delenv("EMAIL_ENGINE_DATABASE_URL", raising=False)
     monkeypatch.setenv("EMAIL_ENGINE_CONNECTIONS", str(file))
-    return made
+    return just_deployed
 
 
 def as_given(value: str) -> Any:
