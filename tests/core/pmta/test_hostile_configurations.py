@@ -1,7 +1,6 @@
 """Files that nobody should give to `import` and `diff`, and somebody will."""
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from email_engine.cli import main
 from email_engine.pmta.language.assembly import assemble
 from email_engine.pmta.language.meaning import MOST_DOMAINS, expand, read_meaning
 from tests.core.adoption.drafts import adopted
+from tests.work import calls
 
 VMTA = "<virtual-mta a>\n  smtp-source-host 192.0.2.1 m1.example.com\n</virtual-mta>\n"
 
@@ -84,12 +84,15 @@ def test_files_that_include_themselves_under_ever_new_names_come_to_an_end(
 
 
 def test_links_that_multiply_names_come_to_an_end() -> None:
+    asked = 0
+
     def endless(value: str, file: str) -> list[tuple[str, str]]:
+        nonlocal asked
+        asked += 1
         return [(f"{file}/{value}", "include a\ninclude b\n")]
 
-    started = time.process_time()
     assert 1 <= len(assemble("include a\ninclude b\n", "x", endless).found) <= 10_000
-    assert time.process_time() - started < 10
+    assert asked <= 10_000
 
 
 @pytest.mark.parametrize(
@@ -149,9 +152,9 @@ def test_macros_stand_for_domains(
 
 @pytest.mark.parametrize("end", [("a", "b"), (), ("$m0",)], ids=["domains", "nothing", "circle"])
 def test_macros_that_explode_are_cut(end: tuple[str, ...]) -> None:
-    started = time.process_time()
-    assert 1 <= len(expand("$m0", CHAIN | {"m60": end})) <= MOST_DOMAINS
-    assert time.process_time() - started < 5
+    found: list[str] = []
+    assert calls(lambda: found.extend(expand("$m0", CHAIN | {"m60": end}))) < 200 * MOST_DOMAINS
+    assert 1 <= len(found) <= MOST_DOMAINS
 
 
 def test_a_chain_of_a_thousand_macros_is_read() -> None:
@@ -179,8 +182,6 @@ def test_a_chain_of_a_thousand_macros_is_read() -> None:
     ],
     ids=["regexes", "angles", "opening", "closing", "lead", "numbers", "sources", "hosts", "keys", "words", "same"],
 )  # fmt: skip
-def test_odd_texts_are_read_in_time(text: str) -> None:
-    started = time.process_time()
-    adopted(text)
-    read_meaning(assemble(text))
-    assert time.process_time() - started < 8
+def test_odd_texts_are_a_bounded_amount_of_work(text: str) -> None:
+    """At most a few calls for each character; what one regular expression does alone is left to the suite's timeout."""
+    assert calls(lambda: (adopted(text), read_meaning(assemble(text)))) < 20 * len(text) + 10_000

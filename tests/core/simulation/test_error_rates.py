@@ -25,9 +25,9 @@ from tests.bench.judgement import (
 )
 from tests.core.simulation.worlds import scenario, small
 
+pytestmark = pytest.mark.slow
+
 POLICY = load_policy()
-
-
 DECIDE = engine(POLICY)
 
 

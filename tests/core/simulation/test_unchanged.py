@@ -81,6 +81,7 @@ def known() -> dict[str, str]:
     return dict(json.loads(DIGESTS.read_text()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_simulation_decides_as_before(scenario: str, seed: int) -> None:
