@@ -1,6 +1,7 @@
 """What every test needs before Airflow is imported; servers come from tests/postgres_fixtures.py."""
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -24,6 +25,16 @@ os.environ |= {
 }
 
 pytest_plugins = ["tests.postgres_fixtures", "tests.stack_fixtures"]
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: no search for cyclic garbage need walk through it."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")
