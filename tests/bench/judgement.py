@@ -116,7 +116,7 @@ def _seen(days: Days, number: int, throttle_factors: Mapping[str, float]) -> IpO
         fresh_through=midnight(day + timedelta(days=1)),
         dns=DnsHealth.OK,
         phase_started_on=DAY,
-        lists_known=True,
+        blocklists_known=True,
         providers={"gmail": days[max(number - PROVIDER_DAYS, 0) : number]},
         throttle_factors=throttle_factors,
     )
