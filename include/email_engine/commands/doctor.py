@@ -4,9 +4,11 @@ Run it where Airflow runs, with Airflow's environment: connections, pool and DAG
 Airflow it looks at database and fleet file, and says what it could not see."""
 
 import argparse
+import contextlib
 import importlib
 import logging
 import os
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
@@ -35,6 +37,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Looks at everything, prints the checklist; 1 where anything is wrong."""
+    with _without_airflows_notes():
+        return _run(args)
+
+
+@contextlib.contextmanager
+def _without_airflows_notes() -> Iterator[None]:
+    """Airflow logs a lot when it is asked for its settings; the checklist says what matters."""
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.WARNING))
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _run(args: argparse.Namespace) -> int:
     from email_engine.doctor.finding import State, not_seen, render_checklist, run_all
 
     fleet, about_file = _fleet(args.fleet)
@@ -81,7 +99,6 @@ def _fleet(path: Path) -> "tuple[object, DoctorFinding]":
 
 def _airflow() -> tuple[ModuleType | None, str]:
     """The part that needs Airflow, found by name so that this package never imports it."""
-    logging.disable(logging.WARNING)
     os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
     try:
         return importlib.import_module(WITH_AIRFLOW), ""
