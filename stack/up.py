@@ -18,8 +18,9 @@ from email_engine.fleet.model import Fleet
 from email_engine.fleet.names_file import write_names
 from email_engine.fleet.parse import parse_fleet
 from email_engine.paths import CONFIG, ROOT
-from email_engine.store import inventory, migrate
+from email_engine.store import migrate
 from email_engine.store.engine import Store
+from email_engine.store.fleet import inventory
 from email_engine_airflow.pools import DESCRIPTION, POOL, SLOTS
 from stack import airflow, chosen_ports, condition, connections, databases, locks, ports, repair, world
 from stack.leftovers import end_leftovers

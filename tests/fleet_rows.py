@@ -8,7 +8,7 @@ from sqlalchemy import Connection, insert
 
 from email_engine.accounting.summarize import Counts
 from email_engine.store import schema as s
-from email_engine.store.delivery_counts import add_counts
+from email_engine.store.accounting.counts import add_counts
 
 SINCE = datetime(2026, 9, 1, tzinfo=UTC)
 

@@ -19,9 +19,12 @@ from sqlalchemy import make_url, select
 from email_engine import paths
 from email_engine.adapters.powermta import PowerMta
 from email_engine.decision import Origin
-from email_engine.store import alerts, brakes, ips, versions
+from email_engine.store import versions
 from email_engine.store.engine import Store
-from email_engine.store.ips import load_ips
+from email_engine.store.fleet import ips
+from email_engine.store.fleet.ips import load_ips
+from email_engine.store.stops import brakes
+from email_engine.store.telling import alerts
 from email_engine_airflow.hooks.powermta import PowerMtaHook
 from email_engine_airflow.operators.brakes import ApplyBrakes
 from email_engine_airflow.operators.mailwizz_quota_sync import SyncQuotas

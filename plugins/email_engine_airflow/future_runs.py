@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, case, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from email_engine.store.clock import MovedRuns
-from email_engine.store.decisions import AHEAD
+from email_engine.store.judgement.decisions import AHEAD
 
 TAG = "email-engine"
 """Which DAGs are the engine's; runs of others are left alone."""

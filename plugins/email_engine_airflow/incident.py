@@ -15,7 +15,7 @@ from email_engine.pipelines.trouble import LONGEST, cause_and_title, log_url, of
 
 if TYPE_CHECKING:
     from email_engine.adapters.telegram import Telegram
-    from email_engine.store.incidents import Trouble
+    from email_engine.store.telling.incidents import Trouble
 
 DATABASE_AWAY = "email_engine_database_away"
 """Airflow variable that remembers, while the engine's database cannot, that people were told."""
@@ -39,7 +39,7 @@ def trouble_of(
     error: EngineError, context: Mapping[str, Any], task_id: str, about: tuple[str, str] | None
 ) -> "Trouble":
     """`about`: what the task works on, as kind and name: ("host", "mta-1"), ("MailWizz", "mw-aurora"), ("tenant", "aurora")."""
-    from email_engine.store.incidents import Trouble
+    from email_engine.store.telling.incidents import Trouble
 
     ti, run = context.get("ti"), context["dag_run"]
     kind, name = about or ("", "")

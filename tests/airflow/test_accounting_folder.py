@@ -19,8 +19,8 @@ from sqlalchemy import func, insert, select
 from email_engine.adapters.powermta import PowerMta
 from email_engine.adapters.powermta_health import newest_file
 from email_engine.errors import EngineError
-from email_engine.store import delivery
 from email_engine.store import schema as s
+from email_engine.store.accounting import delivery
 from email_engine.store.engine import Store
 from email_engine_airflow.hooks.powermta import PowerMtaHook
 from email_engine_airflow.operators.accounting_ingest import IngestHost

@@ -11,8 +11,8 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from sqlalchemy import select
 
 from email_engine.adapters.powermta import RemoteFile
-from email_engine.store import refusals
 from email_engine.store import schema as s
+from email_engine.store.accounting import refusals
 from email_engine.store.engine import Store
 from email_engine_airflow.hooks.powermta import PowerMtaHook
 from email_engine_airflow.operators.accounting_ingest import IngestHost, ListMtaHosts

@@ -14,8 +14,9 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 
 from email_engine.paths import ROOT
-from email_engine.store import approvals, versions
-from email_engine.store.approvals import Approval, Question
+from email_engine.store import versions
+from email_engine.store.deployment import approvals
+from email_engine.store.deployment.approvals import Approval, Question
 from email_engine.store.engine import Store
 from email_engine_airflow.triggers.approval import QuestionTrigger
 from tests.airflow_connections import engine_connection

@@ -8,9 +8,11 @@ from sqlalchemy import insert
 
 from email_engine.health.queue_ages import QueueGroup
 from email_engine.pipelines.pmta_config_approval.page import body
-from email_engine.store import approvals, health, schema, versions
-from email_engine.store.approvals import Approval, Question
+from email_engine.store import schema, versions
+from email_engine.store.deployment import approvals
+from email_engine.store.deployment.approvals import Approval, Question
 from email_engine.store.engine import Store
+from email_engine.store.hosts import health
 from tests.fleet_rows import add_host
 
 NOW = datetime(2026, 11, 21, 6, tzinfo=UTC)

@@ -12,8 +12,8 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundExceptio
 from email_engine.errors import AccessDenied, GuardBreach, HostKeyChanged, InputError, Refused, Unreachable
 from email_engine.fleet.mistakes import FleetInvalid
 from email_engine.pipelines.run import Run
-from email_engine.store import alerts, incidents
 from email_engine.store.engine import Store
+from email_engine.store.telling import alerts, incidents
 from email_engine_airflow.operators.base import EngineOperator
 from tests.airflow_connections import engine_connection
 

@@ -9,10 +9,10 @@ import pytest
 from airflow.plugins_manager import get_plugin_info
 from sqlalchemy import select
 
-from email_engine.store import incidents
 from email_engine.store.clock import MovedRuns
 from email_engine.store.engine import Store
 from email_engine.store.schema import alerts
+from email_engine.store.telling import incidents
 from email_engine_airflow import clock_watch, future_runs
 from email_engine_airflow.clock_watch import ClockWatch
 from tests.airflow_connections import engine_connection

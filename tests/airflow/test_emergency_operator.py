@@ -16,9 +16,12 @@ from email_engine.decision import Decision, Origin
 from email_engine.errors import NotVerified, Unreachable
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.emergency_stop import pull_rest
-from email_engine.store import alerts, brakes, decisions, schema
+from email_engine.store import schema
 from email_engine.store.engine import Store
-from email_engine.store.ips import load_ips, lock_ips
+from email_engine.store.fleet.ips import load_ips, lock_ips
+from email_engine.store.judgement import decisions
+from email_engine.store.stops import brakes
+from email_engine.store.telling import alerts
 from email_engine_airflow.operators.emergency_stop import PullTheBrake, PullTheRest
 from email_engine_airflow.run import current_run
 from tests.airflow_connections import engine_connection

@@ -10,9 +10,10 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from sqlalchemy import func, select
 
 from email_engine.errors import Unreachable
-from email_engine.store import brakes, versions
 from email_engine.store import schema as s
+from email_engine.store import versions
 from email_engine.store.engine import Store
+from email_engine.store.stops import brakes
 from email_engine_airflow.operators.fleet import SyncFleet
 from tests.airflow_connections import engine_connection
 

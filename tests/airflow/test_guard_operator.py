@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import select, update
 
 from email_engine.commands import explain
-from email_engine.store import ips, schema, versions
+from email_engine.store import schema, versions
 from email_engine.store.engine import Store
+from email_engine.store.fleet import ips
 from email_engine_airflow.operators.names import ListNames
 from email_engine_airflow.operators.reputation_guard import GuardReputation
 from tests.airflow_connections import engine_connection

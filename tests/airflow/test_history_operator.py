@@ -13,9 +13,12 @@ from sqlalchemy import select
 from email_engine.adapters.config_history import ConfigHistory
 from email_engine.decision import Decision
 from email_engine.pmta.config.layout import digest
-from email_engine.store import decisions, deployments, ips, schema, versions
+from email_engine.store import schema, versions
+from email_engine.store.deployment import deployments
 from email_engine.store.engine import Store
-from email_engine.store.ips import load_ips
+from email_engine.store.fleet import ips
+from email_engine.store.fleet.ips import load_ips
+from email_engine.store.judgement import decisions
 from email_engine_airflow.operators.config_history import RecordHistory
 from tests.airflow_connections import engine_connection
 from tests.fleet_rows import add_host, add_ip, add_tenant

@@ -11,9 +11,11 @@ from sqlalchemy import insert, select
 from email_engine.decision import Origin
 from email_engine.fleet.model import IpState
 from email_engine.paths import CONFIG
-from email_engine.store import brakes, ips, schema, versions
+from email_engine.store import schema, versions
 from email_engine.store.engine import Store
-from email_engine.store.ips import load_ips
+from email_engine.store.fleet import ips
+from email_engine.store.fleet.ips import load_ips
+from email_engine.store.stops import brakes
 from email_engine.warmup import policy_file
 from email_engine_airflow.operators.warmup_advance import DecideWarmup
 from tests.airflow_connections import engine_connection

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
-from email_engine.store import incidents
 from email_engine.store.engine import Store
+from email_engine.store.telling import incidents
 from email_engine_airflow import incident
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier, link_of, unexplained
 from tests.airflow_connections import engine_connection

@@ -19,10 +19,13 @@ from email_engine.adapters.mailwizz_db import MailwizzDb
 from email_engine.decision import Origin
 from email_engine.errors import EngineError, Refused, Unreachable
 from email_engine.mailer.model import Setting
-from email_engine.store import alerts, brakes, ips, quota_syncs, schema, versions
+from email_engine.store import quota_syncs, schema, versions
 from email_engine.store.engine import Store
+from email_engine.store.fleet import ips
 from email_engine.store.schema import decisions
 from email_engine.store.schema import quota_syncs as syncs
+from email_engine.store.stops import brakes
+from email_engine.store.telling import alerts
 from email_engine_airflow.operators.mailwizz_quota_sync import SyncQuotas
 from email_engine_airflow.operators.names import ListNames
 from lab.testing import API_KEY, RunningLab, running_lab

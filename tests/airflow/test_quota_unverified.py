@@ -12,9 +12,11 @@ from email_engine.decision import Origin
 from email_engine.errors import EngineError, Unreachable
 from email_engine.mailer.model import Setting
 from email_engine.pipelines.mailwizz_quota_sync.writer import QuotaWriter
-from email_engine.store import brakes, ips, schema, versions
+from email_engine.store import schema, versions
 from email_engine.store.engine import Store
+from email_engine.store.fleet import ips
 from email_engine.store.schema import quota_syncs as syncs
+from email_engine.store.stops import brakes
 from tests.airflow.test_quota_operator import (
     AS_OF,
     connections,

@@ -13,8 +13,8 @@ from sqlalchemy import make_url, text
 
 from email_engine.adapters.telegram import TelegramEndpoint, Unanswered
 from email_engine.errors import AccessDenied, InputError, Refused
-from email_engine.store import alerts, incidents
 from email_engine.store.engine import Store
+from email_engine.store.telling import alerts, incidents
 from email_engine_airflow.operators.alerts import SendAlerts
 from tests.bot_api import BotApi
 

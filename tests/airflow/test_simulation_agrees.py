@@ -16,8 +16,9 @@ from email_engine.simulation.life import Life
 from email_engine.simulation.replay import replay
 from email_engine.simulation.run import FIRST, simulate
 from email_engine.simulation.scenario import Demand, IpKind, TrueRates
-from email_engine.store import ips, schema
+from email_engine.store import schema
 from email_engine.store.engine import Store
+from email_engine.store.fleet import ips
 from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
 from email_engine.warmup.policy_file import load_policy
 from tests.airflow.test_warmup_operator import _connection as _connection

@@ -8,9 +8,11 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from sqlalchemy import func, select, update
 
-from email_engine.store import brakes, ips, schema, versions
+from email_engine.store import schema, versions
 from email_engine.store.engine import Store
-from email_engine.store.ips import load_ips
+from email_engine.store.fleet import ips
+from email_engine.store.fleet.ips import load_ips
+from email_engine.store.stops import brakes
 from email_engine.store.tables.judgement import policies
 from email_engine_airflow.operators.ip_transition import MoveIps
 from tests.airflow_connections import engine_connection

@@ -11,8 +11,10 @@ from sqlalchemy import insert, select, text, update
 
 from email_engine.decision import Origin
 from email_engine.fleet.model import Pause
-from email_engine.store import brakes, ips, schema
+from email_engine.store import schema
 from email_engine.store.engine import Store
+from email_engine.store.fleet import ips
+from email_engine.store.stops import brakes
 from email_engine_airflow.operators.names import ListNames
 from email_engine_airflow.operators.publish import PublishAllowances
 from email_engine_airflow.operators.warmup_advance import DecideWarmup

@@ -8,7 +8,7 @@ import pytest
 
 from email_engine.commands.fleet_words import COLUMNS, NAMED, status_words
 from email_engine.fleet.model import Pause
-from email_engine.store.forecasts import Standing
+from email_engine.store.judgement.forecasts import Standing
 from email_engine.warmup.forecast import by_schedule
 from email_engine.warmup.policy_file import load_policy
 from tests.core.pmta.records import record

@@ -10,9 +10,10 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 
 from email_engine.lifecycle.machine import TABLE, Cause
-from email_engine.store import ips, versions
+from email_engine.store import versions
 from email_engine.store.engine import Store
-from email_engine.store.ips import load_ips
+from email_engine.store.fleet import ips
+from email_engine.store.fleet.ips import load_ips
 from tests.airflow_connections import engine_connection
 from tests.fleet_rows import add_host, add_ip, add_tenant
 from tests.lifecycle_rows import well_known

@@ -14,9 +14,9 @@ from sqlalchemy import func, select, update
 
 from email_engine.decision import Origin
 from email_engine.store import schema
-from email_engine.store.brakes import engage
 from email_engine.store.engine import Store
-from email_engine.store.ips import load_ips
+from email_engine.store.fleet.ips import load_ips
+from email_engine.store.stops.brakes import engage
 from tests.airflow_connections import engine_connection
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"

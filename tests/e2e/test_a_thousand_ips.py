@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import func, select
 
-from email_engine.store import ips, versions
+from email_engine.store import versions
+from email_engine.store.fleet import ips
 from email_engine.store.schema import brakes, deployments
 from tests.e2e.big_fleet import HOSTS, fleet_file
 from tests.e2e.conftest import Everything, running

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from email_engine.store import alerts
 from email_engine.store.schema import alerts as alert_rows
 from email_engine.store.schema import brakes, ips
+from email_engine.store.telling import alerts
 from tests.e2e.conftest import Everything
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]

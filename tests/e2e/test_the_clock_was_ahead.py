@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import create_engine, text
 
-from email_engine.store import incidents
+from email_engine.store.telling import incidents
 from stack import databases, up
 from tests.e2e.conftest import Everything
 

@@ -20,9 +20,10 @@ from sqlalchemy import make_url, text
 from email_engine.adapters.powermta import PowerMta
 from email_engine.errors import EngineError, NotVerified, Unreachable
 from email_engine.pmta.config.layout import digest
-from email_engine.store import alerts, deployments
 from email_engine.store import schema as s
+from email_engine.store.deployment import deployments
 from email_engine.store.engine import Store
+from email_engine.store.telling import alerts
 from email_engine_airflow.operators.pmta_config_deploy import DeployHost, PlanDeploy, WatchHost
 from lab.testing import RunningLab
 from tests.integration.deploy_bench import connection

@@ -11,9 +11,9 @@ import pytest
 
 from email_engine.errors import InputError
 from email_engine.paths import CONFIG
-from email_engine.store import incidents
 from email_engine.store import schema as s
 from email_engine.store.engine import Store
+from email_engine.store.telling import incidents
 from email_engine_airflow.operators.fleet import SyncFleet
 from tests.airflow_connections import engine_connection
 from tests.faults.evidence import everything, failure

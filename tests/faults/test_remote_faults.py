@@ -15,9 +15,9 @@ from sqlalchemy import make_url
 
 from email_engine.adapters import mailwizz_api, telegram
 from email_engine.errors import AccessDenied, EngineError, HostKeyChanged, NotVerified, Unreachable
-from email_engine.store import alerts
 from email_engine.store import schema as s
 from email_engine.store.engine import Store
+from email_engine.store.telling import alerts
 from email_engine_airflow.operators.accounting_ingest import IngestHost
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.dns_validate import CheckDns

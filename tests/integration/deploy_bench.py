@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import select, update
 
 from email_engine.adapters.powermta import PowerMta, PowerMtaEndpoint
-from email_engine.store import alerts, schema
+from email_engine.store import schema
 from email_engine.store.engine import Store
+from email_engine.store.telling import alerts
 from email_engine_airflow.operators.pmta_config_deploy import ChooseHosts, DeployHost, PlanDeploy
 from lab.testing import RunningLab, example_world, running_lab
 from tests.airflow_connections import engine_connection
@@ -92,7 +93,8 @@ class Bench:
 
     def allow(self, messages: int, *vmtas: str) -> None:
         """A new allowance with a fleet version, as `warmup_advance` writes it; all IPs unless named."""
-        from email_engine.store import ips, versions
+        from email_engine.store import versions
+        from email_engine.store.fleet import ips
 
         with self.db.session(tenant="*") as conn:
             version = versions.bump(conn, "test")

@@ -12,8 +12,9 @@ from sqlalchemy import update
 from email_engine.fleet.inventory import plan_inventory
 from email_engine.pipelines.fleet import stop_removed
 from email_engine.pmta.config.inventory import read_inventory
-from email_engine.store import brakes, inventory
 from email_engine.store import schema as s
+from email_engine.store.fleet import inventory
+from email_engine.store.stops import brakes
 from email_engine_airflow.operators.brakes import ApplyBrakes
 from email_engine_airflow.operators.emergency_stop import PullTheBrake
 from email_engine_airflow.run import current_run

@@ -3,8 +3,8 @@
 import pytest
 
 from email_engine.pipelines.brakes import enforce as module
-from email_engine.store import brakes
 from email_engine.store import schema as s
+from email_engine.store.stops import brakes
 from email_engine_airflow.clients import airflow_clients
 from email_engine_airflow.run import current_run
 from lab.testing import RunningLab

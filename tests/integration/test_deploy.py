@@ -18,9 +18,12 @@ from email_engine.decision import Decision, Origin
 from email_engine.errors import NotVerified, Unreachable
 from email_engine.pipelines.pmta_config_deploy import apply, holds
 from email_engine.pmta.config.layout import digest, split_sections
-from email_engine.store import brakes, decisions, deployments, schema, versions
+from email_engine.store import schema, versions
+from email_engine.store.deployment import deployments
 from email_engine.store.engine import Store
-from email_engine.store.ips import load_ips, set_allowance
+from email_engine.store.fleet.ips import load_ips, set_allowance
+from email_engine.store.judgement import decisions
+from email_engine.store.stops import brakes
 from lab.testing import RunningLab
 from tests.integration.deploy_bench import AS_OF, FILE, Bench, connection, deploy_lab, prepare, reset
 

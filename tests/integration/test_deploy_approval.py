@@ -12,8 +12,9 @@ from airflow.sdk.exceptions import (
 )
 
 from email_engine.pmta.config.layout import digest
-from email_engine.store import alerts, schema
+from email_engine.store import schema
 from email_engine.store.engine import Store
+from email_engine.store.telling import alerts
 from email_engine_airflow.operators import pmta_config_approval as approval_operators
 from email_engine_airflow.operators.pmta_config_approval import AskPerson, StartDeploying
 from email_engine_airflow.operators.pmta_config_deploy import StartAsking

@@ -15,7 +15,7 @@ from email_engine.pipelines.run import Run
 from email_engine.pmta.config.layout import digest
 from email_engine.store import schema
 from email_engine.store.engine import Store
-from email_engine.store.host_lock import Busy, host_lock
+from email_engine.store.hosts.lock import Busy, host_lock
 from lab.testing import RunningLab
 from tests.fleet_rows import add_host
 from tests.integration.deploy_bench import AS_OF, FILE, Bench, deploy_lab, prepare, reset

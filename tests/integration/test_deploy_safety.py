@@ -14,8 +14,10 @@ from email_engine.decision import Origin
 from email_engine.errors import NotVerified, Refused
 from email_engine.fleet.model import IpState
 from email_engine.pipelines.pmta_config_deploy import apply
-from email_engine.store import brakes, deployments, schema
+from email_engine.store import schema
+from email_engine.store.deployment import deployments
 from email_engine.store.engine import Store
+from email_engine.store.stops import brakes
 from email_engine_airflow.run import current_run
 from lab.testing import RunningLab
 from tests.integration.deploy_bench import FILE, Bench, deploy_lab, prepare, reset

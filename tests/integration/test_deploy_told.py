@@ -10,8 +10,10 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from email_engine.adapters.powermta import PowerMta
 from email_engine.errors import InputError, NotVerified
 from email_engine.pipelines.pmta_config_deploy import apply
-from email_engine.store import alerts, deployments, schema
+from email_engine.store import schema
+from email_engine.store.deployment import deployments
 from email_engine.store.engine import Store
+from email_engine.store.telling import alerts
 from email_engine_airflow.operators.pmta_config_deploy import ListHosts
 from lab.testing import RunningLab
 from tests.integration.deploy_bench import FILE, Bench, deploy_lab, prepare, reset

@@ -10,9 +10,10 @@ from dulwich.repo import Repo
 
 from email_engine.adapters.powermta import PowerMta
 from email_engine.decision import Origin
-from email_engine.store import brakes, schema
+from email_engine.store import schema
 from email_engine.store.engine import Store
-from email_engine.store.ips import load_ips
+from email_engine.store.fleet.ips import load_ips
+from email_engine.store.stops import brakes
 from lab.testing import RunningLab
 from tests.integration.deploy_bench import AS_OF, FILE, Bench, deploy_lab, prepare, reset
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from email_engine.store import alerts
 from email_engine.store import schema as s
 from email_engine.store.engine import Store
+from email_engine.store.telling import alerts
 from email_engine_airflow.operators.dns_validate import CheckDns
 from email_engine_airflow.operators.names import ListNames
 from lab.testing import RunningLab

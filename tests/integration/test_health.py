@@ -11,8 +11,8 @@ from sqlalchemy import insert, select, update
 
 from email_engine.adapters.powermta import PowerMta
 from email_engine.store import schema as s
-from email_engine.store.deployments import host_lock
-from email_engine.store.host_trouble import host_trouble
+from email_engine.store.deployment.deployments import host_lock
+from email_engine.store.hosts.trouble import host_trouble
 from email_engine_airflow.operators.accounting_ingest import IngestHost
 from email_engine_airflow.operators.brake_watch import FindBrakes
 from email_engine_airflow.operators.brakes import ApplyBrakes

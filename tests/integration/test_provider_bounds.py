@@ -12,8 +12,10 @@ from email_engine.pmta.config.layout import compose
 from email_engine.pmta.config.plan import plan_deployment
 from email_engine.pmta.config.reduce import only_lowers
 from email_engine.pmta.config.render import render_host
-from email_engine.store import ips, observations, schema, versions, warmup
+from email_engine.store import schema, versions
 from email_engine.store.engine import Store
+from email_engine.store.fleet import ips
+from email_engine.store.judgement import observations, warmup
 from email_engine.warmup.observation import midnight
 from email_engine.warmup.plan import plan_tenant
 from email_engine.warmup.policy_file import load_policy

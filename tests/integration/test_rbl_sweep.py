@@ -14,10 +14,12 @@ from sqlalchemy import select
 
 from email_engine import paths
 from email_engine.fleet.model import IpState
-from email_engine.store import alerts, brakes, versions
 from email_engine.store import schema as s
+from email_engine.store import versions
 from email_engine.store.engine import Store
-from email_engine.store.ips import load_ips, set_allowance
+from email_engine.store.fleet.ips import load_ips, set_allowance
+from email_engine.store.stops import brakes
+from email_engine.store.telling import alerts
 from email_engine_airflow.operators.names import ListNames
 from email_engine_airflow.operators.publish import PublishListings
 from email_engine_airflow.operators.rbl_sweep import ConfirmListings, DecideListings, ProbeLists, SweepLists

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from email_engine.store import alerts
 from email_engine.store.engine import Store
+from email_engine.store.telling import alerts
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 

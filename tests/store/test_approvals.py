@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import Connection
 
 from email_engine.errors import InputError, Refused
-from email_engine.store import approvals, deployments, versions
-from email_engine.store.approvals import Approval, Question
+from email_engine.store import versions
+from email_engine.store.deployment import approvals, deployments
+from email_engine.store.deployment.approvals import Approval, Question
 from email_engine.store.engine import Store
 from tests.fleet_rows import add_host
 

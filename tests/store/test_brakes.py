@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import pytest
 
 from email_engine.decision import Origin
-from email_engine.store import brakes
-from email_engine.store.brakes import BY_HAND, Brake
 from email_engine.store.engine import Store
-from email_engine.store.ips import load_ips
+from email_engine.store.fleet.ips import load_ips
+from email_engine.store.stops import brakes
+from email_engine.store.stops.brakes import BY_HAND, Brake
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=7)

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, insert, select, update
 
-from email_engine.store import clock, incidents
+from email_engine.store import clock
 from email_engine.store import schema as s
 from email_engine.store.clock import MovedRuns, Seen
 from email_engine.store.engine import Store
+from email_engine.store.telling import incidents
 from tests.fleet_rows import add_tenant
 
 HOUR = timedelta(hours=1)

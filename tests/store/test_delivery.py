@@ -19,8 +19,8 @@ from email_engine.accounting.recipients import recipient_hash
 from email_engine.accounting.summarize import Counts
 from email_engine.fleet.providers import shipped_providers
 from email_engine.store import schema as s
-from email_engine.store.delivery import AccountingFile, Reading, Taken, seen_files, take_file
-from email_engine.store.delivery_counts import add_counts
+from email_engine.store.accounting.counts import add_counts
+from email_engine.store.accounting.delivery import AccountingFile, Reading, Taken, seen_files, take_file
 from email_engine.store.engine import Store
 from tests.fleet_rows import add_host, add_ip, add_tenant
 

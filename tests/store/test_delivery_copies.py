@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from email_engine.commands.ingest import read_all
 from email_engine.store import schema as s
-from email_engine.store.delivery import AccountingFile, take_file
+from email_engine.store.accounting.delivery import AccountingFile, take_file
 from email_engine.store.engine import Store
 from tests.store.test_delivery import READING, attempted, content, fleet, numbered, row, take
 

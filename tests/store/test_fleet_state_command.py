@@ -8,9 +8,11 @@ import pytest
 
 from email_engine.cli import main
 from email_engine.decision import Origin
-from email_engine.store import ips, observations, schema, versions, warmup
+from email_engine.store import schema, versions
 from email_engine.store.engine import Store
-from email_engine.store.forecasts import standings
+from email_engine.store.fleet import ips
+from email_engine.store.judgement import observations, warmup
+from email_engine.store.judgement.forecasts import standings
 from email_engine.warmup.plan import plan_tenant
 from email_engine.warmup.policy_file import load_policy
 from email_engine.warmup.rows import Writing, rows_of

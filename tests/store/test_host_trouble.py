@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert
 
 from email_engine.store import schema as s
 from email_engine.store.engine import Store
-from email_engine.store.host_trouble import host_trouble
+from email_engine.store.hosts.trouble import host_trouble
 from tests.fleet_rows import add_host, add_tenant
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)

@@ -6,9 +6,9 @@ from threading import Thread
 
 import pytest
 
-from email_engine.store import alerts, incidents
 from email_engine.store.engine import Store
-from email_engine.store.incidents import Trouble
+from email_engine.store.telling import alerts, incidents
+from email_engine.store.telling.incidents import Trouble
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 AWAY = Trouble(

@@ -12,11 +12,12 @@ from email_engine.errors import GuardBreach
 from email_engine.fleet.inventory import InventoryPlan, plan_inventory
 from email_engine.fleet.model import Fleet
 from email_engine.fleet.parse import parse_fleet
-from email_engine.store import deployments, versions
 from email_engine.store import schema as s
+from email_engine.store import versions
+from email_engine.store.deployment import deployments
 from email_engine.store.engine import Store
-from email_engine.store.inventory import apply_inventory, load_fleet, load_removed
-from email_engine.store.ips import load_ips
+from email_engine.store.fleet.inventory import apply_inventory, load_fleet, load_removed
+from email_engine.store.fleet.ips import load_ips
 
 EXAMPLE = (Path(__file__).resolve().parents[2] / "include/config/fleet.yaml").read_text()
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)

@@ -10,8 +10,11 @@ from sqlalchemy import select, update
 from email_engine.decision import Decision, Origin
 from email_engine.errors import InputError, Refused
 from email_engine.fleet.model import IpRecord, IpState, Pause
-from email_engine.store import brakes, decisions, ips, schema, versions
+from email_engine.store import schema, versions
 from email_engine.store.engine import Store
+from email_engine.store.fleet import ips
+from email_engine.store.judgement import decisions
+from email_engine.store.stops import brakes
 
 DAY = date(2026, 11, 10)
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)

@@ -14,9 +14,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, insert, make_url, select, text
 
 from email_engine.errors import AccessDenied, Unreachable
+from email_engine.store.accounting.refusals import refusals
 from email_engine.store.engine import Store
 from email_engine.store.migrate import alembic_config, prepare_role, upgrade
-from email_engine.store.refusals import refusals
 from email_engine.store.schema import (
     SCHEMA,
     TENANT_TABLES,

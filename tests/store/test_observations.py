@@ -9,10 +9,12 @@ from sqlalchemy import insert, literal, select, update
 
 from email_engine.decision import Origin
 from email_engine.fleet.traffic import DayCounts
-from email_engine.store import brakes, ips, schema, versions
-from email_engine.store.brakes import BY_HAND
+from email_engine.store import schema, versions
 from email_engine.store.engine import Store
-from email_engine.store.observations import observe, quotas
+from email_engine.store.fleet import ips
+from email_engine.store.judgement.observations import observe, quotas
+from email_engine.store.stops import brakes
+from email_engine.store.stops.brakes import BY_HAND
 from email_engine.warmup.observation import DnsHealth, IpObservation
 from email_engine.warmup.policy_file import load_policy
 from email_engine.warmup.provider_limits import UNBOUND

@@ -8,8 +8,10 @@ from sqlalchemy import insert
 
 from email_engine.decision import Origin
 from email_engine.fleet.model import IpState
-from email_engine.store import ips, quarantines, schema
+from email_engine.store import schema
 from email_engine.store.engine import Store
+from email_engine.store.fleet import ips
+from email_engine.store.stops import quarantines
 from tests.fleet_rows import add_host, add_ip, add_tenant
 
 STOPPED = datetime(2026, 11, 10, 12, tzinfo=UTC)

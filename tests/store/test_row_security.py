@@ -9,10 +9,12 @@ from sqlalchemy import Connection, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
 from email_engine.decision import Decision, Origin
-from email_engine.store import brakes, ips, versions
 from email_engine.store import schema as s
-from email_engine.store.decisions import record
+from email_engine.store import versions
 from email_engine.store.engine import Store
+from email_engine.store.fleet import ips
+from email_engine.store.judgement.decisions import record
+from email_engine.store.stops import brakes
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 TENANT_TABLES = [table.name for table in s.TENANT_TABLES]

@@ -9,9 +9,12 @@ from sqlalchemy import func, select, update
 from email_engine.decision import Origin
 from email_engine.errors import InputError
 from email_engine.fleet.model import Pause
-from email_engine.store import brakes, ips, schema, transitions, versions
+from email_engine.store import schema, versions
 from email_engine.store.engine import Store
-from email_engine.store.observations import observe, quotas
+from email_engine.store.fleet import ips
+from email_engine.store.judgement import transitions
+from email_engine.store.judgement.observations import observe, quotas
+from email_engine.store.stops import brakes
 from email_engine.warmup.policy_file import load_policy
 from email_engine.warmup.transition_request import read_request
 from email_engine.warmup.transitions_by_hand import answer

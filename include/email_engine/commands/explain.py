@@ -34,8 +34,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints the decision, its inputs, and the same decision made again from them; 1 if it comes out otherwise."""
-    from email_engine.store import decisions, policies
     from email_engine.store.engine import connect
+    from email_engine.store.judgement import decisions, policies
     from email_engine.warmup.explain import decide_again
 
     wanted = None if args.date is None else _day(args.date)
@@ -82,7 +82,8 @@ def _address(text: str) -> str:
 
 def _decided(conn: "Connection", ip: str, wanted: date | None) -> date:
     """The day to explain; InputError names what there is instead, if nothing was decided about the IP (on that day)."""
-    from email_engine.store import decisions, ips
+    from email_engine.store.fleet import ips
+    from email_engine.store.judgement import decisions
 
     days = decisions.days_of(conn, PIPELINES, ip)
     if wanted in days:

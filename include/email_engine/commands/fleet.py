@@ -130,7 +130,7 @@ def _session(args: argparse.Namespace) -> Iterator["Connection"]:
 
 
 def _planned(conn: "Connection", fleet: Fleet) -> InventoryPlan:
-    from email_engine.store.inventory import load_fleet, load_removed, lock
+    from email_engine.store.fleet.inventory import load_fleet, load_removed, lock
 
     lock(conn)
     return plan_inventory(fleet, load_fleet(conn), load_removed(conn))
@@ -151,7 +151,7 @@ def _plan(args: argparse.Namespace) -> int:
 
 
 def _apply(args: argparse.Namespace) -> int:
-    from email_engine.store.inventory import apply_inventory
+    from email_engine.store.fleet.inventory import apply_inventory
 
     fleet = read_fleet(args.file, datetime.now(UTC).date())
     with _session(args) as conn:

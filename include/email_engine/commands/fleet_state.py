@@ -48,7 +48,7 @@ def status(args: argparse.Namespace) -> int:
     """Prints who needs a look, and the rest summed up."""
     from email_engine.commands.fleet_words import status_words
     from email_engine.store.engine import connect
-    from email_engine.store.forecasts import standings
+    from email_engine.store.judgement.forecasts import standings
     from email_engine.warmup.policy_file import load_policy
 
     store = connect(database_url(args))
@@ -90,8 +90,8 @@ def _tenants(conn: "Connection") -> list[str]:
 
 def _live(args: argparse.Namespace) -> Iterator["CapacityPlan"]:
     """From the newest day that was closed for the tenant, else from yesterday; nothing is written."""
-    from email_engine.store import observations, warmup
     from email_engine.store.engine import connect
+    from email_engine.store.judgement import observations, warmup
     from email_engine.warmup.capacity import plan_capacity
     from email_engine.warmup.plan import plan_tenant
     from email_engine.warmup.policy_file import load_policy

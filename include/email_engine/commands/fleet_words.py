@@ -6,7 +6,7 @@ from textwrap import wrap
 
 from email_engine.fleet.model import SENDING_STATES, IpState
 from email_engine.plural import amount, brief
-from email_engine.store.forecasts import Standing
+from email_engine.store.judgement.forecasts import Standing
 
 COLUMNS = 80
 NAMED = 10

@@ -68,7 +68,7 @@ def _host(fleet: Fleet, name: str | None) -> MtaHost:
 
 def _live(args: argparse.Namespace, host: MtaHost) -> tuple[IpRecord, ...]:
     from email_engine.store.engine import connect
-    from email_engine.store.ips import load_ips
+    from email_engine.store.fleet.ips import load_ips
 
     store = connect(database_url(args))
     try:

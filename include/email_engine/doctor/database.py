@@ -13,7 +13,7 @@ from email_engine.fleet.mistakes import FleetInvalid
 from email_engine.fleet.model import Fleet
 from email_engine.fleet.read import read_fleet
 from email_engine.store.engine import Store
-from email_engine.store.inventory import load_fleet, load_removed
+from email_engine.store.fleet.inventory import load_fleet, load_removed
 from email_engine.store.migrate import alembic_config
 from email_engine.store.schema import SCHEMA, decisions
 

@@ -7,8 +7,9 @@ from email_engine.adapters.config_history import ConfigHistory, OtherHistory
 from email_engine.errors import EngineError
 from email_engine.paths import config_history_path
 from email_engine.pipelines.run import Run
-from email_engine.store import alerts, config_versions
+from email_engine.store.deployment import config_versions
 from email_engine.store.engine import Store
+from email_engine.store.telling import alerts
 
 EVENT = "config-history"
 

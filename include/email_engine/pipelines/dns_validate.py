@@ -14,9 +14,10 @@ from email_engine.fleet.model import IpRecord, IpState
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.run import Run
 from email_engine.plural import amount
-from email_engine.store import alerts, dns_checks
+from email_engine.store import dns_checks
 from email_engine.store.engine import Store
-from email_engine.store.ips import load_ips
+from email_engine.store.fleet.ips import load_ips
+from email_engine.store.telling import alerts
 
 log = logging.getLogger(__name__)
 

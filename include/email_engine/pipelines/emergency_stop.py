@@ -15,12 +15,14 @@ from email_engine.pipelines.brakes.enforce import enforce
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.run import Run
 from email_engine.plural import amount
-from email_engine.store import brakes, decisions, versions
-from email_engine.store.alerts import News, announce, set_lock_timeout
-from email_engine.store.brakes import Brake, RemovedIp, engaged, removed_ips
+from email_engine.store import versions
 from email_engine.store.engine import Store
-from email_engine.store.ips import load_ips
-from email_engine.store.stop_evidence import waiting_words
+from email_engine.store.fleet.ips import load_ips
+from email_engine.store.judgement import decisions
+from email_engine.store.stops import brakes
+from email_engine.store.stops.brakes import Brake, RemovedIp, engaged, removed_ips
+from email_engine.store.stops.stop_evidence import waiting_words
+from email_engine.store.telling.alerts import News, announce, set_lock_timeout
 
 PIPELINE = "emergency_stop"
 NO_REASON = "no reason given"

@@ -12,10 +12,11 @@ from email_engine.fleet.names_file import write_names
 from email_engine.fleet.read import read_fleet
 from email_engine.paths import CONFIG
 from email_engine.pipelines.run import Run
-from email_engine.store import brakes, decisions
-from email_engine.store.brakes import RemovedIp
 from email_engine.store.engine import Store
-from email_engine.store.inventory import apply_inventory, load_fleet, load_removed, lock
+from email_engine.store.fleet.inventory import apply_inventory, load_fleet, load_removed, lock
+from email_engine.store.judgement import decisions
+from email_engine.store.stops import brakes
+from email_engine.store.stops.brakes import RemovedIp
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from email_engine.forms import require_short
 from email_engine.lifecycle.scope import choose, read_scope
 from email_engine.pipelines.run import Run
 from email_engine.plural import amount
-from email_engine.store import decisions, observations, policies, transitions
-from email_engine.store.alerts import News, announce
 from email_engine.store.engine import Store
-from email_engine.store.ips import load_ips, lock_ips
-from email_engine.store.transitions import Asking
+from email_engine.store.fleet.ips import load_ips, lock_ips
+from email_engine.store.judgement import decisions, observations, policies, transitions
+from email_engine.store.judgement.transitions import Asking
+from email_engine.store.telling.alerts import News, announce
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.policy_file import load_policy
 from email_engine.warmup.snapshot import policy_document

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from email_engine.pipelines.run import Run
-from email_engine.store import incidents
 from email_engine.store.engine import Store
+from email_engine.store.telling import incidents
 
 
 def lost_runs(store: Store, run: Run) -> list[str]:

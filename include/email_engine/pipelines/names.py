@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from email_engine.pipelines import mailwizz_quota_sync
 from email_engine.pipelines.run import Run
 from email_engine.store import dns_checks
-from email_engine.store.brakes import engaged
 from email_engine.store.engine import Store
-from email_engine.store.inventory import load_fleet
+from email_engine.store.fleet.inventory import load_fleet
+from email_engine.store.stops.brakes import engaged
 
 
 def tenants(store: Store, run: Run) -> list[str]:

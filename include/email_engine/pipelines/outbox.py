@@ -9,9 +9,9 @@ from email_engine.adapters.telegram import Telegram, Throttled, Unanswered
 from email_engine.adapters.telegram_text import Block, Message, escape, link, pack, render_alert
 from email_engine.errors import EngineError, Refused
 from email_engine.pipelines.trouble import log_url
-from email_engine.store import alerts
-from email_engine.store.alerts import Alert
 from email_engine.store.engine import ALL_TENANTS, Store
+from email_engine.store.telling import alerts
+from email_engine.store.telling.alerts import Alert
 
 LEASE = timedelta(minutes=10)
 """Longer than any sender lives; a killed one's alerts are free again afterwards."""

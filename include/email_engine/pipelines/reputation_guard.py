@@ -9,12 +9,12 @@ from sqlalchemy import Connection
 
 from email_engine.fleet.model import Mode
 from email_engine.pipelines.run import Run
-from email_engine.store import decisions, observations, policies, reputation, warmup
-from email_engine.store.alerts import News, announce
-from email_engine.store.decisions import actions_of_day
 from email_engine.store.engine import Store
-from email_engine.store.ips import lock_ips
-from email_engine.store.stop_evidence import waiting_words, worst_words
+from email_engine.store.fleet.ips import lock_ips
+from email_engine.store.judgement import decisions, observations, policies, reputation, warmup
+from email_engine.store.judgement.decisions import actions_of_day
+from email_engine.store.stops.stop_evidence import waiting_words, worst_words
+from email_engine.store.telling.alerts import News, announce
 from email_engine.warmup.guard import guard_tenant
 from email_engine.warmup.plan import IpDecision
 from email_engine.warmup.policy import Policy

@@ -12,11 +12,11 @@ from email_engine.errors import InputError
 from email_engine.fleet.model import SENDING_STATES
 from email_engine.pipelines.run import Run
 from email_engine.pipelines.warmup_news import capacity_news, capacity_of, day_news
-from email_engine.store import observations, policies, warmup
-from email_engine.store.alerts import announce
 from email_engine.store.engine import Store
-from email_engine.store.ips import lock_ips
-from email_engine.store.warmup import last_decided
+from email_engine.store.fleet.ips import lock_ips
+from email_engine.store.judgement import observations, policies, warmup
+from email_engine.store.judgement.warmup import last_decided
+from email_engine.store.telling.alerts import announce
 from email_engine.warmup.capacity_plan import capacity_words
 from email_engine.warmup.plan import IpDecision, plan_tenant
 from email_engine.warmup.policy import Policy

@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 from email_engine.fleet.model import Mode
 from email_engine.pipelines.run import Run
 from email_engine.plural import amount
-from email_engine.store.alerts import News, clear, standing
-from email_engine.store.ips import load_ips
-from email_engine.store.observations import quotas
+from email_engine.store.fleet.ips import load_ips
+from email_engine.store.judgement.observations import quotas
+from email_engine.store.telling.alerts import News, clear, standing
 from email_engine.warmup.capacity import CapacityPlan, plan_capacity
 from email_engine.warmup.capacity_plan import AllocationKind, capacity_words
 from email_engine.warmup.plan import IpDecision

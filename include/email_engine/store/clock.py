@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from email_engine.plural import amount
-from email_engine.store import alerts, decisions, incidents
+from email_engine.store.judgement import decisions
+from email_engine.store.telling import alerts, incidents
 
 CAUSE = "clock"
 UNTOLD = timedelta(days=1)

@@ -11,7 +11,7 @@ from airflow.sdk import BaseNotifier
 
 if TYPE_CHECKING:
     from email_engine.adapters.telegram import Telegram
-    from email_engine.store.incidents import Trouble
+    from email_engine.store.telling.incidents import Trouble
 
 DEFAULT = "telegram_alerts_default"
 ENGINE = "email_engine_db"
@@ -56,8 +56,8 @@ class TelegramAlertsNotifier(BaseNotifier):
 
         from email_engine.errors import EngineError
         from email_engine.pipelines.outbox import deliver
-        from email_engine.store import incidents
         from email_engine.store.engine import DATABASE
+        from email_engine.store.telling import incidents
         from email_engine_airflow.hooks.engine_db import EngineDbHook
         from email_engine_airflow.incident import base_url, database_away
 
@@ -96,7 +96,7 @@ class TelegramAlertsNotifier(BaseNotifier):
 def unexplained(context: Any, text: str = "") -> "Trouble":
     """What a callback can say of a run that failed without a word."""
     from email_engine.pipelines.trouble import of_run, origin
-    from email_engine.store.incidents import Trouble
+    from email_engine.store.telling.incidents import Trouble
 
     dag_id, run_id, ti = _names(context)
     task_id = str(ti.task_id) if ti is not None else None

@@ -118,8 +118,8 @@ class EngineOperator(BaseOperator):
         from datetime import UTC, datetime
 
         from email_engine.errors import EngineError
-        from email_engine.store import alerts, incidents
         from email_engine.store.engine import DATABASE
+        from email_engine.store.telling import alerts, incidents
         from email_engine_airflow.incident import trouble_of
 
         if not last:
@@ -154,7 +154,7 @@ class EngineOperator(BaseOperator):
 
         from email_engine.errors import EngineError
         from email_engine.pipelines.trouble import origin
-        from email_engine.store import alerts, incidents
+        from email_engine.store.telling import alerts, incidents
 
         if (context.get("params") or {}).get("dry_run", False):
             return

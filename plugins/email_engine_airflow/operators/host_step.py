@@ -22,7 +22,7 @@ class HostStep(EngineOperator):
 
     def work(self, context: Any) -> Any:
         from email_engine.errors import EngineError, GuardBreach, InputError, NotVerified, Unreachable
-        from email_engine.store.host_lock import Busy
+        from email_engine.store.hosts.lock import Busy
 
         try:
             return super().work(context)

@@ -57,7 +57,7 @@ class PublishAccounting(Publish):
     told_as, nothing = "files", "no file was taken"
 
     def left_by(self, conn: "Connection", run: "Run") -> int | None:
-        from email_engine.store.delivery import taken_by
+        from email_engine.store.accounting.delivery import taken_by
 
         return taken_by(conn, run.dag_id, run.run_id) or None
 
@@ -69,7 +69,7 @@ class PublishListings(Publish):
 
     def left_by(self, conn: "Connection", run: "Run") -> int | None:
         from email_engine.pipelines.rbl_sweep.decide import PIPELINE
-        from email_engine.store.listings import applied_in
+        from email_engine.store.stops.listings import applied_in
         from email_engine.store.versions import made_by
 
         count = applied_in(conn, PIPELINE, run.as_of.isoformat())

@@ -3,7 +3,7 @@
 import logging
 
 from email_engine.pipelines.run import Run
-from email_engine.store import refusals
+from email_engine.store.accounting import refusals
 from email_engine.store.engine import Store
 
 log = logging.getLogger(__name__)

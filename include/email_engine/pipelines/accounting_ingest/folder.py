@@ -11,7 +11,7 @@ from email_engine.accounting.names import SUFFIX, EntryKind, oddness, shown
 from email_engine.accounting.settled import is_young
 from email_engine.adapters.powermta import PowerMta
 from email_engine.errors import Refused
-from email_engine.store.delivery import AccountingFile
+from email_engine.store.accounting.delivery import AccountingFile
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from email_engine.fleet.providers import shipped_providers
 from email_engine.pipelines.accounting_ingest.folder import FolderLook
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.run import Run
-from email_engine.store.delivery import (
+from email_engine.store.accounting.delivery import (
     REFUSED,
     TAKEN,
     AccountingFile,
@@ -27,10 +27,10 @@ from email_engine.store.delivery import (
     seen_files,
     take_file,
 )
+from email_engine.store.accounting.odd_files import tell_odd
 from email_engine.store.engine import Store
-from email_engine.store.health import clock_offset
-from email_engine.store.inventory import load_fleet
-from email_engine.store.odd_files import tell_odd
+from email_engine.store.fleet.inventory import load_fleet
+from email_engine.store.hosts.health import clock_offset
 
 log = logging.getLogger(__name__)
 

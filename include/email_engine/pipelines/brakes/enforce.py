@@ -29,9 +29,10 @@ from email_engine.pipelines.brakes.halves import (
 from email_engine.pipelines.brakes.news import Outcome, tell
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.run import Run
-from email_engine.store import brakes, versions
-from email_engine.store.brakes import Brake
+from email_engine.store import versions
 from email_engine.store.engine import Store
+from email_engine.store.stops import brakes
+from email_engine.store.stops.brakes import Brake
 
 log = logging.getLogger(__name__)
 

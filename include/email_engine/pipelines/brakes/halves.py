@@ -16,9 +16,9 @@ from email_engine.mailer.model import DISABLED, Setting
 from email_engine.pipelines.run import Run
 from email_engine.pmta.config.inventory import Inventory, read_inventory
 from email_engine.store import quota_syncs, versions
-from email_engine.store.brakes import Brake
 from email_engine.store.engine import Store
 from email_engine.store.quota_syncs import SyncResult
+from email_engine.store.stops.brakes import Brake
 
 log = logging.getLogger(__name__)
 BOUND = 75.0

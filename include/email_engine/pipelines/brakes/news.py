@@ -15,11 +15,12 @@ from email_engine.pipelines.brakes.halves import Half
 from email_engine.pipelines.run import Run
 from email_engine.pipelines.trouble import LONGEST, cause_and_title
 from email_engine.plural import amount
-from email_engine.store import alerts, brakes, incidents
-from email_engine.store.alerts import News
-from email_engine.store.brakes import BY_HAND, Brake
 from email_engine.store.engine import Store
-from email_engine.store.incidents import Trouble
+from email_engine.store.stops import brakes
+from email_engine.store.stops.brakes import BY_HAND, Brake
+from email_engine.store.telling import alerts, incidents
+from email_engine.store.telling.alerts import News
+from email_engine.store.telling.incidents import Trouble
 
 EVENT, TAKEN_OFF, WAIT = "brake", "brake taken off", "stops wait"
 NAMED = 10

@@ -13,9 +13,11 @@ from email_engine.mailer.quotas import plan_quotas
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.mailwizz_quota_sync.writer import QuotaWriter, observe_api
 from email_engine.pipelines.run import Run
-from email_engine.store import decisions, ips, quota_syncs, versions
+from email_engine.store import quota_syncs, versions
 from email_engine.store.engine import Store
-from email_engine.store.inventory import load_fleet
+from email_engine.store.fleet import ips
+from email_engine.store.fleet.inventory import load_fleet
+from email_engine.store.judgement import decisions
 
 log = logging.getLogger(__name__)
 

@@ -14,9 +14,12 @@ from email_engine.mailer.model import DISABLED, DeliveryServer, QuotaChange, Quo
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.run import Run
 from email_engine.plural import amount
-from email_engine.store import alerts, brakes, decisions, quota_syncs
+from email_engine.store import quota_syncs
 from email_engine.store.engine import Store
+from email_engine.store.judgement import decisions
 from email_engine.store.quota_syncs import SyncResult
+from email_engine.store.stops import brakes
+from email_engine.store.telling import alerts
 
 PIPELINE = "mailwizz_quota_sync"
 SHOWN = 10

@@ -16,13 +16,14 @@ from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.mta_health.look import HostLook
 from email_engine.pipelines.mta_health.news import tell
 from email_engine.pipelines.run import Run
-from email_engine.store import deployments, health, hosts
-from email_engine.store.decisions import newest
-from email_engine.store.deployments import Busy, Deployment, host_lock
+from email_engine.store.deployment import deployments
+from email_engine.store.deployment.deployments import Busy, Deployment, host_lock
 from email_engine.store.engine import Store
-from email_engine.store.host_trouble import strangers_by_host
-from email_engine.store.hosts import SeenHost
-from email_engine.store.ips import load_ips
+from email_engine.store.fleet.ips import load_ips
+from email_engine.store.hosts import health, hosts
+from email_engine.store.hosts.hosts import SeenHost
+from email_engine.store.hosts.trouble import strangers_by_host
+from email_engine.store.judgement.decisions import newest
 
 log = logging.getLogger(__name__)
 

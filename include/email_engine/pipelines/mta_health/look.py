@@ -17,9 +17,9 @@ from email_engine.pipelines.pmta_config_deploy.standstill import Standstill, rea
 from email_engine.pipelines.run import Run
 from email_engine.pmta.config.layout import digest
 from email_engine.pmta.language.redaction import redact
-from email_engine.store.deployments import Busy, host_lock
+from email_engine.store.deployment.deployments import Busy, host_lock
 from email_engine.store.engine import Store
-from email_engine.store.hosts import SeenHost
+from email_engine.store.hosts.hosts import SeenHost
 
 log = logging.getLogger(__name__)
 

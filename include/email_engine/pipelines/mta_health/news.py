@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from email_engine.health.host_facts import Check, HealthFinding, Level
 from email_engine.pipelines.run import Run
 from email_engine.pipelines.trouble import origin
-from email_engine.store import alerts, incidents
+from email_engine.store.telling import alerts, incidents
 
 EVENT = "mta_health"
 

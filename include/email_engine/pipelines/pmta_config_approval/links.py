@@ -1,7 +1,7 @@
 """Names and addresses of the runs that ask a person and that deploy what was approved."""
 
 from email_engine.pipelines.trouble import log_url
-from email_engine.store.approvals import Approval
+from email_engine.store.deployment.approvals import Approval
 
 ASKING = "pmta_config_approval"
 DEPLOYING = "pmta_config_deploy"

@@ -7,9 +7,11 @@ from email_engine.paths import CONFIG, fleet_path
 from email_engine.pipelines.pmta_config_approval.links import DEPLOYING
 from email_engine.pipelines.trouble import log_url
 from email_engine.pmta.config.approval_page import Cause, Waiting, render_question, vanishing
-from email_engine.store import deployments, health, versions
-from email_engine.store.approvals import Approval
+from email_engine.store import versions
+from email_engine.store.deployment import deployments
+from email_engine.store.deployment.approvals import Approval
 from email_engine.store.engine import Store
+from email_engine.store.hosts import health
 
 VERSIONS = 100
 """Read; the page shows the newest and says how many more there are."""

@@ -12,8 +12,8 @@ from email_engine.pipelines.pmta_config_approval.page import body
 from email_engine.pipelines.pmta_config_deploy.news import QUESTION, tell
 from email_engine.pipelines.run import Run
 from email_engine.pipelines.trouble import log_url
-from email_engine.store import approvals
-from email_engine.store.approvals import Approval
+from email_engine.store.deployment import approvals
+from email_engine.store.deployment.approvals import Approval
 from email_engine.store.engine import Store
 
 LOGGED_LINES = 5000

@@ -23,10 +23,11 @@ from email_engine.pipelines.pmta_config_deploy.watch import watch_minutes
 from email_engine.pipelines.pmta_config_deploy.words import news_text
 from email_engine.pipelines.run import Run
 from email_engine.pmta.config.reduce import lowered
-from email_engine.store import alerts, deployments
-from email_engine.store.deployments import Deployment
+from email_engine.store.deployment import deployments
+from email_engine.store.deployment.deployments import Deployment
 from email_engine.store.engine import Store
-from email_engine.store.host_lock import HostLock, LockLost, host_lock
+from email_engine.store.hosts.lock import HostLock, LockLost, host_lock
+from email_engine.store.telling import alerts
 
 log = logging.getLogger(__name__)
 

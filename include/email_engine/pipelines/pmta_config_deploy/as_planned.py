@@ -3,8 +3,8 @@
 from email_engine.errors import GuardBreach
 from email_engine.pipelines.pmta_config_deploy.planned import REDUCTIONS, Plan
 from email_engine.pipelines.pmta_config_deploy.view import View
-from email_engine.store.approvals import Superseded
-from email_engine.store.deployments import Deployment
+from email_engine.store.deployment.approvals import Superseded
+from email_engine.store.deployment.deployments import Deployment
 
 
 def require_planned(plan: Plan, view: View, left: Deployment | None) -> str | None:

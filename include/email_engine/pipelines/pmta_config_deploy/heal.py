@@ -13,10 +13,10 @@ from email_engine.pipelines.pmta_config_deploy.news import APPLIED, tell
 from email_engine.pipelines.pmta_config_deploy.words import lines, news_text
 from email_engine.pipelines.run import Run
 from email_engine.pmta.config.plan import plan_deployment
-from email_engine.store import deployments
-from email_engine.store.deployments import Deployment
+from email_engine.store.deployment import deployments
+from email_engine.store.deployment.deployments import Deployment
 from email_engine.store.engine import Store
-from email_engine.store.host_lock import HostLock, host_lock
+from email_engine.store.hosts.lock import HostLock, host_lock
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,10 @@ from email_engine.errors import InputError
 from email_engine.forms import require_short
 from email_engine.pipelines.pmta_config_deploy.news import APPLIED, PLANNED
 from email_engine.pipelines.run import Run
-from email_engine.store import alerts, approvals, deployments, ips
+from email_engine.store.deployment import approvals, deployments
 from email_engine.store.engine import Store
+from email_engine.store.fleet import ips
+from email_engine.store.telling import alerts
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from email_engine.errors import EngineError, Unreachable
 from email_engine.pipelines.pmta_config_deploy.words import failure_text
 from email_engine.pipelines.run import Run
 from email_engine.pipelines.trouble import cause_and_title
-from email_engine.store import alerts
-from email_engine.store.approvals import Superseded
+from email_engine.store.deployment.approvals import Superseded
 from email_engine.store.engine import Store
-from email_engine.store.host_lock import Busy, LockLost
+from email_engine.store.hosts.lock import Busy, LockLost
+from email_engine.store.telling import alerts
 
 PLANNED = "deployment_plan"
 APPLIED = "deployment"

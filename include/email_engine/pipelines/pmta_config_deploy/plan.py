@@ -15,9 +15,10 @@ from email_engine.pipelines.run import Run
 from email_engine.pmta.config.guard import Breach
 from email_engine.pmta.config.plan import plan_deployment
 from email_engine.pmta.language.compare import lines_for_people
-from email_engine.store import alerts, approvals
-from email_engine.store.approvals import Approval
+from email_engine.store.deployment import approvals
+from email_engine.store.deployment.approvals import Approval
 from email_engine.store.engine import Store
+from email_engine.store.telling import alerts
 
 DIFF_LINES = 400
 COMMENTS = "comments only"

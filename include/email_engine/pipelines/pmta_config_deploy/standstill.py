@@ -12,9 +12,11 @@ from email_engine.pipelines.run import Run
 from email_engine.pmta.config.deploy_policy import DeployPolicy, deploy_policy
 from email_engine.pmta.config.inventory import read_inventory
 from email_engine.pmta.config.routing import must_be_held
-from email_engine.store import brakes, decisions, deployments
+from email_engine.store.deployment import deployments
 from email_engine.store.engine import ALL_TENANTS, Store
-from email_engine.store.ips import load_ips
+from email_engine.store.fleet.ips import load_ips
+from email_engine.store.judgement import decisions
+from email_engine.store.stops import brakes
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from email_engine.pipelines.run import Run
 from email_engine.pmta.config.layout import digest
 from email_engine.pmta.config.plan import plan_deployment
 from email_engine.pmta.config.reduce import only_reductions
-from email_engine.store import deployments
-from email_engine.store.deployments import Deployment
+from email_engine.store.deployment import deployments
+from email_engine.store.deployment.deployments import Deployment
 from email_engine.store.engine import Store
-from email_engine.store.host_lock import HostLock
+from email_engine.store.hosts.lock import HostLock
 
 
 def undo(store: Store, mta: PowerMta, row: Deployment, reasons: str, run: Run, lock: HostLock) -> int | None:

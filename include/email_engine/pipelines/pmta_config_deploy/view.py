@@ -23,9 +23,10 @@ from email_engine.pmta.config.render import render_host
 from email_engine.pmta.config.routing import daily_cap
 from email_engine.pmta.lint.gate import require_sound
 from email_engine.pmta.release import Release
-from email_engine.store import approvals, deployments, versions
-from email_engine.store.approvals import Approval
-from email_engine.store.deployments import Deployment
+from email_engine.store import versions
+from email_engine.store.deployment import approvals, deployments
+from email_engine.store.deployment.approvals import Approval
+from email_engine.store.deployment.deployments import Deployment
 from email_engine.store.engine import ALL_TENANTS, Store
 
 

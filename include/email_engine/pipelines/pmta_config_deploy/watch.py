@@ -22,10 +22,10 @@ from email_engine.pmta.config.watch import (
     judge_watch,
     read_sample,
 )
-from email_engine.store import deployments
-from email_engine.store.deployments import Deployment
+from email_engine.store.deployment import deployments
+from email_engine.store.deployment.deployments import Deployment
 from email_engine.store.engine import Store
-from email_engine.store.host_lock import Busy, host_lock
+from email_engine.store.hosts.lock import Busy, host_lock
 
 log = logging.getLogger(__name__)
 

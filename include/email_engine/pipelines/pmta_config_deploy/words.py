@@ -8,8 +8,8 @@ from email_engine.plural import amount, brief
 from email_engine.pmta.config.inventory import read_inventory
 from email_engine.pmta.config.plan import DeployPlan
 from email_engine.pmta.config.watch import WorseThanBefore
-from email_engine.store.approvals import Approval, Superseded
-from email_engine.store.deployments import LockLost
+from email_engine.store.deployment.approvals import Approval, Superseded
+from email_engine.store.deployment.deployments import LockLost
 
 _TITLES: tuple[tuple[type[EngineError], str], ...] = (
     (WorseThanBefore, "{host} got worse after a deployment: the configuration from before is back"),

@@ -13,9 +13,9 @@ from email_engine.blocklists.model import ListClass, Listed, ListStatus, Severit
 from email_engine.blocklists.sweep import Pair, second_round
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.run import Run
-from email_engine.store import alerts
 from email_engine.store.engine import Store
-from email_engine.store.ips import mark_swept
+from email_engine.store.fleet.ips import mark_swept
+from email_engine.store.telling import alerts
 
 log = logging.getLogger(__name__)
 

@@ -22,12 +22,14 @@ from email_engine.fleet.model import IpRecord, Mode
 from email_engine.lifecycle.machine import Event, known
 from email_engine.pipelines.rbl_sweep.listing_news import listing_news
 from email_engine.pipelines.run import Run
-from email_engine.store import ips, listings, versions
-from email_engine.store.alerts import announce
-from email_engine.store.decisions import newest, record
+from email_engine.store import versions
 from email_engine.store.engine import Store
-from email_engine.store.ips import load_ips, lock_ips
-from email_engine.store.listings import open_listings
+from email_engine.store.fleet import ips
+from email_engine.store.fleet.ips import load_ips, lock_ips
+from email_engine.store.judgement.decisions import newest, record
+from email_engine.store.stops import listings
+from email_engine.store.stops.listings import open_listings
+from email_engine.store.telling.alerts import announce
 from email_engine.warmup.policy_file import load_policy
 
 log = logging.getLogger(__name__)

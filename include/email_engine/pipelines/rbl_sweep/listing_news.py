@@ -10,10 +10,10 @@ from email_engine.blocklists.decide import Breaker, ListingDecision
 from email_engine.fleet.model import IpRecord, Mode
 from email_engine.pipelines.run import Run
 from email_engine.plural import amount
-from email_engine.store import alerts
-from email_engine.store.alerts import News
-from email_engine.store.listings import open_listings
-from email_engine.store.stop_evidence import waiting_words
+from email_engine.store.stops.listings import open_listings
+from email_engine.store.stops.stop_evidence import waiting_words
+from email_engine.store.telling import alerts
+from email_engine.store.telling.alerts import News
 
 SHOWN = 20
 

@@ -15,8 +15,8 @@ from email_engine.forms import require_short
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.run import Run
 from email_engine.plural import amount
-from email_engine.store import alerts
 from email_engine.store.engine import Store
+from email_engine.store.telling import alerts
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from email_engine.fleet.model import IpRecord, IpState
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.run import Run
 from email_engine.store.engine import Store
-from email_engine.store.ips import load_ips, mark_swept
-from email_engine.store.listings import open_listings
+from email_engine.store.fleet.ips import load_ips, mark_swept
+from email_engine.store.stops.listings import open_listings
 
 log = logging.getLogger(__name__)
 

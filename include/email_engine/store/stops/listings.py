@@ -12,8 +12,8 @@ from email_engine.decision import Origin
 from email_engine.fleet.model import IpRecord, IpState
 from email_engine.lifecycle.change import IpChange
 from email_engine.lifecycle.machine import Event
+from email_engine.store.judgement.writer import apply_change
 from email_engine.store.schema import blacklist_events, decisions
-from email_engine.store.writer import apply_change
 from email_engine.warmup.rows import WHOLE
 
 

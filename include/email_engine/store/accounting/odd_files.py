@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from email_engine.accounting.names import listed
 from email_engine.plural import amount
-from email_engine.store import alerts
+from email_engine.store.telling import alerts
 
 EVENT = "accounting_folder"
 STATE = "odd"

@@ -9,8 +9,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from email_engine.accounting.policy import AccountingPolicy
 from email_engine.accounting.values import ReplyText, Summary, Wording
-from email_engine.store import alerts
 from email_engine.store.schema import reply_texts
+from email_engine.store.telling import alerts
 
 EVENT = "reply_texts"
 UNKNOWN = "unknown"

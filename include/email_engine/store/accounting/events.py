@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from email_engine.accounting.recipients import Hash
 from email_engine.accounting.summarize import Event, EventKind, Rejected
-from email_engine.store.delivery_counts import KnownIps
+from email_engine.store.accounting.counts import KnownIps
 from email_engine.store.schema import accounting_quarantine, delivery_events
 
 BATCH = 1_000

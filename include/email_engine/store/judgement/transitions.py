@@ -10,8 +10,9 @@ from email_engine.decision import Decision, Origin
 from email_engine.fleet.model import IpRecord
 from email_engine.lifecycle.change import IpChange
 from email_engine.plural import amount
-from email_engine.store import decisions, versions
-from email_engine.store.writer import apply_change
+from email_engine.store import versions
+from email_engine.store.judgement import decisions
+from email_engine.store.judgement.writer import apply_change
 from email_engine.warmup.proposal import RELEASES, Action, Proposal
 from email_engine.warmup.rows import WHOLE
 from email_engine.warmup.snapshot import observation_document

@@ -18,11 +18,11 @@ from email_engine.accounting.recipients import Hash
 from email_engine.accounting.summarize import Counts, Resume, Summary, summarize
 from email_engine.errors import InputError
 from email_engine.fleet.providers import Providers
-from email_engine.store import refusals
-from email_engine.store.delivery_complaints import place_complaints
-from email_engine.store.delivery_counts import KnownIps, Rows, add_counts, known_ips
-from email_engine.store.delivery_events import EventWriter, quarantine
-from email_engine.store.delivery_files import (
+from email_engine.store.accounting import refusals
+from email_engine.store.accounting.complaints import place_complaints
+from email_engine.store.accounting.counts import KnownIps, Rows, add_counts, known_ips
+from email_engine.store.accounting.events import EventWriter, quarantine
+from email_engine.store.accounting.files import (
     DUPLICATE,
     REFUSED,
     TAKEN,
@@ -32,7 +32,7 @@ from email_engine.store.delivery_files import (
     note_duplicate,
     seen_files,
 )
-from email_engine.store.reply_texts import add_texts, watch_unknown
+from email_engine.store.accounting.reply_texts import add_texts, watch_unknown
 from email_engine.store.schema import accounting_files, mta_hosts
 
 __all__ = [

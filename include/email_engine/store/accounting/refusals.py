@@ -12,8 +12,8 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Row, and_, exists,
 
 from email_engine.errors import InputError
 from email_engine.plural import amount
-from email_engine.store import alerts
 from email_engine.store.schema import accounting_files
+from email_engine.store.telling import alerts
 
 EVENT = "accounting_file"
 PARAM = "accept_refused"

@@ -11,11 +11,11 @@ from sqlalchemy import Connection, func, insert, or_, select, update
 
 from email_engine.errors import InputError
 from email_engine.fleet.model import MtaHost
-from email_engine.store.host_lock import Busy as Busy
-from email_engine.store.host_lock import HostLock as HostLock
-from email_engine.store.host_lock import LockLost as LockLost
-from email_engine.store.host_lock import host_lock as host_lock
-from email_engine.store.inventory_read import mta_host
+from email_engine.store.fleet.inventory_read import mta_host
+from email_engine.store.hosts.lock import Busy as Busy
+from email_engine.store.hosts.lock import HostLock as HostLock
+from email_engine.store.hosts.lock import LockLost as LockLost
+from email_engine.store.hosts.lock import host_lock as host_lock
 from email_engine.store.schema import (
     allowances,
     approvals,

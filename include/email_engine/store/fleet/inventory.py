@@ -19,7 +19,7 @@ from email_engine.fleet.model import (
     SendingIp,
 )
 from email_engine.store import versions
-from email_engine.store.inventory_read import load_fleet, load_removed
+from email_engine.store.fleet.inventory_read import load_fleet, load_removed
 from email_engine.store.schema import (
     domains,
     ip_state_history,

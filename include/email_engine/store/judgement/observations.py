@@ -9,12 +9,13 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from email_engine.fleet.model import SENDING_STATES, IpRecord
 from email_engine.fleet.traffic import NO_DAYS
-from email_engine.store import quarantines, refusals
 from email_engine.store import schema as s
-from email_engine.store.brakes import BY_HAND, Brake, engaged
-from email_engine.store.day_counts import days_by_provider, days_of_ips
-from email_engine.store.host_trouble import host_trouble
-from email_engine.store.ips import load_ips
+from email_engine.store.accounting import refusals
+from email_engine.store.accounting.day_counts import days_by_provider, days_of_ips
+from email_engine.store.fleet.ips import load_ips
+from email_engine.store.hosts.trouble import host_trouble
+from email_engine.store.stops import quarantines
+from email_engine.store.stops.brakes import BY_HAND, Brake, engaged
 from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
 from email_engine.warmup.peers import peers_of
 from email_engine.warmup.plan import Quotas

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from email_engine.fleet.model import SENDING_STATES, IpRecord, IpState
-from email_engine.store.ips import load_ips
+from email_engine.store.fleet.ips import load_ips
 from email_engine.store.schema import warmup_plans
 from email_engine.warmup.forecast import by_schedule
 from email_engine.warmup.policy import Policy

@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, Connection, Text, any_, cast, select, upda
 from sqlalchemy.dialects.postgresql import insert
 
 from email_engine.plural import amount
-from email_engine.store import alerts
 from email_engine.store.schema import incidents
+from email_engine.store.telling import alerts
 
 EVENT = "incident"
 KEPT = 50

@@ -4,7 +4,8 @@ from sqlalchemy import Connection
 
 from email_engine.decision import Origin
 from email_engine.lifecycle.change import IpChange
-from email_engine.store import brakes, ips
+from email_engine.store.fleet import ips
+from email_engine.store.stops import brakes
 
 
 def apply_change(conn: Connection, change: IpChange, origin: Origin, decision_id: int, version: int) -> None:

@@ -6,8 +6,10 @@ from datetime import date
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from email_engine.store import decisions, ips, schema, versions
-from email_engine.store.writer import apply_change
+from email_engine.store import schema, versions
+from email_engine.store.fleet import ips
+from email_engine.store.judgement import decisions
+from email_engine.store.judgement.writer import apply_change
 from email_engine.warmup.rows import PIPELINE, WarmupRow, Writing
 
 

@@ -10,8 +10,8 @@ for the day of the report."""
 from sqlalchemy import Connection
 
 from email_engine.accounting.summarize import Counts, Summary
-from email_engine.store.delivery_counts import Rows
-from email_engine.store.delivery_events import EventWriter, origin_of
+from email_engine.store.accounting.counts import Rows
+from email_engine.store.accounting.events import EventWriter, origin_of
 
 
 def place_complaints(
