@@ -1,6 +1,7 @@
 """Which accounting file another one is a copy of: by content, whatever it is called.
 
-Content is compared in its plain form (`plain`), so a copy with other line ends or a byte-order mark is one too."""
+Content is compared in its plain form (`plain`), so a copy with other line ends or a byte-order mark is one too. It is long for what it does, and stays: hosts rename, rotate and
+re-send their logs, a longer copy of a file brings only its new rows, and one counted twice would judge IPs by mail they never sent."""
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence

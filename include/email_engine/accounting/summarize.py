@@ -264,8 +264,7 @@ class _Reading:
             if feedback.lower() in NO_COMPLAINT:
                 return
             sent_at = time_of_mail(sent, at)
-            if not group.provider and form.lower() == "jmrp":
-                provider = self.providers.of("outlook.com")
+            provider = group.provider or self.providers.of_feedback(form)
         event = Event(
             kind=kind,
             source=source,

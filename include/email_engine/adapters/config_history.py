@@ -2,7 +2,8 @@
 
 `HOST/email-engine.conf` a host, one commit a deployment, a tag `deployment-ID` on it: `git log -p mta-1`,
 `git show deployment-12`, `git diff deployment-3 deployment-12`. Secrets are hidden before anything enters it. What is
-in it is known by the tags, and the branch moves only when a deployment is whole, so a writer may be killed anywhere."""
+in it is known by the tags, and the branch moves only when a deployment is whole, so a writer may be killed anywhere. Table `deployments` holds the same texts; the mirror stays
+because people read and compare configurations with git when the database is the very thing that is away."""
 
 import contextlib
 import fcntl

@@ -1,24 +1,17 @@
 """Putting one configuration on one host, step by step, with a way back from each."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
 
 from email_engine.adapters.powermta import PowerMta
 from email_engine.adapters.powermta_session import NEW_SUFFIX
+from email_engine.adapters.powermta_verify import Intent, verify
 from email_engine.errors import EngineError, NotVerified, Unreachable
-from email_engine.pmta.config.expected_settings import bounded_queue, queue_rate, read_macros
-from email_engine.pmta.config.inventory import VmtaBlock
 from email_engine.pmta.config.layout import digest
-from email_engine.pmta.config.rates import per_second
 
 BACKUP_SUFFIX = ".email-engine.bak"
-BIG = "gmail.com"
-"""A mailbox provider that every policy limits: its queues are looked at."""
-LOOKED_AT = 50
-"""How many of the changed virtual MTAs are read back, evenly spread: each costs a command."""
 
 
 class Interrupted(EngineError):
@@ -52,19 +45,6 @@ class Outcome:
     @property
     def message(self) -> str | None:
         return str(self.error) if self.error else None
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """What shall stand on the host: `path` and `text`; `shown`: the virtual MTAs whose reading back proves it."""
-
-    path: str
-    text: str
-    shown: tuple[VmtaBlock, ...] = ()
-
-    @property
-    def digest(self) -> str:
-        return digest(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,67 +224,3 @@ def _another_file(mta: PowerMta, intent: Intent, step: Step, error: EngineError)
         f"digest {intent.digest[:12]} of this deployment, or the file from before",
         "find out who writes this file; the next run of pmta_config_deploy compares with what stands there",
     )
-
-
-def verify(mta: PowerMta, intent: Intent) -> None:
-    """The file on disk by digest; of the virtual MTAs source IP, host, cap, the rate to a big provider and to one that may not
-    have all of it, by what PowerMTA shows of them. Raises NotVerified.
-
-    No command dumps the running configuration; what `show` leaves out stays unproven."""
-    standing = mta.read(intent.path)
-    if standing is None or digest(standing) != intent.digest:
-        raise NotVerified(
-            mta.endpoint.subject,
-            f"{intent.path} on disk is not what was deployed",
-            f"digest {intent.digest[:12]}",
-            "somebody else writes this file: find out who, then deploy again",
-        )
-    macros = read_macros(intent.text)
-    for block in _spread(intent.shown):
-        queues = [(BIG, queue_rate(block, BIG, macros)), bounded_queue(block, macros)]
-        _verify_vmta(mta, block, dict(filter(None, queues)))
-
-
-def _spread(blocks: tuple[VmtaBlock, ...]) -> tuple[VmtaBlock, ...]:
-    stride = -(-len(blocks) // LOOKED_AT) or 1
-    return blocks[::stride]
-
-
-def _verify_vmta(mta: PowerMta, block: VmtaBlock, rates: Mapping[str, str | None]) -> None:
-    shown = mta.vmta_settings(block.name)
-    words = set(_words(shown))
-    missing = [word for word in (block.address, block.hostname) if word and word not in words]
-    missing += _differs(shown, "max-smtp-msg-rate", block.cap)
-    _require_shown(mta, f"vmta-settings {block.name}", missing)
-    for domain, rate in rates.items():
-        queue = f"{domain}/{block.name}"
-        _require_shown(mta, f"settings {queue}", _differs(mta.settings(queue), "max-msg-rate", rate))
-
-
-def _differs(shown: Mapping[str, Any], name: str, wanted: str | None) -> list[str]:
-    """What is not shown at all proves nothing and is let pass: releases differ in what they show."""
-    seen = next((str(value) for key, value in shown.items() if key.lower() == name), None)
-    if seen is None or wanted is None or seen == wanted or per_second(seen) == per_second(wanted) is not None:
-        return []
-    return [f"{name} {wanted} (it shows {seen})"]
-
-
-def _require_shown(mta: PowerMta, command: str, missing: list[str]) -> None:
-    if missing:
-        raise NotVerified(
-            mta.endpoint.subject,
-            f"`pmta show {command}` does not show {', '.join(missing)}",
-            "the settings that were deployed",
-            "see whether the operator's own configuration says something else about it",
-        )
-
-
-def _words(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _words(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _words(inner)
-    else:
-        yield from str(value).replace(",", " ").split()

@@ -14,12 +14,14 @@ OTHER = "other"
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """`domains`: recipient domains; `mx`: host names, or `*.suffix` for every name below one."""
+    """`domains`: recipient domains; `mx`: host names, or `*.suffix` for every name below one; `feedback`: report formats in which only
+    this provider reports, and leaves out the recipient."""
 
     name: str
     title: str
     domains: tuple[str, ...]
     mx: tuple[str, ...]
+    feedback: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,11 @@ class Providers:
     def of(self, domain: str) -> str:
         """The provider of a recipient domain, without a look-up."""
         return self.by_domain.get(domain.lower().rstrip("."), OTHER)
+
+    def of_feedback(self, form: str) -> str:
+        """The provider whose complaint reports have this format, in any case."""
+        form = form.lower()
+        return next((provider.name for provider in self.all if form in provider.feedback), OTHER)
 
     def of_mx(self, host: str) -> str:
         """The provider behind an MX host: how companies at Google Workspace or Microsoft 365 are recognised."""
@@ -58,12 +65,13 @@ def _providers(top: Section) -> Providers:
     found: dict[str, Provider] = {}
     by_domain: dict[str, str] = {}
     for section in top.sections("providers"):
-        section.only("name", "title", "domains", "mx")
+        section.only("name", "title", "domains", "mx", "feedback")
         provider = Provider(
             name=section.text("name", names.name),
             title=section.text("title", names.words),
             domains=section.texts("domains", names.hostname),
             mx=section.texts("mx", _mx_pattern),
+            feedback=section.texts("feedback", names.name),
         )
         section.once("name", provider.name, found)
         if provider.name == OTHER:

@@ -24,7 +24,7 @@ from email_engine.pmta.config.routing import daily_cap
 from email_engine.pmta.lint.gate import require_sound
 from email_engine.pmta.release import Release
 from email_engine.store import versions
-from email_engine.store.deployment import approvals, deployments
+from email_engine.store.deployment import approvals, changes, deployments
 from email_engine.store.deployment.approvals import Approval
 from email_engine.store.deployment.deployments import Deployment
 from email_engine.store.engine import ALL_TENANTS, Store
@@ -133,8 +133,8 @@ def read_wanted(store: Store, name: str, run: Run) -> Wanted:
             records=records,
             modes=modes,
             fleet_version=version,
-            decided=deployments.decided_since(conn, name, last),
-            may_rise=deployments.given_since(conn, name, last),
+            decided=changes.decided_since(conn, name, last),
+            may_rise=changes.given_since(conn, name, last),
             interrupted=deployments.interrupted(conn, name),
             rollback=deployments.find(conn, int(rollback_to)) if rollback_to else None,
             approval=approvals.require_usable(conn, int(approval), name, run.run_id) if approval else None,

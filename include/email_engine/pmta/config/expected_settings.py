@@ -44,6 +44,15 @@ def queue_rate(block: VmtaBlock, domain: str, macros: Macros) -> str | None:
     return next(iter([*plain, *grouped, *(rates[p] for p in rates if p == "*")]), None)
 
 
+def paced_queue(block: VmtaBlock, macros: Macros) -> tuple[str, str] | None:
+    """A queue's domain, and its rate, of the first provider that the virtual MTA paces by the second, minute or hour."""
+    for pattern, rate in _rates(block).items():
+        domains = domains_of(pattern, macros)
+        if pattern != "*" and domains and not is_daily(rate):
+            return min(domains), rate
+    return None
+
+
 def bounded_queue(block: VmtaBlock, macros: Macros) -> tuple[str, str] | None:
     """A queue's domain, and its rate, where the virtual MTA may have only so much a day (`60/d`); its roll-up if there is one.
 

@@ -4,7 +4,7 @@ Hosts carry several tenants: run everything here under tenant `*`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, or_, select, update
@@ -17,12 +17,8 @@ from email_engine.store.hosts.lock import HostLock as HostLock
 from email_engine.store.hosts.lock import LockLost as LockLost
 from email_engine.store.hosts.lock import host_lock as host_lock
 from email_engine.store.schema import (
-    allowances,
     approvals,
-    brakes,
-    decisions,
     deployments,
-    ip_state_history,
     ips,
     mta_hosts,
     tenants,
@@ -30,8 +26,6 @@ from email_engine.store.schema import (
 
 LARGEST_ID = 2**63 - 1
 NEAR = 3
-LOOK = timedelta(minutes=15)
-"""The longest that a task of the deployment may take (its `execution_timeout`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,31 +280,3 @@ def followed_another(conn: Connection, this: Deployment) -> bool:
     """Was anything seen to run on the host before this deployment?"""
     mine = deployments.c.mta_host == this.mta_host
     return _one(conn, mine, deployments.c.id < this.id, deployments.c.status == "verified") is not None
-
-
-def decided_since(conn: Connection, mta_host: str, last: Deployment | None) -> frozenset[str]:
-    """Virtual MTAs of the host with a decision, a change of state or allowance, or a brake or its release since `last`.
-
-    `last` None: all of them, since everything is new."""
-    here = select(ips.c.vmta_name).where(ips.c.mta_host == mta_host)
-    if last is None:
-        return frozenset(conn.execute(here).scalars())
-    spoken = select(decisions.c.subject).where(decisions.c.recorded_at > last.started_at)
-    explained = here.where(or_(ips.c.vmta_name.in_(spoken), func.host(ips.c.address).in_(spoken)))
-    return frozenset(conn.execute(explained).scalars()) | given_since(conn, mta_host, last)
-
-
-def given_since(conn: Connection, mta_host: str, last: Deployment | None) -> frozenset[str]:
-    """Virtual MTAs of the host whose allowance, state or brake changed since `last`; all of them where it is None.
-
-    A decision alone is not enough: to hold is one, too. A deployment reads first and begins up to `LOOK` later: what
-    changed in between is not in it yet."""
-    here = select(ips.c.vmta_name).where(ips.c.mta_host == mta_host)
-    if last is None:
-        return frozenset(conn.execute(here).scalars())
-    read = last.started_at - LOOK
-    given = select(allowances.c.ip_id).where(allowances.c.fleet_version > last.fleet_version)
-    moved = select(ip_state_history.c.ip_id).where(ip_state_history.c.recorded_at > read)
-    held = select(brakes.c.ip_id).where(or_(brakes.c.released_at.is_(None), brakes.c.released_at > read))
-    changed = here.where(or_(ips.c.id.in_(given), ips.c.id.in_(moved), ips.c.id.in_(held)))
-    return frozenset(conn.execute(changed).scalars())
