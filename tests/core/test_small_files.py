@@ -102,7 +102,7 @@ FILES = (
     )),
     SmallFile("providers.yaml", parse_providers, (
         Slip('mx: ["*.google.com", "*.googlemail.com"]', 'mx: ["*.google.com", "mx.*.googlemail.com"]', "providers[0].mx[1]: 'mx.*.googlemail.com'; allowed: a full host name of lower case letters, digits and - (international names as xn--...), or *. before one"),
-        Slip("title: Outlook.com, Hotmail and Microsoft 365", "titel: Outlook.com, Hotmail and Microsoft 365", "providers[1].titel: unknown key; allowed: did you mean 'title'? One of domains, mx, name, title"),
+        Slip("title: Outlook.com, Hotmail and Microsoft 365", "titel: Outlook.com, Hotmail and Microsoft 365", "providers[1].titel: unknown key; allowed: did you mean 'title'? One of domains, feedback, mx, name, title"),
         Slip("- name: yahoo", "- name: gmail", "providers[2].name: gmail stands twice; allowed: each once", "- name: gmail\n    title: Yahoo"),
     )),
     SmallFile("scenarios/mixed.yaml", parse_scenario, (
