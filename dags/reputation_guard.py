@@ -5,12 +5,13 @@
 
 **What it does**
 1. `guard` (one task a tenant, one transaction) judges every sending IP by its mail up to now, by the same rules as
-   `warmup_advance` at the end of the day. It stops at once what that would stop: a tripwire (complaints below 1,000 messages,
-   a reply that names a block list), a rate proven too high, a score surely below 50, a list that makes a whole stream bounce
-   for a second day. A score surely below 70, or a provider that defers for rate or reputation, slows the IP, or its mail to
-   that provider. It never advances, releases or speeds up anything; good days earn speed back at the end of each day.
-2. `hosts` and `brake` (one task a host) make PowerMTA queues and MailWizz servers stand still for IPs that stopped.
-3. `publish` starts the configuration deployment and the quota sync. `tell` sends the alerts, one for each IP and day.
+   `warmup_advance` at the end of the day. It stops at once what that would stop: three complaints below 1,000 messages, a rate
+   proven too high, a score surely below 50, a problem of the whole stream on a second day. What one bad day alone proves stops the
+   rest of that day. A score surely below 70 slows the IP; a provider that defers or complains slows its mail there, one that
+   refuses suspends it. It never advances, releases or speeds up anything; good days earn speed back at the end of each day.
+2. `ask` starts `rbl_sweep` for block lists that receivers named in their replies: what a list confirms is stopped by that run.
+3. `hosts` and `brake` (one task a host) make PowerMTA queues and MailWizz servers stand still for IPs that stopped.
+4. `publish` starts the configuration deployment and the quota sync. `tell` sends the alerts, one for each IP and day.
 
 **What it changes** tables reputation (rates with their interval for each IP and provider, score with its band), decisions,
 warmup_plans, allowances, ips, ip_state_history, brakes, fleet_versions, alerts; through the brake PowerMTA queues and
@@ -32,6 +33,7 @@ from email_engine_airflow.defaults import within
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.brakes import ApplyBrakes
+from email_engine_airflow.operators.named_lists import AskNamedLists
 from email_engine_airflow.operators.names import ListNames
 from email_engine_airflow.operators.publish import PublishAllowances
 from email_engine_airflow.operators.reputation_guard import GuardReputation
@@ -70,11 +72,13 @@ with DAG(
         retry_exponential_backoff=2,
         **FIRST,
     ).expand(mta_host=hosts.output)
+    ask = AskNamedLists(task_id="ask", trigger_rule=TriggerRule.ALL_DONE)
     publish = PublishAllowances(task_id="publish", trigger_rule=TriggerRule.ALL_DONE, outlets=[ALLOWANCES])
     # `hosts`, `publish` and `tell` run after failures too: this leaf keeps them from making a failed run look fine.
     whole = EmptyOperator(task_id="whole", trigger_rule=TriggerRule.NONE_FAILED)
     tell = SendAlerts(task_id="tell")
 
     guard >> hosts
+    guard >> ask
     brake >> publish >> tell
     [tenants, guard, hosts, brake] >> whole >> tell

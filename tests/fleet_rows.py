@@ -94,7 +94,7 @@ def add_ip(
     return ip_id
 
 
-def add_delivery(conn: Connection, ip_id: int, day: datetime, tenant: str = "aurora", **counts: int) -> None:
+def add_delivery(conn: Connection, ip_id: int, day: datetime, tenant: str = "aurora", **counts: Any) -> None:
     """Accounting for noon of the day: delivered, bounced, deferred, complained."""
     add_hour(conn, ip_id, day + timedelta(hours=12), tenant=tenant, **counts)
 

@@ -64,7 +64,7 @@ def fleet(count: int) -> list[IpObservation]:
             stream=f"stream-{number // STREAM_IPS}",
         )
         seen.append(replace(one, ip=ip))
-    around = peers_of([one.ip for one in seen], {one.ip.ip_id: one.days for one in seen})
+    around = peers_of([one.ip for one in seen], {one.ip.ip_id: one.days for one in seen}, load_policy().gates)
     return [
         replace(one, peers=around[one.ip.ip_id].peers, domain=around[one.ip.ip_id].domain) for one in seen
     ]
@@ -82,7 +82,7 @@ def measure(seen: Sequence[IpObservation], policy: Policy) -> tuple[list[float],
     """Seconds of each turn of deciding, and of the quickest of summing the neighbours."""
     ips, days = [one.ip for one in seen], {one.ip.ip_id: one.days for one in seen}
     deciding = [_seconds(lambda: plan_tenant(seen, policy, Quotas(10**9), DAY, NEXT)) for _ in range(TURNS)]
-    return deciding, min(_seconds(lambda: peers_of(ips, days)) for _ in range(TURNS))
+    return deciding, min(_seconds(lambda: peers_of(ips, days, policy.gates)) for _ in range(TURNS))
 
 
 def main() -> None:

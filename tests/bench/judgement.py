@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cache
 from statistics import median
 
@@ -118,8 +118,15 @@ def _seen(days: Days, number: int, throttle_factors: Mapping[str, float]) -> IpO
         phase_started_on=DAY,
         blocklists_known=True,
         providers={"gmail": days[max(number - PROVIDER_DAYS, 0) : number]},
+        peers=_good(days.day[max(number - WINDOW_DAYS, 0) : number]),
         throttle_factors=throttle_factors,
     )
+
+
+@cache
+def _good(on: tuple[date, ...]) -> Days:
+    """The mail of the others of its stream."""
+    return Days.of(DayCounts(day, 10_000) for day in on)
 
 
 @cache

@@ -55,6 +55,7 @@ def fill(conn: Connection, tenant: str, ip_id: int) -> None:
             "ip_id": ip_id, "subject": "x", "check_id": "spf", "status": "ok", "severity": "error", "observed": "",
             "expected": "", "remedy": "", "checked_at": NOON,
         },
+        s.blocklist_answers: {"ip_id": ip_id, "list": "zen", "answer": "not_listed", "asked_at": NOON},
         s.reputation: {"ip_id": ip_id, "provider": "gmail", "messages": 1, "rates": {}, "as_of": NOON},
         s.quota_syncs: {
             "ip_id": ip_id, "mailwizz": f"mw-{tenant}", "server_id": 1, "day": NOON.date(), "fleet_version": version,

@@ -33,10 +33,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints the decision, its inputs, and the same decision made again from them; 1 if it comes out otherwise."""
+    """Prints the decision, its inputs, and the same decision made again from them; 1 if it comes out otherwise. One of an earlier
+    release's rules is shown as it was."""
     from email_engine.store.engine import connect
     from email_engine.store.judgement import decisions, policies
     from email_engine.warmup.explain import decide_again
+    from email_engine.warmup.snapshot import RULES
 
     wanted = None if args.date is None else _day(args.date)
     args.ip = _address(args.ip)
@@ -50,8 +52,11 @@ def run(args: argparse.Namespace) -> int:
             documents = {row.policy_digest: policies.find(conn, row.policy_digest) for row, _ in mine}
     finally:
         store.dispose()
-    found = []
+    found: list[tuple[Recorded, Again | None]] = []
     for row, party in mine:
+        if row.rules not in (0, RULES):
+            found.append((row, None))
+            continue
         policy = _policy(args.ip, day, row.policy_digest, documents[row.policy_digest])
         found.append((row, decide_again(row, party, policy)))
     values = [_value(*one) for one in found]
@@ -69,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         (values[0] if values else {}) | {"during_the_day": values[1:], "by_others": told},
         "\n\n".join(texts),
     )
-    return 0 if all(again.agrees for _, again in found) else 1
+    return 0 if all(again is None or again.agrees for _, again in found) else 1
 
 
 def _address(text: str) -> str:
@@ -133,7 +138,7 @@ def _day(text: str) -> date:
         raise InputError("DATE", excerpt(text), "a day such as 2026-11-21", "correct it") from None
 
 
-def _value(recorded: "Recorded", again: "Again") -> dict[str, Any]:
+def _value(recorded: "Recorded", again: "Again | None") -> dict[str, Any]:
     return {
         "ip": recorded.subject,
         "day": recorded.day.isoformat(),
@@ -146,8 +151,12 @@ def _value(recorded: "Recorded", again: "Again") -> dict[str, Any]:
         "inputs": {name: value for name, value in recorded.inputs.items() if name != "observed"},
         "policy": recorded.policy_digest,
         "run": recorded.run_id,
-        "agrees": again.agrees,
-        "differences": [{"field": name, "then": then, "now": now} for name, then, now in again.differences],
+        "rules": recorded.rules,
+        "agrees": again.agrees if again else None,
+        "differences": [
+            {"field": name, "then": then, "now": now}
+            for name, then, now in (again.differences if again else ())
+        ],
     }
 
 
@@ -160,7 +169,7 @@ def _score(score: dict[str, Any]) -> str:
     )
 
 
-def _text(recorded: "Recorded", again: "Again") -> str:
+def _text(recorded: "Recorded", again: "Again | None") -> str:
     told_apart = ("observed", "score", "bounds", "paces", "allowance")
     inputs = {k: v for k, v in recorded.inputs.items() if k not in told_apart and v not in (None, [], "")}
     bounds = ", ".join(f"{n} a day to {name}" for name, n in (recorded.inputs.get("bounds") or {}).items())
@@ -179,7 +188,10 @@ def _text(recorded: "Recorded", again: "Again") -> str:
         "looked at: " + ", ".join(f"{name} {value}" for name, value in inputs.items()),
         f"policy {recorded.policy_digest[:12]}, run {recorded.run_id}",
     ]
+    if again is None:
+        told = f"It was decided by rules {recorded.rules} of an earlier release, so it is shown as it was and not made again."
+        return "\n".join([*lines, told])
     if again.agrees:
         return "\n".join([*lines, "Made again from its stored inputs it comes out the same."])
-    told = (f"{name} was {then!r} and would be {now!r}" for name, then, now in again.differences)
-    return "\n".join([*lines, "Made again it comes out otherwise: " + "; ".join(told)])
+    others = (f"{name} was {then!r} and would be {now!r}" for name, then, now in again.differences)
+    return "\n".join([*lines, "Made again it comes out otherwise: " + "; ".join(others)])

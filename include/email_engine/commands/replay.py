@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from ipaddress import ip_address
@@ -18,6 +18,7 @@ from email_engine.commands.policies import add_fleet_and_policy, chosen_fleet, c
 from email_engine.errors import InputError
 from email_engine.fleet.model import Fleet, SendingIp
 from email_engine.fleet.traffic import DayCounts
+from email_engine.reputation.named import NamedList
 from email_engine.simulation.days import IpDay
 from email_engine.simulation.replay import replay
 from email_engine.warmup.proposal import Action
@@ -39,11 +40,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Exit 1 if rows were unreadable or named a source that the fleet does not have; both are told on stderr."""
     fleet, (policy,) = chosen_fleet(args), chosen_policies(args).values()
-    seen = _Traffic(fleet, policy.tripwire.blocklists)
+    seen = _Traffic(fleet)
     for file in read_all(list(dict.fromkeys(args.files))):
         seen.take(file)
     seen.refuse_gaps()
-    days = replay(fleet, policy, seen.counts, seen.known)
+    days = replay(fleet, policy, seen.counts, seen.known, seen.named())
     if args.json:
         for one in days:
             print(json.dumps(_export(one), ensure_ascii=False))
@@ -56,16 +57,16 @@ def run(args: argparse.Namespace) -> int:
 
 @dataclass
 class _Traffic:
-    """The files' counts by address of the fleet, UTC day and mailbox provider.
-
-    `grave`: parts of the names of those block lists that stop an IP at any volume."""
+    """The files' counts by address of the fleet, UTC day and mailbox provider; `refusals` by address, day, block list and provider."""
 
     fleet: Fleet
-    grave: Collection[str]
     counts: dict[str, dict[date, dict[str, DayCounts]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(dict))
     )
     known: dict[str, dict[date, datetime]] = field(default_factory=lambda: defaultdict(dict))
+    refusals: dict[str, dict[date, dict[str, Counter[str]]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(lambda: defaultdict(Counter)))
+    )
     unknown_sources: Counter[str] = field(default_factory=Counter)
     refused: list[str] = field(default_factory=list)
     copies: list[str] = field(default_factory=list)
@@ -96,13 +97,14 @@ class _Traffic:
                 self.unknown_sources[source.address or source.vmta] += counts.attempts + counts.complained
                 continue
             days, day = self.counts[str(ip.address)], hour.date()
+            for name, count in counts.named_lists.items():
+                self.refusals[str(ip.address)][day][name][provider] += count
             days[day][provider] = self._added(days[day].get(provider, DayCounts(day)), counts)
             if counts.attempts:
                 known, until = self.known[ip.mta_host], hour + timedelta(hours=1)
                 known[day] = max(until, known.get(day, until))
 
     def _added(self, was: DayCounts, counts: Counts) -> DayCounts:
-        named = counts.named_lists
         return DayCounts(
             day=was.day,
             delivered=was.delivered + counts.delivered,
@@ -112,10 +114,22 @@ class _Traffic:
             blocked=was.blocked + counts.bounce_meanings.get("reputation", 0),
             throttling_deferrals=was.throttling_deferrals
             + sum(counts.deferral_meanings.get(one, 0) for one in PRESSING),
-            dnsbl_rejections=was.dnsbl_rejections + sum(named.values()),
-            severe_dnsbl_rejections=was.severe_dnsbl_rejections
-            + sum(count for name, count in named.items() if any(part in name.lower() for part in self.grave)),
+            unknown_users=was.unknown_users + counts.bounce_meanings.get("address", 0),
+            content_refusals=was.content_refusals + counts.bounce_meanings.get("content", 0),
         )
+
+    def named(self) -> dict[str, dict[date, list[NamedList]]]:
+        """Block lists that replies named, by address and day."""
+        return {
+            address: {
+                day: [
+                    NamedList(name, day, dict(by), sum(c.sent for c in self.counts[address][day].values()))
+                    for name, by in sorted(lists.items())
+                ]
+                for day, lists in days.items()
+            }
+            for address, days in self.refusals.items()
+        }
 
     def refuse_gaps(self) -> None:
         """A wrong clock in one row would make years of empty days."""

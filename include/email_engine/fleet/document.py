@@ -92,6 +92,14 @@ class Section:
                 now,
             )
 
+    def gone(self, key: str, why: str) -> None:
+        """Passes over a key of the release before that means nothing any more, and says so in the log."""
+        if key in self._values:
+            _log.warning(
+                "%s is not read any more: %s. Next: delete it; the next release refuses it", self.at(key), why
+            )
+            del self._values[key], self._lines[key]
+
     def _at(self, key: str, line: int) -> MistakePlace:
         word = key_words(key)
         return MistakePlace(self.place.source, line, f"{self.place.path}.{word}" if self.place.path else word)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from itertools import compress
-from operator import add, attrgetter, lt
+from operator import add, attrgetter, lt, sub
 from typing import Any, TypeAlias, overload
 
 import numpy as np
@@ -19,7 +19,8 @@ class DayCounts:
     """Messages of one IP in one UTC day; deferrals are attempts that will be made again.
 
     `blocked`: bounces whose reply blames the sender's reputation; `throttling_deferrals`: deferrals that speak of rate or reputation;
-    `dnsbl_rejections`: replies that name a block list, `severe_dnsbl_rejections`: one of those that the policy calls grave."""
+    `unknown_users`, `content_refusals`: bounces that speak of the address, or of the content; `undated_complaints`: those of
+    `complained` whose report names no day on which the mail was sent."""
 
     day: date
     delivered: int = 0
@@ -28,8 +29,9 @@ class DayCounts:
     complained: int = 0
     blocked: int = 0
     throttling_deferrals: int = 0
-    dnsbl_rejections: int = 0
-    severe_dnsbl_rejections: int = 0
+    unknown_users: int = 0
+    content_refusals: int = 0
+    undated_complaints: int = 0
 
     @property
     def sent(self) -> int:
@@ -62,7 +64,8 @@ class Days(Sequence[DayCounts]):
 
     A decision sums columns and seldom looks at a day; as objects, the days of a large fleet cost more time to fetch than
     to judge. `day`: the days; `columns`: one for each of COUNTED; `sent`: delivered and bounced; `attempts`: those and deferred;
-    `pressure`: what was blocked or throttled. Nobody changes them: they are shared."""
+    `pressure`: what was blocked or throttled; `failed`: bounced and not blocked, since no message is charged twice. Nobody
+    changes them: they are shared."""
 
     __slots__ = (
         "attempts",
@@ -70,19 +73,21 @@ class Days(Sequence[DayCounts]):
         "bounced",
         "columns",
         "complained",
+        "content_refusals",
         "day",
         "delivered",
-        "dnsbl_rejections",
+        "failed",
         "pressure",
         "sent",
-        "severe_dnsbl_rejections",
         "throttling_deferrals",
+        "undated_complaints",
+        "unknown_users",
     )
 
     def __init__(
         self, day: Sequence[date] = (), columns: Sequence[Column] = (), derived: Sequence[Column] = ()
     ) -> None:
-        """`derived`: `sent`, `attempts` and `pressure` where they are known already."""
+        """`derived`: `sent`, `attempts`, `pressure` and `failed` where they are known already."""
         self.day = tuple(day)
         self.columns = tuple(columns) or tuple(column(()) for _ in COUNTED)
         (
@@ -92,15 +97,22 @@ class Days(Sequence[DayCounts]):
             self.complained,
             self.blocked,
             self.throttling_deferrals,
-            *named,
+            self.unknown_users,
+            self.content_refusals,
+            self.undated_complaints,
         ) = self.columns
-        self.dnsbl_rejections, self.severe_dnsbl_rejections = named
         if derived:
-            self.sent, self.attempts, self.pressure = derived
+            self.sent, self.attempts, self.pressure, self.failed = derived
         else:
             self.sent = column(map(add, self.delivered, self.bounced))
             self.attempts = column(map(add, self.sent, deferred))
             self.pressure = column(map(add, self.blocked, self.throttling_deferrals))
+            self.failed = column(map(sub, self.bounced, self.blocked)) if any(self.blocked) else self.bounced
+
+    @property
+    def recipient_list(self) -> Column:
+        """Bounces that speak of the recipient list or of the content: nobody there, or not this text."""
+        return column(map(add, self.unknown_users, self.content_refusals))
 
     @classmethod
     def of(cls, days: Iterable[DayCounts]) -> "Days":
@@ -149,7 +161,7 @@ class Days(Sequence[DayCounts]):
         return Days((*self.day, day), [known + column((value,)) for known, value in both])
 
     def _cut(self, part: slice) -> "Days":
-        derived = self.sent[part], self.attempts[part], self.pressure[part]
+        derived = self.sent[part], self.attempts[part], self.pressure[part], self.failed[part]
         return Days(self.day[part], [counts[part] for counts in self.columns], derived)
 
     @overload

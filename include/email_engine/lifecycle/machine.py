@@ -101,7 +101,7 @@ def _rows() -> Iterator[Transition]:
             "a trap, a reply that names a block list, or complaints below the volume where a rate means anything",
         )  # fmt: skip
         yield Transition(
-            state, Event.SECOND_STOP, S.QUARANTINE, engine, "a second stop by rates within {second_within_days} days"
+            state, Event.SECOND_STOP, S.QUARANTINE, engine, "the stop number {quarantine_at} by rates within {remember_days} days, or a second one of another kind"
         )  # fmt: skip
         yield Transition(
             state, Event.QUARANTINE, S.QUARANTINE, person, "a reason; {quarantine_days} days at least"

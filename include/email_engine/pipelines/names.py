@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Mapping
 
+from email_engine.blocklists.config import load_blocklists
 from email_engine.pipelines import mailwizz_quota_sync
 from email_engine.pipelines.run import Run
 from email_engine.store import dns_checks
 from email_engine.store.engine import Store
 from email_engine.store.fleet.inventory import load_fleet
 from email_engine.store.stops.brakes import engaged
+from email_engine.store.stops.named_lists import to_ask
+from email_engine.warmup.policy_file import load_policy
 
 
 def tenants(store: Store, run: Run) -> list[str]:
@@ -50,12 +53,21 @@ def hosts_with_open_brakes(store: Store, run: Run) -> list[str]:
     return sorted(waiting)
 
 
+def named_lists(store: Store, run: Run) -> list[str]:
+    """Block lists that receivers named in their replies and that nobody asked since; `[]` in a dry run."""
+    if run.dry_run:
+        return []
+    with store.session(tenant="*") as conn:
+        return list(to_ask(conn, run.as_of.date(), load_policy().named_lists.days, load_blocklists()[0]))
+
+
 NAMES: Mapping[str, Callable[[Store, Run], list[str]]] = {
     "tenants": tenants,
     "tenants with IPs": tenants_with_ips,
     "MTA hosts": mta_hosts,
     "hosts with brakes": hosts_with_brakes,
     "hosts with open brakes": hosts_with_open_brakes,
+    "named lists": named_lists,
     "mailwizz": mailwizz_quota_sync.instances,
 }
 """What `ListNames` can be asked for."""

@@ -1,7 +1,7 @@
 """Guarding reputations while the day runs: one tenant looked at, what must stop or slow is stopped and slowed."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,21 +9,26 @@ from sqlalchemy import Connection
 
 from email_engine.fleet.model import Mode
 from email_engine.pipelines.run import Run
+from email_engine.reputation.named import suspicions
 from email_engine.store.engine import Store
 from email_engine.store.fleet.ips import lock_ips
 from email_engine.store.judgement import decisions, observations, policies, reputation, warmup
 from email_engine.store.judgement.decisions import actions_of_day
 from email_engine.store.stops.stop_evidence import waiting_words, worst_words
-from email_engine.store.telling.alerts import News, announce
+from email_engine.store.telling.alerts import News, announce, clear
+from email_engine.warmup.assessment import Assessment
 from email_engine.warmup.guard import guard_tenant
 from email_engine.warmup.plan import IpDecision
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.policy_file import load_policy
 from email_engine.warmup.profile import profiles
+from email_engine.warmup.proposal import STREAM_CAUSES
 from email_engine.warmup.rows import Writing, rows_of
 from email_engine.warmup.snapshot import policy_document
 
 PIPELINE = "reputation_guard"
+NAMED_LISTS = "named_lists"
+SHOWN = 5
 
 
 log = logging.getLogger(__name__)
@@ -40,20 +45,21 @@ def guard(store: Store, tenant: str, run: Run) -> dict[str, Any]:
     with store.session(tenant=tenant) as conn:
         lock_ips(conn, tenant)
         run = run.no_earlier_than(decisions.newest(conn))
-        ip_decisions, judged, version = _guard(conn, tenant, policy, run)
+        ip_decisions, cases, version = _guard(conn, tenant, policy, run)
         if run.dry_run:
             log.info("dry run: everything is rolled back")
             conn.rollback()
-    if ip_decisions and not run.dry_run:
+    if not run.dry_run:
         with store.session(tenant="*") as conn:
             news = [_news(conn, ip_decision, run) for ip_decision in ip_decisions]
+            news += _many_named(conn, tenant, cases, policy, run)
         announce(store, news)
     for one in ip_decisions:
         log.warning("%s %s: %s", one.observation.ip.address, one.proposal.action, one.reason)
-    log.info("%s: %d sending IPs judged, %d acted on", tenant, judged, len(ip_decisions))
+    log.info("%s: %d sending IPs judged, %d acted on", tenant, len(cases), len(ip_decisions))
     return {
         "tenant": tenant,
-        "judged": judged,
+        "judged": len(cases),
         "version": None if run.dry_run else version,
         "stopped": [str(one.observation.ip.address) for one in ip_decisions if one.stops],
         "slowed": [str(one.observation.ip.address) for one in ip_decisions if not one.stops],
@@ -62,7 +68,7 @@ def guard(store: Store, tenant: str, run: Run) -> dict[str, Any]:
 
 def _guard(
     conn: Connection, tenant: str, policy: Policy, run: Run
-) -> tuple[Sequence[IpDecision], int, int | None]:
+) -> tuple[Sequence[IpDecision], Mapping[int, Assessment], int | None]:
 
     today = run.as_of.date()
     seen = observations.observe(conn, tenant, today, today, policy, run.as_of)
@@ -74,7 +80,7 @@ def _guard(
     version = warmup.record(conn, rows_of(ip_decisions, writing), writing)
     found = profiles(seen, policy, today)
     reputation.replace_all(conn, tenant, found, cases, run.as_of, (run.dag_id, run.run_id))
-    return ip_decisions, len(cases), version
+    return ip_decisions, cases, version
 
 
 def _new(conn: Connection, ip_decisions: Sequence[IpDecision], run: Run) -> Sequence[IpDecision]:
@@ -93,6 +99,29 @@ def _new(conn: Connection, ip_decisions: Sequence[IpDecision], run: Run) -> Sequ
     ]
 
 
+def _many_named(
+    conn: Connection, tenant: str, cases: Mapping[int, Assessment], policy: Policy, run: Run
+) -> list[News]:
+    """One alert while so many IPs are named at once that a person must look: told once, cleared when it is over."""
+    named = {
+        str(case.ip.address): found[0]
+        for case in cases.values()
+        if (found := suspicions(case.seen.named, case.day, policy.named_lists.days))
+    }
+    if not any(case.seen.many_named for case in cases.values()):
+        clear(conn, NAMED_LISTS, tenant)
+        return []
+    lists = ", ".join(sorted({one.name for one in named.values()}))
+    lines = [
+        f"{tenant}: receivers name block lists for {len(named)} of {len(cases)} IPs at once",
+        f"Named: {lists}. Replies alone prove nothing about so many: none is quarantined by them, all hold, and the lists are asked.",
+        *(f"{address}: {one.words}" for address, one in list(named.items())[:SHOWN]),
+        "Next: look at what these IPs have in common (mail, range, DNS); confirmed listings stop IPs and open breakers as always.",
+    ]
+    text = "\n".join(lines)
+    return [News(NAMED_LISTS, tenant, "many", "critical", text, tenant, run.dag_id, run.run_id)]
+
+
 DONE = {"quarantine": "is quarantined", "pause": "is paused"}
 
 
@@ -100,12 +129,13 @@ def _news(conn: Connection, ip_decision: IpDecision, run: Run) -> News:
     """One alert for each IP and day and what was done."""
 
     ip, action = ip_decision.observation.ip, str(ip_decision.proposal.action)
+    cause = ip_decision.proposal.cause
     done = DONE.get(action, "is slowed")
     observed = " (tenant in observe: nothing was applied)" if ip.mode is Mode.OBSERVE else ""
     lines = [f"{ip.address} of {ip.tenant}/{ip.stream} {done}{observed}", ip_decision.reason]
     lines += worst_words(conn, ip.ip_id, run.as_of.date())
     lines += [waiting for waiting in [waiting_words(conn, [ip.ip_id])] if waiting and ip_decision.stops]
     return News(
-        PIPELINE, str(ip.address), f"{action} {run.as_of:%Y-%m-%d}", "critical" if action == "quarantine" else "warning",
+        PIPELINE, str(ip.address), f"{action} {run.as_of:%Y-%m-%d}", "critical" if action == "quarantine" or cause in STREAM_CAUSES else "warning",
         "\n".join(lines), ip.tenant, run.dag_id, run.run_id,
     )  # fmt: skip

@@ -16,7 +16,7 @@ from email_engine.warmup.capacity import CapacityPlan, plan_capacity
 from email_engine.warmup.capacity_plan import AllocationKind, capacity_words
 from email_engine.warmup.plan import IpDecision
 from email_engine.warmup.policy import Policy
-from email_engine.warmup.proposal import RECIPIENT_LIST_PROBLEM
+from email_engine.warmup.proposal import RECIPIENT_LIST_PROBLEM, STREAM_PROBLEM
 from email_engine.warmup.rotation import DUE
 
 DAY, HOLD, CAPACITY = "warmup_advance", "warmup_hold", "capacity"
@@ -88,7 +88,9 @@ def _hold_news(conn: Connection, tenant: str, last_day: Sequence[IpDecision], ru
     news = []
     for subject, ip_decisions in held.items():
         cause = subject.removeprefix(f"{tenant}: ")
-        severity = {RECIPIENT_LIST_PROBLEM: "critical", DUE: "info"}.get(cause, "warning")
+        severity = {RECIPIENT_LIST_PROBLEM: "critical", STREAM_PROBLEM: "critical", DUE: "info"}.get(
+            cause, "warning"
+        )
         lines = [f"{tenant}: {cause}, {amount(len(ip_decisions), 'IP')}", *_lines(ip_decisions)]
         text = "\n".join([*lines, "Told once; it is cleared when it holds nobody any more."])
         news.append(News(HOLD, subject, cause, severity, text, tenant, run.dag_id, run.run_id))

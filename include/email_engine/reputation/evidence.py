@@ -137,13 +137,23 @@ def _evalues(bad: Integers, messages: Integers, limits: Floats) -> Floats:
 
 def detector(bad: Integers, messages: Integers, limits: Floats) -> Floats:
     """The Shiryaev-Roberts value of each row of days, oldest first: 0 without mail, at most 1e12. `limits`: of each day."""
-    tells = (messages > 0) & (limits < TELLS_NOTHING)
-    evalues = np.ones(bad.shape)
-    evalues[tells] = _evalues(bad[tells], messages[tells], limits[tells])
+    tells, evalues = _telling(messages, limits), day_evidence(bad, messages, limits)
     value = np.zeros(len(bad))
     for evalue, one in zip(evalues.T, tells.T, strict=True):
         value = np.minimum((value + one) * evalue, _CEILING)
     return value
+
+
+def day_evidence(bad: Integers, messages: Integers, limits: Floats) -> Floats:
+    """The e-value of each day by itself, as in `detector`; 1 for a day that tells nothing."""
+    tells = _telling(messages, limits)
+    evalues = np.ones(bad.shape)
+    evalues[tells] = _evalues(bad[tells], messages[tells], limits[tells])
+    return evalues
+
+
+def _telling(messages: Integers, limits: Floats) -> npt.NDArray[np.bool_]:
+    return (messages > 0) & (limits < TELLS_NOTHING)
 
 
 def proven_above(bad: int, messages: int, limit: float, confidence: float = 0.95) -> float:

@@ -1,19 +1,23 @@
 """The gates: what an IP's mail says about it, each as a verdict; and whether its whole stream bounces.
 
-Which replies count for what (facts: deliverability, sections 3 and 4): every bounce for the bounce gate, those that blame
-the sender for the block gate, deferrals that speak of rate or reputation for the deferral gate of each provider."""
+Which replies count for what (facts: deliverability, sections 3 and 4): bounces that blame the sender's reputation for the block
+gate, every other bounce for the bounce gate, deferrals that speak of rate or reputation for the deferral gate of each provider, complaints
+only of providers that report any."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
 from email_engine.fleet.traffic import Column, Days, column
+from email_engine.reputation.complaints import on_days_of_mail, reporting
 from email_engine.reputation.evidence import GateJudgement, GateVerdict, ever_above, judge, proven_above
 
 BOUNCES, COMPLAINTS, BLOCKS, DEFERRALS = "bounces", "complaints", "blocks", "deferrals"
 GATES = (BOUNCES, COMPLAINTS, BLOCKS, DEFERRALS)
+SCORED = (BOUNCES, COMPLAINTS, BLOCKS)
 SMALL_PART = 0.05
 """A provider with a smaller part of the mail is slowed where it presses, but holds nothing else up."""
 _RANK = {GateVerdict.REGRESS: 0, GateVerdict.HOLD: 1, GateVerdict.INSUFFICIENT: 2, GateVerdict.PASS: 3}
@@ -37,8 +41,8 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class GatePolicy:
-    """`deferral_days`: how far back deferrals count; `complaint_days`: how late complaints come; `confidence`: of a `pass`; `recipient_list_days`: last days of a stream's mail
-    that tell of a bad list."""
+    """`deferral_days`: how far back deferrals count; `complaint_days`: how late complaints come; `confidence`: of a `pass`; `stream_days`: last
+    days of a stream's mail that tell of its problems."""
 
     bounces: Gate
     complaints: Gate
@@ -47,115 +51,192 @@ class GatePolicy:
     deferral_days: int
     complaint_days: int
     confidence: float
-    recipient_list_days: int
+    stream_days: int
 
     @property
-    def limits(self) -> Mapping[str, float]:
-        """By gate."""
-        return {
-            BOUNCES: self.bounces.limit,
-            COMPLAINTS: self.complaints.limit,
-            BLOCKS: self.blocks.limit,
-            DEFERRALS: self.deferrals.limit,
-        }
+    def scored(self) -> Mapping[str, float]:
+        """Limits by gate of what the score is made of; deferrals slow their provider and are not charged again."""
+        return {name: getattr(self, name).limit for name in SCORED}
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """`gates`: by name, `deferrals` being the worst provider's; `deferrals`: by provider; `worst_provider`: whose it is.
+    """`gates`: by name, `deferrals` being the worst provider's (`worst_provider`) and `complaints` those of the providers that report,
+    together; `providers`: by gate and mailbox provider, complaints and blocks only where there are any; `rest`: complaints and
+    blocks without the providers that regress there.
 
-    `excused`: days on which the others of the stream are proven to bounce too; `recipient_list_days`: those of the last days of
-    mail on which the IP itself bounced with them, that is a bad list."""
+    `excused`: days on which the others of the stream are proven to bounce too, with the rate up to which; `recipient_list_days`: those of the last days of
+    mail on which the IP itself bounced with them, that is a bad recipient list."""
 
     gates: Mapping[str, GateJudgement]
-    deferrals: Mapping[str, GateJudgement]
+    providers: Mapping[str, Mapping[str, GateJudgement]]
+    rest: Mapping[str, GateJudgement]
     worst_provider: str | None
-    excused: frozenset[date]
+    excused: Mapping[date, float]
     recipient_list_days: tuple[date, ...]
+
+    def refusing(self, gate: str) -> tuple[str, ...]:
+        """Providers that are proven bad by this gate."""
+        return tuple(
+            name for name, judged in self.providers[gate].items() if judged.verdict is GateVerdict.REGRESS
+        )
 
 
 class Basis(NamedTuple):
-    """What one IP is judged by. `first`: the UTC day from which its mail counts; `days`: its days from then on; `complained`: the
-    days whose complaints count, which come late; `mailed`: those that may tell of a bad list; `providers`: its days by mailbox
-    provider; `peers`: the other IPs of its stream, summed by day."""
+    """What one IP is judged by. `first`: the UTC day from which its mail counts; `days`: its days from then on; `complaints_first`: the
+    day from which complaints count, which come late; `mailed`: days that may tell of a bad recipient list; `providers`: its days by
+    mailbox provider, all of them under `other` where nobody knows; `reporting`: providers that ever report complaints, None where
+    nobody knows; `peers`: the other IPs of its stream, summed by day."""
 
     first: date
     days: Days
-    complained: Days
+    complaints_first: date
     mailed: Days
     providers: Mapping[str, Days]
+    reporting: frozenset[str] | None
     peers: Days
+
+
+class Row(NamedTuple):
+    """Days of one IP at one provider, or together: `bad` of `messages`; `day` names them."""
+
+    day: Sequence[date]
+    bad: Column
+    messages: Column
 
 
 def judge_gates(fleet: Sequence[Basis], policy: GatePolicy, last: date) -> list[Judged]:
     """Judges each IP at the end of the UTC day `last`; no mail is later."""
-
-    def answers(
-        gate: Gate,
-        bad: Sequence[Column],
-        messages: Sequence[Column],
-        bearable: Mapping[int, Sequence[float]] | None = None,
-    ) -> Iterator[GateJudgement]:
-        return iter(judge(bad, messages, gate.limit, gate.stop, policy.confidence, bearable))
-
     limit = policy.bounces.limit
     peers = [basis.peers for basis in fleet]
-    worse = ever_above([days.bounced for days in peers], [days.sent for days in peers], limit)
+    worse = ever_above([days.failed for days in peers], [days.sent for days in peers], limit)
     excuses = [_excuses(days, limit) if bad else {} for days, bad in zip(peers, worse, strict=True)]
     bearable = {
         place: [borne.get(day, limit) for day in basis.days.day]
         for place, (basis, borne) in enumerate(zip(fleet, excuses, strict=True))
         if borne
     }
-    sent = [basis.days.sent for basis in fleet]
-    bounces = answers(policy.bounces, [basis.days.bounced for basis in fleet], sent, bearable)
-    complained = [basis.complained.complained for basis in fleet]
-    complaints = answers(policy.complaints, complained, [_read(basis.complained) for basis in fleet])
-    blocks = answers(policy.blocks, [basis.days.blocked for basis in fleet], sent)
-    deferrals = answers(policy.deferrals, *_pressure(fleet, last - timedelta(days=policy.deferral_days - 1)))
+    failed = [Row(basis.days.day, basis.days.failed, basis.days.sent) for basis in fleet]
+    bounces = _answers(failed, policy.bounces, policy, bearable)
+    complained = [complaint_rows(basis, policy) for basis in fleet]
+    blocked = [block_rows(basis) for basis in fleet]
+    by_gate = {
+        COMPLAINTS: _by_provider(complained, policy.complaints, policy),
+        BLOCKS: _by_provider(blocked, policy.blocks, policy),
+        DEFERRALS: _by_provider(
+            [_pressure_rows(basis, last - timedelta(days=policy.deferral_days - 1)) for basis in fleet],
+            policy.deferrals,
+            policy,
+        ),
+    }
+    complaints = _answers([together(rows) for rows in complained], policy.complaints, policy)
+    blocks = _answers([together(rows) for rows in blocked], policy.blocks, policy)
     return [
-        _judged(basis, borne, (next(bounces), next(complaints), next(blocks)), deferrals, policy)
-        for basis, borne in zip(fleet, excuses, strict=True)
+        _judged(
+            basis,
+            borne,
+            {BOUNCES: next(bounces), COMPLAINTS: next(complaints), BLOCKS: next(blocks)},
+            {gate: by_gate[gate][place] for gate in by_gate},
+            {COMPLAINTS: complained[place], BLOCKS: blocked[place]},
+            policy,
+        )
+        for place, (basis, borne) in enumerate(zip(fleet, excuses, strict=True))
     ]
 
 
-def _read(days: Days) -> Column:
-    """Messages that somebody can have complained about."""
-    return column(map(max, days.delivered, days.complained)) if any(days.complained) else days.delivered
+def complaint_rows(basis: Basis, policy: GatePolicy) -> dict[str, Row]:
+    """Complaints of delivered messages by provider that reports."""
+    found = {}
+    for name in reporting(basis.providers, basis.reporting):
+        days = basis.providers[name]
+        at = days.since(basis.complaints_first)
+        complained = on_days_of_mail(days, policy.complaint_days)
+        found[name] = Row(days.day[at:], complained[at:], days.delivered[at:])
+    return found
 
 
-def _pressure(fleet: Sequence[Basis], since: date) -> tuple[list[Column], list[Column]]:
-    """Deferrals and blocks, and the attempts that they are of: a row for each provider of each IP, by name."""
-    pressure, attempts = [], []
-    for basis in fleet:
-        first = max(basis.first, since)
-        for _, days in sorted(basis.providers.items()):
-            at = days.since(first)
-            pressure.append(days.pressure[at:])
-            attempts.append(days.attempts[at:])
-    return pressure, attempts
+def block_rows(basis: Basis) -> dict[str, Row]:
+    """Blocks of messages that came to an end, by provider."""
+    found = {}
+    for name, days in basis.providers.items():
+        at = days.since(basis.first)
+        found[name] = Row(days.day[at:], days.blocked[at:], days.sent[at:])
+    return found
+
+
+def _pressure_rows(basis: Basis, since: date) -> dict[str, Row]:
+    """Deferrals and blocks, and the attempts that they are of, by provider."""
+    found = {}
+    for name, days in sorted(basis.providers.items()):
+        at = days.since(max(basis.first, since))
+        found[name] = Row(days.day[at:], days.pressure[at:], days.attempts[at:])
+    return found
+
+
+def together(rows: Mapping[str, Row], but: Collection[str] = ()) -> Row:
+    """The sum of several providers by day; where nothing is bad, one row of all messages says the same."""
+    some = [row for name, row in rows.items() if name not in but]
+    if not any(any(row.bad) for row in some):
+        messages = sum(sum(row.messages) for row in some)
+        return Row((), column((0,)), column((messages,)))
+    sums: dict[date, list[int]] = defaultdict(lambda: [0, 0])
+    for row in some:
+        for day, bad, messages in zip(*row, strict=True):
+            sums[day][0] += bad
+            sums[day][1] += messages
+    days = sorted(sums)
+    return Row(days, column(sums[day][0] for day in days), column(sums[day][1] for day in days))
+
+
+def _answers(
+    rows: Sequence[Row],
+    gate: Gate,
+    policy: GatePolicy,
+    bearable: Mapping[int, Sequence[float]] | None = None,
+) -> Iterator[GateJudgement]:
+    bad, messages = [row.bad for row in rows], [row.messages for row in rows]
+    return iter(judge(bad, messages, gate.limit, gate.stop, policy.confidence, bearable))
+
+
+def _by_provider(
+    fleet: Sequence[Mapping[str, Row]], gate: Gate, policy: GatePolicy
+) -> list[dict[str, GateJudgement]]:
+    """Of those providers at which anything is bad, and for deferrals of all."""
+    every = gate is policy.deferrals
+    places = [
+        (place, name, row)
+        for place, rows in enumerate(fleet)
+        for name, row in rows.items()
+        if every or any(row.bad)
+    ]
+    found: list[dict[str, GateJudgement]] = [{} for _ in fleet]
+    answers = _answers([row for _, _, row in places], gate, policy)
+    for (place, name, _), judged in zip(places, answers, strict=True):
+        found[place][name] = judged
+    return found
 
 
 def _judged(
     basis: Basis,
     excuses: Mapping[date, float],
-    own: tuple[GateJudgement, GateJudgement, GateJudgement],
-    by_provider: Iterator[GateJudgement],
+    gates: dict[str, GateJudgement],
+    providers: Mapping[str, Mapping[str, GateJudgement]],
+    rows: Mapping[str, Mapping[str, Row]],
     policy: GatePolicy,
 ) -> Judged:
-    bounces, complaints, blocks = own
-    deferrals = {name: next(by_provider) for name in sorted(basis.providers)}
-    worst = _worst(deferrals)
-    gates = {
-        BOUNCES: bounces,
-        COMPLAINTS: complaints,
-        BLOCKS: blocks,
-        DEFERRALS: deferrals[worst] if worst else GateJudgement(GateVerdict.INSUFFICIENT, 0, 0, 0.0),
-    }
+    worst = _worst(providers[DEFERRALS])
+    gates[DEFERRALS] = (
+        providers[DEFERRALS][worst] if worst else GateJudgement(GateVerdict.INSUFFICIENT, 0, 0, 0.0)
+    )
+    rest = {}
+    for gate in (COMPLAINTS, BLOCKS):
+        bad = [n for n, one in providers[gate].items() if one.verdict is GateVerdict.REGRESS]
+        if bad:
+            rest[gate] = next(_answers([together(rows[gate], bad)], getattr(policy, gate), policy))
     if not excuses:
-        return Judged(gates, deferrals, worst, frozenset(), ())
-    excused = frozenset(excuses.keys() & basis.days.day)
-    return Judged(gates, deferrals, worst, excused, _list_days(basis.mailed, excuses, policy))
+        return Judged(gates, providers, rest, worst, {}, ())
+    excused = {day: rate for day, rate in excuses.items() if day in basis.days.day}
+    return Judged(gates, providers, rest, worst, excused, _list_days(basis.mailed, excuses, policy))
 
 
 def _worst(deferrals: Mapping[str, GateJudgement]) -> str | None:
@@ -165,8 +246,10 @@ def _worst(deferrals: Mapping[str, GateJudgement]) -> str | None:
 
 
 def _list_days(mailed: Days, excuses: Mapping[date, float], policy: GatePolicy) -> tuple[date, ...]:
-    newest = [c for c in mailed if c.sent][-policy.recipient_list_days :]
-    return tuple(c.day for c in newest if c.day in excuses and c.bounced >= policy.bounces.limit * c.sent)
+    newest = [c for c in mailed if c.sent][-policy.stream_days :]
+    return tuple(
+        c.day for c in newest if c.day in excuses and c.bounced - c.blocked >= policy.bounces.limit * c.sent
+    )
 
 
 def _badness(verdict: GateVerdict, bad: int, _messages: int, evidence: float) -> tuple[int, float, int]:
@@ -176,8 +259,8 @@ def _badness(verdict: GateVerdict, bad: int, _messages: int, evidence: float) ->
 def _excuses(peers: Days, limit: float) -> dict[date, float]:
     """Days that do not speak against an IP up to a higher rate than the limit: what the others are proven to bounce."""
     proven = {
-        day: proven_above(bounced, sent, limit)
-        for day, bounced, sent in zip(peers.day, peers.bounced, peers.sent, strict=True)
-        if bounced > limit * sent
+        day: proven_above(failed, sent, limit)
+        for day, failed, sent in zip(peers.day, peers.failed, peers.sent, strict=True)
+        if failed > limit * sent
     }
     return {day: rate for day, rate in proven.items() if rate > limit}

@@ -126,7 +126,7 @@ def scores(
 ) -> list[Score]:
     """The score of each IP. `levels`: by IP, gate (in the order of `limits`), and level: see Levels.
 
-    No part costs more than twice its points: at 20 points, deferrals alone slow an IP and never pause it."""
+    No part costs more than twice its points."""
     if not len(levels):
         return []
     facts = [

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from email_engine.fleet.model import Fleet
+from email_engine.fleet.model import SENDING_STATES, Fleet
 from email_engine.fleet.traffic import DayCounts
 from email_engine.reputation.evidence import GateVerdict
 from email_engine.reputation.gates import Asked
+from email_engine.reputation.named import suspicions, too_many
 from email_engine.reputation.score import NO_SCORE, Score
 from email_engine.simulation.life import Life, after, observe, quotas
 from email_engine.warmup.peers import peers_of
@@ -54,20 +55,32 @@ def close_day(
     day: date,
     fresh_through: Mapping[str, datetime],
     binding: bool = True,
+    ask: bool = True,
 ) -> tuple[tuple[Life, IpDecision], ...]:
     """Every IP the morning after, with the outcome that led there; in the order of `lives`.
 
     `fresh_through`: up to when the accounting of each MTA host is known. `binding`: did allowances bind? If they did not,
-    sending more is no fault."""
+    sending more is no fault. `ask`: can block lists that replies name be asked?"""
     effective = day + timedelta(days=1)
     decided: dict[int, tuple[Life, IpDecision]] = {}
     for tenant in fleet.tenants:
         mine = [life for life in lives if life.ip.tenant == tenant.name]
-        around = peers_of([life.ip for life in mine], {life.ip.ip_id: life.days for life in mine})
+        around = peers_of(
+            [life.ip for life in mine], {life.ip.ip_id: life.days for life in mine}, policy.gates
+        )
+        reporting = frozenset(
+            name for life in mine for name, days in life.providers.items() if any(days.complained)
+        )
+        many = too_many(
+            sum(bool(suspicions(life.named, day, policy.named_lists.days)) for life in mine),
+            sum(life.ip.state in SENDING_STATES for life in mine),
+            policy.named_lists.many,
+        )
         seen = [
             observe(
                 life, day, fresh_through.get(life.ip.mta_host), around[life.ip.ip_id],
                 life.allowance if binding else max(life.allowance, _sent(life, day)),
+                ask=ask, many_named=many, reporting=reporting,
             )
             for life in mine
         ]  # fmt: skip

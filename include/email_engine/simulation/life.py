@@ -1,18 +1,28 @@
 """One IP between two days, as the engine's database would know it, and the step from one day to the next."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from email_engine.fleet.model import PARKED_STATES, SENDING_STATES, Fleet, IpRecord, IpState
-from email_engine.fleet.traffic import NO_DAYS, DayCounts, Days
+from email_engine.fleet.traffic import NO_DAYS, DayCounts, Days, by_day
 from email_engine.lifecycle.machine import Event, next_state
+from email_engine.reputation.named import ListAnswer, NamedList
+from email_engine.simulation.truth import Report
 from email_engine.warmup.carried_state import carried_state_after
-from email_engine.warmup.observation import PROVIDER_DAYS, WINDOW_DAYS, DnsHealth, IpObservation, midnight
+from email_engine.warmup.observation import (
+    PROVIDER_DAYS,
+    WINDOW_DAYS,
+    DnsHealth,
+    IpObservation,
+    RateStop,
+    midnight,
+)
 from email_engine.warmup.peers import Peers
 from email_engine.warmup.plan import IpDecision, Quotas
 
 LISTED = "a block list"
+MOST_NAMED = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +37,13 @@ class Life:
     providers: Mapping[str, Days] = field(default_factory=dict)
     throttle_factors: Mapping[str, float] = field(default_factory=dict)
     slowed_on: Mapping[str, date] = field(default_factory=dict)
-    last_recipient_list_stop_at: datetime | None = None
+    last_stream_stop_at: datetime | None = None
     phase_started_on: date | None = None
     last_stop_at: datetime | None = None
     last_listed_at: datetime | None = None
     listed_until: date | None = None
+    stops: tuple[RateStop, ...] = ()
+    named: tuple[NamedList, ...] = ()
 
     @property
     def may_send(self) -> int:
@@ -88,17 +100,39 @@ def quotas(fleet: Fleet, tenant: str) -> Quotas:
     return Quotas(whole, shares)
 
 
-def sent_on(life: Life, counts: DayCounts, providers: Mapping[str, DayCounts] | None = None) -> Life:
-    """With the day's accounting; days without any leave no row, as in the database."""
+def sent_on(
+    life: Life,
+    counts: DayCounts,
+    providers: Mapping[str, DayCounts] | None = None,
+    named: Sequence[NamedList] = (),
+) -> Life:
+    """With the day's accounting; days without any leave no row, as in the database. `named`: block lists that replies named."""
     met = providers or {}
     return replace(
         life,
+        named=(*life.named, *named)[-MOST_NAMED:],
         days=_with(life.days, counts, counts.day, WINDOW_DAYS),
         providers={
             name: days
             for name in sorted({*life.providers, *met})
             if (days := _with(life.providers.get(name, NO_DAYS), met.get(name), counts.day, PROVIDER_DAYS))
         },
+    )
+
+
+def told_of(life: Life, reports: Sequence[Report], day: date) -> Life:
+    """With complaints that became known on the UTC `day`: on the day of their mail where that is told, on this day elsewhere."""
+    days, providers = [life.days], {name: [known] for name, known in life.providers.items()}
+    for one in reports:
+        on = one.sent if one.dated else day
+        undated = 0 if one.dated else one.complaints
+        more = Days.of([DayCounts(on, complained=one.complaints, undated_complaints=undated)])
+        days.append(more)
+        providers.setdefault(one.provider, []).append(more)
+    if not reports:
+        return life
+    return replace(
+        life, days=by_day(days), providers={name: by_day(some) for name, some in sorted(providers.items())}
     )
 
 
@@ -124,11 +158,19 @@ def listed_on(life: Life, day: date, days: int, quarantine_days: int) -> Life:
 
 
 def observe(
-    life: Life, day: date, fresh_through: datetime | None, around: Peers, given: int
+    life: Life,
+    day: date,
+    fresh_through: datetime | None,
+    around: Peers,
+    given: int,
+    *,
+    ask: bool = True,
+    many_named: bool = False,
+    reporting: frozenset[str] | None = None,
 ) -> IpObservation:
     """What `warmup_advance` would know of it at the end of the UTC `day`: DNS right, block lists answering.
 
-    `given`: the allowance that was in force."""
+    `given`: the allowance that was in force. `ask`: can lists that replies name be asked about it? `reporting`: see IpObservation."""
     listed = life.listed_until is not None and life.listed_until >= day
     return IpObservation(
         ip=life.ip if listed else replace(life.ip, blacklisted_on=()),
@@ -146,9 +188,19 @@ def observe(
         domain=around.domain,
         throttle_factors=life.throttle_factors,
         slowed_on=life.slowed_on,
-        last_recipient_list_stop_at=life.last_recipient_list_stop_at,
+        last_stream_stop_at=life.last_stream_stop_at,
         bounds=life.bounds,
+        risen=around.risen,
+        named=tuple(_answered(one, listed) if ask else one for one in life.named),
+        many_named=many_named,
+        reporting=reporting,
+        stops=life.stops,
     )
+
+
+def _answered(named: NamedList, listed: bool) -> NamedList:
+    """The list is asked at once, and tells the truth."""
+    return replace(named, answer=ListAnswer.LISTED if listed else ListAnswer.NOT_LISTED)
 
 
 def after(life: Life, ip_decision: IpDecision, effective: date) -> Life:
@@ -177,8 +229,9 @@ def after(life: Life, ip_decision: IpDecision, effective: date) -> Life:
         bounds=ip_decision.bounds,
         throttle_factors=carried.throttle_factors,
         slowed_on=carried.slowed_on,
-        last_recipient_list_stop_at=carried.last_recipient_list_stop_at,
+        last_stream_stop_at=carried.last_stream_stop_at,
         phase_started_on=carried.phase_started_on,
         last_stop_at=carried.last_stop_at,
         last_listed_at=seen.last_listed_at,
+        stops=carried.stops,
     )

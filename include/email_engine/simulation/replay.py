@@ -1,14 +1,19 @@
 """A replay: real accounting through the decisions. Nothing binds: what was sent was sent, whatever would have been allowed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
+from typing import Any
 
 from email_engine.fleet.model import Fleet
 from email_engine.fleet.traffic import DayCounts, total
+from email_engine.reputation.named import NamedList
 from email_engine.simulation.days import IpDay, close_day, tell
-from email_engine.simulation.life import Life, begin, sent_on
+from email_engine.simulation.life import begin, sent_on
 from email_engine.warmup.observation import midnight
 from email_engine.warmup.policy import Policy
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def replay(
@@ -16,13 +21,14 @@ def replay(
     policy: Policy,
     traffic: Mapping[str, Mapping[date, Mapping[str, DayCounts]]],
     known: Mapping[str, Mapping[date, datetime]],
+    named: Mapping[str, Mapping[date, Sequence[NamedList]]] = NOTHING,
 ) -> Iterator[IpDay]:
     """Each IP's every day from the first to the last of `traffic` (by address, day and mailbox provider), as the engine
     would have decided it.
 
     The fleet begins in the states of its file. `known`: for each MTA host and day with mail, up to when its accounting goes;
-    on days without any, and on a last day that ends early, its IPs hold. Block lists and DNS are taken as right: accounting
-    does not know them.
+    on days without any, and on a last day that ends early, its IPs hold. `named`: block lists that replies named, by address and
+    day; they cannot be asked about the past. DNS is taken as right: accounting does not know it.
 
     Raises `InputError` if an IP's schedule is not in the policy."""
     every = [day for days in traffic.values() for day in days]
@@ -32,17 +38,18 @@ def replay(
     eve = day - timedelta(days=1)
     lives = tuple(life for life, _ in close_day(begin(fleet, day), fleet, policy, eve, {}))
     while day <= last:
-        evening = [_sent_on(life, traffic.get(str(life.ip.address), {}).get(day, {}), day) for life in lives]
+        evening = [
+            sent_on(life, total(mail.values(), day, day), mail, named.get(address, {}).get(day, ()))
+            for life in lives
+            for address in [str(life.ip.address)]
+            for mail in [traffic.get(address, {}).get(day, {})]
+        ]
         fresh = {host: until for host, days in known.items() if (until := _known_until(days, day))}
-        closed = close_day(evening, fleet, policy, day, fresh, binding=False)
+        closed = close_day(evening, fleet, policy, day, fresh, binding=False, ask=False)
         for morning, (_, ip_decision) in zip(lives, closed, strict=True):
             yield tell(morning, ip_decision, policy, day)
         lives = tuple(life for life, _ in closed)
         day += timedelta(days=1)
-
-
-def _sent_on(life: Life, mail: Mapping[str, DayCounts], day: date) -> Life:
-    return sent_on(life, total(mail.values(), day, day), mail)
 
 
 def _known_until(days: Mapping[date, datetime], day: date) -> datetime | None:

@@ -16,7 +16,7 @@ from email_engine.paths import TEMPLATES
 from email_engine.simulation.days import IpDay
 from email_engine.simulation.tally import STOPS
 from email_engine.warmup.proposal import Action
-from email_engine.warmup.throttle import WHOLE
+from email_engine.warmup.provider_limits import WHOLE
 
 SENT, ALLOWED = "#1f6feb", "#24292f"
 RIGHT, LIST, WRONG = "stopped while truly bad", "paused with its stream for its list", "stopped otherwise"

@@ -1,14 +1,16 @@
 """A simulation: allowances bind, outcomes are drawn, decisions are fed back, day after day."""
 
+from collections import defaultdict
 from dataclasses import replace
 from datetime import date, timedelta
 
 from email_engine.fleet.model import Fleet
 from email_engine.gc_pause import gc_paused
+from email_engine.reputation.named import NamedList
 from email_engine.simulation.days import IpDay, close_day, tell
-from email_engine.simulation.life import begin, listed_on, sent_on
+from email_engine.simulation.life import LISTED, begin, listed_on, sent_on, told_of
 from email_engine.simulation.scenario import Begin, Scenario
-from email_engine.simulation.truth import World, assign
+from email_engine.simulation.truth import Report, World, assign
 from email_engine.warmup.observation import midnight
 from email_engine.warmup.policy import Policy
 
@@ -31,7 +33,8 @@ def simulate(
         life for life, _ in close_day(lives, fleet, policy, eve, dict.fromkeys(hosts, midnight(first)))
     )
     truths = assign(scenario, [str(life.ip.address) for life in lives], seed)
-    world = World(truths, seed, first, scenario.demand)
+    world = World(truths, seed, first, scenario.demand, scenario.reports, scenario.bounce_deviation)
+    waiting: dict[tuple[str, date], list[Report]] = defaultdict(list)
     told: list[IpDay] = []
     for number in range(1, days + 1):
         day = first + timedelta(days=number - 1)
@@ -40,7 +43,11 @@ def simulate(
             subject = str(life.ip.address)
             mail = world.mail(subject, day, life.may_send, life.bounds)
             demands.append(mail.demand)
-            life = sent_on(life, mail.counts, mail.providers)
+            named = [NamedList(LISTED, day, mail.named, mail.counts.sent)] if mail.named else ()
+            life = sent_on(life, mail.counts, mail.providers, named)
+            for report in mail.reports:
+                waiting[subject, report.known].append(report)
+            life = told_of(life, waiting.pop((subject, day), ()), day)
             trapped = truths[subject].trap(number)
             evening.append(listed_on(life, day, trapped, policy.quarantine_days) if trapped else life)
         fresh = dict.fromkeys(hosts, midnight(day + timedelta(days=1)))

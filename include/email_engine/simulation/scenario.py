@@ -24,8 +24,7 @@ class Begin(StrEnum):
 class TrueRates:
     """What really happens to a message (ratios): a hard bounce that means the address, a block (a bounce too, that means the
     IP's reputation), a complaint about a delivered one, a deferral before its end, and `pressure`: a deferral that speaks of
-    rate or reputation. `named`: part of the blocks whose text names a block list; `grave`: part of these that name one which stops at any
-    volume."""
+    rate or reputation. `named`: part of the blocks whose text names a block list."""
 
     bounce: float = 0.0
     complaint: float = 0.0
@@ -33,7 +32,6 @@ class TrueRates:
     block: float = 0.0
     pressure: float = 0.0
     named: float = 0.0
-    grave: float = 0.0
 
     def worse_of(self, other: "TrueRates") -> "TrueRates":
         return TrueRates(*(max(getattr(self, name), getattr(other, name)) for name in RATES))
@@ -98,8 +96,19 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True)
+class Reports:
+    """How complaints become known: up to `late_days` days after the mail, each as likely; `undated_rate` (0..1) of the reports do not
+    tell when it was sent. `silent`: providers that never report."""
+
+    late_days: int = 0
+    undated_rate: float = 0.0
+    silent: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
-    """`providers`: shares of the mail, 1 in all. `bounce_limit`, `complaint_limit`: above them an IP is truly bad, whatever a
+    """`providers`: shares of the mail, 1 in all. `bounce_deviation`: standard deviation of the day's bounce rate around an IP's own
+    (Gamma; a ratio). `bounce_limit`, `complaint_limit`: above them an IP is truly bad, whatever a
     policy believes."""
 
     title: str
@@ -108,5 +117,7 @@ class Scenario:
     kinds: tuple[IpKind, ...]
     demand: Demand = Demand()
     happenings: tuple[Happening, ...] = ()
+    reports: Reports = Reports()
+    bounce_deviation: float = 0.0
     bounce_limit: float = 0.05
     complaint_limit: float = 0.001

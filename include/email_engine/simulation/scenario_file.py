@@ -17,6 +17,7 @@ from email_engine.simulation.scenario import (
     Fault,
     Happening,
     IpKind,
+    Reports,
     Scenario,
     TrueRates,
 )
@@ -68,10 +69,22 @@ def _demand(top: Section) -> Demand:
     )
 
 
+def _reports(top: Section, providers: dict[str, float]) -> Reports:
+    section = top.part("reports", "late_days", "undated_rate", "silent", needed=False)
+    silent = section.texts("silent", names.name)
+    for name in silent:
+        if name not in providers:
+            section.add("silent", name, f"some of {', '.join(providers)}")
+    return Reports(
+        section.number("late_days", 0, 30, 0), section.real("undated_rate", _RATIO, 0), frozenset(silent)
+    )
+
+
 def _happenings(top: Section, providers: dict[str, float]) -> tuple[Happening, ...]:
     """`providers`: those that an event may name; empty where a mistake leaves them unknown."""
     found: list[Happening] = []
     for section in top.sections("events") if top.has("events") else ():
+        section.gone("grave_rate", "every list that replies name is asked")
         section.only(*_EVENT_KEYS, *_RATE_KEYS)
         earlier = section.text("same_as", names.words, "") or None
         if earlier and earlier not in [one.name for one in found]:
@@ -105,7 +118,7 @@ def parse_scenario(text: str, source: str) -> Scenario:
 
 
 def _scenario(top: Section) -> Scenario:
-    top.only("title", "begin", "providers", "demand", "kinds", "events")
+    top.only("title", "begin", "providers", "demand", "reports", "bounce_deviation", "kinds", "events")
     providers = _providers(top)
     known = {} if top.mistakes.found else providers
     return Scenario(
@@ -115,6 +128,8 @@ def _scenario(top: Section) -> Scenario:
         kinds=_kinds(top),
         demand=_demand(top),
         happenings=_happenings(top, known),
+        reports=_reports(top, providers),
+        bounce_deviation=top.real("bounce_deviation", _RATIO, 0),
     )
 
 

@@ -11,7 +11,7 @@ from email_engine.fleet.model import IpState
 from email_engine.simulation.days import IpDay
 from email_engine.warmup.observation import WINDOW_DAYS
 from email_engine.warmup.proposal import Action
-from email_engine.warmup.throttle import WHOLE
+from email_engine.warmup.provider_limits import WHOLE
 
 STOPS = frozenset({Action.PAUSE, Action.QUARANTINE})
 

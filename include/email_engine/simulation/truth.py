@@ -2,12 +2,12 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 
 from email_engine.fleet.traffic import DayCounts, total
 from email_engine.simulation.chance import binomial
-from email_engine.simulation.scenario import Demand, Fault, Happening, IpKind, Scenario, TrueRates
+from email_engine.simulation.scenario import Demand, Fault, Happening, IpKind, Reports, Scenario, TrueRates
 
 WEEKEND = frozenset({5, 6})
 
@@ -77,12 +77,27 @@ def assign(scenario: Scenario, subjects: Sequence[str], seed: int) -> dict[str, 
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """So many complaints about mail that was sent to `provider` on the UTC day `sent`, known from the day `known` on; `dated`: do the
+    reports tell when it was sent?"""
+
+    provider: str
+    sent: date
+    known: date
+    complaints: int
+    dated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
-    """One IP's day: what waited (`demand`), what was sent of it and how it ended, in all and by mailbox provider."""
+    """One IP's day: what waited (`demand`), what was sent of it and how it ended, in all and by mailbox provider; `named`: refusals by
+    provider that named a block list; `reports`: complaints about it, which become known later."""
 
     demand: int
     counts: DayCounts
     providers: Mapping[str, DayCounts]
+    named: Mapping[str, int] = field(default_factory=dict)
+    reports: tuple[Report, ...] = ()
 
 
 @dataclass(slots=True)
@@ -94,6 +109,8 @@ class World:
     seed: int
     first: date
     demand: Demand = field(default_factory=Demand)
+    reports: Reports = field(default_factory=Reports)
+    bounce_deviation: float = 0.0
 
     def number(self, day: date) -> int:
         return (day - self.first).days + 1
@@ -105,29 +122,56 @@ class World:
         if day.weekday() in WEEKEND:
             waiting *= self.demand.weekend_rate
         demand = int(waiting)
-        left, rest = min(allowance, demand), 1.0
+        left, rest, factor = min(allowance, demand), 1.0, self._day_factor(subject, day)
         found: dict[str, DayCounts] = {}
+        named: dict[str, int] = {}
         for provider, share, rates in self.truths[subject].by_provider(self.number(day)) if left else ():
+            rates = replace(rates, bounce=min(rates.bounce * factor, 1.0))
             part = binomial(dice, left, min(share / rest, 1.0)) if share < rest - 1e-9 else left
             left, rest = left - part, rest - share
             if sent := min(part, (bounds or {}).get(provider, part)):
                 found[provider] = _fate(dice, day, sent, rates)
-        return Mail(demand, total(found.values(), day, day), found)
+                if count := binomial(dice, found[provider].blocked, rates.named):
+                    named[provider] = count
+        reports = tuple(self._reports(dice, day, found))
+        found = {name: replace(counts, complained=0) for name, counts in found.items()}
+        return Mail(demand, total(found.values(), day, day), found, named, reports)
+
+    def _day_factor(self, subject: str, day: date) -> float:
+        """What the day makes of the IP's own bounce rate: 1 on average."""
+        mean = self.truths[subject].kind.on(self.number(day)).bounce
+        if not self.bounce_deviation or not mean:
+            return 1.0
+        shape = (mean / self.bounce_deviation) ** 2
+        dice = random.Random(f"{self.seed}/{subject}/{day.toordinal()}/rate")  # noqa: S311
+        return dice.gammavariate(shape, 1 / shape)
+
+    def _reports(self, dice: random.Random, day: date, found: Mapping[str, DayCounts]) -> Iterator[Report]:
+        """When the complaints of a day become known, and how."""
+        late = self.reports.late_days
+        for provider, counts in found.items():
+            left = 0 if provider in self.reports.silent else counts.complained
+            for days in range(late + 1):
+                some = binomial(dice, left, 1 / (late + 1 - days)) if days < late else left
+                undated = binomial(dice, some, self.reports.undated_rate)
+                left -= some
+                known = day + timedelta(days=days)
+                for count, dated in ((some - undated, True), (undated, False)):
+                    if count:
+                        yield Report(provider, day, known, count, dated)
 
 
 def _fate(dice: random.Random, day: date, sent: int, rates: TrueRates) -> DayCounts:
     blocked = binomial(dice, sent, rates.block)
-    bounced = blocked + binomial(dice, sent - blocked, rates.bounce)
-    named = binomial(dice, blocked, rates.named)
+    failed = binomial(dice, sent - blocked, rates.bounce)
     throttling_deferrals = binomial(dice, sent, rates.pressure)
     return DayCounts(
         day=day,
-        delivered=sent - bounced,
-        bounced=bounced,
+        delivered=sent - blocked - failed,
+        bounced=blocked + failed,
         deferred=throttling_deferrals + binomial(dice, sent, rates.deferral),
-        complained=binomial(dice, sent - bounced, rates.complaint),
+        complained=binomial(dice, sent - blocked - failed, rates.complaint),
         blocked=blocked,
         throttling_deferrals=throttling_deferrals,
-        dnsbl_rejections=named,
-        severe_dnsbl_rejections=binomial(dice, named, rates.grave),
+        unknown_users=failed,
     )

@@ -7,23 +7,28 @@ from typing import Any
 
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpState
-from email_engine.fleet.traffic import Days
+from email_engine.fleet.providers import OTHER
 from email_engine.plural import amount
 from email_engine.reputation.evidence import GateJudgement, GateVerdict
 from email_engine.reputation.gates import DEFERRALS, Basis, Judged, judge_gates
 from email_engine.reputation.score import Score
+from email_engine.warmup.blame import Charge, charges
 from email_engine.warmup.observation import (
     IpObservation,
     complaints_since,
     evidence_since,
     stop_since,
+    window,
 )
 from email_engine.warmup.policy import Policy, Schedule
 from email_engine.warmup.proposal import Action, Proposal
-from email_engine.warmup.provider_limits import provider_mix, stage_volume
+from email_engine.warmup.provider_limits import WHOLE, provider_mix, stage_volume
 from email_engine.warmup.scoring import score_fleet
 from email_engine.warmup.signal_quality import signal_problem
 from email_engine.warmup.throttle import DayClose, ThrottleState, throttle_after
+
+SHOWN_DAYS = 3
+"""Of those that convince, in a sentence."""
 
 
 def assess(
@@ -43,8 +48,8 @@ def assess(
     counted = [one.days for one in bases]
     scored = score_fleet(observations, counted, judged, policy, day)
     return [
-        Assessment(seen, policy, day, effective, days, verdicts, one)
-        for seen, days, verdicts, one in zip(observations, counted, judged, scored, strict=True)
+        Assessment(seen, policy, day, effective, basis, verdicts, one)
+        for seen, basis, verdicts, one in zip(observations, bases, judged, scored, strict=True)
     ]
 
 
@@ -53,9 +58,10 @@ def _basis(seen: IpObservation, policy: Policy, day: date) -> Basis:
     return Basis(
         first=first,
         days=days.between(first, day),
-        complained=days.between(complaints_since(seen, day, policy.gates.complaint_days), day),
-        mailed=days.between(stop_since(day, seen.last_stop_at, seen.last_recipient_list_stop_at), day),
-        providers=seen.providers,
+        complaints_first=complaints_since(seen, day, policy.gates.complaint_days),
+        mailed=days.between(stop_since(window(day), seen.last_stop_at, seen.last_stream_stop_at), day),
+        providers=seen.providers or {OTHER: days},
+        reporting=seen.reporting,
         peers=seen.peers,
     )
 
@@ -68,6 +74,8 @@ class Assessment:
     where that bounds something; `stage`: messages a UTC day of its phase; `sent_days`: those of it on which it was really sent."""
 
     __slots__ = (
+        "_charges",
+        "basis",
         "counted",
         "day",
         "effective",
@@ -93,7 +101,7 @@ class Assessment:
         policy: Policy,
         day: date,
         effective: date,
-        counted: Days,
+        basis: Basis,
         judged: Judged,
         score: Score,
     ) -> None:
@@ -102,7 +110,8 @@ class Assessment:
         self.policy = policy
         self.day = day
         self.effective = effective
-        self.counted = counted
+        self.basis = basis
+        self.counted = basis.days
         self.judged = judged
         self.judgements: Mapping[str, GateJudgement] = judged.gates
         self.warming = self.ip.state is IpState.WARMING
@@ -110,11 +119,35 @@ class Assessment:
         last_phase = len(self.schedule.stages)
         self.phase = min(max(self.ip.phase, 1), last_phase) if self.warming else self.ip.phase
         self.score = score
-        self.signal_problem = signal_problem(observation, policy, day, bool(counted))
+        self._charges: tuple[Charge, ...] | None = None
+        self.signal_problem = signal_problem(observation, policy, day, bool(basis.days))
         self.throttle = self._speeds()
         self.mix = self._mix()
         self.stage = self.volume(self.phase)
         self.sent_days = self._sent_days() if self.warming else 0
+
+    @property
+    def charges(self) -> tuple[Charge, ...]:
+        """Its proven rates, and whose fault they are."""
+        if self._charges is None:
+            self._charges = charges(self.seen, self.basis, self.judged, self.policy)
+        return self._charges
+
+    @property
+    def measured(self) -> bool:
+        """Does a provider have a measure of its own already? What it caused is not charged again."""
+        return any(name != WHOLE for name in self.throttle.throttle_factors)
+
+    def charged(self, charge: Charge) -> str:
+        """A proven rate as a clause: the count, since when, the days that convince, the providers that weigh most."""
+        day, bad, messages = charge.row
+        limit = getattr(self.policy.gates, charge.gate).limit
+        shown = [at for at in range(len(day)) if day[at] in charge.carried.days] or list(range(len(day)))
+        worst = sorted(shown, key=lambda at: (-bad[at], day[at]))[:SHOWN_DAYS]
+        days = ", ".join(f"{bad[at]} of {messages[at]} on {day[at]}" for at in sorted(worst))
+        many = f"{amount(sum(bad), charge.gate.removesuffix('s'))} of {amount(sum(messages), 'message')} since {day[0]}"
+        where = f" at {', '.join(charge.providers)}" if charge.providers else ""
+        return f"{many} ({days}){where} {'proves' if sum(bad) == 1 else 'prove'} a rate above {limit:.1%}"
 
     def _mix(self) -> Mapping[str, float]:
         bounded = (
@@ -135,7 +168,8 @@ class Assessment:
         return sum([sent >= needed for sent in self.counted.sent])
 
     def _speeds(self) -> ThrottleState:
-        evening = DayClose(self.day, self.seen.days, self.seen.providers, self.signal_problem is None)
+        trusted = self.signal_problem is None
+        evening = DayClose(self.day, self.seen.days, self.basis.providers, trusted, bool(self.charges))
         before = ThrottleState(self.seen.throttle_factors, self.seen.slowed_on)
         return throttle_after(before, evening, self.score, self.judged, self.policy)
 
@@ -145,7 +179,7 @@ class Assessment:
             "phase": self.phase,
             "sent_days": self.sent_days,
             "judgements": self.judgements,
-            "providers": self.judged.deferrals,
+            "providers": self.judged.providers[DEFERRALS],
             "score": self.score,
             "throttle_factors": self.throttle.throttle_factors,
             "slowed_on": self.throttle.slowed_on,

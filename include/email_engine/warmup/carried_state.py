@@ -1,4 +1,4 @@
-"""What a decision leaves behind: the footing on which the IP stands when the next day closes.
+"""What a decision leaves behind: the state that the decision of the next day starts from.
 
 The database (store/warmup.py), the simulation and the replay all go by it, so that they decide alike."""
 
@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from email_engine.fleet.model import Pause
-from email_engine.warmup.observation import midnight
+from email_engine.warmup.observation import RateStop, midnight
 from email_engine.warmup.plan import IpDecision
-from email_engine.warmup.proposal import RECIPIENT_LIST_PROBLEM, Action
+from email_engine.warmup.proposal import RECIPIENT_LIST_PROBLEM, STREAM_PROBLEM, Action
 
+MOST_STOPS = 10
+"""Stops by rates that are kept."""
 _ENDS_PAUSE = frozenset({Action.RESUME, Action.QUARANTINE, Action.START, Action.REENTER, Action.ABANDON})
 _STOPS = frozenset({Action.PAUSE, Action.QUARANTINE})
 
@@ -26,7 +28,8 @@ class CarriedState:
     last_stop_at: datetime | None
     throttle_factors: Mapping[str, float]
     slowed_on: Mapping[str, date]
-    last_recipient_list_stop_at: datetime | None
+    last_stream_stop_at: datetime | None
+    stops: tuple[RateStop, ...] = ()
 
 
 def carried_state_after(ip_decision: IpDecision, effective: date) -> CarriedState:
@@ -37,7 +40,10 @@ def carried_state_after(ip_decision: IpDecision, effective: date) -> CarriedStat
         pause = proposal.pause
     elif proposal.action in _ENDS_PAUSE:
         pause = None
-    recipient_list_stop = proposal.action is Action.PAUSE and proposal.cause == RECIPIENT_LIST_PROBLEM
+    stream_stop = proposal.action is Action.PAUSE and proposal.cause in (
+        RECIPIENT_LIST_PROBLEM,
+        STREAM_PROBLEM,
+    )
     return CarriedState(
         phase=proposal.phase,
         sent_days=proposal.sent_days,
@@ -48,7 +54,6 @@ def carried_state_after(ip_decision: IpDecision, effective: date) -> CarriedStat
         else seen.last_stop_at,
         throttle_factors=proposal.throttle_factors,
         slowed_on=proposal.slowed_on,
-        last_recipient_list_stop_at=midnight(effective)
-        if recipient_list_stop
-        else seen.last_recipient_list_stop_at,
+        last_stream_stop_at=midnight(effective) if stream_stop else seen.last_stream_stop_at,
+        stops=(*seen.stops, *(RateStop(effective, kind) for kind in proposal.kinds[:1]))[-MOST_STOPS:],
     )

@@ -8,14 +8,25 @@ from email_engine.plural import amount
 from email_engine.reputation.evidence import GateVerdict
 from email_engine.reputation.gates import COMPLAINTS, DEFERRALS, SMALL_PART, Asked
 from email_engine.warmup.assessment import Assessment, assess
+from email_engine.warmup.blame import Whose
 from email_engine.warmup.observation import IpObservation, midnight
 from email_engine.warmup.parked import decide_parked, obstacle, unknown
 from email_engine.warmup.policy import Policy
-from email_engine.warmup.proposal import RECIPIENT_LIST_PROBLEM, Action, Proposal
+from email_engine.warmup.proposal import Action, Proposal
+from email_engine.warmup.provider_limits import WHOLE
 from email_engine.warmup.rotation import warm_down, warm_down_step
-from email_engine.warmup.stops import recipient_list_words, stop
-from email_engine.warmup.throttle import WHOLE
+from email_engine.warmup.stops import (
+    BAD_DAY,
+    bad_day,
+    stop,
+    stream_cause,
+    stream_days,
+    stream_words,
+    suspicion,
+)
 
+NAMED = "named list"
+"""The cause of a hold for a block list that receivers name."""
 TOGETHER = 500
 """So many IPs are judged at once: enough to be quick, few enough that working on them takes little memory."""
 
@@ -43,8 +54,9 @@ def decide_days(
 
 def _decided(assessment: Assessment) -> Proposal:
     return (
-        _paused(assessment)
+        _still_paused(assessment)
         or stop(assessment)
+        or _resumed(assessment)
         or _retiring(assessment)
         or _idle(assessment)
         or _held(assessment)
@@ -53,12 +65,18 @@ def _decided(assessment: Assessment) -> Proposal:
     )
 
 
-def _paused(assessment: Assessment) -> Proposal | None:
+def _still_paused(assessment: Assessment) -> Proposal | None:
     pause = assessment.ip.pause
-    if pause is None:
+    if pause is None or (pause.until is not None and pause.until <= midnight(assessment.effective)):
         return None
-    if pause.until is None or pause.until > midnight(assessment.effective):
-        return assessment.to(Action.STAY, f"It is paused {pause.ends}", 0, pause=pause)
+    return assessment.to(Action.STAY, f"It is paused {pause.ends}", 0, pause=pause)
+
+
+def _resumed(assessment: Assessment) -> Proposal | None:
+    """Its pause is over by date, and nothing stops it anew."""
+    pause = assessment.ip.pause
+    if pause is None or pause.until is None:
+        return None
     if blocked := obstacle(assessment.seen):
         return assessment.to(
             Action.HOLD, f"Its pause is over by date, but {blocked}", 0, pause=pause, cause="obstacle"
@@ -111,11 +129,19 @@ def _held(assessment: Assessment) -> Proposal | None:
         return assessment.hold(
             assessment.signal_problem.cause, f"Nothing advances, because {assessment.signal_problem.reason}"
         )
-    if assessment.judged.recipient_list_days:
+    if stream_days(assessment):
         return assessment.hold(
-            RECIPIENT_LIST_PROBLEM,
-            f"{recipient_list_words(assessment)}, so it is not blamed and nothing advances",
+            stream_cause(assessment),
+            f"{stream_words(assessment)}, so it is not blamed and nothing advances",
         )
+    if named := suspicion(assessment):
+        many = ", as many others were at once" if assessment.seen.many_named else ""
+        return assessment.hold(NAMED, f"Nothing advances, because {named.words}{many}")
+    if bad := bad_day(assessment):
+        reason = (
+            f"{assessment.charged(bad)} on one day alone, so nothing advances; another such day pauses it"
+        )
+        return assessment.hold(BAD_DAY, reason)
     return None
 
 
@@ -145,7 +171,9 @@ def _idle(assessment: Assessment) -> Proposal | None:
 
 def _unproven(assessment: Assessment) -> Proposal | None:
     """Weak evidence against the IP, a rate at the limit, or a speed that was taken."""
+    providers = {one.gate for one in assessment.charges if one.whose is Whose.PROVIDER}
     for name, judged in assessment.judgements.items():
+        judged = assessment.judged.rest[name] if name in providers else judged
         gate = getattr(assessment.policy.gates, name)
         against = judged.evidence >= gate.step_back
         if (

@@ -31,6 +31,12 @@ class Recorded:
     run_key: str = ""
 
     @property
+    def rules(self) -> int:
+        """The number of the rules that decided it; 0 where its row holds no snapshot."""
+        observed = self.inputs.get("observed")
+        return int(observed.get("rules", 1)) if isinstance(observed, Mapping) else 0
+
+    @property
     def party(self) -> tuple[Any, ...]:
         """Decisions of one party were made together: they shared a pot of the quota."""
         return (

@@ -178,7 +178,9 @@ def _with_speed(ip_decision: IpDecision, policy: Policy, effective: date) -> Cli
         policy.schedules[ip.schedule], proposal.phase, ip.daily_target, policy.providers, proposal.mix
     )
     while throttle_factors:
-        sent += slowed(volume, proposal.mix, throttle_factors) >= ceil(policy.sent_day_rate * volume)
+        sent += slowed(volume, proposal.mix, throttle_factors, policy.slow.least) >= ceil(
+            policy.sent_day_rate * volume
+        )
         faster = {
             name: round(min(pace * policy.slow.recover, 1.0), 4) for name, pace in throttle_factors.items()
         }
@@ -194,7 +196,7 @@ def short_of_quota(ip_decision: IpDecision, policy: Policy) -> str | None:
     proposal = ip_decision.proposal
     if state_after(ip_decision) is not IpState.WARMING or not proposal.wanted or proposal.at_most is not None:
         return None
-    full = slowed(proposal.wanted, proposal.mix, proposal.throttle_factors)
+    full = slowed(proposal.wanted, proposal.mix, proposal.throttle_factors, policy.slow.least)
     needed = ceil(policy.sent_day_rate * proposal.wanted)
     if ip_decision.allowance >= full or ip_decision.allowance >= needed:
         return None

@@ -6,14 +6,14 @@ from math import ceil
 
 from email_engine.fleet.model import SENDING_STATES
 from email_engine.gc_pause import gc_paused
+from email_engine.reputation.gates import BLOCKS, COMPLAINTS, DEFERRALS
 from email_engine.warmup.assessment import Assessment, assess
 from email_engine.warmup.observation import IpObservation
 from email_engine.warmup.plan import IpDecision
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.proposal import Action, Proposal
-from email_engine.warmup.provider_limits import provider_mix
-from email_engine.warmup.stops import stop
-from email_engine.warmup.throttle import WHOLE
+from email_engine.warmup.provider_limits import PROBING, SUSPENDED, WHOLE, kept_rate, provider_mix
+from email_engine.warmup.stops import rest_of_day, stop
 
 
 @gc_paused()
@@ -44,13 +44,14 @@ def _guarded(assessment: Assessment) -> IpDecision | None:
     observation = assessment.seen
     if assessment.ip.pause is not None:
         return None
-    stopped = stop(assessment)
+    stopped = stop(assessment) or rest_of_day(assessment)
     if stopped is not None:
         return IpDecision(observation, stopped, 0, f"{stopped.reason}.", assessment.day)
     fell = {
         name: pace
         for name, pace in assessment.throttle.throttle_factors.items()
         if name not in observation.throttle_factors
+        or (pace == SUSPENDED and observation.throttle_factors[name] > PROBING)
     }
     if not fell or not observation.standing:
         return None
@@ -59,17 +60,19 @@ def _guarded(assessment: Assessment) -> IpDecision | None:
 
 def _slow(assessment: Assessment, fell: Mapping[str, float]) -> IpDecision:
     seen = assessment.seen
-    mix = provider_mix(seen.providers, assessment.day)
-    kept = 1 - sum(mix.get(name, 0.0) * (1 - pace) for name, pace in fell.items() if name != WHOLE)
-    allowance = max(int(seen.standing * max(kept, 0.0) * fell.get(WHOLE, 1.0)), 1)
+    mix, least = provider_mix(seen.providers, assessment.day), assessment.policy.slow.least
+    before = kept_rate(mix, seen.throttle_factors, least)
+    after = kept_rate(mix, {**seen.throttle_factors, **fell}, least)
+    allowance = max(min(round(seen.standing * after / before), seen.standing), 1)
     bounds = {name: n for name, n in seen.bounds.items() if n < allowance}
-    for name, pace in fell.items():
+    for name, factor in fell.items():
         if name != WHOLE:
-            bounds[name] = max(
-                min(ceil(seen.standing * mix.get(name, 1.0) * pace), bounds.get(name, allowance)), 1
-            )
+            part = ceil(seen.standing * mix.get(name, 1.0) * factor)
+            bounds[name] = 0 if factor == SUSPENDED else max(min(part, bounds.get(name, allowance)), 1)
     slow = f"slowed from {seen.standing} to {allowance} a day"
-    if allowance == seen.standing:
+    if SUSPENDED in fell.values():
+        slow = f"suspended there, which leaves it {allowance} of {seen.standing} a day"
+    elif allowance == seen.standing:
         slow = "slowed there"
     reason = f"{_words(assessment, fell)}, so it is {slow}"
     proposal: Proposal = assessment.to(
@@ -90,8 +93,20 @@ def _words(assessment: Assessment, fell: Mapping[str, float]) -> str:
         parts.append(f"its {assessment.score.words} is below {assessment.policy.score.slow_below}")
     for name in fell:
         if name != WHOLE:
-            judged = assessment.judged.deferrals[name]
-            parts.append(
-                f"{name} deferred or blocked {judged.bad} of {judged.messages} attempts for rate or reputation"
-            )
+            parts.append(_provider_words(assessment, name))
     return " and ".join(parts)[:1].upper() + " and ".join(parts)[1:]
+
+
+_WORDS = {
+    BLOCKS: "refused {} of {} messages for reputation",
+    COMPLAINTS: "complained about {} of {} messages",
+    DEFERRALS: "deferred or blocked {} of {} attempts for rate or reputation",
+}
+
+
+def _provider_words(assessment: Assessment, name: str) -> str:
+    for gate, words in _WORDS.items():
+        if name in assessment.judged.refusing(gate):
+            judged = assessment.judged.providers[gate][name]
+            return f"{name} {words.format(judged.bad, judged.messages)}"
+    return f"{name} presses"

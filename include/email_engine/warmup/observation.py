@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from email_engine.fleet.model import IpRecord, IpState
 from email_engine.fleet.traffic import NO_DAYS, Days
+from email_engine.reputation.named import NamedList
 
 WINDOW_DAYS = 30
 """Mailbox providers remember about 30 days: older mail neither proves nor warms."""
@@ -22,6 +23,14 @@ class DnsHealth(StrEnum):
     OK = "ok"
     BROKEN = "broken"
     UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class RateStop:
+    """An earlier stop by rates: the UTC day from which on it stood still, and what stopped it (a gate, or `score`)."""
+
+    day: date
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +48,12 @@ class IpObservation:
     weight, alone in its pool, that ended meanwhile?
     `providers`: the last 14 of `days` by mailbox provider; `peers`: the other IPs of its stream, summed by day; `domain`: likewise those of
     other streams whose DKIM domain has the same parent. `throttle_factors`: speed 0..1 that was left to a provider, or under `*` to the whole IP; what is
-    not in it is not slowed; `slowed_on`: the UTC day on which each last lost speed; `last_recipient_list_stop_at`: when it last paused for
-    a bad list of its stream. `bounds`: messages a UTC day for providers that may not have all, in force on the planned day if
-    nothing were decided. `trouble`: why the signals of its host cannot be trusted, a clause; None if they can."""
+    not in it is not slowed; `slowed_on`: the UTC day on which each last lost speed; `last_stream_stop_at`: when it last paused for
+    a problem of its stream. `bounds`: messages a UTC day for providers that may not have all, in force on the planned day if
+    nothing were decided. `trouble`: why the signals of its host cannot be trusted, a clause; None if they can.
+    `risen`: by kind (see `peers`), the others of its stream without the worst of them, where the stream as a whole shows it.
+    `reporting`: providers that ever report complaints, None where nobody knows. `named`: block lists that receivers named lately;
+    `many_named`: too many IPs at once for replies to prove anything. `stops`: its stops by rates lately, oldest first."""
 
     __pydantic_config__: ClassVar = {"arbitrary_types_allowed": True}
 
@@ -64,9 +76,14 @@ class IpObservation:
     domain: Days = NO_DAYS
     throttle_factors: Mapping[str, float] = field(default_factory=dict)
     slowed_on: Mapping[str, date] = field(default_factory=dict)
-    last_recipient_list_stop_at: datetime | None = None
+    last_stream_stop_at: datetime | None = None
     bounds: Mapping[str, int] = field(default_factory=dict)
     trouble: str | None = None
+    risen: Mapping[str, Days] = field(default_factory=dict)
+    reporting: frozenset[str] | None = None
+    named: tuple[NamedList, ...] = ()
+    many_named: bool = False
+    stops: tuple[RateStop, ...] = ()
 
     @property
     def blamed(self) -> bool:
@@ -82,7 +99,7 @@ def midnight(day: date) -> datetime:
 
 
 @lru_cache(maxsize=1_000)
-def _window(day: date) -> date:
+def window(day: date) -> date:
     """The first of the days that end with this one."""
     return day - timedelta(days=WINDOW_DAYS - 1)
 
@@ -90,12 +107,10 @@ def _window(day: date) -> date:
 def evidence_since(observation: IpObservation, day: date) -> date:
     """The first day that counts for or against the IP at the end of `day`: of the last 30, since its stage began and its
     last stop."""
-    first = _window(day)
+    first = window(day)
     if observation.phase_started_on:
         first = max(first, observation.phase_started_on)
-    if observation.last_stop_at:
-        first = max(first, observation.last_stop_at.date())
-    return first
+    return stop_since(first, observation.last_stop_at, observation.last_stream_stop_at)
 
 
 def parent_domain(domain: str) -> str:
@@ -106,14 +121,12 @@ def parent_domain(domain: str) -> str:
 
 def complaints_since(observation: IpObservation, day: date, late_days: int) -> date:
     """The first day whose complaints count: they come `late_days` late, so those of the days before its stage count too."""
-    first = _window(day)
+    first = window(day)
     if observation.phase_started_on:
         first = max(first, observation.phase_started_on - timedelta(days=late_days))
-    if observation.last_stop_at:
-        first = max(first, observation.last_stop_at.date())
-    return first
+    return stop_since(first, observation.last_stop_at, observation.last_stream_stop_at)
 
 
-def stop_since(day: date, *stops: datetime | None) -> date:
-    """The first of the last 30 days that is not before a stop."""
-    return max([_window(day), *[stop.date() for stop in stops if stop]])
+def stop_since(first: date, *stops: datetime | None) -> date:
+    """`first`, or the day of a later stop: what was before it is paid for, or was not the IP's."""
+    return max([first, *[stop.date() for stop in stops if stop]])

@@ -9,12 +9,12 @@ from email_engine.fleet.model import PARKED_STATES, IpState
 from email_engine.gc_pause import gc_paused
 from email_engine.reputation.evidence import GateJudgement, GateVerdict
 from email_engine.warmup.decide import decide_days
+from email_engine.warmup.growth import within_proof
 from email_engine.warmup.observation import IpObservation
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.proposal import RELEASES, STOPS, Action, Proposal
-from email_engine.warmup.provider_limits import provider_allowances, slowed
-from email_engine.warmup.rotation import rest_in_turn, within_proof
-from email_engine.warmup.throttle import WHOLE
+from email_engine.warmup.provider_limits import WHOLE, provider_allowances, slowed
+from email_engine.warmup.rotation import rest_in_turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,8 @@ def _outcome(
 ) -> IpDecision:
     """What a slowed IP leaves of its share goes to nobody: shed load is not moved."""
     ip = observation.ip
-    allowance = slowed(share, proposal.mix, proposal.throttle_factors) if proposal.throttle_factors else share
+    slow = proposal.throttle_factors
+    allowance = slowed(share, proposal.mix, slow, policy.slow.least) if slow else share
     if proposal.at_most is not None:
         allowance = min(allowance, proposal.at_most)
     warms = ip.state is IpState.WARMING and proposal.action is not Action.GRADUATE
@@ -183,8 +184,12 @@ def _outcome(
     if proposal.throttle_factors or (warms and policy.providers):
         bounds = provider_allowances(
             allowance, share, policy.schedules[ip.schedule], proposal.phase if warms else None, ip.daily_target,
-            policy.providers, proposal.mix, proposal.throttle_factors,
+            policy.providers, proposal.mix, proposal.throttle_factors, policy.suspend.probe,
         )  # fmt: skip
+    grows = {name: bound for name, bound in proposal.grows_within.items() if bound < allowance}
+    bounds = {name: min(bound, bounds.get(name, bound)) for name, bound in grows.items()} | {
+        name: bound for name, bound in bounds.items() if name not in grows
+    }
     reason = _sentence(proposal, share, allowance, quota_pool.quota)
     return IpDecision(observation, proposal, allowance, reason, day, bounds, quota_pool)
 
@@ -254,12 +259,17 @@ def _sentence(proposal: Proposal, share: int, allowance: int, quota: int) -> str
             f"{share} of {proposal.wanted} a day are dealt to it, because sending IPs share a quota of {quota}"
         )
     if proposal.throttle_factors and allowance < share:
-        slow = ", ".join(
-            f"{'all' if name == WHOLE else name} to {pace:.0%}"
-            for name, pace in proposal.throttle_factors.items()
-        )
-        parts.append(f"slowed ({slow}) to {allowance} a day in all")
+        parts.append(f"slowed ({_slow_words(proposal)}) to {allowance} of {share} a day")
     return "; ".join(parts) + "."
+
+
+def _slow_words(proposal: Proposal) -> str:
+    """`gmail, 40% of its mail, to 12%`: the parts that make up what is left."""
+    named = {
+        name: "all" if name == WHOLE else f"{name}, {proposal.mix.get(name, 0.0):.0%} of its mail,"
+        for name in proposal.throttle_factors
+    }
+    return "; ".join(f"{named[name]} to {factor:.0%}" for name, factor in proposal.throttle_factors.items())
 
 
 def inputs_of(observation: IpObservation, day: date) -> dict[str, Any]:

@@ -36,13 +36,40 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Tripwire:
-    """`complaints`, `named`: so many stop an IP that sent fewer than `below_messages`; `blocklists`: parts of the names of block lists
-    that stop it at any volume."""
+    """So many `complaints` pause an IP that sent fewer than `below_messages`."""
 
     complaints: int
-    named: int
     below_messages: int
-    blocklists: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VaryingDays:
+    """Evidence of one day alone pauses only where it is `extreme` times the limit; else when two of
+    `within_days` days are such days."""
+
+    extreme: float
+    within_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class NamedLists:
+    """Replies that name a block list are a suspicion for `days` days. Where the list cannot be asked, `receivers` or more that together refuse
+    `share` (0..1) of the day's mail confirm it; `many` (0..1) of the fleet at once confirm nothing."""
+
+    days: int
+    receivers: int
+    share: float
+    many: float
+
+
+@dataclass(frozen=True, slots=True)
+class Suspend:
+    """A provider that refuses gets no mail from an IP for `days` days, then `probe` messages a day until it takes them; providers with more
+    than `most` (0..1) of an IP's mail stop the whole IP."""
+
+    days: int
+    probe: int
+    most: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +99,16 @@ class Policy:
     providers: Mapping[str, ProviderLimit]
     gates: GatePolicy
     advance: tuple[Ask, ...]
-    recipient_list_pause_after: int
+    stream_pause_after: int
     tripwire: Tripwire
+    varying_days: VaryingDays
+    named_lists: NamedLists
+    suspend: Suspend
     score: ScorePolicy
     slow: Slow
     pause_days: int
-    second_within_days: int
+    remember_days: int
+    quarantine_at: int
     quarantine_days: int
     rest_days: int
     reentry_phases_back: int

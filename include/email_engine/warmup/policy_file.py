@@ -11,14 +11,26 @@ from email_engine.fleet.names import Check
 from email_engine.fleet.providers import shipped_providers
 from email_engine.fleet.rules import UNWARMED_MOST
 from email_engine.paths import CONFIG
-from email_engine.reputation.gates import GATES, Asked, Gate, GatePolicy
+from email_engine.reputation.gates import GATES, SCORED, Asked, Gate, GatePolicy
 from email_engine.reputation.score import ScorePolicy
-from email_engine.warmup.policy import Ask, CycleStart, Policy, ProviderLimit, Schedule, Slow, Tripwire
+from email_engine.warmup.policy import (
+    Ask,
+    CycleStart,
+    NamedLists,
+    Policy,
+    ProviderLimit,
+    Schedule,
+    Slow,
+    Suspend,
+    Tripwire,
+    VaryingDays,
+)
 
+NAMED_NOW = "what named lists do stands in section named_lists"
 LARGEST = 10_000_000
 LEAST = 1e-6
 """Of rates and shares: less is nothing."""
-PARTS = (*GATES, "listed", "dns")
+PARTS = (*SCORED, "listed", "dns")
 _EXTRA = {"deferrals": ("days",), "complaints": ("days_late",)}
 NOTHING: Mapping[str, str] = MappingProxyType({})
 NO_GATE = Gate(0.0, 0, 0)
@@ -38,6 +50,7 @@ def _number(low: float, high: float, allowed: str) -> Check:
 _rate = _number(0, 1, f"a rate between 0 and 1, like 0.05, and at least {LEAST:f}")
 _share = _number(0, 1.000001, f"a share above 0 and up to 1, like 0.5, and at least {LEAST:f}")
 _growth = _number(1, 10, "a factor above 1 and below 10, like 1.25")
+_extreme = _number(1, 100, "a factor above 1 and below 100, like 1.8")
 _overrun = _number(1, 100, "a factor above 1 and below 100, like 2.0")
 
 
@@ -50,30 +63,30 @@ def _starter(text: str) -> str | None:
     return None if text in ("person", "automatic") else "person or automatic"
 
 
-def _blocklist_name(text: str) -> str | None:
-    good = text and all(c.isalnum() or c in ".-" for c in text)
-    return None if good else "a part of a block list's name, like spamhaus"
-
-
 class _Reader:
     """Reads values of one section; a missing section is noted once and reads as empty values. `earlier`: keys as the release
-    before called them, and as they are called now."""
+    before called them, and as they are called now; `gone`: keys that mean nothing any more, and why; `optional`: it may be missing."""
 
-    def __init__(self, top: Section, key: str, *known: str, earlier: Mapping[str, str] = NOTHING) -> None:
+    def __init__(
+        self, top: Section, key: str, *known: str, earlier: Mapping[str, str] = NOTHING,
+        gone: Mapping[str, str] = NOTHING, optional: bool = False,
+    ) -> None:  # fmt: skip
         self.section = top.section(key)
         if self.section is None:
-            if not top.has(key):
+            if not top.has(key) and not optional:
                 top.add(key, "missing", f"a mapping of {', '.join(known)}")
         else:
             for before, now in earlier.items():
                 self.section.renamed(before, now)
+            for before, why in gone.items():
+                self.section.gone(before, why)
             self.section.only(*known)
 
-    def number(self, key: str, lowest: int, highest: int) -> int:
-        return self.section.number(key, lowest, highest) if self.section else 0
+    def number(self, key: str, lowest: int, highest: int, default: int | None = None) -> int:
+        return self.section.number(key, lowest, highest, default) if self.section else default or 0
 
-    def real(self, key: str, check: Check = _rate) -> float:
-        return float(self.section.text(key, check) or 0) if self.section else 0.0
+    def real(self, key: str, check: Check = _rate, default: str | None = None) -> float:
+        return float(self.section.text(key, check, default) or 0) if self.section else float(default or 0)
 
     def automatic(self, key: str) -> bool:
         return self.section is not None and self.section.text(key, _starter) == "automatic"
@@ -129,7 +142,7 @@ def _gate(gates: Section | None, name: str) -> Gate:
     return gate
 
 
-def _gates(top: Section, recipient_lists: _Reader) -> GatePolicy:
+def _gates(top: Section, stream: _Reader) -> GatePolicy:
     section = _Reader(top, "gates", *GATES).section
     deferrals = section.section("deferrals") if section else None
     complaints = section.section("complaints") if section else None
@@ -141,7 +154,7 @@ def _gates(top: Section, recipient_lists: _Reader) -> GatePolicy:
         deferral_days=deferrals.number("days", 1, 30) if deferrals else 0,
         complaint_days=complaints.number("days_late", 0, 30) if complaints else 0,
         confidence=float(top.text("confidence", _rate) or 0),
-        recipient_list_days=recipient_lists.number("days", 1, 30),
+        stream_days=stream.number("days", 1, 30),
     )
 
 
@@ -158,20 +171,31 @@ def _advance(top: Section) -> tuple[Ask, ...]:
 
 def _tripwire(top: Section) -> Tripwire:
     read = _Reader(
-        top,
-        "tripwire",
-        "complaints",
-        "named",
-        "below_messages",
-        "blocklists",
-        earlier={"lists": "blocklists"},
+        top, "tripwire", "complaints", "below_messages",
+        gone=dict.fromkeys(("named", "lists", "blocklists"), NAMED_NOW),
+    )  # fmt: skip
+    return Tripwire(read.number("complaints", 1, 1000), read.number("below_messages", 1, LARGEST))
+
+
+def _varying_days(top: Section) -> VaryingDays:
+    read = _Reader(top, "varying_days", "extreme", "within_days", optional=True)
+    return VaryingDays(read.real("extreme", _extreme, "1.8"), read.number("within_days", 1, 30, 3))
+
+
+def _named_lists(top: Section) -> NamedLists:
+    read = _Reader(top, "named_lists", "days", "receivers", "share", "many", optional=True)
+    return NamedLists(
+        days=read.number("days", 1, 30, 3),
+        receivers=read.number("receivers", 1, 100, 2),
+        share=read.real("share", _rate, "0.05"),
+        many=read.real("many", _rate, "0.1"),
     )
-    blocklists = read.section.texts("blocklists", _blocklist_name) if read.section else ()
-    return Tripwire(
-        read.number("complaints", 1, 1000),
-        read.number("named", 1, 1000),
-        read.number("below_messages", 1, LARGEST),
-        tuple(text.lower() for text in blocklists),
+
+
+def _suspend(top: Section) -> Suspend:
+    read = _Reader(top, "suspend", "days", "probe", "most", optional=True)
+    return Suspend(
+        read.number("days", 1, 30, 1), read.number("probe", 1, 1000, 20), read.real("most", _rate, "0.5")
     )
 
 
@@ -179,6 +203,7 @@ def _score(top: Section) -> ScorePolicy:
     read = _Reader(top, "score", "days", "min_messages", "points", "pooling", "slow_below", "pause_below")
     points = read.section.section("points") if read.section else None
     if points is not None:
+        points.gone("deferrals", "they slow their provider and cost no points")
         points.only(*PARTS)
     elif read.section and not read.section.has("points"):
         read.section.add("points", "missing", f"a mapping of {', '.join(PARTS)}")
@@ -210,21 +235,24 @@ def parse_policy(text: str, source: str) -> Policy:
     top = read_document(text, source, mistakes)
     if top is None:
         raise FileInvalid(source, mistakes.found)
-    top.renamed("list_problem", "recipient_list_problem")
+    top.renamed("list_problem", "stream_problem")
+    top.renamed("recipient_list_problem", "stream_problem")
     top.only(
-        "schedules", "sent_day_rate", "unwarmed_max", "providers", "gates", "advance", "confidence", "recipient_list_problem",
-        "tripwire", "score", "slow", "stops", "standby", "idle_days", "retiring", "cycle", "signals", "share_step",
+        "schedules", "sent_day_rate", "unwarmed_max", "providers", "gates", "advance", "confidence", "stream_problem",
+        "tripwire", "varying_days", "named_lists", "suspend", "score", "slow", "stops", "standby", "idle_days", "retiring", "cycle", "signals", "share_step",
     )  # fmt: skip
-    recipient_lists = _Reader(top, "recipient_list_problem", "days", "pause_after")
+    stream = _Reader(top, "stream_problem", "days", "pause_after")
     slow = _Reader(top, "slow", "factor", "recover", "least")
     stops = _Reader(
         top,
         "stops",
         "pause_days",
-        "second_within_days",
+        "remember_days",
+        "quarantine_at",
         "quarantine_days",
         "rest_days",
         "reentry_phases_back",
+        earlier={"second_within_days": "remember_days"},
     )
     standby = _Reader(top, "standby", "clean_days", "start", "head_room_rate")
     retiring = _Reader(top, "retiring", "parts", "days_each")
@@ -243,14 +271,18 @@ def parse_policy(text: str, source: str) -> Policy:
         sent_day_rate=float(top.text("sent_day_rate", _rate) or 0),
         unwarmed_max=top.number("unwarmed_max", 1, UNWARMED_MOST),
         providers=_providers(top),
-        gates=_gates(top, recipient_lists),
+        gates=_gates(top, stream),
         advance=_advance(top),
-        recipient_list_pause_after=recipient_lists.number("pause_after", 1, 30),
+        stream_pause_after=stream.number("pause_after", 1, 30),
         tripwire=_tripwire(top),
+        varying_days=_varying_days(top),
+        named_lists=_named_lists(top),
+        suspend=_suspend(top),
         score=_score(top),
         slow=Slow(slow.real("factor"), slow.real("recover", _growth), slow.real("least")),
         pause_days=stops.number("pause_days", 1, 90),
-        second_within_days=stops.number("second_within_days", 1, 365),
+        remember_days=stops.number("remember_days", 1, 365),
+        quarantine_at=stops.number("quarantine_at", 2, 10, 3),
         quarantine_days=stops.number("quarantine_days", 1, 365),
         rest_days=stops.number("rest_days", 1, 365),
         reentry_phases_back=stops.number("reentry_phases_back", 0, 100),

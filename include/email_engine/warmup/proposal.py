@@ -37,7 +37,9 @@ STOPS = frozenset({Action.PAUSE, Action.QUARANTINE, Action.DRAINED, Action.ABAND
 """Actions that bring an IP to 0: the brake follows at once."""
 
 RECIPIENT_LIST_PROBLEM = "list problem"
-"""The cause of what a bad list of the stream does, which is not held against the IP."""
+STREAM_PROBLEM = "stream problem"
+"""Causes of what a bad recipient list, or mail that nobody wants, does to all IPs of a stream; it is held against none."""
+STREAM_CAUSES = frozenset({RECIPIENT_LIST_PROBLEM, STREAM_PROBLEM})
 
 RELEASES = frozenset({Action.RESUME, Action.START, Action.REENTER})
 """Actions that end a standstill: the brake is asked to let go."""
@@ -52,7 +54,8 @@ class Proposal:
     slowed or not. `blames`: a stop counts against the IP; a bad list's does
     not. `cause`: why nothing advances, a word for each kind. `throttle_factors`, `slowed_on`: as in the
     observation, from now on; `kept_back`: it would start, had the quota room; `mix`: parts of its
-    mail by provider; `providers`: the deferral gate by provider."""
+    mail by provider; `providers`: the deferral gate by provider; `kinds`: what a stop by rates was for; `grows_within`: messages a UTC day by provider while it
+    grows behind its last phase."""
 
     action: Action
     reason: str
@@ -73,3 +76,5 @@ class Proposal:
     score: Score = NO_SCORE
     providers: Mapping[str, GateJudgement] = field(default_factory=dict)
     kept_back: bool = False
+    kinds: tuple[str, ...] = ()
+    grows_within: Mapping[str, int] = field(default_factory=dict)

@@ -11,21 +11,36 @@ from email_engine.fleet.traffic import Days
 from email_engine.warmup.observation import PROVIDER_DAYS
 from email_engine.warmup.policy import ProviderLimit, Schedule
 
+WHOLE = "*"
+"""Under this name: all of an IP's mail."""
+
+SUSPENDED = 0.0
+"""The throttle factor of a provider whose queues are paused for the IP."""
+PROBING = 0.01
+"""That of a provider which gets the policy's few messages a day, to see whether it takes them."""
 MIX_MESSAGES = 100
 """Fewer messages do not tell how an IP's mail is mixed."""
 UNBOUND = 10_000_000
 """Stands where a provider's bound ended."""
 _STEPS = 20
+SMALLEST_PART = 1 / (2 * _STEPS)
+"""What a provider may have at most whose part is rounded to nothing."""
 
 
 def provider_mix(providers: Mapping[str, Days], last: date) -> dict[str, float]:
-    """Parts of the mail of the last 14 days by provider, rounded up to twentieths; empty when there was too little."""
+    """Parts of the mail of the last 14 days by provider, in twentieths that sum to 1 (largest remainder; a small provider's may
+    be 0); empty when there was too little."""
     first = last - timedelta(days=PROVIDER_DAYS - 1)
     sent = {name: sum(days.between(first, last).sent) for name, days in providers.items()}
     whole = sum(sent.values())
     if whole < MIX_MESSAGES:
         return {}
-    return {name: ceil(count / whole * _STEPS) / _STEPS for name, count in sorted(sent.items()) if count}
+    parts = {name: count * _STEPS / whole for name, count in sorted(sent.items()) if count}
+    steps = {name: int(part) for name, part in parts.items()}
+    by_remainder = sorted(parts, key=lambda name: (steps[name] - parts[name], name))
+    for name in by_remainder[: _STEPS - sum(steps.values())]:
+        steps[name] += 1
+    return {name: taken / _STEPS for name, taken in steps.items()}
 
 
 def stage_volume(
@@ -49,12 +64,17 @@ def _rung(schedule: Schedule, phase: int, target: int, provider_limit: ProviderL
     return min(schedule.stages[max(phase - 1 - provider_limit.lag, 0)], target) * provider_limit.share
 
 
-def slowed(volume: int, mix: Mapping[str, float], throttle_factors: Mapping[str, float]) -> int:
-    """What is left of a volume when some providers, or all (`*`), are slowed; at least 1 of what was more than 0."""
-    kept = 1 - sum(
-        min(mix.get(name, 0.0), 1.0) * (1 - pace) for name, pace in throttle_factors.items() if name != "*"
+def kept_rate(mix: Mapping[str, float], throttle_factors: Mapping[str, float], least: float) -> float:
+    """Part of a volume that is left (0..1) when some providers, or all (`*`), are slowed; never below the policy's `least`."""
+    taken = sum(
+        mix.get(name, 0.0) * (1 - factor) for name, factor in throttle_factors.items() if name != WHOLE
     )
-    return max(int(volume * max(kept, 0.0) * throttle_factors.get("*", 1.0)), min(volume, 1))
+    return max((1 - taken) * throttle_factors.get(WHOLE, 1.0), least)
+
+
+def slowed(volume: int, mix: Mapping[str, float], throttle_factors: Mapping[str, float], least: float) -> int:
+    """What is left of a volume; at least 1 of what was more than 0."""
+    return max(round(volume * kept_rate(mix, throttle_factors, least)), min(volume, 1))
 
 
 def provider_allowances(
@@ -66,9 +86,10 @@ def provider_allowances(
     provider_limits: Mapping[str, ProviderLimit],
     mix: Mapping[str, float],
     throttle_factors: Mapping[str, float],
+    probe: int,
 ) -> dict[str, int]:
     """Messages a UTC day for those providers that may not have the whole `allowance`; `share`: what that was before it was
-    slowed.
+    slowed; 0 for a suspended one, at most `probe` for one that is probed.
 
     `phase`: None for an IP that does not warm, which only `throttle_factors` bound."""
     found: dict[str, int] = {}
@@ -80,6 +101,12 @@ def provider_allowances(
             for name, provider_limit in provider_limits.items()
         }
     for name, pace in throttle_factors.items():
-        if name != "*":
-            found[name] = min(found.get(name, allowance), ceil(share * mix.get(name, 1.0) * pace))
-    return {name: max(messages, 1) for name, messages in sorted(found.items()) if messages < allowance}
+        if name != WHOLE:
+            part = max(mix.get(name, 1.0), SMALLEST_PART)
+            most = probe if pace == PROBING else ceil(share * part * pace)
+            found[name] = min(found.get(name, allowance), most)
+    return {
+        name: 0 if throttle_factors.get(name) == SUSPENDED else max(messages, 1)
+        for name, messages in sorted(found.items())
+        if messages < allowance
+    }

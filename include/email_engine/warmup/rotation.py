@@ -1,4 +1,4 @@
-"""The turns of a long life: re-entry after a minor listing, rest when due, warm-down by steps, rates never proven."""
+"""The turns of a long life: re-entry after a minor listing, rest when due, warm-down by steps."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -9,11 +9,6 @@ from email_engine.fleet.model import IpRecord, IpState
 from email_engine.warmup.observation import IpObservation, midnight
 from email_engine.warmup.policy import CycleStart, Policy
 from email_engine.warmup.proposal import Action, Proposal
-
-PROVEN_DAYS = 3
-"""On so many days an IP must have sent half of what it may have next."""
-PROVEN_WITHIN = 7
-"""So many days back: receivers forget."""
 
 DUE = "due for rest"
 """The cause of a choice that only tells."""
@@ -64,35 +59,6 @@ def due_for_rest(observations: Sequence[IpObservation], policy: Policy, effectiv
             "so it is due for a rest"
         )
     return due
-
-
-def proven_most(observation: IpObservation, policy: Policy, effective: date) -> int:
-    """Messages that an IP may have at most on the UTC day `effective`: `unwarmed_max`, what it has now, or twice what it sent
-    on three of the seven days before, so that more is grown into. One that just came aboard may also have what its fleet
-    file said that it really sends (`IpRecord.warmed_to`)."""
-    lately = effective - timedelta(days=PROVEN_WITHIN)
-    days = observation.days
-    best = sorted(days.sent[days.since(lately) :], reverse=True)
-    proven = 2 * best[PROVEN_DAYS - 1] if len(best) >= PROVEN_DAYS else 0
-    came = 0 if observation.ip.dealt else observation.ip.warmed_to
-    return max(policy.unwarmed_max, observation.standing, proven, came)
-
-
-def within_proof(
-    observations: Sequence[IpObservation], choices: Sequence[Proposal], policy: Policy, effective: date
-) -> list[Proposal]:
-    """The choices, with no IP wanting more than `proven_most`: nobody jumps above it without a warm-up."""
-    kept: list[Proposal] = []
-    for observation, proposal in zip(observations, choices, strict=True):
-        if proposal.wanted <= policy.unwarmed_max or proposal.wanted <= (
-            most := proven_most(observation, policy, effective)
-        ):
-            kept.append(proposal)
-        else:
-            what = "target" if proposal.wanted == observation.ip.daily_target else "volume"
-            reason = f"{proposal.reason}; its {what} of {proposal.wanted} is grown into: {most} a day until it has sent more"
-            kept.append(replace(proposal, wanted=most, reason=reason))
-    return kept
 
 
 def rest_in_turn(

@@ -130,10 +130,9 @@ def _plan_columns(ip_decision: IpDecision, writing: Writing) -> dict[str, Any]:
         "last_stop_at": _moment(carried.last_stop_at, seen.last_stop_at, writing),
         "current_daily_quota": ip_decision.allowance,
         "paces": dict(carried.throttle_factors),
+        "stops": [{"day": stop.day.isoformat(), "kind": stop.kind} for stop in carried.stops],
         "slowed_on": {name: day.isoformat() for name, day in carried.slowed_on.items()},
-        "last_list_stop_at": _moment(
-            carried.last_recipient_list_stop_at, seen.last_recipient_list_stop_at, writing
-        ),
+        "last_list_stop_at": _moment(carried.last_stream_stop_at, seen.last_stream_stop_at, writing),
         "score": proposal.score.value,
         "score_low": proposal.score.low if proposal.score.known else None,
         "score_high": proposal.score.high if proposal.score.known else None,

@@ -1,6 +1,6 @@
 """Observations and policies as plain JSON, so that a decision can be made again from what it was made of."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -12,44 +12,32 @@ from email_engine.warmup.policy import Policy
 _OBSERVATION = TypeAdapter(IpObservation)
 _DAYS = TypeAdapter(list[DayCounts])
 _POLICY = TypeAdapter(Policy)
-_LISTS = ("days", "peers", "domain")
-_EARLIER = {
-    "paces": "throttle_factors",
-    "pressed": "throttling_deferrals",
-    "named": "dnsbl_rejections",
-    "named_grave": "severe_dnsbl_rejections",
-    "lists_known": "blocklists_known",
-    "last_list_stop_at": "last_recipient_list_stop_at",
-}
-"""Names that earlier releases stored of observations, and today's."""
-_EARLIER_POLICY = {
-    "lists": "blocklists",
-    "list_days": "recipient_list_days",
-    "list_pause_after": "recipient_list_pause_after",
-    "lists_max_age_hours": "blocklists_max_age_hours",
-}
+_DAYS_OF = ("days", "peers", "domain")
+_BY_NAME = ("providers", "risen")
+RULES = 2
+"""The number of the rules that decide: what an earlier number decided is shown and not made again."""
 
 
 def observation_document(observation: IpObservation) -> dict[str, Any]:
     """Everything that a decision may look at, as plain JSON; days as `[day, count, ...]` without the zeros at the end."""
-    bare = _OBSERVATION.dump_python(observation, mode="json", exclude={*_LISTS, "providers"})
-    document: dict[str, Any] = bare | {name: _rows(getattr(observation, name)) for name in _LISTS}
-    document["providers"] = {name: _rows(days) for name, days in observation.providers.items()}
-    return document
+    bare = _OBSERVATION.dump_python(observation, mode="json", exclude={*_DAYS_OF, *_BY_NAME})
+    document: dict[str, Any] = bare | {name: _rows(getattr(observation, name)) for name in _DAYS_OF}
+    for name in _BY_NAME:
+        document[name] = {key: _rows(days) for key, days in getattr(observation, name).items()}
+    if observation.reporting is not None:
+        document["reporting"] = sorted(observation.reporting)
+    return document | {"rules": RULES}
 
 
 def observation_of(document: dict[str, Any]) -> IpObservation:
-    """The observation again; raises ValueError for a document of another release."""
-    read = _renamed(document) | {name: _days(document.get(name, ())) for name in _LISTS}
-    read["ip"] = _pause_of(dict(read.get("ip", {})))
-    read["providers"] = {name: _days(rows) for name, rows in document.get("providers", {}).items()}
+    """The observation again; raises ValueError for a document of other rules."""
+    if document.get("rules") != RULES:
+        raise ValueError(f"rules {document.get('rules', 1)}")
+    read = {key: value for key, value in document.items() if key != "rules"}
+    read |= {name: _days(document.get(name, ())) for name in _DAYS_OF}
+    for name in _BY_NAME:
+        read[name] = {key: _days(rows) for key, rows in document.get(name, {}).items()}
     return _OBSERVATION.validate_python(read)
-
-
-def _pause_of(ip: dict[str, Any]) -> dict[str, Any]:
-    """An IP as an earlier release stored it: its pause was a date."""
-    until = ip.pop("paused_until", None)
-    return ip | {"pause": {"until": until}} if until else ip
 
 
 def _rows(days: Days) -> list[list[Any]]:
@@ -61,17 +49,8 @@ def _rows(days: Days) -> list[list[Any]]:
     return rows
 
 
-def _days(rows: Iterable[Any]) -> Days:
-    return Days.of(_DAYS.validate_python([_day(row) for row in rows]))
-
-
-def _day(row: Any) -> Any:
-    """A row as a mapping; rows of earlier releases are mappings already."""
-    return dict(zip(("day", *COUNTED), row, strict=False)) if isinstance(row, list) else _renamed(row)
-
-
-def _renamed(document: dict[str, Any], names: dict[str, str] = _EARLIER) -> dict[str, Any]:
-    return {names.get(name, name): value for name, value in document.items()}
+def _days(rows: Iterable[Sequence[Any]]) -> Days:
+    return Days.of(_DAYS.validate_python([dict(zip(("day", *COUNTED), row, strict=False)) for row in rows]))
 
 
 def policy_document(policy: Policy) -> dict[str, Any]:
@@ -82,7 +61,4 @@ def policy_document(policy: Policy) -> dict[str, Any]:
 
 def policy_of(document: dict[str, Any]) -> Policy:
     """The policy again; raises ValueError for a document that misses a value of this release."""
-    read = _renamed(document, _EARLIER_POLICY)
-    for section in ("gates", "tripwire"):
-        read[section] = _renamed(read.get(section, {}), _EARLIER_POLICY)
-    return _POLICY.validate_python(read)
+    return _POLICY.validate_python(document)

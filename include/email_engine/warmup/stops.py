@@ -1,94 +1,170 @@
-"""What stops an IP: the tripwires, a gate that regressed, a score too low, a stream whose list is bad.
+"""What stops an IP: complaints of a small volume, block lists that receivers agree on, rates of its own or of its stream, a score too low.
 
 Only these may act during a day too (`reputation_guard`): they never give anything."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 from email_engine.fleet.model import Pause
 from email_engine.plural import amount
-from email_engine.reputation.evidence import GateVerdict
-from email_engine.reputation.gates import BLOCKS, BOUNCES, COMPLAINTS
+from email_engine.reputation.gates import BOUNCES
+from email_engine.reputation.named import NamedList, confirmed, suspicions
 from email_engine.warmup.assessment import Assessment
-from email_engine.warmup.observation import midnight, stop_since
-from email_engine.warmup.proposal import RECIPIENT_LIST_PROBLEM, Action, Proposal
+from email_engine.warmup.blame import Charge, Whose
+from email_engine.warmup.observation import midnight, stop_since, window
+from email_engine.warmup.proposal import RECIPIENT_LIST_PROBLEM, STREAM_PROBLEM, Action, Proposal
+
+BAD_DAY = "bad day"
+"""The cause of a stop for the rest of one day, which is not held against the IP."""
+COMPLAINED = "complaints"
+SCORE = "score"
 
 
 def stop(assessment: Assessment) -> Proposal | None:
     """The first reason to stop, if there is one."""
-    return _tripped(assessment) or _stopped(assessment) or _recipient_list_stop(assessment)
+    return (
+        _complained(assessment)
+        or _agreed(assessment)
+        or _own(assessment)
+        or _low_score(assessment)
+        or _stream(assessment)
+    )
 
 
-def _quarantine(assessment: Assessment, event: str, reason: str) -> Proposal:
-    until = midnight(assessment.effective) + timedelta(days=assessment.policy.quarantine_days)
-    told = f"{reason}, so it is in quarantine until {until:%Y-%m-%d} at least"
-    return assessment.to(Action.QUARANTINE, told, 0, event=event, quarantine_until=until)
+def suspicion(assessment: Assessment) -> NamedList | None:
+    """The block list that receivers name most, unless it was asked and does not list the IP."""
+    named = suspicions(assessment.seen.named, assessment.day, assessment.policy.named_lists.days)
+    return named[0] if named else None
 
 
-def _tripped(assessment: Assessment) -> Proposal | None:
+def bad_day(assessment: Assessment) -> Charge | None:
+    """What one bad day alone proves about the IP or its stream, and not far above the limit: it holds, and pauses only when another
+    such day follows."""
+    return next(
+        (one for one in assessment.charges if one.whose is Whose.IP and one.lesser(assessment.policy)), None
+    )
+
+
+def stream_charge(assessment: Assessment) -> Charge | None:
+    """What is proven of the whole stream."""
+    return next((one for one in assessment.charges if one.whose is Whose.STREAM), None)
+
+
+def rest_of_day(assessment: Assessment) -> Proposal | None:
+    """Stops an IP until the day ends, for what this very day proves alone."""
+    charge = bad_day(assessment) or stream_charge(assessment)
+    if charge is None or assessment.day not in charge.carried.days:
+        return None
+    reason = f"{assessment.charged(charge)}, so the rest of {assessment.day} stops"
+    pause = Pause(midnight(assessment.day + timedelta(days=1)))
+    return assessment.to(Action.PAUSE, reason, 0, pause=pause, blames=False, cause=BAD_DAY)
+
+
+def _complained(assessment: Assessment) -> Proposal | None:
     wire, every = assessment.policy.tripwire, assessment.seen.days
-    if not any(every.dnsbl_rejections) and not any(every.complained):
+    if not any(every.complained):
         return None
-    days = every.between(stop_since(assessment.day, assessment.seen.last_stop_at), assessment.day)
-    named, grave = sum(days.dnsbl_rejections), sum(days.severe_dnsbl_rejections)
-    if grave >= wire.named:
-        return _quarantine(
-            assessment,
-            "tripwire",
-            f"{amount(grave, 'message')} {_were(grave)} refused by a block list that matters",
-        )
+    since = stop_since(
+        window(assessment.day), assessment.seen.last_stop_at, assessment.seen.last_stream_stop_at
+    )
+    days = every.between(since, assessment.day)
     sent, complained = sum(days.sent), sum(days.complained)
-    if sent >= wire.below_messages:
+    if sent >= wire.below_messages or complained < wire.complaints:
         return None
-    if complained >= wire.complaints:
-        reason = f"{complained} complaints about only {sent} messages tripped the wire"
-        return _quarantine(assessment, "tripwire", reason)
-    if named >= wire.named:
-        return _quarantine(
-            assessment, "tripwire", f"{named} of only {sent} messages {_were(named)} refused by a block list"
-        )
+    return _paused(
+        assessment,
+        f"{complained} complaints about only {amount(sent, 'message')}, too few to tell a rate",
+        (COMPLAINED,),
+    )
+
+
+def _agreed(assessment: Assessment) -> Proposal | None:
+    """A block list that could not be asked, and that receivers agree on."""
+    rule = assessment.policy.named_lists
+    if assessment.seen.many_named:
+        return None
+    for named in suspicions(assessment.seen.named, assessment.day, rule.days):
+        if confirmed(named, rule.receivers, rule.share):
+            return _quarantined(
+                assessment, f"{named.words}, and {len(named.refused)} receivers agree", "tripwire", ()
+            )
     return None
 
 
-def _were(number: int) -> str:
-    return "was" if number == 1 else "were"
-
-
-def _stopped(assessment: Assessment) -> Proposal | None:
-    reasons = [
-        assessment.words(name)
-        for name in (BOUNCES, COMPLAINTS, BLOCKS)
-        if assessment.judgements[name].verdict is GateVerdict.REGRESS
-    ]
-    score = assessment.score
-    if score.surely_below(assessment.policy.score.pause_below):
-        reasons.append(f"its {score.words} is below {assessment.policy.score.pause_below}")
-    if not reasons:
+def _own(assessment: Assessment) -> Proposal | None:
+    own = [one for one in assessment.charges if one.whose is Whose.IP and not one.lesser(assessment.policy)]
+    if not own:
         return None
-    what, last = " and ".join(reasons), assessment.seen.last_stop_at
-    if last and midnight(assessment.effective) - last <= timedelta(days=assessment.policy.second_within_days):
-        first = (last - timedelta(seconds=1)).date()
-        second = f"the second stop within {assessment.policy.second_within_days} days after that of {first}"
-        return _quarantine(assessment, "second_stop", f"{what}, {second}")
-    until = midnight(assessment.effective) + timedelta(days=assessment.policy.pause_days)
-    return assessment.to(Action.PAUSE, f"{what}, so it pauses until {until:%Y-%m-%d}", 0, pause=Pause(until))
+    return _paused(assessment, " and ".join(map(assessment.charged, own)), tuple(one.gate for one in own))
 
 
-def _recipient_list_stop(assessment: Assessment) -> Proposal | None:
-    """A list that stays bad stops its stream; that is not held against the IP."""
-    days = assessment.judged.recipient_list_days
-    if len(days) < assessment.policy.recipient_list_pause_after:
+def _low_score(assessment: Assessment) -> Proposal | None:
+    """The score speaks where nothing else does: what is the stream's or a provider's is not charged again."""
+    score, limit = assessment.score, assessment.policy.score.pause_below
+    if assessment.charges or assessment.measured or not score.surely_below(limit):
         return None
-    start, last = midnight(assessment.effective), assessment.seen.last_recipient_list_stop_at
-    if last and start - last <= timedelta(days=assessment.policy.second_within_days):
+    return _paused(assessment, f"its {score.words} is below {limit}", (SCORE,))
+
+
+def _paused(assessment: Assessment, what: str, kinds: tuple[str, ...]) -> Proposal:
+    """A pause; a quarantine where it is one too many, or where something else stopped the IP lately."""
+    policy, start = assessment.policy, midnight(assessment.effective)
+    since = (start - timedelta(days=policy.remember_days)).date()
+    lately = [one for one in assessment.seen.stops if one.day >= since]
+    others = [one for one in lately if SCORE not in (one.kind, *kinds) and one.kind not in kinds]
+    if len(lately) + 1 >= policy.quarantine_at or others:
+        first = ", ".join(f"{one.day} ({one.kind})" for one in lately)
+        which = f"stop number {len(lately) + 1} within {policy.remember_days} days, after {first}"
+        return _quarantined(assessment, f"{what}, {which}", "second_stop", kinds)
+    until = start + timedelta(days=policy.pause_days)
+    back = " and goes on a phase lower" if assessment.warming and assessment.phase > 1 else ""
+    reason = f"{what}, so it pauses until {until:%Y-%m-%d}{back}"
+    return assessment.to(Action.PAUSE, reason, 0, pause=Pause(until), kinds=kinds)
+
+
+def _quarantined(assessment: Assessment, what: str, event: str, kinds: tuple[str, ...]) -> Proposal:
+    until = midnight(assessment.effective) + timedelta(days=assessment.policy.quarantine_days)
+    reason = f"{what}, so it is in quarantine until {until:%Y-%m-%d} at least"
+    return assessment.to(Action.QUARANTINE, reason, 0, event=event, quarantine_until=until, kinds=kinds)
+
+
+def _stream(assessment: Assessment) -> Proposal | None:
+    """A problem of the stream that stays stops its IPs; that is held against none of them."""
+    days, policy = stream_days(assessment), assessment.policy
+    if len(days) < policy.stream_pause_after:
+        return None
+    start, last = midnight(assessment.effective), assessment.seen.last_stream_stop_at
+    told, cause = stream_words(assessment), stream_cause(assessment)
+    if last and start - last <= timedelta(days=policy.remember_days):
         pause = Pause(None)
-        reason = f"{recipient_list_words(assessment)}, again after {last:%Y-%m-%d}, so it pauses until a person resumes it with a cleaned list"
+        reason = f"{told}, again after {last:%Y-%m-%d}, so it pauses {pause.ends} with a cleaned list or better mail"
     else:
-        pause = Pause(start + timedelta(days=assessment.policy.pause_days))
-        reason = f"{recipient_list_words(assessment)}, so it pauses with them {pause.ends}, or until a person resumes it with a cleaned list"
-    return assessment.to(Action.PAUSE, reason, 0, pause=pause, blames=False, cause=RECIPIENT_LIST_PROBLEM)
+        pause = Pause(start + timedelta(days=policy.pause_days))
+        reason = f"{told}, so it pauses with its stream {pause.ends}, or until a person resumes it"
+    return assessment.to(Action.PAUSE, reason, 0, pause=pause, blames=False, cause=cause)
 
 
-def recipient_list_words(assessment: Assessment) -> str:
-    """The list problem as the beginning of a sentence."""
-    days = " and ".join(f"{day:%Y-%m-%d}" for day in assessment.judged.recipient_list_days)
-    return f"A list problem: on {days} the other IPs of stream {assessment.ip.stream} bounced like it"
+def stream_days(assessment: Assessment) -> tuple[date, ...]:
+    """UTC days, of the last ones on which the IP sent, that show the problem of its stream."""
+    charge = stream_charge(assessment)
+    if charge is None:
+        return assessment.judged.recipient_list_days
+    limit = getattr(assessment.policy.gates, charge.gate).limit
+    rows = [row for row in zip(*charge.row, strict=True) if row[2]][-assessment.policy.gates.stream_days :]
+    return tuple(day for day, bad, messages in rows if bad >= limit * messages)
+
+
+def stream_cause(assessment: Assessment) -> str:
+    charge = stream_charge(assessment)
+    return RECIPIENT_LIST_PROBLEM if charge is None or charge.gate == BOUNCES else STREAM_PROBLEM
+
+
+def stream_words(assessment: Assessment) -> str:
+    """The stream's problem as the beginning of a sentence."""
+    days = " and ".join(map(str, stream_days(assessment)))
+    stream, charge = assessment.ip.stream, stream_charge(assessment)
+    if charge is None:
+        return f"A list problem: on {days} the other IPs of stream {stream} bounced like it"
+    alone = not any(assessment.seen.peers.sent)
+    who = f"the only IP of stream {stream}" if alone else f"the IPs of stream {stream} alike"
+    what = "A list problem" if charge.gate == BOUNCES else f"A problem of the mail ({charge.gate})"
+    return f"{what} of {who}: {assessment.charged(charge)}"

@@ -1,17 +1,17 @@
-"""Speed that trouble takes and good days earn back, step by step: of the whole IP (`*`) by its score, of a provider by what
-presses there. It is a part of what the schedule allows, so it is never faster than the schedule."""
+"""Throttle factors: multiplicative decrease on bad signals, a fixed factor of recovery per good day; of the whole IP (`*`) by its
+score, of a mailbox provider by what presses there. A factor is a part of what the schedule allows, never more."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
-from email_engine.fleet.traffic import Days
-from email_engine.reputation.evidence import GateJudgement, GateVerdict
-from email_engine.reputation.gates import Judged
+from email_engine.fleet.traffic import NO_DAYS, Days
+from email_engine.reputation.evidence import GateVerdict
+from email_engine.reputation.gates import BLOCKS, COMPLAINTS, DEFERRALS, Judged
 from email_engine.reputation.score import Score
 from email_engine.warmup.policy import Policy
+from email_engine.warmup.provider_limits import PROBING, SUSPENDED, WHOLE
 
-WHOLE = "*"
 _FULL = 0.999
 
 
@@ -27,69 +27,98 @@ class ThrottleState:
 @dataclass(frozen=True, slots=True)
 class DayClose:
     """What a closed day says. `whole`: the IP's days up to it, `providers`: those by provider; `trusted`: can the signals
-    be trusted?"""
+    be trusted? `charged`: something is proven already, by which it is not slowed once more through its score."""
 
     day: date
     whole: Days
     providers: Mapping[str, Days]
     trusted: bool
+    charged: bool = False
 
 
 def throttle_after(
     before: ThrottleState, evening: DayClose, score: Score, judged: Judged, policy: Policy
 ) -> ThrottleState:
-    """The speeds from now on. A provider that got no mail for 14 days is forgotten."""
+    """The factors from now on. A provider that got no mail for 14 days is forgotten, unless it is suspended."""
     throttle_factors: dict[str, float] = {}
     slowed: dict[str, date] = {}
-    deferrals = judged.deferrals
-    pressing = [name for name, one in deferrals.items() if one.verdict is GateVerdict.REGRESS]
-    falling = [WHOLE] if score.surely_below(policy.score.slow_below) else []
+    pressing = [
+        name
+        for by_provider in judged.providers.values()
+        for name, one in by_provider.items()
+        if one.verdict is GateVerdict.REGRESS
+    ]
+    measured = evening.charged or bool(pressing or set(before.throttle_factors) - {WHOLE})
+    falling = [WHOLE] if not measured and score.surely_below(policy.score.slow_below) else []
     for name in sorted({*before.throttle_factors, *pressing, *falling}):
         old, last = before.throttle_factors.get(name, 1.0), before.slowed_on.get(name)
         if name == WHOLE:
-            new = _whole(old, last, evening, score, judged, policy)
-        elif name in evening.providers:
-            new = _provider(old, last, evening, evening.providers[name], deferrals.get(name), policy)
+            new = _whole(old, last, evening, score, judged, policy, measured)
+        elif name in evening.providers or old <= PROBING:
+            new = _provider(old, last, evening, evening.providers.get(name, NO_DAYS), name, judged, policy)
         else:
             continue
         if new < _FULL:
             throttle_factors[name] = round(new, 4)
-            moved = evening.day if new < old else last
+            moved = evening.day if new < old or (new != old and new <= PROBING) else last
             if moved is not None:
                 slowed[name] = moved
     return ThrottleState(throttle_factors, slowed)
 
 
 def _provider(
-    pace: float,
-    last: date | None,
-    evening: DayClose,
-    days: Days,
-    judged: GateJudgement | None,
-    policy: Policy,
+    factor: float, last: date | None, evening: DayClose, days: Days, name: str, judged: Judged, policy: Policy
 ) -> float:
     if last is not None and evening.day <= last:
-        return pace
-    today = days.on(evening.day)
+        return factor
+    today, gates = days.on(evening.day), policy.gates
     attempts, pressure = today.sent + today.deferred, today.throttling_deferrals + today.blocked
-    limit = policy.gates.deferrals.limit
-    if judged is not None and judged.verdict is GateVerdict.REGRESS and pressure > limit * attempts:
-        return max(pace * policy.slow.factor, policy.slow.least)
-    against = judged is not None and judged.evidence >= policy.gates.deferrals.step_back
-    if not today.sent or pressure >= limit * attempts or against or not evening.trusted:
-        return pace
-    return min(pace * policy.slow.recover, 1.0)
+    proven = {gate for gate in judged.providers if name in judged.refusing(gate)}
+    refused = today.blocked > gates.blocks.limit * today.sent
+    pressed = pressure > gates.deferrals.limit * attempts
+    if factor == SUSPENDED:
+        over = last is None or evening.day - last >= timedelta(days=policy.suspend.days)
+        return PROBING if over and evening.trusted else SUSPENDED
+    if factor == PROBING:
+        if refused or pressed:
+            return SUSPENDED
+        return policy.slow.least if today.delivered and evening.trusted else PROBING
+    if BLOCKS in proven and refused:
+        return SUSPENDED
+    if COMPLAINTS in proven and _still_complains(days, evening.day, factor, last, policy):
+        return SUSPENDED if factor < 1.0 else policy.slow.factor
+    if DEFERRALS in proven and pressed:
+        return max(factor * policy.slow.factor, policy.slow.least)
+    if not today.sent or pressure >= gates.deferrals.limit * attempts or refused or not evening.trusted:
+        return factor
+    return min(factor * policy.slow.recover, 1.0)
+
+
+def _still_complains(days: Days, day: date, factor: float, last: date | None, policy: Policy) -> bool:
+    """At full speed: whatever proves it is enough. Once slowed, the mail since then must be above the limit too, some days later."""
+    if factor >= 1.0 or last is None:
+        return True
+    if (day - last).days < policy.varying_days.within_days:
+        return False
+    since = days.since(last + timedelta(days=1))
+    return sum(days.complained[since:]) > policy.gates.complaints.limit * sum(days.delivered[since:])
 
 
 def _whole(
-    pace: float, last: date | None, evening: DayClose, score: Score, judged: Judged, policy: Policy
+    factor: float,
+    last: date | None,
+    evening: DayClose,
+    score: Score,
+    judged: Judged,
+    policy: Policy,
+    measured: bool,
 ) -> float:
-    if score.surely_below(policy.score.slow_below):
-        return min(pace, policy.slow.factor)
-    if pace >= 1.0 or (last is not None and evening.day <= last):
-        return pace
+    if not measured and score.surely_below(policy.score.slow_below):
+        return min(factor, policy.slow.factor)
+    if factor >= 1.0 or (last is not None and evening.day <= last):
+        return factor
     fine = all(one.verdict in (GateVerdict.PASS, GateVerdict.INSUFFICIENT) for one in judged.gates.values())
     good = score.value >= policy.score.slow_below if score.value is not None else fine
     if not evening.whole.sent_on(evening.day) or not evening.trusted or not good:
-        return pace
-    return min(pace * policy.slow.recover, 1.0)
+        return factor
+    return min(factor * policy.slow.recover, 1.0)

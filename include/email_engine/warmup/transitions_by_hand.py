@@ -8,12 +8,13 @@ from typing import Any
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpState, Pause
 from email_engine.lifecycle.machine import Cause, Event, Transition, known, transition_of
+from email_engine.warmup.growth import proven_most
 from email_engine.warmup.observation import IpObservation, midnight
 from email_engine.warmup.parked import NO_BLOCKLISTS, obstacle, unknown
 from email_engine.warmup.plan import Quotas
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.proposal import RELEASES, Action, Proposal
-from email_engine.warmup.rotation import proven_most, reentry_phase, warm_down
+from email_engine.warmup.rotation import reentry_phase, warm_down
 from email_engine.warmup.transition_request import Request
 
 

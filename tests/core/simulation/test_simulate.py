@@ -31,7 +31,13 @@ def test_allowances_bind_and_decisions_are_fed_back() -> None:
     assert [day.allowance for day in days[:42]] == [stage for stage in LADDER for _ in range(7)]
     assert all(day.counts.sent == day.allowance for day in days)
     assert [day.day for day in days if day.action is Action.GRADUATE] == [FIRST + timedelta(days=41)]
-    assert (days[42].state, days[42].allowance) == (IpState.ACTIVE, 10_000)
+    assert (days[42].state, days[42].allowance) == (IpState.ACTIVE, 4_000)
+
+
+def test_an_active_ip_doubles_each_sent_week_until_its_target() -> None:
+    days = one_life(list(simulate(small(1), POLICY, scenario(TrueRates()), 75, seed=1)))
+    assert [day.allowance for day in days[42:70:7]] == [4_000, 8_000, 10_000, 10_000]
+    assert {day.allowance for day in days[42:49]} == {4_000}
 
 
 def test_days_without_enough_demand_do_not_count() -> None:
@@ -46,13 +52,26 @@ def test_the_same_seed_gives_the_same_days_and_another_gives_others() -> None:
 
 
 def test_a_bad_ip_is_paused_then_quarantined_and_never_sends_meanwhile() -> None:
-    days = one_life(list(simulate(small(1), POLICY, scenario(TrueRates(bounce=0.2)), 40, seed=1)))
+    turn = Happening("the turn", Fault.IP, 1, 60, share=0.2, rates=TrueRates(bounce=0.2))
+    fleet = list(simulate(small(5), POLICY, scenario(TrueRates(), happenings=(turn,)), 60, seed=1))
+    (bad,) = {day.address for day in fleet if day.bad}
+    days = [day for day in fleet if day.address == bad]
     stops = [day.action for day in days if day.action in (Action.PAUSE, Action.QUARANTINE)]
-    assert stops == [Action.PAUSE, Action.QUARANTINE]
+    assert stops == [Action.PAUSE, Action.PAUSE, Action.QUARANTINE]
     assert not any(day.counts.sent for day in days if not day.allowance)
     paused = next(n for n, day in enumerate(days) if day.action is Action.PAUSE)
     assert [day.allowance for day in days[paused + 1 : paused + 8]] == [0] * 7
     assert days[paused + 8].allowance == 50
+
+
+def test_an_ip_that_is_alone_is_not_blamed_for_its_recipient_list() -> None:
+    days = one_life(list(simulate(small(1), POLICY, scenario(TrueRates(bounce=0.2)), 40, seed=1)))
+    stops = [day for day in days if day.action in (Action.PAUSE, Action.QUARANTINE)]
+    assert [day.action for day in stops] == [Action.PAUSE, Action.PAUSE]
+    assert not any(day.blames for day in stops)
+    assert "A list problem of the only IP of stream" in stops[0].reason
+    assert "until a person resumes it" in stops[1].reason
+    assert not any(day.counts.sent for day in days if day.day > stops[1].day)
 
 
 def test_a_trap_lists_the_ip_which_rests_after_the_list_let_go() -> None:

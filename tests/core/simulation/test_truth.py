@@ -71,19 +71,18 @@ def test_a_day_is_the_same_whenever_it_is_asked_for() -> None:
 
 
 def test_rates_show_in_the_counts_and_one_provider_can_turn() -> None:
-    rates = TrueRates(block=0.2, pressure=0.5, named=0.5, grave=0.1)
+    rates = TrueRates(block=0.2, pressure=0.5, named=0.5)
     turn = Happening("turn", Fault.PROVIDER, 2, 1, provider="gmail", rates=rates)
     mail = world(Demand(100_000), happenings=(turn,))
     calm = mail.mail("ip", MONDAY, 100_000)
-    assert (calm.counts.blocked, calm.counts.throttling_deferrals, calm.counts.dnsbl_rejections) == (0, 0, 0)
+    assert (calm.counts.blocked, calm.counts.throttling_deferrals, calm.named) == (0, 0, {})
     assert calm.counts.bounced == pytest.approx(2_000, rel=0.1)
     assert calm.counts.deferred == pytest.approx(3_000, rel=0.1)
     turned = mail.mail("ip", MONDAY + timedelta(days=1), 100_000)
     gmail, yahoo = turned.providers["gmail"], turned.providers["yahoo"]
     assert gmail.blocked == turned.counts.blocked == pytest.approx(10_000, rel=0.05)
     assert gmail.throttling_deferrals == turned.counts.throttling_deferrals == pytest.approx(25_000, rel=0.05)
-    assert turned.counts.dnsbl_rejections == pytest.approx(5_000, rel=0.1)
-    assert turned.counts.severe_dnsbl_rejections == pytest.approx(500, rel=0.2)
+    assert turned.named == {"gmail": pytest.approx(5_000, rel=0.1)}
     assert turned.counts.deferred == pytest.approx(28_000, rel=0.05)
     assert (yahoo.blocked, yahoo.throttling_deferrals) == (0, 0)
     assert gmail.sent + yahoo.sent == turned.counts.sent == 100_000

@@ -32,6 +32,10 @@ def active(number: int, target: int = 10_000, **ip) -> IpObservation:
     )  # fmt: skip
 
 
+def grown(number: int) -> IpObservation:
+    return replace(active(number), standing=10_000)
+
+
 def standby(number: int, target: int = 10_000, **ip) -> IpObservation:
     return observation(
         number=number, given=0, standing=0, ip={"state": IpState.STANDBY, "daily_target": target} | ip
@@ -137,7 +141,7 @@ def test_streams_with_a_quota_of_their_own_have_rooms_of_their_own() -> None:
 
 
 def test_active_ips_that_share_too_little_are_told_as_one() -> None:
-    words = capacity_words(planned(active(1), active(2), quota=5_000))
+    words = capacity_words(planned(grown(1), grown(2), quota=5_000))
     assert words[1] == "aurora: 2 active IPs share 5000 a day, 25% of their targets"
 
 

@@ -2,7 +2,10 @@
 
 from email_engine.fleet.traffic import NO_DAYS, DayCounts, Days
 from email_engine.warmup.peers import Peers, peers_of
+from email_engine.warmup.policy_file import load_policy
 from tests.core.warmup.worlds import DAY, record
+
+GATES = load_policy().gates
 
 
 def counts(delivered: int) -> Days:
@@ -18,7 +21,7 @@ def test_the_others_of_the_stream_and_of_the_sender_elsewhere_are_summed() -> No
         record(5, stream="alone", domain="news.third.example"),
     ]
     days = {1: counts(1), 2: counts(10), 3: counts(100), 4: counts(1_000), 5: counts(10_000)}
-    assert peers_of(records, days) == {
+    assert peers_of(records, days, GATES) == {
         1: Peers(peers=counts(110), domain=counts(1_000)),
         2: Peers(peers=counts(101), domain=counts(1_000)),
         3: Peers(peers=counts(11), domain=NO_DAYS),
@@ -28,4 +31,4 @@ def test_the_others_of_the_stream_and_of_the_sender_elsewhere_are_summed() -> No
 
 
 def test_ips_without_mail_have_neighbours_too() -> None:
-    assert peers_of([record(1), record(2)], {2: counts(5)})[1] == Peers(counts(5), NO_DAYS)
+    assert peers_of([record(1), record(2)], {2: counts(5)}, GATES)[1] == Peers(counts(5), NO_DAYS)

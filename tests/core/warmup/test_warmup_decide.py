@@ -10,7 +10,7 @@ from email_engine.fleet.model import IpState, Pause
 from email_engine.fleet.traffic import DayCounts
 from email_engine.lifecycle.machine import TRANSITIONS, Event, next_state
 from email_engine.warmup import decide
-from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
+from email_engine.warmup.observation import DnsHealth, IpObservation, RateStop, midnight
 from email_engine.warmup.policy_file import load_policy
 from email_engine.warmup.proposal import Proposal
 from tests.core.warmup.worlds import DAY, NEXT, decide_day, observation, sent
@@ -93,27 +93,42 @@ def test_accounting_may_be_two_hours_old() -> None:
     assert choice(observation(sent(7), fresh_through=midnight(NEXT) - timedelta(hours=2))).action == "advance"
 
 
+def stopped(*ago: Any) -> tuple[RateStop, ...]:
+    """Days before the planned one, and kinds."""
+    return tuple(
+        RateStop(NEXT - timedelta(days=days), kind) for days, kind in zip(ago[::2], ago[1::2], strict=True)
+    )
+
+
 @pytest.mark.parametrize(
     ("seen", "action", "event", "reason"),
     [
-        (observation(sent(1, 30, bounced=20)), "pause", None, "20 bounces of 50 prove a rate above 5.0%"),
+        (observation(sent(1, 30, bounced=20)), "pause", None, "20 bounces of 50 messages since 2026-11-20 (20 of 50 on 2026-11-20) prove a rate above 5.0%"),
         (observation(sent(1, 30, bounced=20), ip=ACTIVE), "pause", None, "so it pauses until 2026-11-28"),
         (observation(sent(1, 30, bounced=20), fresh_through=None), "pause", None, "20 bounces"),
-        (observation(sent(2, 5000, complained=30), ip=ACTIVE), "pause", None, "60 complaints of 10000 prove a rate above 0.1%"),
+        (observation(sent(2, 5000, complained=30), ip=ACTIVE), "pause", None, "60 complaints of 10000 messages since 2026-11-19 (30 of 5000 on 2026-11-19, 30 of 5000 on 2026-11-20) at other prove a rate above 0.1%"),
         (
-            observation(sent(1, 30, bounced=20), last_stop_at=midnight(NEXT) - timedelta(days=30)),
-            "quarantine", "second_stop", "the second stop within 30 days after that of 2026-10-21",
+            observation(sent(1, 30, bounced=20), stops=stopped(30, "bounces", 8, "bounces")),
+            "quarantine", "second_stop", "stop number 3 within 30 days, after 2026-10-22 (bounces), 2026-11-13 (bounces)",
         ),
         (
-            observation(sent(1, 30, bounced=20), last_stop_at=midnight(NEXT) - timedelta(days=31)),
+            observation(sent(1, 30, bounced=20), stops=stopped(9, "complaints")),
+            "quarantine", "second_stop", "stop number 2 within 30 days, after 2026-11-12 (complaints)",
+        ),
+        (
+            observation(sent(1, 30, bounced=20), stops=stopped(9, "bounces")),
             "pause", None, "prove a rate above",
         ),
-        (observation(sent(3, complained=1)), "quarantine", "tripwire", "3 complaints about only 150 messages tripped the wire"),
+        (
+            observation(sent(1, 30, bounced=20), stops=stopped(31, "bounces", 8, "bounces")),
+            "pause", None, "prove a rate above",
+        ),
+        (observation(sent(3, complained=1)), "pause", None, "3 complaints about only 150 messages, too few to tell a rate, so it pauses until"),
         (observation(sent(3, 500, complained=1)), "stay", None, "0 of 7" ),
     ],
     ids=[
-        "bounces pause", "an active IP too", "stopping does not wait for fresh signals", "complaints pause", "the second stop",
-        "31 days later it is a first stop again", "tripwire", "above 1,000 messages a rate decides",
+        "bounces pause", "an active IP too", "stopping does not wait for fresh signals", "complaints pause", "the third stop", "a stop of another kind",
+        "the second stop", "31 days later it is forgotten", "tripwire", "above 1,000 messages a rate decides",
     ],
 )  # fmt: skip
 def test_bad_traffic_stops_an_ip(seen: IpObservation, action: str, event: str | None, reason: str) -> None:

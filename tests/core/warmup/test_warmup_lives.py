@@ -67,7 +67,7 @@ def test_a_good_ip_is_warm_after_six_weeks() -> None:
     ids=["8 % bounces", "0.3 % complaints"],
 )
 def test_a_bad_ip_never_gets_warm_and_is_stopped(bounce_rate: float, complaint_rate: float) -> None:
-    found = lives(bounce_rate, complaint_rate)
+    found = lives(bounce_rate, complaint_rate, 100)
     assert not any(action == "graduate" for life in found for _, action in life)
     stopped = [life for life in found if {"pause", "quarantine"} & {action for _, action in life}]
-    assert len(stopped) >= 0.9 * len(found)
+    assert len(stopped) >= 0.8 * len(found)

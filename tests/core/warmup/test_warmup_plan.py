@@ -20,8 +20,9 @@ ACTIVE = {"state": IpState.ACTIVE, "phase": 6}
 
 
 def active(number: int, target: int = 10_000, **changes: Any) -> Any:
+    """It has grown to its target already."""
     ip = ACTIVE | {"daily_target": target}
-    return observation(sent(7, 500), number=number, ip=ip, **{"given": 500, "standing": 500} | changes)
+    return observation(sent(7, 500), number=number, ip=ip, **{"given": 500, "standing": target} | changes)
 
 
 def warming(number: int, phase: int = 1, **changes: Any) -> Any:
@@ -44,7 +45,7 @@ def plan(observations: list[Any], quota: int, **kwargs: Any) -> list[int]:
         ([active(1, 300), active(2), active(3)], 5_000, [300, 2_350, 2_350]),
         ([warming(1), warming(2, phase=4), active(3)], 520, [20, 500, 0]),
         ([active(1), active(2)], 0, [0, 0]),
-        ([active(1, dns=DnsHealth.BROKEN), active(2)], 30_000, [500, 10_000]),
+        ([active(1, dns=DnsHealth.BROKEN, standing=500), active(2)], 30_000, [500, 10_000]),
     ],
     ids=[
         "enough for all", "active ones share evenly", "rounded down", "never above a target", "the furthest warms first",

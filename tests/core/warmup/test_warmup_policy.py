@@ -1,5 +1,6 @@
 """The policy file: complete, every mistake at once, known by its digest."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -42,22 +43,39 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
 def test_names_of_the_release_before_are_read_with_a_note(caplog: pytest.LogCaptureFixture) -> None:
     earlier = SHIPPED
     for now, before in (
-        ("\nrecipient_list_problem:", "\nlist_problem:"),
-        ("  blocklists: [", "  lists: ["),
+        ("\nstream_problem:", "\nlist_problem:"),
+        ("  remember_days:", "  second_within_days:"),
         ("  blocklists_max_age_hours:", "  lists_max_age_hours:"),
     ):
         assert earlier.count(now) == 1
         earlier = earlier.replace(now, before)
     assert parse_policy(earlier, "policy.yaml").digest == load_policy().digest
-    line = SHIPPED[: SHIPPED.index("recipient_list_problem:")].count("\n") + 1
+    line = SHIPPED[: SHIPPED.index("stream_problem:")].count("\n") + 1
     notes = [record.getMessage() for record in caplog.records]
     assert len(notes) == 3
-    assert f"policy.yaml:{line}: list_problem is called recipient_list_problem now" in notes[0]
+    assert f"policy.yaml:{line}: list_problem is called stream_problem now" in notes[0]
+
+
+def test_what_means_nothing_any_more_is_passed_over_with_a_note(caplog: pytest.LogCaptureFixture) -> None:
+    earlier = SHIPPED.replace(
+        "tripwire: { complaints", "tripwire: { named: 1, blocklists: [zen], complaints", 1
+    )
+    earlier = earlier.replace("points: { bounces: 30", "points: { deferrals: 20, bounces: 30", 1)
+    assert parse_policy(earlier, "policy.yaml").digest == load_policy().digest
+    notes = [record.getMessage() for record in caplog.records]
+    assert len(notes) == 3
+    assert all("is not read any more: " in note for note in notes)
+
+
+def test_a_policy_of_the_release_before_needs_no_new_section() -> None:
+    earlier = re.sub(r"(?m)^(varying_days|named_lists|suspend):.*$", "", SHIPPED)
+    earlier = re.sub(r"(?m)^  quarantine_at:.*$", "", earlier)
+    assert parse_policy(earlier, "policy.yaml").digest == load_policy().digest
 
 
 def test_both_names_at_once_are_a_mistake() -> None:
-    both = SHIPPED.replace("  blocklists: [", "  lists: [zen]\n  blocklists: [", 1)
-    with pytest.raises(FileInvalid, match=r"tripwire.lists: unknown key"):
+    both = SHIPPED.replace("  remember_days: 30", "  second_within_days: 9\n  remember_days: 30", 1)
+    with pytest.raises(FileInvalid, match=r"stops.second_within_days: unknown key"):
         parse_policy(both, "policy.yaml")
 
 

@@ -56,7 +56,8 @@ def sent(days: int, delivered: int = 50, until: date = DAY, **counts: int) -> Da
 def observation(
     days: Iterable[DayCounts] = (), *, number: int = 1, ip: dict[str, Any] | None = None, **changes: Any
 ) -> IpObservation:
-    """Warming in phase 1 of six_week with 50 a day or what it sent, DNS fine, accounting fresh, no list."""
+    """Among good IPs of its stream; warming in phase 1 of six_week with 50 a day or what it sent, DNS fine, accounting fresh, no list."""
+    days = tuple(days)
     fields: dict[str, Any] = {
         "given": max([50, *(counts.sent for counts in days)]),
         "standing": 50,
@@ -64,10 +65,12 @@ def observation(
         "dns": DnsHealth.OK,
         "blocklists_known": True,
         "phase_started_on": DAY - timedelta(days=40),
+        "peers": [DayCounts(counts.day, 5_000) for counts in days],
     }
-    changes |= {name: Days.of(changes[name]) for name in {"peers", "domain"} & changes.keys()}
-    providers = {name: Days.of(some) for name, some in changes.pop("providers", {}).items()}
-    return IpObservation(record(number, **(ip or {})), Days.of(days), **fields | changes, providers=providers)
+    fields |= changes
+    fields |= {name: Days.of(fields[name]) for name in {"peers", "domain"} & fields.keys()}
+    providers = {name: Days.of(some) for name, some in fields.pop("providers", {}).items()}
+    return IpObservation(record(number, **(ip or {})), Days.of(days), **fields, providers=providers)
 
 
 def decide_day(seen: IpObservation, policy: Policy, day: date, effective: date) -> Proposal:
@@ -96,7 +99,9 @@ def live_through(
             }
             whole = total(mail.values(), day, day)
             evening.append(sent_on(life, whole, mail))
-        around = peers_of([life.ip for life in evening], {life.ip.ip_id: life.days for life in evening})
+        around = peers_of(
+            [life.ip for life in evening], {life.ip.ip_id: life.days for life in evening}, policy.gates
+        )
         seen = [
             observe(life, day, midnight(day + timedelta(days=1)), around[life.ip.ip_id], allowed)
             for life, allowed in zip(evening, given, strict=True)

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import Connection
+
 from email_engine.blocklists.config import load_blocklists, load_confirm_after
 from email_engine.blocklists.decide import OpenListing
 from email_engine.blocklists.model import BlockList, Listed, NotKnown, NotListed
@@ -12,9 +14,12 @@ from email_engine.blocklists.sweep import BlastRadius, FirstRound, believed, fir
 from email_engine.fleet.model import IpRecord, IpState
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.run import Run
+from email_engine.reputation.named import ListAnswer
 from email_engine.store.engine import Store
 from email_engine.store.fleet.ips import load_ips, mark_swept
 from email_engine.store.stops.listings import open_listings
+from email_engine.store.stops.named_lists import to_ask, write_answers
+from email_engine.warmup.policy_file import load_policy
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +58,7 @@ def sweep(store: Store, clients: Clients, health: Mapping[str, Any], run: Run) -
     if not run.dry_run:
         with store.session(tenant="*") as conn:
             mark_swept(conn, [ip.ip_id for ip in swept if ip.address not in new], run.as_of)
+            _note_answers(conn, records, first, run)
     return {
         "due": due.isoformat() if due is not None else None,
         "tenants": _by_tenant(records, {x.name: x for x in lists}, standing, first),
@@ -64,6 +70,22 @@ def sweep(store: Store, clients: Clients, health: Mapping[str, Any], run: Run) -
             "faults": dict(first.faults),
         },
     }
+
+
+def _note_answers(conn: Connection, records: Sequence[IpRecord], first: FirstRound, run: Run) -> None:
+    """What lists said about IPs for which receivers named them: a suspicion ends with it. A listing is asked for twice first."""
+    asked = to_ask(conn, run.as_of.date(), load_policy().named_lists.days, load_blocklists()[0])
+    ids = {ip.address: ip.ip_id for ip in records}
+    said = [
+        (ids[address], name, ListAnswer.LISTED if isinstance(verdict, Listed) else ListAnswer.NOT_LISTED)
+        for (address, name), verdict in first.verdicts.items()
+        if ids[address] in asked.get(name, ())
+        and (
+            isinstance(verdict, NotListed)
+            or (isinstance(verdict, Listed) and (address, name) not in first.new)
+        )
+    ]
+    write_answers(conn, said, datetime.now(UTC))
 
 
 def _confirm_after(run: Run) -> timedelta:

@@ -1,19 +1,18 @@
 """Rows of delivery_days as counts: per IP, and per IP and mailbox provider."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Integer, Row, cast, func, select
+from sqlalchemy import ColumnElement, Connection, Integer, Row, cast, func, select, true
 
 from email_engine.fleet.traffic import COUNTED, Days
-from email_engine.store.schema import delivery_days
+from email_engine.reputation.named import NamedList
+from email_engine.store.schema import delivery_days, delivery_events
 from email_engine.warmup.observation import PROVIDER_DAYS, WINDOW_DAYS
 
 _DAYS = delivery_days.c
-_SUMMED = tuple(name for name in COUNTED if not name.endswith("dnsbl_rejections"))
-_NAMED = _DAYS.named_lists != cast({}, _DAYS.named_lists.type)
 
 
 def _meaning(column: ColumnElement[Any], *meanings: str) -> ColumnElement[int]:
@@ -25,6 +24,8 @@ _SUMS = (
     *(func.sum(_DAYS[name]).label(name) for name in ("delivered", "bounced", "deferred", "complained")),
     _meaning(_DAYS.bounce_meanings, "reputation").label("blocked"),
     _meaning(_DAYS.deferral_meanings, "reputation", "rate").label("throttling_deferrals"),
+    _meaning(_DAYS.bounce_meanings, "address").label("unknown_users"),
+    _meaning(_DAYS.bounce_meanings, "content").label("content_refusals"),
 )
 
 
@@ -38,47 +39,77 @@ def _rows(conn: Connection, tenant: str, first: date, last: date, *keys: Any) ->
     yield from conn.execute(query)
 
 
-def _counts(row: Row[Any], named: int = 0, grave: int = 0) -> tuple[Any, ...]:
+def _counts(row: Row[Any], undated: int = 0) -> tuple[Any, ...]:
     """The day, and its counts in the order of COUNTED."""
-    return (row.day, *[int(getattr(row, name)) for name in _SUMMED], named, grave)
+    return (row.day, *[int(getattr(row, name)) for name in COUNTED[:-1]], undated)
 
 
-def days_of_ips(conn: Connection, tenant: str, day: date, grave: Collection[str]) -> dict[int, Days]:
-    """The last 30 days of each IP of the tenant.
-
-    `grave`: parts of the names of those block lists that stop an IP at any volume."""
+def days_of_ips(conn: Connection, tenant: str, day: date) -> dict[int, Days]:
+    """The last 30 days of each IP of the tenant."""
     first = day - timedelta(days=WINDOW_DAYS - 1)
-    named = _named(conn, tenant, first, day, grave)
+    undated: Counter[tuple[int, date]] = Counter()
+    for (ip_id, _, reported), count in _undated(conn, tenant, first, day).items():
+        undated[ip_id, reported] += count
     found: dict[int, list[Sequence[Any]]] = defaultdict(list)
     for row in _rows(conn, tenant, first, day, _DAYS.ip_id):
-        found[row.ip_id].append(_counts(row, *named.get((row.ip_id, row.day), (0, 0))))
+        found[row.ip_id].append(_counts(row, undated[row.ip_id, row.day]))
     return {ip_id: Days.rows(rows) for ip_id, rows in found.items()}
 
 
 def days_by_provider(conn: Connection, tenant: str, day: date) -> dict[int, dict[str, Days]]:
-    """The last 14 days of each IP by mailbox provider; names of lists are not looked at."""
+    """The last 14 days of each IP by mailbox provider."""
     first = day - timedelta(days=PROVIDER_DAYS - 1)
+    undated = _undated(conn, tenant, first, day)
     found: dict[int, dict[str, list[Sequence[Any]]]] = defaultdict(lambda: defaultdict(list))
     for row in _rows(conn, tenant, first, day, _DAYS.ip_id, _DAYS.provider):
-        found[row.ip_id][row.provider].append(_counts(row))
+        found[row.ip_id][row.provider].append(
+            _counts(row, undated.get((row.ip_id, row.provider, row.day), 0))
+        )
     return {
         ip_id: {provider: Days.rows(rows) for provider, rows in providers.items()}
         for ip_id, providers in found.items()
     }
 
 
-def _named(
-    conn: Connection, tenant: str, first: date, last: date, grave: Collection[str]
-) -> dict[tuple[int, date], tuple[int, int]]:
-    """Replies that named a block list, and those that named a grave one, by IP and day: they are rare."""
-    query = select(_DAYS.ip_id, _DAYS.day, _DAYS.named_lists).where(
-        _DAYS.tenant == tenant, _DAYS.day.between(first, last), _NAMED
+def _undated(conn: Connection, tenant: str, first: date, last: date) -> dict[tuple[int, str, date], int]:
+    """Complaints whose report names no day of sending, by IP, provider and the UTC day on which they count: they are few."""
+    events, day = delivery_events.c, func.date(func.timezone("UTC", delivery_events.c.counted_at))
+    query = (
+        select(events.ip_id, events.provider, day.label("day"), func.count().label("count"))
+        .where(events.tenant == tenant, events.kind == "complaint", events.counted_by == "report")
+        .where(day.between(first, last))
+        .group_by(events.ip_id, events.provider, day)
     )
-    found: dict[tuple[int, date], tuple[int, int]] = {}
+    return {(row.ip_id, row.provider, row.day): row[3] for row in conn.execute(query)}
+
+
+def reporting_providers(conn: Connection, tenant: str, day: date) -> frozenset[str]:
+    """Mailbox providers that reported a complaint about any IP of the tenant in the last 30 days."""
+    first = day - timedelta(days=WINDOW_DAYS - 1)
+    query = select(_DAYS.provider).where(
+        _DAYS.tenant == tenant, _DAYS.day.between(first, day), _DAYS.complained > 0
+    )
+    return frozenset(conn.execute(query.distinct()).scalars())
+
+
+def named_lists(conn: Connection, tenant: str, day: date, days: int) -> dict[int, list[NamedList]]:
+    """Block lists that receivers named in the last `days` UTC days, by IP, unanswered: they are rare. `tenant`: `*` for
+    all."""
+    first = day - timedelta(days=days - 1)
+    sent = func.sum(_DAYS.delivered + _DAYS.bounced).over(partition_by=(_DAYS.ip_id, _DAYS.day))
+    every = (
+        select(_DAYS.ip_id, _DAYS.day, _DAYS.provider, _DAYS.named_lists, sent.label("sent"))
+        .where(_DAYS.tenant == tenant if tenant != "*" else true(), _DAYS.day.between(first, day))
+        .subquery()
+    )
+    query = select(every).where(every.c.named_lists != cast({}, _DAYS.named_lists.type))
+    refused: dict[tuple[int, date, str], dict[str, int]] = defaultdict(dict)
+    whole: dict[tuple[int, date], int] = {}
     for row in conn.execute(query):
-        named, worse = found.get((row.ip_id, row.day), (0, 0))
+        whole[row.ip_id, row.day] = int(row.sent)
         for name, count in row.named_lists.items():
-            named += int(count)
-            worse += int(count) if any(part in name.lower() for part in grave) else 0
-        found[row.ip_id, row.day] = named, worse
+            refused[row.ip_id, row.day, name][row.provider] = int(count)
+    found: dict[int, list[NamedList]] = defaultdict(list)
+    for (ip_id, on, name), by in sorted(refused.items()):
+        found[ip_id].append(NamedList(name, on, by, whole[ip_id, on]))
     return found

@@ -7,21 +7,27 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from email_engine.blocklists.config import load_blocklists
 from email_engine.fleet.model import SENDING_STATES, IpRecord
 from email_engine.fleet.traffic import NO_DAYS
+from email_engine.reputation.named import suspicions, too_many
 from email_engine.store import schema as s
 from email_engine.store.accounting import refusals
-from email_engine.store.accounting.day_counts import days_by_provider, days_of_ips
+from email_engine.store.accounting.day_counts import (
+    days_by_provider,
+    days_of_ips,
+    reporting_providers,
+)
 from email_engine.store.fleet.ips import load_ips
 from email_engine.store.hosts.trouble import host_trouble
 from email_engine.store.stops import quarantines
 from email_engine.store.stops.brakes import BY_HAND, Brake, engaged
-from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
+from email_engine.store.stops.named_lists import named_by_ip
+from email_engine.warmup.observation import DnsHealth, IpObservation, RateStop, midnight
 from email_engine.warmup.peers import peers_of
 from email_engine.warmup.plan import Quotas
 from email_engine.warmup.policy import Policy
-from email_engine.warmup.provider_limits import UNBOUND
-from email_engine.warmup.throttle import WHOLE
+from email_engine.warmup.provider_limits import UNBOUND, WHOLE
 
 Dns = dict[int, tuple[DnsHealth, tuple[str, ...]]]
 
@@ -51,9 +57,13 @@ def observe(
     found later was not known."""
     end = as_of or midnight(day + timedelta(days=1))
     records = load_ips(conn, day=effective, tenant=tenant)
-    days = days_of_ips(conn, tenant, day, policy.tripwire.blocklists)
+    days = days_of_ips(conn, tenant, day)
     providers = days_by_provider(conn, tenant, day)
-    around = peers_of(records, days)
+    around = peers_of(records, days, policy.gates)
+    reporting = reporting_providers(conn, tenant, day)
+    named = named_by_ip(conn, tenant, day, policy.named_lists.days, load_blocklists()[0])
+    suspected = sum(bool(suspicions(those, day, policy.named_lists.days)) for those in named.values())
+    many = too_many(suspected, sum(ip.state in SENDING_STATES for ip in records), policy.named_lists.many)
     given, standing = _allowances(conn, tenant, day), _allowances(conn, tenant, effective)
     fresh, listed, plans = _fresh_through(conn), _last_listed(conn, tenant), _plans(conn, tenant)
     dns = _dns(conn, tenant, end - timedelta(hours=policy.dns_max_age_hours), known_until or end)
@@ -83,8 +93,13 @@ def observe(
             domain=around[ip.ip_id].domain,
             throttle_factors=plans[ip.ip_id].paces,
             slowed_on={name: date.fromisoformat(day) for name, day in plans[ip.ip_id].slowed_on.items()},
-            last_recipient_list_stop_at=plans[ip.ip_id].last_list_stop_at,
+            last_stream_stop_at=plans[ip.ip_id].last_list_stop_at,
             trouble=troubles.get(ip.mta_host),
+            risen=around[ip.ip_id].risen,
+            reporting=reporting,
+            named=named.get(ip.ip_id, ()),
+            many_named=many,
+            stops=tuple(RateStop(date.fromisoformat(x["day"]), x["kind"]) for x in plans[ip.ip_id].stops),
         )
         for ip in records
     )
@@ -155,6 +170,7 @@ def _plans(conn: Connection, tenant: str) -> dict[int, Any]:
         plans.last_list_stop_at,
         plans.paces,
         plans.slowed_on,
+        plans.stops,
     ).where(plans.tenant == tenant)
     return {row.ip_id: row for row in conn.execute(query)}
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, delete
 from sqlalchemy.dialects.postgresql import insert
 
+from email_engine.reputation.gates import DEFERRALS
 from email_engine.reputation.posterior import Posterior
 from email_engine.store.schema import reputation
 from email_engine.warmup.assessment import Assessment
@@ -57,7 +58,7 @@ def _judged(assessment: Assessment | None, provider: str) -> dict[str, Any]:
     if assessment is None:
         return {"score": None, "score_low": None, "score_high": None, "lost": {}, "verdicts": {}}
     if provider != ALL:
-        judged = assessment.judged.deferrals.get(provider)
+        judged = assessment.judged.providers[DEFERRALS].get(provider)
         verdicts = {"deferrals": plain_judgement(judged)} if judged else {}
         return {"score": None, "score_low": None, "score_high": None, "lost": {}, "verdicts": verdicts}
     score = assessment.score

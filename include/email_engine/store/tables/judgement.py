@@ -54,6 +54,7 @@ warmup_plans = Table(
     Column("paces", JSONB, nullable=False, server_default="{}"),
     Column("slowed_on", JSONB, nullable=False, server_default="{}"),
     moment("last_list_stop_at"),
+    Column("stops", JSONB, nullable=False, server_default="[]"),
     Column("score", Integer),
     Column("score_low", Integer),
     Column("score_high", Integer),

@@ -186,6 +186,20 @@ blacklist_events = Table(
     ),
 )
 
+blocklist_answers = Table(
+    "blocklist_answers",
+    metadata,
+    row_id(),
+    of_tenant(),
+    of_ip(),
+    Column("list", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    moment("asked_at", nullable=False),
+    one_of("answer", "listed", "not_listed"),
+    UniqueConstraint("ip_id", "list"),
+)
+"""What a list said last about an IP for which receivers named it."""
+
 dns_checks = Table(
     "dns_checks",
     metadata,

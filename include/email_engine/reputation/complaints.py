@@ -1,0 +1,51 @@
+"""Complaints belong to the mail of the days before them: never to a day without mail, never their own denominator."""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+
+from email_engine.fleet.traffic import Column, Days, column
+
+
+def on_days_of_mail(days: Days, late_days: int) -> Column:
+    """Complaints by day of `days`. Dated ones stand on the day on which their mail was sent; those whose reports carry no date, and
+    those that a day's mail cannot have brought, are spread over the mail delivered on their day and the `late_days` before it.
+    What finds no mail there is about mail that is not known, and counts nowhere."""
+    if not any(days.complained):
+        return days.complained
+    found = [0.0] * len(days)
+    for at, (complained, undated, delivered) in enumerate(
+        zip(days.complained, days.undated_complaints, days.delivered, strict=True)
+    ):
+        dated = min(complained - undated, delivered)
+        found[at] += dated
+        if complained > dated:
+            _spread(days, at, complained - dated, late_days, found)
+    return _whole(found, days.delivered)
+
+
+def _spread(days: Days, at: int, complaints: int, late_days: int, found: list[float]) -> None:
+    first = days.since(days.day[at] - timedelta(days=late_days))
+    delivered = days.delivered[first : at + 1]
+    for place, messages in enumerate(delivered, first):
+        if messages:
+            found[place] += complaints * messages / sum(delivered)
+
+
+def _whole(parts: list[float], delivered: Column) -> Column:
+    """Whole complaints with the same running sum, so that parts of many reports do not all fall on one day."""
+    rounded, so_far, given = [], 0.0, 0
+    for part, messages in zip(parts, delivered, strict=True):
+        so_far += part
+        now = min(round(so_far) - given, messages)
+        given += max(now, 0)
+        rounded.append(max(now, 0))
+    return column(rounded)
+
+
+def reporting(providers: Mapping[str, Days], known: Iterable[str] | None) -> list[str]:
+    """The providers by name whose mail counts for complaints: those that ever report (`known`; where nobody knows, those with a
+    complaint here). A silent provider's mail says nothing about complaints."""
+    if known is None:
+        return sorted(name for name, days in providers.items() if any(days.complained))
+    reported = frozenset(known)
+    return sorted(name for name in providers if name in reported)
