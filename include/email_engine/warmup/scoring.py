@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from email_engine.fleet.traffic import Column, Days, sums
-from email_engine.reputation.gates import SCORED, Judged
+from email_engine.reputation.gates import BLOCKS, BOUNCES, COMPLAINTS, SCORED, Judged
 from email_engine.reputation.score import Score, scores
 from email_engine.warmup.observation import DnsHealth, IpObservation
 from email_engine.warmup.policy import Policy
@@ -45,13 +45,17 @@ def _levels(
             columns += days.failed[at:], days.sent[at:], days.complained[at:], days.blocked[at:]
     failed, sent, complained, blocked = np.moveaxis(sums(columns).reshape(len(parts), 3, 4), 2, 0)
     delivered = sent - failed - blocked
-    found = np.zeros((len(parts), len(SCORED), 3, 2), np.int64)
-    found[:, 0] = np.stack((failed, sent), 2)
-    found[:, 1] = np.stack((np.minimum(complained, delivered), delivered), 2)
-    found[:, 2] = np.stack((blocked, sent), 2)
+    columns_of = {
+        BOUNCES: (failed, sent),
+        COMPLAINTS: (np.minimum(complained, delivered), delivered),
+        BLOCKS: (blocked, sent),
+    }
+    found = np.stack([np.stack(columns_of[gate], 2) for gate in SCORED], 1)
     for place, verdicts in enumerate(judged):
         if verdicts.excused:
-            found[place, 0] -= [_unfair(days, first, verdicts.excused) for days in parts[place]]
+            found[place, SCORED.index(BOUNCES)] -= [
+                _unfair(days, first, verdicts.excused) for days in parts[place]
+            ]
     return found
 
 

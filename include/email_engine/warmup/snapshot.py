@@ -19,24 +19,26 @@ RULES = 2
 
 
 def observation_document(observation: IpObservation) -> dict[str, Any]:
-    """Everything that a decision may look at, as plain JSON; days as `[day, count, ...]` without the zeros at the end."""
+    """Everything that a decision may look at, as plain JSON; days as `[day, count, ...]` without the zeros at the end,
+    the counts as `counted` names them."""
     bare = _OBSERVATION.dump_python(observation, mode="json", exclude={*_DAYS_OF, *_BY_NAME})
     document: dict[str, Any] = bare | {name: _rows(getattr(observation, name)) for name in _DAYS_OF}
     for name in _BY_NAME:
         document[name] = {key: _rows(days) for key, days in getattr(observation, name).items()}
     if observation.reporting is not None:
         document["reporting"] = sorted(observation.reporting)
-    return document | {"rules": RULES}
+    return document | {"rules": RULES, "counted": list(COUNTED)}
 
 
 def observation_of(document: dict[str, Any]) -> IpObservation:
     """The observation again; raises ValueError for a document of other rules."""
     if document.get("rules") != RULES:
         raise ValueError(f"rules {document.get('rules', 1)}")
-    read = {key: value for key, value in document.items() if key != "rules"}
-    read |= {name: _days(document.get(name, ())) for name in _DAYS_OF}
+    counted = document["counted"]
+    read = {key: value for key, value in document.items() if key not in ("rules", "counted")}
+    read |= {name: _days(document.get(name, ()), counted) for name in _DAYS_OF}
     for name in _BY_NAME:
-        read[name] = {key: _days(rows) for key, rows in document.get(name, {}).items()}
+        read[name] = {key: _days(rows, counted) for key, rows in document.get(name, {}).items()}
     return _OBSERVATION.validate_python(read)
 
 
@@ -49,8 +51,9 @@ def _rows(days: Days) -> list[list[Any]]:
     return rows
 
 
-def _days(rows: Iterable[Sequence[Any]]) -> Days:
-    return Days.of(_DAYS.validate_python([dict(zip(("day", *COUNTED), row, strict=False)) for row in rows]))
+def _days(rows: Iterable[Sequence[Any]], counted: Sequence[str]) -> Days:
+    """`counted`: what the columns behind the day are, so that a count may be added anywhere."""
+    return Days.of(_DAYS.validate_python([dict(zip(("day", *counted), row, strict=False)) for row in rows]))
 
 
 def policy_document(policy: Policy) -> dict[str, Any]:
