@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from operator import le
 
 from email_engine.fleet.traffic import Column, Days, column
 
@@ -10,7 +11,8 @@ def on_days_of_mail(days: Days, late_days: int) -> Column:
     """Complaints by day of `days`. Dated ones stand on the day on which their mail was sent; those whose reports carry no date, and
     those that a day's mail cannot have brought, are spread over the mail delivered on their day and the `late_days` before it.
     What finds no mail there is about mail that is not known, and counts nowhere."""
-    if not any(days.complained):
+    plain = not any(days.undated_complaints) and all(map(le, days.complained, days.delivered))
+    if plain:
         return days.complained
     found = [0.0] * len(days)
     for at, (complained, undated, delivered) in enumerate(

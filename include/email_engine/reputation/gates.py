@@ -18,6 +18,10 @@ from email_engine.reputation.evidence import GateJudgement, GateVerdict, ever_ab
 BOUNCES, COMPLAINTS, BLOCKS, DEFERRALS = "bounces", "complaints", "blocks", "deferrals"
 GATES = (BOUNCES, COMPLAINTS, BLOCKS, DEFERRALS)
 SCORED = (BOUNCES, COMPLAINTS, BLOCKS)
+EVERY = "*"
+FEWEST = 3
+"""Fewer complaints or blocks at one provider prove no rate, whatever they are of."""
+NOTHING = column((0,))
 SMALL_PART = 0.05
 """A provider with a smaller part of the mail is slowed where it presses, but holds nothing else up."""
 _RANK = {GateVerdict.REGRESS: 0, GateVerdict.HOLD: 1, GateVerdict.INSUFFICIENT: 2, GateVerdict.PASS: 3}
@@ -156,8 +160,10 @@ def complaint_rows(basis: Basis, policy: GatePolicy) -> dict[str, Row]:
 
 
 def block_rows(basis: Basis) -> dict[str, Row]:
-    """Blocks of messages that came to an end, by provider."""
-    found = {}
+    """Blocks of messages that came to an end, by provider; under one name for all where there are none."""
+    found: dict[str, Row] = {}
+    if not any(basis.days.blocked):
+        return {EVERY: Row((), NOTHING, column((sum(basis.days.sent),)))}
     for name, days in basis.providers.items():
         at = days.since(basis.first)
         found[name] = Row(days.day[at:], days.blocked[at:], days.sent[at:])
@@ -176,9 +182,17 @@ def _pressure_rows(basis: Basis, since: date) -> dict[str, Row]:
 def together(rows: Mapping[str, Row], but: Collection[str] = ()) -> Row:
     """The sum of several providers by day; where nothing is bad, one row of all messages says the same."""
     some = [row for name, row in rows.items() if name not in but]
-    if not any(any(row.bad) for row in some):
-        messages = sum(sum(row.messages) for row in some)
-        return Row((), column((0,)), column((messages,)))
+    if len(some) == 1:
+        return some[0]
+    if not any(map(any, [row.bad for row in some])):
+        return Row((), NOTHING, column((sum([sum(row.messages) for row in some]),)))
+    first = some[0].day
+    if all(map(first.__eq__, [row.day for row in some])):
+        wrong, whole = (
+            column(map(sum, zip(*columns, strict=True)))
+            for columns in ([row.bad for row in some], [row.messages for row in some])
+        )
+        return Row(first, wrong, whole)
     sums: dict[date, list[int]] = defaultdict(lambda: [0, 0])
     for row in some:
         for day, bad, messages in zip(*row, strict=True):
@@ -201,13 +215,13 @@ def _answers(
 def _by_provider(
     fleet: Sequence[Mapping[str, Row]], gate: Gate, policy: GatePolicy
 ) -> list[dict[str, GateJudgement]]:
-    """Of those providers at which anything is bad, and for deferrals of all."""
+    """Of those providers at which enough is bad to prove anything, and for deferrals of all."""
     every = gate is policy.deferrals
     places = [
         (place, name, row)
         for place, rows in enumerate(fleet)
         for name, row in rows.items()
-        if every or any(row.bad)
+        if every or sum(row.bad) >= FEWEST
     ]
     found: list[dict[str, GateJudgement]] = [{} for _ in fleet]
     answers = _answers([row for _, _, row in places], gate, policy)

@@ -85,6 +85,9 @@ def within_proof(
     kept: list[Proposal] = []
     for observation, proposal in zip(observations, choices, strict=True):
         most = proposal.wanted
+        if most <= observation.standing:
+            kept.append(proposal)
+            continue
         grows = proposal.wanted > observation.standing and warmed_here(observation, proposal, policy)
         if grows:
             most = min(most, grown_most(observation, policy, proposal.mix))
