@@ -82,7 +82,7 @@ def words(*checks: Check, optional: int = 0) -> Check:
         except BadValue as error:
             if _reversed(checks, parts):
                 raise BadValue(f"{error.expected} first", Fault.ORDER) from None
-            if len(text.split()) > len(checks) and " " in parts[-1]:
+            if len(text.split()) > len(checks) and re.search(r"[^\s,;]\s+[^\s,;]", parts[-1]):
                 raise BadValue(f"{_count(len(checks), optional)} arguments", Fault.COUNT) from None
             raise
 
@@ -104,8 +104,8 @@ def _reversed(checks: tuple[Check, ...], parts: list[str]) -> bool:
     return True
 
 
-def many(one: Check, most: int = 10_000, blanks: bool = False) -> Check:
-    """A list with commas, without blanks unless `blanks`."""
+def many(one: Check, most: int = 10_000, blanks: bool = True) -> Check:
+    """A list with commas. The guide writes blanks round them; only of retry intervals it says that there are none."""
 
     def check(text: str) -> str:
         parts = text.split(",")

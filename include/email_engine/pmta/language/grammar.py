@@ -71,10 +71,11 @@ class Grammar:
         return found[0] if found else None
 
     def canonical(self, name: str, scope: str, value: str) -> str:
-        """The value in its one spelling; as written where the grammar does not know or does not take it."""
+        """The value in its one spelling, also of one in quotes or in upper case; as written where the grammar does not know or
+        does not take it."""
         rule = self.rule(name, scope)
         if rule is not None:
-            for text in dict.fromkeys((value, unquoted(value))):
+            for text in dict.fromkeys((value, unquoted(value), value.lower())):
                 with contextlib.suppress(ValueError):
                     return rule.check(text)
         return " ".join(value.split())

@@ -36,6 +36,8 @@ UNORDERED = frozenset(
 """Repeated directives whose order PowerMTA gives no meaning (round-robin or a set)."""
 SETS = frozenset({"records", "suppression-lists", "disable-acct-records"})
 """Directives whose comma list is a set."""
+WITH_MACROS = frozenset({"relay-domain", "domain-key", "domain"})
+"""Directives in whose values a macro stands for several domains."""
 MOST_DOMAINS = 5_000
 LONGEST_PATTERN = 1_000
 DEEPEST_MACRO = 50
@@ -139,7 +141,8 @@ class _Reader:
                     self._read(document.root, scope, document.file, settings, inside)
                 if included is None and name != "domain-macro":
                     value = canonical(name or LINE, scope, node.value)
-                    settings.setdefault(name or LINE, []).append(value)
+                    values = expand(value, self._macros) if "$" in value and name in WITH_MACROS else (value,)
+                    settings.setdefault(name or LINE, []).extend(values)
 
     def _blocks(self, inside: list[tuple[str, Block]]) -> Mapping[Key, Body]:
         """Of blocks that are the same objects everywhere, as `parse` makes them, the meaning is found once."""
@@ -169,7 +172,7 @@ class _Reader:
 def _pattern(text: str) -> str:
     """A domain pattern in one spelling, macros that nobody defines apart."""
     try:
-        return domain_pattern(text).lower() if text.startswith("[") else text.lower()
+        return domain_pattern(text).lower() if text.startswith("[") or not text.isascii() else text.lower()
     except BadValue:
         return text.lower()
 

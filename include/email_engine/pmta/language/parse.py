@@ -8,7 +8,8 @@ import re
 from email_engine.pmta.language.tree import GLOBAL, Block, Comment, Directive, Document, Node, Unreadable
 
 _OPEN = re.compile(r"<\s*([A-Za-z][A-Za-z0-9-]*)(?:\s+([^<>]*?))?\s*>")
-_CLOSE = re.compile(r"</\s*([A-Za-z][A-Za-z0-9-]*)\s*>")
+_CLOSE = re.compile(r"</\s*([A-Za-z][A-Za-z0-9-]*)(?:\s+[^<>]*)?>")
+"""The guide closes a block with its name behind the tag once (3.3.19)."""
 _NESTED = re.compile(r"(\S.*?)\s+<([A-Za-z][A-Za-z0-9-]*)>")
 _LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 PATTERNS_ONLY = "bounce-category-patterns"

@@ -62,7 +62,7 @@ def _assigned(key: str, check: Check) -> Check:
 _PATTERN_ACTION = either(
     _assigned("virtual-mta", VIRTUAL_MTA),
     _assigned("recipient-priority", v.number(0, 100)),
-    like(r"call-to:[^\s,<>]+", "`call-to:LIST`"),
+    like(r"call-to:\s*[^\s,<>]+", "`call-to:LIST`", lambda text: "".join(text.split())),
 )
 _REPLY_ACTION = either(
     word(
@@ -122,7 +122,8 @@ _PROXIED = words(
     v.address_and_port(v.ip, optional=True),
     v.host,
 )
-_DOMAIN_KEY = fields(v.selector, either(v.star, v.host), either(v.vault, v.path))
+_DOMAIN_KEY = fields(v.selector, either(v.star, v.domain, word("{domain}")), either(v.vault, v.path))
+"""`{selector}` and `{domain}` stand for those of the message in a path of the vault (guide 3.3.1.43.1)."""
 _HOSTSPEC = either(
     like(r"lookup-mx:\S+", "lookup-mx:DOMAIN"),
     like(r"\[[0-9A-Fa-f.:]+\](:\d+)?", "[ADDRESS]"),
@@ -137,7 +138,7 @@ _HTTP_ACCESS = words(v.cidr, word("none", "monitor", "monitor,deny-logs", "opera
 def _hosts(text: str) -> str:
     if text == '""':
         return text
-    return ";".join(many(_HOSTSPEC)(group) for group in text.split(";"))
+    return ";".join(many(_HOSTSPEC)(group.strip()) for group in text.split(";"))
 
 
 def _key(low: int, high: int, letters: str) -> Check:
@@ -147,6 +148,11 @@ def _key(low: int, high: int, letters: str) -> Check:
 
 def _words_of(*allowed: str) -> Check:
     return word(*allowed)
+
+
+def _part(text: str) -> str:
+    """A part of a domain; names of macros keep their case."""
+    return text if "$" in text else v.in_ascii(text.lower())
 
 
 def _quoted_name(text: str) -> str:
@@ -173,7 +179,7 @@ SPECS: dict[str, Check] = {
     "INTERVAL|never": either(NEVER, v.interval),
     "INTERVAL(min1m)": v.interval_between(60, 10**9),
     "INTERVAL(max10m)": v.interval_between(0, 600),
-    "INTERVAL,...(max30)": many(v.interval, LIMIT),
+    "INTERVAL,...(max30)": many(v.interval, LIMIT, blanks=False),
     "SIZE": v.size,
     "SIZE|0": either(word("0"), v.size),
     "SIZE|0|unlimited|INT(deprecated)": either(word("0"), UNLIMITED, v.integer, v.size),
@@ -198,7 +204,7 @@ SPECS: dict[str, Check] = {
     "NAME|by-smtp-source-ip": v.name,
     "NAME DOMAINPART|$NAME,...": words(
         like(r"[A-Za-z0-9_]+", "a macro's name of letters, digits and _"),
-        many(like(r"\$?[A-Za-z0-9_.*-]+", "a part of a domain or $MACRO", str.lower)),
+        many(like(r"[\w.*$-]+", "a part of a domain or $MACRO", _part)),
     ),
     "IP": v.ip,
     "IP[:PORT] HOST": words(v.address_and_port(v.ip, optional=True), v.host),
@@ -206,9 +212,9 @@ SPECS: dict[str, Check] = {
     "IP|CIDR (IP|HOST):PORT IP[:PORT] HOST": _PROXIED,
     "(IP|HOST):PORT": v.address_and_port(either(v.ip, v.host)),
     "HOST": v.host,
-    "DOMAIN": v.host,
+    "DOMAIN": v.domain,
     "DPATTERN": v.domain_pattern,
-    "DPATTERN DOMAIN": words(v.domain_pattern, v.host),
+    "DPATTERN DOMAIN": words(v.domain_pattern, v.domain),
     "DPATTERN INT": words(v.domain_pattern, v.integer),
     "DPATTERN NAME.rollup [rollup-by-ip]": words(
         v.domain_pattern,
@@ -267,9 +273,9 @@ SPECS: dict[str, Check] = {
         "retain, redact or a way to hash with its key",
     ),
     "enum(d|b|t|tq),...": many(word("d", "b", "t", "tq")),
-    f"enum({'|'.join(RECORD_TYPES)}),...": many(_record, blanks=True),
+    f"enum({'|'.join(RECORD_TYPES)}),...": many(_record),
     f"enum({'|'.join(RECORD_TYPES)}) (*|[!]FIELD|header_NAME|arf_NAME),...": words(
-        _record, many(_RECORD_FIELD, blanks=True)
+        _record, many(_RECORD_FIELD)
     ),
     "enum(d|delivery|b|bounce|t|transient|r|receipt|f|feedback-loop|rb|remote-bounce|rs|remote-status) header_NAME "
     "FIELD": words(_mapped_record, like(r"header_\S+", "header_NAME"), v.field_name),

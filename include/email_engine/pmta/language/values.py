@@ -159,15 +159,34 @@ def cidr(text: str) -> str:
     return str(network)
 
 
-_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_LABEL = r"[\w](?:[\w-]{0,61}[\w])?"
 _host = like(rf"{_LABEL}(?:\.{_LABEL})*\.?", "a host name", _lower)
+_WITH_MACRO = re.compile(r"(?:\$?\w|[.-](?=[\w$]))+")
+
+
+def in_ascii(text: str) -> str:
+    """`bücher.de` to `xn--bcher-kva.de`: the guide (3.1) takes international domain names as they are written. BadValue if there
+    is no such name."""
+    if text.isascii():
+        return text
+    try:
+        return text.encode("idna").decode()
+    except UnicodeError:
+        raise BadValue("a host name") from None
 
 
 def host(text: str) -> str:
-    """A host name; an address is none."""
+    """A host name in ASCII; an address is none."""
     if re.fullmatch(r"[\d.]+(/\d+)?|[0-9A-Fa-f:]*:[0-9A-Fa-f:]*(/\d+)?", text):
         raise BadValue("a host name, not an address")
-    return _host(text)
+    return _host(in_ascii(text))
+
+
+def domain(text: str) -> str:
+    """A domain, or one with `$macro` in it (guide 3.3.1.43.1, 3.3.5.3)."""
+    if "$" in text and _WITH_MACRO.fullmatch(text):
+        return text
+    return host(text)
 
 
 port = number(0, 65_535)
@@ -196,12 +215,12 @@ one_word = like(r"\S+", "a word without blanks")
 name = like(r"[^\s,<>\"/*]+", "a name without blanks, commas, quotes, slashes and *")
 header = like(r"[!-9;-~]+", "the name of a header without colon")
 field_name = like(r"[A-Za-z][A-Za-z0-9_-]*", "the name of a field")
-selector = like(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", "a DKIM selector")
+selector = like(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\{selector\}", "a DKIM selector")
 vault = like(r"\{vault\}:/[^\s,:]+:[^\s,]+", "a key of the vault, {vault}:/PATH:KEY")
 empty = word('""')
 star = word("*")
 regex = like(r"/(?:[^/\\]|\\.)*/", "a regular expression between slashes")
-_PATTERN = re.compile(r"\*|(?:\*\.|\[\*\.\])?[A-Za-z0-9_$](?:[A-Za-z0-9_$.-]*[A-Za-z0-9_])?")
+_PATTERN = re.compile(r"\*|(?:\*\.|\[\*\.\])?[\w$](?:[\w$.-]*\w)?")
 
 
 def domain_pattern(text: str) -> str:
@@ -212,4 +231,4 @@ def domain_pattern(text: str) -> str:
         return text
     if not _PATTERN.fullmatch(text):
         raise BadValue("one of *, domain, *.domain, [*.]domain, [network] or $macro")
-    return text.lower() if "$" not in text else text
+    return in_ascii(text.lower()) if "$" not in text else text

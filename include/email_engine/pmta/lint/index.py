@@ -17,8 +17,7 @@ Placed = tuple[Line, Block]
 MACRO = re.compile(r"\$([A-Za-z0-9_]+)")
 _RATE = re.compile(r"(\d{1,300})/(\d{0,9})([dhms])[a-z]*")
 _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
-_REQUIRED = ("log-file", "spool")
-_MAINLY = ("postmaster", "smtp-listener", "run-as-root", "smtp-ip", "http-")
+_MAINLY = ("log-file", "spool", "postmaster", "smtp-listener", "run-as-root", "smtp-ip", "http-")
 
 
 class Files(Protocol):
@@ -127,11 +126,9 @@ class Index:
 
     @cached_property
     def whole(self) -> bool:
-        """A main configuration; else a fragment that another file includes. It has what every main configuration must have,
-        or two of the things that stand there as a rule."""
+        """A main configuration; else a fragment that another file includes, or an example. It has two of the things that stand
+        in a main configuration as a rule."""
         here = self.top.keys() | self.blocks.keys()
-        if not here.isdisjoint(_REQUIRED):
-            return True
         return sum(any(name.startswith(one) for name in here) for one in _MAINLY) > 1
 
     @cached_property

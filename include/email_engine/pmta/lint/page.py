@@ -10,8 +10,8 @@ Made from the rules by `make docs`; every example on this page is a test.
     email-engine lint FILE... [--json] [--strict] [--version 4.5|5.0|5.0r5] [--host-ip IP]... [--root DIR]
 
 Several files are several configurations, except a file that another of them includes: it is read in its place. Includes are
-followed where they can be read (`--root DIR`: absolute paths are looked up below DIR). A file without `log-file`, `<spool>`,
-`smtp-listener`, `postmaster`, `run-as-root` and `http-*` is taken for one that another file includes, and is not blamed for what only the main
+followed where they can be read (`--root DIR`: absolute paths are looked up below DIR). A file with less than two of `log-file`,
+`<spool>`, `smtp-listener`, `postmaster`, `run-as-root`, `smtp-ip*` and `http-*` is taken for one that another file includes, and is not blamed for what only the main
 file has. Exit 1 on errors, with `--strict` on warnings too; 2 if a file cannot be read.
 
 An **error** stops PowerMTA from starting, loses mail, or opens the machine. A **warning** works, but not as it reads. An **info** is

@@ -25,7 +25,7 @@ TIMED_BACKOFF = "5.0r2-5.0r5"
 def actions_of(value: str) -> list[str]:
     """What stands behind the expression of a `reply`."""
     found = BETWEEN.search(value)
-    return value[found.end() :].strip().split(",") if found else []
+    return value[found.end() :].replace(" ", "").split(",") if found else []
 
 
 def judge_actions(value: str, release: Release) -> list[Told]:

@@ -149,7 +149,7 @@ def _providers(index: Index, entries: list[tuple[Line, Directive]]) -> dict[str,
             found |= dict.fromkeys(provider.domains, name)
     for _, settings in index.domains:
         if settings.pattern in rollups:
-            for host in settings.get("smtp-hosts").split(","):
+            for host in settings.get("smtp-hosts").replace(" ", "").split(","):
                 if host.startswith("lookup-mx:"):
                     found[host.removeprefix("lookup-mx:").lower()] = settings.pattern
     return found

@@ -41,8 +41,8 @@ RULES = (MACRO_UNKNOWN, MACRO_LOOP, MACRO_TWICE)
 def check_macros(index: Index) -> Iterator[Hit]:
     """Macros in patterns and in one another."""
     patterns: set[str] = set()
-    for line, pattern in _patterns(index):
-        if pattern not in patterns:
+    for line, pattern in (*_patterns(index), *_values(index)):
+        if "$" in pattern and pattern not in patterns:
             patterns.add(pattern)
             yield from _uses(index, line, pattern)
     first: dict[str, Line] = {}
@@ -90,6 +90,18 @@ def _patterns(index: Index) -> Iterator[tuple[Line, str]]:
         for offset, settings in sender.domains:
             if "$" in settings.pattern:
                 yield sender.line + offset, settings.block.argument
+
+
+def _values(index: Index) -> Iterator[tuple[Line, str]]:
+    """Values that take macros."""
+    for directive in index.lines("relay-domain", "domain-key"):
+        yield directive.offset, directive.value
+    for line, block in index.of("address-list", "domain-key-list"):
+        for directive in block.directives("domain", "domain-key"):
+            yield line + directive.offset, directive.value
+    for sender in (*index.vmtas, *index.pools):
+        for directive in sender.lines.get("domain-key", ()):
+            yield sender.line + directive.offset, directive.value
 
 
 def _uses(index: Index, line: Line, text: str) -> Iterator[Hit]:

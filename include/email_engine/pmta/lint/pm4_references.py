@@ -200,7 +200,7 @@ def actions(value: str) -> Iterator[tuple[str, str]]:
     for action in value.rpartition("/")[2].split(","):
         for key, mark in (("virtual-mta", "="), ("call-to", ":")):
             if action.strip().startswith(key + mark):
-                yield key, action.strip()[len(key) + 1 :]
+                yield key, action.strip()[len(key) + 1 :].strip()
 
 
 def _names(index: Index, directive: Directive, line: Line, tag: str, rule: Rule) -> Iterator[Hit]:

@@ -8,6 +8,7 @@ from email_engine.pmta.lint.index import MACRO, Index
 from email_engine.pmta.lint.pm2_regexes import Told
 from email_engine.pmta.lint.pm4_references import actions
 from email_engine.pmta.lint.rule import ERROR, INFO, MAIN, WARNING, Hit, Rule
+from email_engine.pmta.release import Release
 
 DEPRECATED = Rule(
     "PM901",
@@ -33,12 +34,15 @@ REMOVED = Rule(
     "PM903",
     ERROR,
     "removed",
-    "The release notes say that the directive is gone.",
+    "The guide of 5.0r5 says that the directive is no longer valid; that of 5.0r1 still has it. Where the release may be older "
+    "(also --version 5.0) it is a warning.",
     "3.3",
     "delete the line",
     "<domain *>\n  smtp-tls-allow-sslv3 no\n</domain>\n",
     "<domain *>\n  smtp-tls-allow-tlsv1.2 yes\n</domain>\n",
+    version="5.0r5",
 )
+REMOVED_SINCE = Release.parse("5.0r2")
 UNUSED = Rule(
     "PM904",
     INFO,
@@ -82,7 +86,7 @@ JUDGED = frozenset(("max-message-size", "smtp-hosts"))
 def judge_value(name: str, value: str) -> list[Told]:
     """A number where a size is wanted, an address without its brackets."""
     if name == "smtp-hosts":
-        bare = [host for host in re.split(r"[,;]", value) if _BARE.fullmatch(host)]
+        bare = [host for host in re.split(r"\s*[,;]\s*", value) if _BARE.fullmatch(host)]
         remedy = "write addresses in brackets, such as [192.0.2.7]:25"
         return [(LEGACY, f"`smtp-hosts {host}`: an address without brackets", None, remedy) for host in bare]
     if name == "max-message-size" and value.isdecimal() and value != "0":
@@ -126,7 +130,8 @@ def _used(index: Index) -> tuple[dict[str, set[str]], set[str]]:
                     called = {name for key, name in actions(node.value) if key == "call-to"}
                     values.setdefault("pattern-list", set()).update(called)
                 elif node.name in directives:
-                    values.setdefault(node.name, set()).update(node.value.replace('"', "").split(","))
+                    named = node.value.replace('"', "").split(",")
+                    values.setdefault(node.name, set()).update(name.strip() for name in named)
                 if "$" in node.value:
                     macros.update(MACRO.findall(node.value))
 

@@ -34,7 +34,7 @@ class TagJudge:
     def block(self, block: Block, parent: str) -> tuple[list[ValueVerdict], bool]:
         """Verdicts, and whether the lines inside can be judged."""
         tag, argument = block.tag, block.argument
-        plain = _PLAIN.fullmatch(argument)
+        plain = _PLAIN.fullmatch(argument) or (tag == "acct-file" and argument.startswith("|"))
         if not plain and syntax.is_xml(f"<{tag} {argument}>"):
             return [ValueVerdict(syntax.XML, f"`<{tag} ...>` is XML")], False
         if argument.endswith("{"):
@@ -107,6 +107,9 @@ class TagJudge:
             shown = short(argument) if rule.name != "smtp-user" else short(first_word(argument)[0])
             shown = f"<{rule.name} {shown}>"
             wanted = "no argument" if error.expected == "``" else error.expected
+            if rule.name == "address-list" and parent != GLOBAL:
+                message = f"{shown}: in <{parent}> an address list needs no name"
+                return [ValueVerdict(scopes.TAG_ARGUMENT, message, Severity.WARNING, "delete the name")]
             return [ValueVerdict(scopes.TAG_ARGUMENT, f"{shown}: allowed is {wanted}")]
         return []
 

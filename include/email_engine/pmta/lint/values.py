@@ -202,7 +202,8 @@ class Judge:
         elif rule.status == "legacy":
             found.append(ValueVerdict(style.LEGACY, f"`{name}` is not in the 5.0 guide", remedy=remedy))
         elif rule.status == "removed":
-            found.append(ValueVerdict(style.REMOVED, f"`{name}` was removed", remedy=remedy))
+            gravity = None if self._release.surely_reaches(style.REMOVED_SINCE) else Severity.WARNING
+            found.append(ValueVerdict(style.REMOVED, f"`{name}` was removed", gravity, remedy))
         return found
 
     def _fault(self, rule: DirectiveRule, scope: str, value: str) -> ValueVerdict | None:
