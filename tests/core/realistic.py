@@ -3,6 +3,8 @@
 REALISTIC = """\
 postmaster ops@example.com
 smtp-listener 10.0.0.5:2525
+smtp-listener 192.0.2.11:25
+relay-domain fbl.example.com
 run-as-root no
 log-file /var/log/pmta/pmta.log
 <spool /var/spool/pmta>
@@ -17,6 +19,7 @@ http-access 127.0.0.1 admin
  require-auth yes
  always-allow-relaying yes
  process-x-virtual-mta yes
+ process-x-job yes
  default-virtual-mta pool-a
 </source>
 <source 0/0>
@@ -75,4 +78,9 @@ http-access 127.0.0.1 admin
  record-fields f *,header_Message-Id
  map-header-to-field f header_X-HmXmrOriginalRecipient rcpt
 </acct-file>
+<feedback-loop-processor>
+ <address-list>
+ address /^fbl@fbl\\.example\\.com$/
+ </address-list>
+</feedback-loop-processor>
 """

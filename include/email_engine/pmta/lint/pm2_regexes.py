@@ -68,15 +68,30 @@ def judge_regex(value: str) -> list[Told]:
     return list(_judge(found[1])) if found else []
 
 
+def compiled(text: str) -> re.Pattern[str] | None:
+    """An expression as PowerMTA reads it, upper and lower case alike; None where Python does not know it."""
+    try:
+        return _compile(text)
+    except (re.error, RecursionError, OverflowError, ValueError):
+        return None
+
+
+_CASE_COUNTS = re.compile(r"\(\?[a-zA-Z]*-[a-zA-Z]*i")
+
+
+def _compile(text: str) -> re.Pattern[str]:
+    flags = 0 if _CASE_COUNTS.search(text) else re.IGNORECASE
+    for pattern, instead in _TRANSLATED:
+        text = pattern.sub(instead, text)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return re.compile(text, flags)
+
+
 @lru_cache(maxsize=4096)
 def _judge(text: str) -> tuple[Told, ...]:
-    plain = text
-    for pattern, instead in _TRANSLATED:
-        plain = pattern.sub(instead, plain)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            re.compile(plain)
+        _compile(text)
     except re.error as error:
         why = error.msg
     except (RecursionError, OverflowError, ValueError):

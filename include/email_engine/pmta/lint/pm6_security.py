@@ -89,7 +89,7 @@ LISTENER = Rule(
     "Without one PowerMTA listens on 0.0.0.0:25, on every address of the host.",
     "3.3.1; facts section 1.7",
     "write `smtp-listener ADDRESS:PORT` for the addresses that take mail",
-    MAIN.replace("smtp-listener 127.0.0.1:2525\n", ""),
+    MAIN.replace("smtp-listener 192.0.2.1:25\n", ""),
     MAIN,
 )
 OLD_TLS = Rule(

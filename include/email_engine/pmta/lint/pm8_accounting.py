@@ -138,7 +138,7 @@ def check_accounting(index: Index) -> Iterator[Hit]:
     recorded: set[str] = set()
     for line, block in files:
         settings = index.settings(block)
-        kinds = _kinds(settings)
+        kinds = kinds_of(settings)
         recorded |= kinds
         yield from _file(line, block, settings, kinds)
         if block.argument in seen:
@@ -155,9 +155,15 @@ def check_accounting(index: Index) -> Iterator[Hit]:
                 yield NOT_RECORDED.hit(line, f"no <acct-file> records {name}", None if sure else INFO)
 
 
-def _kinds(settings: Settings) -> set[str]:
+def short_kind(text: str) -> str:
+    """`delivery` to `d`."""
+    return _SHORT.get(text.strip(), text.strip())
+
+
+def kinds_of(settings: Settings) -> set[str]:
+    """Types of records that an <acct-file> takes."""
     value = settings.get("records") or "d,b"
-    return {_SHORT.get(kind.strip(), kind.strip()) for kind in value.split(",")}
+    return {short_kind(kind) for kind in value.split(",")}
 
 
 def _file(line: Line, block: Block, settings: Settings, kinds: set[str]) -> Iterator[Hit]:
@@ -176,7 +182,7 @@ def _file(line: Line, block: Block, settings: Settings, kinds: set[str]) -> Iter
     with_id = set()
     for directive in block.directives("record-fields", "map-header-to-field"):
         kind, rest = first_word(directive.value)
-        kind = _SHORT.get(kind, kind)
+        kind = short_kind(kind)
         if kind in RECORD_TYPES and kind not in kinds:
             message = f"`{directive.name}` for {kind}, which `records` does not list"
             yield NOT_IN_RECORDS.hit(line + directive.offset, message)

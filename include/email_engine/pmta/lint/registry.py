@@ -6,6 +6,7 @@ from email_engine.pmta.lint import (
     pm1_syntax,
     pm2_regexes,
     pm2_replies,
+    pm2_reply_texts,
     pm2_values,
     pm2_words,
     pm3_main,
@@ -20,6 +21,8 @@ from email_engine.pmta.lint import (
     pm6_security,
     pm7_dkim,
     pm8_accounting,
+    pm8_columns,
+    pm8_processors,
     pm9_style,
 )
 from email_engine.pmta.lint.index import Index
@@ -33,6 +36,7 @@ _MODULES = (
     pm2_values,
     pm2_regexes,
     pm2_replies,
+    pm2_reply_texts,
     pm3_places,
     pm3_names,
     pm3_order,
@@ -45,6 +49,8 @@ _MODULES = (
     pm6_security,
     pm7_dkim,
     pm8_accounting,
+    pm8_columns,
+    pm8_processors,
     pm9_style,
 )
 RULES: tuple[Rule, ...] = tuple(
@@ -53,6 +59,7 @@ RULES: tuple[Rule, ...] = tuple(
 CHECKS: tuple[Callable[[Index], Iterator[Hit]], ...] = (
     check_lines,
     check_repeats,
+    pm2_reply_texts.check_reply_texts,
     pm3_names.check_names,
     pm3_order.check_order,
     pm3_main.check_main,
@@ -64,6 +71,8 @@ CHECKS: tuple[Callable[[Index], Iterator[Hit]], ...] = (
     pm6_access.check_access,
     pm7_dkim.check_dkim,
     pm8_accounting.check_accounting,
+    pm8_columns.check_columns,
+    pm8_processors.check_processors,
     pm9_style.check_unused,
 )
 GROUPS = {

@@ -49,7 +49,8 @@ class Rule:
 MAIN = """\
 postmaster ops@example.com
 log-file /var/log/pmta/pmta.log
-smtp-listener 127.0.0.1:2525
+smtp-listener 192.0.2.1:25
+relay-domain fbl.example.com
 run-as-root no
 <spool /var/spool/pmta>
 </spool>
@@ -60,6 +61,11 @@ run-as-root no
   record-fields t *,header_Message-Id
   record-fields f *,header_Message-Id
 </acct-file>
+<feedback-loop-processor>
+  <address-list>
+    domain fbl.example.com
+  </address-list>
+</feedback-loop-processor>
 """
 """What an example needs to count as a whole configuration."""
 
