@@ -108,7 +108,7 @@ def _todo(name: str, scope: str) -> str:
         return _MISSPELLED.get(name, "correct it; PowerMTA does not start with it")
     if name in grammar.directives:
         return _MISPLACED.get(name, "see what `email-engine lint` says")
-    near = grammar.nearest(name) if len(name) < LONGEST_WORD else None
+    near = grammar.nearest(name, scope) if len(name) < LONGEST_WORD else None
     return _MISPLACED.get(name, f"is it `{near}`?" if near else "remove it; PowerMTA does not start with it")
 
 

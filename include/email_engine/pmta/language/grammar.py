@@ -64,11 +64,27 @@ class Grammar:
         """The rule of a directive in a scope, None if it must not stand there."""
         return self._here.get((name, scope))
 
-    def nearest(self, name: str) -> str | None:
-        """The known directive or tag that is spelled most alike."""
-        known = [one for one in (*self.directives, *self.tags) if one not in (LINE, ANY)]
+    def nearest(self, name: str, scope: str | None = None, cutoff: float = 0.7) -> str | None:
+        """The directive or tag that is spelled most alike: of those that may stand in the scope, else of all."""
+        known = [one for one in self._names(scope) if one not in (LINE, ANY)]
+        found = difflib.get_close_matches(name.lower(), known, n=1, cutoff=cutoff)
+        return found[0] if found else None
+
+    def nearest_tag(self, name: str, parent: str) -> str | None:
+        """The tag in that block that is spelled most alike."""
+        known = [tag for tag, rule in self.tags.items() if parent in rule.parents]
         found = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.7)
         return found[0] if found else None
+
+    def beginning_with(self, start: str, scope: str) -> list[str]:
+        """Directives of a scope whose names begin so."""
+        return [name for name, where in self._here if where == scope and name.startswith(start)]
+
+    def _names(self, scope: str | None) -> list[str]:
+        if scope is None:
+            return [*self.directives, *self.tags]
+        tags = [tag for tag, rule in self.tags.items() if scope in rule.parents]
+        return [*(name for name, where in self._here if where == scope), *tags]
 
     def canonical(self, name: str, scope: str, value: str) -> str:
         """The value in its one spelling, also of one in quotes or in upper case; as written where the grammar does not know or

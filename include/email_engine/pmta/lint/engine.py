@@ -8,6 +8,7 @@ from email_engine.pmta.language.checks import BadValue
 from email_engine.pmta.language.values import ip
 from email_engine.pmta.lint.finding import LintFinding
 from email_engine.pmta.lint.index import Files, Index
+from email_engine.pmta.lint.pm1_wrapped import without_templates
 from email_engine.pmta.lint.registry import CHECKS
 from email_engine.pmta.release import Release
 
@@ -33,11 +34,11 @@ def lint(
     """
     known = frozenset(_plain(address) for address in host_ips) if host_ips is not None else None
     index = Index(assembly, Release.parse(version), known, files, frozenset(allow))
+    hits = [hit for check in CHECKS for hit in islice(check(index), MOST)]
     found: set[LintFinding] = set()
-    for check in CHECKS:
-        for line, rule, message, severity, remedy in islice(check(index), MOST):
-            place = index.flat.place(line)
-            found.add(LintFinding(place.file, place.line, rule.code, severity, message, remedy))
+    for line, rule, message, severity, remedy in without_templates(hits, index):
+        place = index.flat.place(line)
+        found.add(LintFinding(place.file, place.line, rule.code, severity, message, remedy))
     return tuple(sorted(found))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from email_engine.pmta.lint import (
     pm1_syntax,
+    pm1_wrapped,
     pm2_regexes,
     pm2_replies,
     pm2_reply_texts,
@@ -32,6 +33,7 @@ from email_engine.pmta.lint.walk import check_lines
 
 _MODULES = (
     pm1_syntax,
+    pm1_wrapped,
     pm2_words,
     pm2_values,
     pm2_regexes,

@@ -11,15 +11,22 @@ from email_engine.pmta.lint import pm3_places as scopes
 from email_engine.pmta.lint import pm9_style as style
 from email_engine.pmta.lint.finding import Severity
 from email_engine.pmta.lint.index import first_word
+from email_engine.pmta.lint.pm1_wrapped import TEMPLATE, placeholder
 from email_engine.pmta.lint.rule import short
 from email_engine.pmta.lint.values import ValueVerdict
 from email_engine.pmta.release import Release
 
 _GUESSES = 200
+_MEANT = {
+    "suppression-list": "address-list",
+    "suppression-lists": "address-list",
+    "vmta": "virtual-mta",
+    "pool": "virtual-mta-pool",
+}
 _NO_ADDRESS = re.compile(r"(?!((25[0-5]|2[0-4]\d|1?\d?\d)(\.|$)){4})\d+\.\d+\.\d+\.\d+")
 _OWN_QUEUE = re.compile(r"\{[A-Za-z]+\}")
 _QUEUES = ("{sparkpost}", "{bounce}")
-_PLAIN = re.compile(r"[A-Za-z0-9._*$-]*")
+_PLAIN = re.compile(r"(?!.*(?:__|YOUR|[xX]\.[xX]))[A-Za-z0-9._*$-]*")
 
 
 class TagJudge:
@@ -35,6 +42,8 @@ class TagJudge:
         """Verdicts, and whether the lines inside can be judged."""
         tag, argument = block.tag, block.argument
         plain = _PLAIN.fullmatch(argument) or (tag == "acct-file" and argument.startswith("|"))
+        if not plain and (place := placeholder(argument)):
+            return [ValueVerdict(TEMPLATE, place)], tag in self._grammar.tags
         if not plain and syntax.is_xml(f"<{tag} {argument}>"):
             return [ValueVerdict(syntax.XML, f"`<{tag} ...>` is XML")], False
         if argument.endswith("{"):
@@ -44,7 +53,7 @@ class TagJudge:
             found.append(ValueVerdict(syntax.UNCLOSED, f"<{tag}> is not closed", remedy=f"add `</{tag}>`"))
         rule = self._grammar.tags.get(tag)
         if rule is None:
-            return found + self._unknown(tag), False
+            return found + self._unknown(tag, parent), False
         standing = self._standing.get((tag, parent))
         if standing is None:
             standing = self._standing[tag, parent] = self._stands(rule, parent)
@@ -69,19 +78,20 @@ class TagJudge:
             found.append(ValueVerdict(style.DEPRECATED, f"<{tag}> is deprecated", remedy=remedy))
         return found
 
-    def _unknown(self, tag: str) -> list[ValueVerdict]:
+    def _unknown(self, tag: str, parent: str) -> list[ValueVerdict]:
         self._guesses += 1
-        near = self._grammar.nearest(tag[:60]) if self._guesses <= _GUESSES else None
+        near = self._grammar.nearest_tag(tag[:60], parent) if self._guesses <= _GUESSES else None
         if tag.lower() in self._grammar.tags:
             remedy = f"write `<{tag.lower()}>`"
             return [ValueVerdict(words.UPPER_CASE, f"`<{tag}>` is written in lower case", remedy=remedy)]
         if tag in self._grammar.directives:
             message, remedy = f"`{tag}` is a directive, not a tag", f"write `{tag} VALUE` on one line"
             return [ValueVerdict(scopes.UNKNOWN_TAG, message, remedy=remedy)]
+        near = _MEANT.get(tag.lower(), near)
         if near is None:
             return [ValueVerdict(scopes.UNKNOWN_TAG, f"unknown tag <{short(tag)}>")]
-        message = f"unknown tag <{short(tag)}>; the nearest known name is `{near}`"
-        return [ValueVerdict(scopes.UNKNOWN_TAG, message, remedy=f"write `{near}` if that is meant")]
+        message = f"unknown tag <{short(tag)}>; the nearest known one is <{near}>"
+        return [ValueVerdict(scopes.UNKNOWN_TAG, message, remedy=f"write <{near}> if that is meant")]
 
     def _argument(self, rule: TagRule, argument: str, parent: str) -> list[ValueVerdict]:
         if rule.name == "domain" and (" " in argument or "," in argument):

@@ -16,6 +16,8 @@ from email_engine.pmta.lint import pm6_security as security
 from email_engine.pmta.lint import pm8_accounting as accounting
 from email_engine.pmta.lint import pm9_style as style
 from email_engine.pmta.lint.finding import Severity
+from email_engine.pmta.lint.naming import meant, shown_name
+from email_engine.pmta.lint.pm1_wrapped import TEMPLATE, placeholder
 from email_engine.pmta.lint.pm2_regexes import judge_regex
 from email_engine.pmta.lint.pm2_replies import judge_actions
 from email_engine.pmta.lint.rule import Rule, short
@@ -40,7 +42,6 @@ _CLOSER = limits.JUDGED | style.JUDGED
 _PATTERNS = frozenset(("", "reply", "mail-from", "rcpt-to", "header"))
 _GUESSES = 200
 _MULTIPLIED = re.compile(r"/\d+[a-z]")
-_NAME = re.compile(r"[A-Za-z<*][A-Za-z0-9_.-]*")
 
 
 class ValueVerdict(NamedTuple):
@@ -110,6 +111,9 @@ class Judge:
     def directive(self, known: Known, value: str) -> tuple[ValueVerdict, ...]:
         """Everything about a directive that its own line and the block's kind tell."""
         rule = known.rule
+        place = placeholder(value) or placeholder(known.name)
+        if place:
+            return (ValueVerdict(TEMPLATE, place),)
         if rule is None or not (value.isascii() and value.isprintable()):
             told = self.text(known.name + value, Severity.ERROR)
             if told:
@@ -162,7 +166,7 @@ class Judge:
         )
 
     def _unknown(self, name: str, scope: str) -> ValueVerdict:
-        shown = name if _NAME.fullmatch(name) and len(name) <= 60 else short(name[:1] + "...", 10)
+        shown = shown_name(name)
         if name in self._grammar.tags:
             remedy = f"write `<{name} ...>`, its lines, and `</{name}>`"
             return ValueVerdict(words.IS_A_TAG, f"`{name}` is a tag", remedy=remedy)
@@ -176,14 +180,8 @@ class Judge:
                 syntax.ASSIGNMENT, f"`{re.split('[=:]', name)[0]}`: a sign between keyword and value"
             )
         self._guesses += 1
-        near = self._grammar.nearest(name[:60]) if self._guesses <= _GUESSES else None
-        if near is None:
-            return ValueVerdict(words.UNKNOWN, f"unknown directive `{shown}`")
-        return ValueVerdict(
-            words.UNKNOWN,
-            f"unknown directive `{shown}`; the nearest known one is `{near}`",
-            remedy=f"write `{near}` if that is meant, else delete the line",
-        )
+        more, instead = meant(self._grammar, name[:60], scope) if self._guesses <= _GUESSES else ("", None)
+        return ValueVerdict(words.UNKNOWN, f"unknown directive `{shown}`{more}", remedy=instead)
 
     def _standing(self, rule: DirectiveRule, scope: str) -> list[ValueVerdict]:
         name, found = rule.name, []

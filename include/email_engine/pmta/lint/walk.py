@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from email_engine.pmta.language.tree import GLOBAL, Block, Comment, Directive, Unreadable
+from email_engine.pmta.language.tree import GLOBAL, Block, Comment, Directive, Node, Unreadable
 from email_engine.pmta.lint import pm1_syntax as syntax
+from email_engine.pmta.lint import pm1_wrapped as wrapped
 from email_engine.pmta.lint import pm3_places as scopes
 from email_engine.pmta.lint.index import Index
-from email_engine.pmta.lint.rule import INFO, WARNING, Hit
+from email_engine.pmta.lint.rule import ERROR, INFO, WARNING, Hit
 from email_engine.pmta.lint.tags import TagJudge
 from email_engine.pmta.lint.values import Judge, Known, ValueVerdict
 
@@ -44,7 +45,10 @@ class _Walker:
         found: list[_Fault] = []
         names = self._known.setdefault(scope, {})
         seen: dict[str, Directive] = {}
-        for node in block.items:
+        told = 0
+        for at, node in enumerate(block.items):
+            if at < told:
+                continue
             if isinstance(node, Directive):
                 name = node.name
                 known = names.get(name)
@@ -53,6 +57,11 @@ class _Walker:
                 verdicts = known.values.get(node.value)
                 if verdicts is None:
                     verdicts = known.values[node.value] = self._judge.directive(known, node.value)
+                if verdicts:
+                    told = self._continued(block.items, at, known, verdicts)
+                    found += self._wrapped(block.items, at, told)
+                if at < told:
+                    continue
                 if verdicts or node.comment is not None:
                     found += self._told(node, verdicts)
                 if known.once:
@@ -62,11 +71,44 @@ class _Walker:
             elif isinstance(node, Block):
                 found += self._block(node, scope)
             elif isinstance(node, Unreadable):
-                rule, message = syntax.unreadable(node.text, node.problem)
-                found.append(_Fault(node.offset, ValueVerdict(rule, message)))
+                found.append(_Fault(node.offset, _unreadable(node)))
             elif isinstance(node, Comment):
                 found += [_Fault(node.offset, v) for v in self._judge.text(node.text, WARNING)]
         return found
+
+    def _continued(
+        self, items: tuple[Node, ...], at: int, known: Known, verdicts: tuple[ValueVerdict, ...]
+    ) -> int:
+        """Where the lines end that were one with a wrong line, 0 if it is wrong by itself."""
+        node = items[at]
+        if not isinstance(node, Directive) or not any(map(_is_error, verdicts)):
+            return 0
+        if known.rule is None and wrapped.goes_on_from_comment(items, at):
+            return at + 1
+        lines = [node.value]
+        for count, below in enumerate(wrapped.following(items, at), 1):
+            if not self._is_wrong(known.scope, below):
+                break
+            lines.append(wrapped.text_of(below))
+            if known.rule is not None and any(
+                not any(map(_is_error, self._judge.directive(known, text))) for text in wrapped.joined(lines)
+            ):
+                return at + count + 1
+        return at + 2 if wrapped.is_open(node) and len(lines) > 1 else 0
+
+    def _is_wrong(self, scope: str, node: Directive) -> bool:
+        known = self._judge.known(scope, node.name)
+        return any(map(_is_error, self._judge.directive(known, node.value)))
+
+    def _wrapped(self, items: tuple[Node, ...], at: int, end: int) -> list[_Fault]:
+        """One fault for each line that continues another."""
+        if end == at + 1:
+            message = "this line continues the comment above; each line of a comment starts with #"
+            return [
+                _Fault(items[at].offset, ValueVerdict(wrapped.WRAPPED, message, remedy="write # before it"))
+            ]
+        message = "this line continues the one above; a directive is one line"
+        return [_Fault(node.offset, ValueVerdict(wrapped.WRAPPED, message)) for node in items[at + 1 : end]]
 
     def _told(self, node: Directive, verdicts: tuple[ValueVerdict, ...]) -> list[_Fault]:
         cut = self._judge.comment(node)
@@ -97,6 +139,17 @@ class _Walker:
         if known:
             found += self.faults(block, block.tag)
         return found
+
+
+def _is_error(verdict: ValueVerdict) -> bool:
+    return (verdict.severity or verdict.rule.severity) is ERROR and verdict.rule is not wrapped.TEMPLATE
+
+
+def _unreadable(node: Unreadable) -> ValueVerdict:
+    place = wrapped.placeholder(node.text)
+    if place:
+        return ValueVerdict(wrapped.TEMPLATE, place)
+    return ValueVerdict(*syntax.unreadable(node.text, node.problem))
 
 
 def _twice(first: Directive, second: Directive) -> ValueVerdict:
