@@ -137,6 +137,17 @@ def _value(findings: list[LintFinding], counts: Counter[Severity]) -> dict[str, 
             }
             for finding in findings
         ],
+        "causes": [
+            {
+                "code": alike[0].code,
+                "severity": alike[0].severity,
+                "message": alike[0].message,
+                "remedy": alike[0].remedy,
+                "count": len(alike),
+                "places": [f"{one.file}:{one.line}" for one in alike],
+            }
+            for alike in grouped(findings)
+        ],
         "errors": counts[Severity.ERROR],
         "warnings": counts[Severity.WARNING],
     }

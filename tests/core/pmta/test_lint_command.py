@@ -115,7 +115,7 @@ def test_json_has_findings_and_counts(capsys: pytest.CaptureFixture[str], folder
     value = json.loads(out)
     assert (code, set(value), value["errors"], value["warnings"]) == (
         1,
-        {"findings", "errors", "warnings"},
+        {"findings", "causes", "errors", "warnings"},
         1,
         0,
     )
@@ -127,6 +127,8 @@ def test_json_has_findings_and_counts(capsys: pytest.CaptureFixture[str], folder
         "error",
         "PM214",
     )
+    (cause,) = value["causes"]
+    assert (cause["code"], cause["count"], cause["places"]) == ("PM214", 1, ["a.conf:2"])
 
 
 class TestUnreadable:

@@ -1,6 +1,7 @@
 """What an unknown name may have meant in its place."""
 
 import re
+from difflib import SequenceMatcher
 
 from email_engine.pmta.language.grammar import Grammar
 from email_engine.pmta.language.tree import GLOBAL
@@ -53,26 +54,38 @@ def shown_name(name: str) -> str:
     return f"{name[:1]}..."
 
 
+def replacement(name: str, scope: str) -> str | None:
+    """What to write for a name that other programs have for the same thing; None: not known."""
+    for names, scopes, remedy in _MEANT:
+        if scope in scopes and re.fullmatch(names, name.lower()):
+            return f"{remedy}, if that is meant"
+    return None
+
+
 def meant(grammar: Grammar, name: str, scope: str) -> tuple[str, str | None]:
     """The end of a message about an unknown directive and the remedy; empty and None where nothing comes near."""
     lower = name.lower()
-    for names, scopes, remedy in _MEANT:
-        if scope in scopes and re.fullmatch(names, lower):
-            return "", f"{remedy}, if that is meant"
-    longer = grammar.beginning_with(f"{lower}-", scope)
+    instead = replacement(lower, scope)
+    if instead is not None:
+        return "", instead
+    longer = [f"`{one}`" for one in grammar.beginning_with(f"{lower}-", scope)[:4]]
     if longer:
-        listed = ", ".join(f"`{one}`" for one in longer[:4])
-        return f"; here stand {listed}" if len(longer) > 1 else f"; here stands {listed}", (
-            f"write {' or '.join(f'`{one}`' for one in longer[:4])} if that is meant, else delete the line"
-        )
-    near = grammar.nearest(lower, scope)
-    if near is not None:
-        told = f"`{near}`" if near not in grammar.tags else f"the tag <{near}>"
-        remedy = told if near in grammar.tags else f"`{near}`"
-        return f"; the nearest known one is {told}", f"write {remedy} if that is meant, else delete the line"
-    far = grammar.nearest(lower, cutoff=_TYPING_ERROR)
-    if far is not None and far in grammar.directives:
+        stand = "stand" if len(longer) > 1 else "stands"
+        return f"; here {stand} {', '.join(longer)}", _write(" or ".join(longer))
+    near, far = grammar.nearest(lower, scope), grammar.nearest(lower, cutoff=_TYPING_ERROR)
+    if far in grammar.directives and far != near and _likeness(lower, far) > _likeness(lower, near):
         scopes_of = sorted({one for rule in grammar.directives[far] for one in rule.scopes})
         places = " or ".join("at global level" if one == GLOBAL else f"in <{one}>" for one in scopes_of)
-        return f"; `{far}` stands {places}", f"write `{far}` {places} if that is meant, else delete the line"
-    return "", None
+        return f"; `{far}` stands {places}", _write(f"`{far}` {places}")
+    if near is None:
+        return "", None
+    told = f"`{near}`" if near not in grammar.tags else f"the tag <{near}>"
+    return f"; the nearest known one is {told}", _write(told)
+
+
+def _write(what: str) -> str:
+    return f"write {what} if that is meant, else delete the line"
+
+
+def _likeness(name: str, other: str | None) -> float:
+    return SequenceMatcher(None, other, name).ratio() if other else 0.0

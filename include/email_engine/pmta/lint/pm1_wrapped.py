@@ -37,7 +37,7 @@ MOST_LINES = 40
 LEFT_OUT = "..."
 _COMMENT_WORDS = 4
 _TEMPLATE = re.compile(
-    r"\{\{.*?(?:\}\}|$)|\{[%#].*?(?:[%#]\}|$)|<%.*?(?:%>|$)|<\?(?!xml)|^\}\}|^%\}"
+    r"\{\{[^{}]*(?:\}\}|$)|\{[%#].*?(?:[%#]\}|$)|<%.*?(?:%>|$)|<\?(?!xml)|^\}\}|^%\}"
     r"|__[A-Z][A-Z0-9_]*?__|%%?[A-Z][A-Z0-9_]+%%?|@@?[A-Z][A-Z0-9_]+@@?(?![A-Za-z.])|\bYOUR[_-][A-Z_-]+\b"
     r"|\$\{(?!selector\}|domain\})[A-Za-z_][\w.]*\}|(?<!\S)<[A-Z][A-Z0-9_ -]*>"
     r"|(?<![\w$}])\{(?:ip\d?|host|hostname|port|user|password|vmta|pool|n|i|id|name)\}"

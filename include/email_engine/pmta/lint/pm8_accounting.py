@@ -150,9 +150,11 @@ def check_accounting(index: Index) -> Iterator[Hit]:
     if index.whole or files:
         sure = index.whole and index.complete
         line = files[0][0] if files else 1
-        for kind, name in _WANTED.items():
-            if kind not in recorded:
-                yield NOT_RECORDED.hit(line, f"no <acct-file> records {name}", None if sure else INFO)
+        missing = [name for kind, name in _WANTED.items() if kind not in recorded]
+        if missing:
+            yield NOT_RECORDED.hit(
+                line, f"no <acct-file> records {', '.join(missing)}", None if sure else INFO
+            )
 
 
 def short_kind(text: str) -> str:

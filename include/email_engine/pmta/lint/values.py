@@ -16,7 +16,7 @@ from email_engine.pmta.lint import pm6_security as security
 from email_engine.pmta.lint import pm8_accounting as accounting
 from email_engine.pmta.lint import pm9_style as style
 from email_engine.pmta.lint.finding import Severity
-from email_engine.pmta.lint.naming import meant, shown_name
+from email_engine.pmta.lint.naming import meant, replacement, shown_name
 from email_engine.pmta.lint.pm1_wrapped import TEMPLATE, placeholder
 from email_engine.pmta.lint.pm2_regexes import judge_regex
 from email_engine.pmta.lint.pm2_replies import judge_actions
@@ -111,7 +111,7 @@ class Judge:
     def directive(self, known: Known, value: str) -> tuple[ValueVerdict, ...]:
         """Everything about a directive that its own line and the block's kind tell."""
         rule = known.rule
-        place = placeholder(value) or placeholder(known.name)
+        place = placeholder(value if rule is not None else f"{known.name} {value}")
         if place:
             return (ValueVerdict(TEMPLATE, place),)
         if rule is None or not (value.isascii() and value.isprintable()):
@@ -152,17 +152,17 @@ class Judge:
         if tag is not None and scope in tag.parents:
             return (self._unknown(name, scope),)
         if name in self._grammar.directives:
-            return (self._elsewhere(name, where),)
+            return (self._elsewhere(name, where, replacement(name, scope)),)
         return () if name in self._allow else (self._unknown(name, scope),)
 
-    def _elsewhere(self, name: str, where: str) -> ValueVerdict:
+    def _elsewhere(self, name: str, where: str, instead: str | None) -> ValueVerdict:
         allowed = sorted({scope for rule in self._grammar.directives[name] for scope in rule.scopes})
         places = " or ".join("at global level" if one == GLOBAL else f"in <{one}>" for one in allowed)
         at = "at global level" if where == "global level" else f"in {where}"
         return ValueVerdict(
             scopes.SCOPE,
             f"`{name}` may not stand {at}; it stands {places}",
-            remedy=f"move the line: it stands {places}",
+            remedy=instead or f"move the line: it stands {places}",
         )
 
     def _unknown(self, name: str, scope: str) -> ValueVerdict:
