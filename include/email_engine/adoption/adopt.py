@@ -63,8 +63,9 @@ def adopt(assembly: Assembly, wishes: Wishes) -> Adoption:
     host = wishes.host or _host(configuration)
     draft = FleetDraft(host, wishes.connection or f"powermta_{host}", printable(assembly.main.file), [])
     note_global_keys(configuration, gaps)
-    reader = SenderReader(configuration, gaps, wishes.head_room_percent)
-    _tenants(draft, configuration, reader, wishes.tenant, gaps)
+    chosen = choose_pools(configuration, gaps)
+    reader = SenderReader(configuration, gaps, wishes.head_room_percent, chosen)
+    _tenants(draft, configuration, reader, wishes.tenant, chosen, gaps)
     _submitters(draft, configuration, gaps)
     _notes(draft, configuration, reader)
     text = write_fleet(draft, wishes.ranges)
@@ -90,9 +91,13 @@ def _host(configuration: Configuration) -> str:
 
 
 def _tenants(
-    draft: FleetDraft, configuration: Configuration, reader: SenderReader, tenant: str | None, gaps: Gaps
+    draft: FleetDraft,
+    configuration: Configuration,
+    reader: SenderReader,
+    tenant: str | None,
+    chosen: dict[str, str],
+    gaps: Gaps,
 ) -> None:
-    chosen = choose_pools(configuration, gaps)
     pools, vmtas = configuration.blocks[POOL], configuration.blocks[VMTA]
     default: Text = tenant or Blank("the customer's name, for ever: lower case letters, digits, - and _")
     streams: dict[str | None, Streams] = {}

@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
+from contextlib import suppress
 from ipaddress import ip_network
 
 from email_engine.adoption.draft import Blank, Number, Sender, Text
@@ -18,13 +19,16 @@ from email_engine.fleet.ranges import parse_address
 class SenderReader:
     """Reads virtual MTAs in the order of the file; remembers what may stand only once in a fleet."""
 
-    def __init__(self, configuration: Configuration, gaps: Gaps, head_room_percent: int) -> None:
+    def __init__(
+        self, configuration: Configuration, gaps: Gaps, head_room_percent: int, in_pools: Container[str] = ()
+    ) -> None:
         self._configuration = configuration
         self._gaps = gaps
         self._head_room = head_room_percent
         self._vmtas = configuration.blocks[VMTA]
         self._pools = configuration.blocks[POOL]
-        self._addresses: dict[IpAddress, str] = {}
+        self._owners = _owners(self._vmtas.values(), in_pools)
+        self._taken: set[IpAddress] = set()
         self._lower = Counter(name.lower() for name in (*self._vmtas, *self._pools))
         self.limits: Counter[str] = Counter()
         """How many virtual MTAs say what the policy is to decide from now on."""
@@ -120,17 +124,17 @@ class SenderReader:
                 todo = "the fleet names public addresses that the host itself has; behind NAT the engine cannot send"
                 self._gaps.add(setting.place, f"{vmta.name}: {where}", str(error), todo)
                 continue
-            owner = self._addresses.get(address)
-            if owner == vmta.name:
+            owner = self._owners[address]
+            if address in self._taken and owner == vmta.name:
                 why, todo = "stands twice in its virtual MTA", "remove one of the lines"
                 self._gaps.alike(setting.place, f"{vmta.name}: {where}", why, todo)
                 continue
-            if owner is not None:
+            if owner != vmta.name:
                 why = f"the same IP as in {printable(owner)}, which has it in the draft"
                 todo = "keep one virtual MTA for the IP; point the other's delivery server and pools to it"
                 self._gaps.add(setting.place, f"{vmta.name}: {where}", why, todo)
                 continue
-            self._addresses[address] = vmta.name
+            self._taken.add(address)
             yield address, hostname
 
     def _hostname(self, vmta: Found, hostname: str) -> Text:
@@ -180,13 +184,17 @@ class SenderReader:
                 self._gaps.add(key.place, f"{vmta.name}: domain-key {key.value}", why, todo)
 
     def _domain(self, vmta: Found, key: Setting, domain: str, origin: str) -> Text:
-        if domain == "*":
+        if domain in ("*", "{domain}"):
             return Blank("its sending domain; it signs for whatever domain stands in From today")
+        if "$" in domain:
+            return Blank(f"its sending domain; it signs for {printable(domain)} today, a macro")
         if origin:
             return Blank(f"its sending domain; it signs by {origin} for {printable(domain)} today")
         return self._good(vmta, key, domain, names.hostname(domain), "sending domain")
 
     def _good(self, vmta: Found, key: Setting, value: str, allowed: str | None, what: str) -> Text:
+        if value == "{selector}":
+            return Blank(f"{what}; whatever selector a message has stands for it today")
         if allowed is None:
             return value
         todo = f"give it another {what} in the fleet file"
@@ -213,3 +221,16 @@ class SenderReader:
                 f"messages a UTC day, fully warmed; today its cap is {rate}: does it stand still?"
             ), ""
         return target, f"cap {rate} today"
+
+
+def _owners(vmtas: Iterable[Found], in_pools: Container[str]) -> dict[IpAddress, str]:
+    """The virtual MTA of each address: of several the one in a pool, then one with a key, then the first."""
+    found: dict[IpAddress, tuple[bool, bool, str]] = {}
+    for vmta in vmtas:
+        rank = (vmta.name not in in_pools, not vmta.all("domain-key"), vmta.name)
+        for setting in vmta.all("smtp-source-host"):
+            with suppress(ValueError):
+                address = parse_address(setting.value.partition(" ")[0].partition("/")[0])
+                if address not in found or rank[:2] < found[address][:2]:
+                    found[address] = rank
+    return {address: name for address, (_, _, name) in found.items()}

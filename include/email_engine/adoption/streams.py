@@ -14,7 +14,7 @@ _READ = frozenset({"virtual-mta", "domain-key"})
 
 def members_of(pool: Found) -> list[str]:
     """Names in it, each once; of `NAME weight 100` the name, since nothing else can be meant."""
-    given = (s.value.split()[0] for s in pool.settings if s.name == "virtual-mta" and s.value)
+    given = (s.value.split()[0].strip('"') for s in pool.settings if s.name == "virtual-mta" and s.value)
     return list(dict.fromkeys(given))
 
 

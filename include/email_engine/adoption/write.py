@@ -17,10 +17,10 @@ from email_engine.adoption.draft import (
     Text,
 )
 from email_engine.adoption.ranges import compress
+from email_engine.fleet.mistakes import BLANK
 from email_engine.fleet.model import IpState
 from email_engine.fleet.rules import UNWARMED_MOST
 
-BLANK = "<...>"
 _PLAIN = re.compile(r"[A-Za-z0-9/][A-Za-z0-9._/-]*")
 _RESOLVER = yaml.resolver.Resolver()
 

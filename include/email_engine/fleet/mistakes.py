@@ -66,6 +66,10 @@ class FleetInvalid(FileInvalid):
     cause = "fleet file"
 
 
+BLANK = "<...>"
+"""What a draft of `email-engine import` has where a person is to write something."""
+
+
 class Mistakes:
     """Collects mistakes while a file is read."""
 
@@ -75,6 +79,8 @@ class Mistakes:
     def add(self, place: MistakePlace, observed: str, allowed: str) -> None:
         """Values in the sentences are cut by who writes them (`excerpt`); whatever slips through is cut here."""
         where = MistakePlace(place.source, place.line, cut(place.path, _LONGEST_PATH))
+        if observed.removeprefix("found text ") == f"'{BLANK}'":
+            observed = "still FILL IN"
         self.found.append(Mistake(where, cut(observed, _LONGEST_SENTENCE), cut(allowed, _LONGEST_SENTENCE)))
 
 
