@@ -122,6 +122,28 @@ class TestPatternsThatCannotMatch:
         assert [one.line for one in found(text, "PM231")] == [2]
 
 
+class TestPatternsBelowWiderOnes:
+    @pytest.mark.parametrize(
+        ("lines", "told"),
+        [
+            ((f"/blocked/ {BACKOFF}", "/blocked by policy/ skip-mx"), [3]),
+            ((f"/Blocked/ {BACKOFF}", "/blocked/ skip-mx"), [3]),
+            ((f"/blocked/ {BACKOFF}", f"/blocked by policy/ {BACKOFF}"), []),
+            (("/blocked by policy/ skip-mx", f"/blocked/ {BACKOFF}"), []),
+            ((f"/bl.cked/ {BACKOFF}", "/bl.cked by/ skip-mx"), []),
+        ],
+        ids=["part", "case", "same action", "narrow first", "no plain text"],
+    )
+    def test_what_would_lead_elsewhere_is_never_reached(
+        self, lines: tuple[str, ...], told: list[int]
+    ) -> None:
+        assert [one.line for one in found(replies(*lines), "PM310")] == told
+
+    def test_bounce_categories_too(self) -> None:
+        text = "<bounce-category-patterns>\n  /spam/ spam-related\n  /spamtrap hit/ other\n</bounce-category-patterns>\n"
+        assert [one.line for one in found(text, "PM310")] == [3]
+
+
 def acct(*lines: str, name: str = "/var/log/pmta/acct.csv") -> str:
     return f"<acct-file {name}>\n" + "".join(f"  {line}\n" for line in lines) + "</acct-file>\n"
 
