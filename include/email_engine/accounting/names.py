@@ -1,12 +1,13 @@
 """Which entries of an accounting folder can be taken, told by name and kind; all others are named to people and passed over.
 
-PowerMTA writes `acct-2026-11-01-0000.csv`. Whatever else lies there came by a script, a copy or a broken disk: it must be
+PowerMTA writes `acct-2026-11-01-0000.csv`; a script may have compressed it to `.csv.gz`. Whatever else lies there came by a script, a copy or a broken disk: it must be
 told without harm to logs, alerts and database, and it must not stand in the way of the files beside it."""
 
 from collections.abc import Collection
 from enum import StrEnum
 
-SUFFIX = ".csv"
+SUFFIXES = (".csv", ".csv.gz")
+WEBHOOK = ".json"
 LONGEST_NAME = 200
 LONGEST_SHOWN = 80
 NAMED = 5
@@ -26,12 +27,14 @@ def oddness(name: str, kind: EntryKind) -> str | None:
 
     `name`: bytes that are no UTF-8 as lone surrogates. A directory is odd only where it is named like an accounting file."""
     if kind is EntryKind.DIRECTORY:
-        return "a directory" if name.endswith(SUFFIX) else None
+        return "a directory" if name.endswith(SUFFIXES) else None
     if any("\udc80" <= sign <= "\udcff" for sign in name):
         return "its name is no UTF-8"
     if not name.isprintable():
         return "a line break, control or invisible character in its name"
-    if not name.endswith(SUFFIX):
+    if kind is EntryKind.FILE and name.endswith(WEBHOOK):
+        return "JSON of a webhook, which is not read: its <acct-file> needs a path ending in .csv and no http-webhook-url"
+    if not name.endswith(SUFFIXES):
         return None
     if kind is not EntryKind.FILE:
         return f"a {kind}"

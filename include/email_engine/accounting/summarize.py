@@ -19,6 +19,7 @@ from pathlib import Path
 import duckdb
 
 from email_engine.accounting.columns import LARGEST_HEADER, Columns, parse_header
+from email_engine.accounting.hidden import refuse_hidden, refuse_json
 from email_engine.accounting.layout import layout_of
 from email_engine.accounting.lexicon import Lexicon, shipped_lexicon
 from email_engine.accounting.scan import ATTEMPTS, BETWEEN, NEGATIVE, Group, connect, scan
@@ -115,6 +116,10 @@ def summarize(
 
 
 def _summarize(path: Path, subject: str, reading: "Callable[[], _Reading]", resume: Resume | None) -> Summary:
+    with path.open("rb") as file:
+        line = file.readline(LARGEST_HEADER)
+    refuse_json(line, subject)
+    refuse_hidden(path, parse_header(line, subject), subject)
     with tempfile.TemporaryDirectory(prefix="email-engine-accounting-") as name:
         if resume is None:
             first = reading()

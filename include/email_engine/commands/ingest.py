@@ -1,6 +1,7 @@
 """`email-engine ingest FILE...`: PowerMTA accounting files to a summary; nothing is stored."""
 
 import argparse
+import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from email_engine.accounting.copies import Content, Copy, Known, content_of, copy_of
 from email_engine.accounting.policy import shipped_accounting_policy
 from email_engine.accounting.summarize import Counts, Summary, summarize
+from email_engine.accounting.unpack import unpacked
 from email_engine.accounting.values import TALLIES, Key, ReplyText, Wording, most_frequent
 from email_engine.commands.output import add_json, emit
 from email_engine.errors import InputError
@@ -30,7 +32,11 @@ class Read:
 def configure(parser: argparse.ArgumentParser) -> None:
     """FILE... and --json."""
     parser.add_argument(
-        "files", metavar="FILE", nargs="+", type=Path, help="accounting file (CSV with header)"
+        "files",
+        metavar="FILE",
+        nargs="+",
+        type=Path,
+        help="accounting file (CSV with header), also compressed by gzip",
     )
     add_json(parser)
 
@@ -55,20 +61,27 @@ def read_all(paths: list[Path]) -> list[Read]:
     """Every record once: a copy of another file, or the beginning of one, is not read again."""
     for path in paths:
         _readable(path)
+    with tempfile.TemporaryDirectory(prefix="email-engine-unpacked-") as folder:
+        return _read_plain({path: unpacked(path, Path(folder), path.name) for path in paths})
+
+
+def _read_plain(plain: dict[Path, Path]) -> list[Read]:
+    """`plain`: each file and where its CSV lies."""
+    paths = list(plain)
     if len(paths) == 1:
-        return [_read(paths[0])]
-    contents = {path: content_of(path) for path in paths}
+        return [_read(paths[0], plain[paths[0]])]
+    contents = {path: content_of(plain[path]) for path in paths}
     known: list[tuple[Known, Content]] = []
     found: dict[Path, Read] = {}
     for path, content in sorted(contents.items(), key=lambda item: -item[1].size):
         beginnings = {c.size for c in contents.values() if c.size < content.size and c.opens(content.heads)}
         if beginnings:
-            content = content_of(path, beginnings)
+            content = content_of(plain[path], beginnings)
         whole = _whole_of(content, known)
         if whole is not None:
             found[path] = Read(path, copy_of=whole)
             continue
-        found[path] = _read(path)
+        found[path] = _read(path, plain[path])
         records = found[path].summary.records
         taken = Known(
             0, str(path), content.size, content.digest, "taken", content.heads, None, False, records
@@ -77,8 +90,8 @@ def read_all(paths: list[Path]) -> list[Read]:
     return [found[path] for path in paths]
 
 
-def _read(path: Path) -> Read:
-    summary = summarize(path, path.name, shipped_providers())
+def _read(path: Path, plain: Path) -> Read:
+    summary = summarize(plain, path.name, shipped_providers())
     largest = shipped_accounting_policy().largest_rejected_rate
     return Read(path, summary, refused=summary.rejected_rate > largest)
 

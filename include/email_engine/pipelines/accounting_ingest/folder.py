@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from email_engine.accounting.names import SUFFIX, EntryKind, oddness, shown
+from email_engine.accounting.names import SUFFIXES, EntryKind, oddness, shown
 from email_engine.accounting.settled import is_young
 from email_engine.adapters.powermta import PowerMta
 from email_engine.errors import Refused
@@ -41,7 +41,7 @@ class FolderLook:
         for entry in entries:
             if (why := oddness(entry.name, entry.kind)) is not None:
                 self._pass_over(entry.name, why, hides=entry.kind is not EntryKind.DIRECTORY)
-            elif entry.kind is EntryKind.FILE and entry.name.endswith(SUFFIX):
+            elif entry.kind is EntryKind.FILE and entry.name.endswith(SUFFIXES):
                 file = AccountingFile(self.mta_host, entry.name, entry.size, entry.modified)
                 if (file.name, file.size, file.modified) not in seen and not self._is_young(file):
                     found.append(file)

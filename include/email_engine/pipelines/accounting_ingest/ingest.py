@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from email_engine.accounting.policy import shipped_accounting_policy
 from email_engine.accounting.recipients import VARIABLE, hash_from_environment
 from email_engine.accounting.summarize import summarize
+from email_engine.accounting.unpack import unpacked
 from email_engine.errors import InputError
 from email_engine.fleet.providers import shipped_providers
 from email_engine.pipelines.accounting_ingest.folder import FolderLook
@@ -100,7 +101,9 @@ def _take(store: Store, file: AccountingFile, path: Path, reading: Reading, run:
 def _look(file: AccountingFile, path: Path, reading: Reading) -> Taken:
     try:
         name = f"{file.mta_host}:{file.name}"
-        summary = summarize(path, name, reading.providers, latest=reading.latest)
+        with tempfile.TemporaryDirectory() as folder:
+            plain = unpacked(path, Path(folder), name)
+            summary = summarize(plain, name, reading.providers, latest=reading.latest)
     except InputError as error:
         return Taken(REFUSED, 0, 0, str(error))
     refused = summary.rejected_rate > reading.policy.largest_rejected_rate

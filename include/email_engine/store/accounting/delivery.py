@@ -4,6 +4,7 @@ A file is known by its content on its host: it is taken whole or not at all, in 
 and its unreadable rows. A copy counts nothing, whatever it is called; of a file whose beginning was taken before, the rest
 counts. Session of tenant `*`."""
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from email_engine.accounting.plain import plain_offset, raw_offset
 from email_engine.accounting.policy import AccountingPolicy
 from email_engine.accounting.recipients import Hash
 from email_engine.accounting.summarize import Counts, Resume, Summary, summarize
+from email_engine.accounting.unpack import unpacked
 from email_engine.errors import InputError
 from email_engine.fleet.providers import Providers
 from email_engine.store.accounting import refusals
@@ -97,24 +99,43 @@ def take_file(
 ) -> Taken:
     """Adds a file's counts, once.
 
-    `path`: the file as it came from the host; its size is what counts, not what the host had listed before. The same content
+    `path`: the file as it came from the host, which may be compressed; its size is what counts, not what the host had listed before. The same content
     again, or the beginning of it, is a `duplicate`; a file with too many unreadable rows, or without a header, is `refused` with
     an alert. Of a file that was taken shorter before, the rest is added. Two takers of one host's files wait for each other."""
     conn.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"accounting {file.mta_host}", 0))))
     file = replace(file, size=path.stat().st_size)
+    run = {"dag_id": dag_id, "run_id": run_id}
+    with tempfile.TemporaryDirectory(prefix="email-engine-unpacked-") as folder:
+        try:
+            plain = unpacked(path, Path(folder), f"{file.mta_host}:{file.name}")
+        except InputError as error:
+            return _once(conn, file, path, reading, run, str(error))
+        return _once(conn, file, plain, reading, run)
+
+
+def _once(
+    conn: Connection,
+    file: AccountingFile,
+    path: Path,
+    reading: Reading,
+    run: Mapping[str, str | None],
+    damage: str = "",
+) -> Taken:
+    """`path`: what the file holds; `damage`: why it cannot be unpacked."""
     content = content_of(path)
     known = alike(conn, file, content)
     begun = {one.size for one in known if one.status == TAKEN and one.size < content.size}
     if begun:
         content = content_of(path, begun)
     copy, of = copy_of(content, known)
-    run = {"dag_id": dag_id, "run_id": run_id}
     if of is not None and copy in (Copy.SAME, Copy.SHORTER):
         message = f"same content as {of.name}, {of.status} before"
         if copy is Copy.SHORTER:
             message = f"the beginning of {of.name}, which was taken with {of.size} bytes"
         note_duplicate(conn, file, content, message, run)
         return Taken(DUPLICATE, 0, 0, message)
+    if damage:
+        return _refuse(conn, file, content, Summary(), damage, reading, run)
     return _take(conn, file, path, content, reading, begun_with(content, known), run)
 
 
