@@ -16,12 +16,13 @@ wording stands once in `reply_texts`, and more than 5 % of unknown ones raise an
 and taken whole or not at all, so nothing counts twice, whatever is killed, cleared or copied, or whose line ends, byte-order
 mark or last line break were changed; of a file whose beginning was taken before, the rest counts. A file that was written to
 within the last seconds (`quiet_seconds` in `include/config/accounting.yaml`, by the host's clock as `mta_health` last saw it), or
-changes while it is read, waits for the next run.
+changes while it is read, waits for the next run. Files that a script compressed (`.csv.gz`) are read as they are; one that is
+damaged, or would unpack to more than 200 times its size, is refused, and so is one whose recipients `privacy-policy` hid.
 
 When a file was taken, `publish` starts what looks at new counts (asset `email-engine-accounting`).
 
 **What it leaves aside** Odd names (no UTF-8, line breaks, control characters, a leading dash, `..`, more than 200 bytes),
-directories and links named like files, and files that our SSH user may not read: they are named in the log and in one alert a
+directories and links named like files, JSON of a webhook, and files that our SSH user may not read: they are named in the log and in one alert a
 host, and the next file is taken. Move them away; the alert closes by itself. As long as one lies there, or a file waits, the
 host's silence is not taken for no mail.
 

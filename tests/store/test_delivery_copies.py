@@ -1,5 +1,6 @@
 """Copies with other line ends count nothing twice, and what grows goes on where it stopped, in a real PostgreSQL."""
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,3 +94,22 @@ def test_the_command_counts_a_copy_in_another_form_once_too(tmp_path: Path, form
     for path, data in zip(paths, (MANY, form(MANY), form(content(*numbered(*range(20))))), strict=True):
         path.write_bytes(data)
     assert sum(file.summary.records for file in read_all(paths)) == 51
+
+
+def test_a_compressed_file_counts_like_the_plain_one_and_only_once(fleet: Store) -> None:
+    packed = gzip.compress(MANY)
+    assert (take(fleet, packed, "acct.csv.gz").status, attempted(fleet)) == (
+        "taken",
+        MANY.count(b"gmail.com"),
+    )
+    assert take(fleet, MANY, "acct.csv", modified=1).status == "duplicate"
+    with fleet.session(tenant="*") as conn:
+        sizes = conn.execute(select(s.accounting_files.c.name, s.accounting_files.c.size)).all()
+    assert ("acct.csv.gz", len(packed)) in [tuple(one) for one in sizes]
+
+
+def test_a_cut_one_is_refused_and_the_whole_one_taken(fleet: Store) -> None:
+    packed = gzip.compress(MANY)
+    cut = take(fleet, packed[:-12], "acct.csv.gz")
+    assert (cut.status, "gzip is damaged or cut off" in cut.message) == ("refused", True)
+    assert take(fleet, packed, "acct.csv.gz", modified=1).status == "taken"

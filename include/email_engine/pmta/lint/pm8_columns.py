@@ -1,4 +1,4 @@
-"""811, 815: what accounting must hold so that it can be read and told by campaign."""
+"""811, 815, 816: what accounting must hold so that it can be read and told by campaign."""
 
 from collections.abc import Iterator
 
@@ -35,7 +35,18 @@ NO_JOB = Rule(
     MAIN + _SOURCE.format(""),
     MAIN + _SOURCE.format("  process-x-job yes\n"),
 )
-RULES = (UNREADABLE, NO_JOB)
+HIDDEN = Rule(
+    "PM816",
+    WARNING,
+    "accounting with hidden recipients",
+    "`email-engine ingest` refuses files whose recipients are hashed or redacted: their bounces would suppress addresses that do not "
+    "exist. The engine itself keeps no more than a keyed hash.",
+    "3.3.11.16",
+    "delete `privacy-policy`, or keep a second <acct-file> without it in the folder that the engine reads",
+    _FILE.format("*,").replace("  records", "  privacy-policy redact\n  records"),
+    _FILE.format("*,").replace("  records", "  privacy-policy retain\n  records"),
+)
+RULES = (UNREADABLE, NO_JOB, HIDDEN)
 
 _ALWAYS = ("timelogged",)
 _ATTEMPTS = ("d", "b", "t")
@@ -45,8 +56,13 @@ _SHOWN = {"timelogged": "timeLogged", "rcpt": "rcpt", "dlvsourceip": "dlvSourceI
 def check_columns(index: Index) -> Iterator[Hit]:
     """Each accounting file that is one, then the sources."""
     for line, block in index.of("acct-file"):
-        if not block.argument.startswith("|"):
-            yield from _columns(line, block, kinds_of(index.settings(block)))
+        settings = index.settings(block)
+        if block.argument.startswith("|") or "http-webhook-url" in settings.values:
+            continue
+        yield from _columns(line, block, kinds_of(settings))
+        policy = first_word(settings.get("privacy-policy"))[0]
+        if policy not in ("", "retain"):
+            yield HIDDEN.hit(line + settings.offset("privacy-policy"), f"`privacy-policy {policy} ...`")
     yield from _jobs(index)
 
 
