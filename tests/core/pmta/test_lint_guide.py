@@ -28,6 +28,10 @@ WRITTEN = {
     "3.3.19 name in the closing tag": "<domain-key-list k>\n  domain-key m,a.example,/m.pem\n</domain-key-list k>\n",
     "3.3.11 pipe with =": "<acct-file |/usr/local/bin/handler --logfile=/var/log/pmta/handler.log>\n  records b\n</acct-file>\n",
     'pipe with quotes': '<acct-file |/usr/local/bin/handler --log="/var/log/h.log" --all>\n  records b\n</acct-file>\n',
+    "3.3.1.27 PowerMTA's own places": 'dsn-failed-subject-template "Failed: ${subject}"\n',
+    "12.7.1 fbl (r1)": "<acct-file /var/log/pmta/fbl.csv>\n  records f\n  record-fields f *\n  map-header-to-field fbl header_X-R rcpt\n"
+    "</acct-file>\n",
+    "3.3.10.50 lines left out": "<virtual-mta v>\n  ...\n</virtual-mta>\n<virtual-mta-pool p>\n  ...\n</virtual-mta-pool>\n",
     "3.3.2 spool alone": "<spool /var/spool/pmta>\n  priority 50\n</spool>\n",
     "3.3.1.47.2 log-file alone": "log-file /var/log/pmta/pmta.log\n",
     "3.3.1.46.3 monitor for tests": "http-access 0/0 monitor\n",
@@ -45,7 +49,9 @@ def test_what_the_guide_writes_is_no_error(text: str) -> None:
     assert [one for one in found(text) if one.severity is Severity.ERROR] == []
 
 
-@pytest.mark.parametrize("name", [name for name in WRITTEN if "tests" not in name and "named" not in name])
+@pytest.mark.parametrize(
+    "name", [name for name in WRITTEN if not any(word in name for word in ("tests", "named", "left out"))]
+)
 def test_nor_does_it_say_anything_about_values(name: str) -> None:
     assert [one for one in found(WRITTEN[name]) if one.code.startswith(("PM1", "PM2", "PM3", "PM408"))] in ([], [
         one for one in found(WRITTEN[name]) if one.code == "PM316"

@@ -44,6 +44,8 @@ def _record(text: str) -> str:
 
 
 def _mapped_record(text: str) -> str:
+    if text == "fbl":  # as the guide of 5.0r1 writes it once (12.7.1)
+        return "f"
     if text in ("tq", "transient-queue"):
         raise BadValue("a type of record about one recipient")
     return _record(text)

@@ -17,6 +17,7 @@ Placed = tuple[Line, Block]
 MACRO = re.compile(r"\$([A-Za-z0-9_]+)")
 _RATE = re.compile(r"(\d{1,300})/(\d{0,9})([dhms])[a-z]*")
 _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_LEFT_OUT = ("...", "{{", "{%")
 _MAINLY = ("log-file", "spool", "postmaster", "smtp-listener", "run-as-root", "smtp-ip", "http-")
 
 
@@ -191,7 +192,9 @@ class Index:
         return Sender(block.argument, line, block, lines, *known)
 
     def may_hold_more(self, sender: Sender) -> bool:
-        """Does it include a file that was not read?"""
+        """Does it include a file that was not read, or leave lines out as an example or a template does?"""
+        if any(name.startswith(_LEFT_OUT) for name in sender.lines):
+            return True
         return ("include" in sender.lines or sender.shape.includes) and not self.complete
 
     @cached_property

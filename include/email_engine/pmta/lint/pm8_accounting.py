@@ -127,7 +127,7 @@ RULES = (
     PIPE_ONLY,
 )
 
-_SHORT = dict(zip(RECORD_TYPES[1::2], RECORD_TYPES[0::2], strict=True))
+_SHORT = {"fbl": "f", **dict(zip(RECORD_TYPES[1::2], RECORD_TYPES[0::2], strict=True))}
 _WANTED = {"d": "deliveries (d)", "b": "bounces (b)", "t": "deferrals (t)", "f": "complaints (f)"}
 
 

@@ -41,6 +41,8 @@ _LISTS = frozenset(("address-file", "tls-trusted-certificate", "api-key"))
 _CLOSER = limits.JUDGED | style.JUDGED
 _PATTERNS = frozenset(("", "reply", "mail-from", "rcpt-to", "header"))
 _GUESSES = 200
+_OWN_PLACES = "-template"
+"""In the values of these directives PowerMTA itself fills `${hostname}` and the like in."""
 _MULTIPLIED = re.compile(r"/\d+[a-z]")
 
 
@@ -111,7 +113,9 @@ class Judge:
     def directive(self, known: Known, value: str) -> tuple[ValueVerdict, ...]:
         """Everything about a directive that its own line and the block's kind tell."""
         rule = known.rule
-        place = placeholder(value if rule is not None else f"{known.name} {value}")
+        place = (
+            "" if _OWN_PLACES in known.name else placeholder(f"{'' if rule else known.name} {value}".strip())
+        )
         if place:
             return (ValueVerdict(TEMPLATE, place),)
         if rule is None or not (value.isascii() and value.isprintable()):
