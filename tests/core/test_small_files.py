@@ -88,15 +88,15 @@ FILES = (
     SmallFile("replies.yaml", lambda text, name: parse_config(text, name, read_receivers), (
         Slip("pattern: RP-00[1-3]", "pattern: RP-00[1-3", "replies[1].patterns[4].pattern: 'RP-00[1-3'; allowed: a regular expression of letters, digits, blanks and .,:;_()|?*+[]=@^$-"),
         Slip("pattern: BL2[0-9]. Connections will not be accepted\n        actions:", "pattern: BL2[0-9]. Connections will not be accepted\n        action:", "replies[2].patterns[3].action: unknown key; allowed: did you mean 'actions'? One of actions, list, means, pattern, sample", "        action:"),
-        Slip("pattern: Poor Reputation Sender\n        actions: mode=backoff,backoff-to-normal-after=4h\n        means: reputation", "pattern: Poor Reputation Sender\n        actions: mode=backoff\n        means: repute", "replies[13].patterns[0].means: 'repute'; allowed: did you mean 'reputation'? One of address, auth, content, rate, reputation, system", "means: repute\n"),
+        Slip("pattern: Poor Reputation Sender\n        actions: mode=backoff,backoff-to-normal-after=4h\n        means: reputation", "pattern: Poor Reputation Sender\n        actions: mode=backoff\n        means: repute", "replies[15].patterns[0].means: 'repute'; allowed: did you mean 'reputation'? One of address, auth, content, rate, reputation, system", "means: repute\n"),
     )),
     SmallFile("bounce_categories.yaml", lambda text, name: parse_config(text, name, read_categories), (
-        Slip("- category: virus-related", "- category: virus", "categories[0].category: 'virus'; allowed: one of bad-configuration, bad-connection, bad-domain, bad-mailbox, content-related, inactive-mailbox, invalid-sender, message-expired, no-answer-from-host, policy-related, protocol-errors, quota-issues, ... (what nothing matches is `other` anyway)"),
-        Slip('- { pattern: "unsolicited", sample:', '- { pattern: "unsolicited", sampel:', "categories[1].patterns[1].sampel: unknown key; allowed: did you mean 'sample'? One of means, pattern, sample"),
-        Slip('- { pattern: "5[.]1[.]2",', '- [ ]\n      - { pattern: "5[.]1[.]2",', "categories[7].patterns[2]: found a list; allowed: a mapping", "- [ ]"),
+        Slip("- category: relaying-issues", "- category: relaying", "categories[4].category: 'relaying'; allowed: did you mean 'relaying-issues'? One of bad-configuration, bad-connection, bad-domain, bad-mailbox, content-related, inactive-mailbox, invalid-sender, message-expired, no-answer-from-host, policy-related, protocol-errors, quota-issues, ... (what nothing matches is `other` anyway)"),
+        Slip('- { words: "reputation", sample:', '- { words: "reputation", sampel:', "categories[16].patterns[1].sampel: unknown key; allowed: did you mean 'sample'? One of means, pattern, sample, status, words"),
+        Slip('- { status: x.2.2,', '- [ ]\n      - { status: x.2.2,', "categories[7].patterns[0]: found a list; allowed: a mapping", "- [ ]"),
     )),
     SmallFile("lexicon.yaml", parse_words, (
-        Slip("at: yahoo", "at: yaho", "texts[0].at: 'yaho'; allowed: did you mean 'yahoo'? One of free, gmail, gmx, icloud, laposte, microsoft, orange, proton, sfr, yahoo"),
+        Slip("    at: yahoo\n", "    at: yaho\n", "texts[0].at: 'yaho'; allowed: did you mean 'yahoo'? One of free, gmail, gmx, icloud, laposte, microsoft, orange, proton, sfr, yahoo"),
         Slip("content: [x.2.3, x.3.4, x.6]", "content: [x.2.3, x.3.4, 5.6]", "statuses.content[2]: '5.6'; allowed: a status such as x.1.1"),
         Slip("name: dnsbl.example.net", "name: dnsbl.example.org", "zones[1].sample: '550 5.7.1 192.0.2.1 is listed at dnsbl.example.net' does not name dnsbl.example.org; allowed: a reply whose list is the first group", "is listed at dnsbl.example.net"),
     )),

@@ -10,6 +10,7 @@ from functools import cache
 
 from email_engine import paths
 from email_engine.accounting import replies
+from email_engine.accounting.bounds import quick
 from email_engine.accounting.replies import BounceCategory, Meaning, Receiver
 from email_engine.fleet import names
 from email_engine.fleet.config_file import load_config, parse_config
@@ -20,17 +21,28 @@ from email_engine.plural import excerpt
 
 VAGUE = frozenset({"spam-related", "policy-related", "other", "unknown", ""})
 """Categories of PowerMTA that tell of no text that somebody knows."""
-_BARE = re.compile(r"[0-9.,()|\[\]^$-]+")
+_CONTINUED = re.compile(r"(?<![^ ;])([245][0-9][0-9])-")
 _CODE = re.compile(r"(?<![0-9.])[245]\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9.])")
 _STATUS = names.like(re.compile(r"x(\.[0-9]{1,3}){1,2}"), "a status such as x.1.1")
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A line of lexicon.yaml; `at`: the mailbox provider that alone says so, '' for any."""
+    """A line of lexicon.yaml; `at`: the mailbox provider that alone says so, '' for any; `free_words`: everyday words, which a
+    plain status or a clear category explains better."""
 
     pattern: str
     means: str
+    sample: str
+    at: str
+    free_words: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answerer:
+    """Words that tell which mailbox provider answers, whatever the MX host is called."""
+
+    pattern: str
     sample: str
     at: str
 
@@ -48,6 +60,7 @@ class Zone:
 class Words:
     """The file lexicon.yaml. `statuses`: meaning by `x.1.1` or `x.1`."""
 
+    answerers: tuple[Answerer, ...]
     texts: tuple[Text, ...]
     statuses: Mapping[str, str]
     zones: tuple[Zone, ...]
@@ -77,30 +90,34 @@ class Lexicon:
         self, words: Words, receivers: Iterable[Receiver], categories: Iterable[BounceCategory]
     ) -> None:
         receivers, categories = tuple(receivers), tuple(categories)
-        general = [
-            *(
-                _Rule(_compiled(r.pattern), Meaning(r.means), r.list_name)
-                for one in receivers
-                for r in one.replies
-            ),
-            *(_Rule(_compiled(t.pattern), Meaning(t.means)) for t in words.texts if not t.at),
-            *(
-                _Rule(_compiled(c.pattern), Meaning(c.means))
-                for c in categories
-                if not _BARE.fullmatch(c.pattern)
-            ),
-        ]
-        self._general = tuple(general)
+        first_status = next((n for n, one in enumerate(categories) if one.is_status), len(categories))
+        self._sure, self._free = (
+            (
+                *(
+                    _Rule(quick(r.pattern), Meaning(r.means), r.list_name)
+                    for one in receivers
+                    for r in one.replies
+                    if one.free_words is free
+                ),
+                *_rules(t for t in words.texts if not t.at and t.free_words is free),
+                *_rules(
+                    one
+                    for n, one in enumerate(categories)
+                    if not one.is_status and (n > first_status) is free
+                ),
+            )
+            for free in (False, True)
+        )
         samples = [*(t.sample for t in words.texts), *(c.sample for c in categories)]
         samples += [r.sample for one in receivers for r in one.replies]
         found = sorted({word for sample in samples for word in re.findall("[a-z]+", sample.lower())})
         self.vocabulary = f" {' '.join(found)} "
         self._at = {
-            at: tuple(_Rule(_compiled(t.pattern), Meaning(t.means)) for t in words.texts if t.at == at)
-            for at in {t.at for t in words.texts if t.at}
+            at: _rules(t for t in words.texts if t.at == at) for at in {t.at for t in words.texts if t.at}
         }
+        self._answerers = tuple((quick(one.pattern), one.at) for one in words.answerers)
         self._statuses = words.statuses
-        self._zones = tuple(_compiled(zone.pattern) for zone in words.zones)
+        self._zones = tuple(quick(zone.pattern) for zone in words.zones)
         self._categories = {one.category: Meaning(one.category_means) for one in categories}
 
     def verdict(self, provider: str, text: str, category: str = "") -> ReplyVerdict:
@@ -110,22 +127,36 @@ class Lexicon:
             provider: the mailbox provider that answered.
             text: status code and reply in one, like `5.1.1 smtp;550 5.1.1 user unknown`; may be normalised.
             category: PowerMTA's `bounceCat`."""
-        text = text.lower()
-        for rule in self._rules(provider):
-            if rule.search.search(text):
-                return ReplyVerdict(rule.meaning, True, self._named(text) or rule.named)
-        named = self._named(text)
-        if named:
+        text, category = _CONTINUED.sub(r"\1 ", text.lower()), category.lower()
+        sure = self._first(self._of_receiver(provider, text), text) or self._first(self._sure, text)
+        if sure is not None:
+            return sure
+        if named := self._named(text):
             return ReplyVerdict(Meaning.REPUTATION, True, named)
-        by_status = self._of_status(text)
-        if by_status is not None:
-            return ReplyVerdict(by_status, True, "")
-        meaning = self._categories.get(category.lower(), Meaning.UNKNOWN)
-        return ReplyVerdict(meaning, category.lower() not in VAGUE and meaning is not Meaning.UNKNOWN, "")
+        codes = list(dict.fromkeys(_CODE.findall(text)))
+        by_category = self._categories.get(category, Meaning.UNKNOWN)
+        clear = category not in VAGUE and by_category is not Meaning.UNKNOWN
+        if (plain := self._of_status(codes, plain=True)) is not None:
+            return ReplyVerdict(plain, True, "")
+        if clear:
+            return ReplyVerdict(by_category, True, "")
+        if (free := self._first(self._free, text)) is not None:
+            return free
+        if (broad := self._of_status(codes, plain=False)) is not None:
+            return ReplyVerdict(broad, True, "")
+        return ReplyVerdict(by_category, False, "")
 
-    def _rules(self, provider: str) -> Iterator[_Rule]:
-        yield from self._at.get(provider, ())
-        yield from self._general
+    def _of_receiver(self, provider: str, text: str) -> Iterator["_Rule"]:
+        told = next((at for words, at in self._answerers if words.search(text)), provider)
+        for one in dict.fromkeys((told, provider)):
+            yield from self._at.get(one, ())
+
+    def _first(self, rules: Iterable["_Rule"], text: str) -> ReplyVerdict | None:
+        for rule in rules:
+            if rule.search.search(text):
+                lists = rule.meaning is Meaning.REPUTATION
+                return ReplyVerdict(rule.meaning, True, (self._named(text) or rule.named) if lists else "")
+        return None
 
     def _named(self, text: str) -> str:
         for zone in self._zones:
@@ -133,18 +164,25 @@ class Lexicon:
                 return found[1]
         return ""
 
-    def _of_status(self, text: str) -> Meaning | None:
-        for code in dict.fromkeys(_CODE.findall(text)):
+    def _of_status(self, codes: Iterable[str], *, plain: bool) -> Meaning | None:
+        """What a code tells: `plain`, its own meaning; else what its subject or an unspecific detail does."""
+        for code in codes:
             _, subject, detail = code.split(".")
-            known = self._statuses.get(f"x.{subject}.{detail}") or self._statuses.get(f"x.{subject}")
+            exact = self._statuses.get(f"x.{subject}.{detail}")
+            known = (
+                exact
+                if plain and detail != "0"
+                else None
+                if plain
+                else exact or self._statuses.get(f"x.{subject}")
+            )
             if known:
                 return Meaning(known)
         return None
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
-    """Patterns hold no backslash, so that a pattern in lower case is the same pattern; and quicker than one that ignores case."""
-    return re.compile(pattern.lower(), re.DOTALL)
+def _rules(lines: "Iterable[Text | BounceCategory]") -> tuple[_Rule, ...]:
+    return tuple(_Rule(quick(one.pattern), Meaning(one.means)) for one in lines)
 
 
 def parse_words(text: str, source: str = "lexicon.yaml") -> Words:
@@ -153,14 +191,14 @@ def parse_words(text: str, source: str = "lexicon.yaml") -> Words:
 
 
 def _words(top: Section) -> Words:
-    top.only("texts", "statuses", "zones")
-    providers = [one.name for one in shipped_providers().all]
+    top.only("answerers", "texts", "statuses", "zones")
     texts: list[Text] = []
     lines: dict[str, list[tuple[Section, str, str]]] = {}
     for group in top.sections("texts"):
-        group.only("from", "at", "patterns")
+        group.only("from", "at", "free_words", "patterns")
         group.text("from", names.words)
-        at = group.text("at", lambda text: None if text in providers else one_of(providers, text), default="")
+        at = group.text("at", _provider, default="")
+        free_words = group.truth("free_words", default=False)
         for section in group.sections("patterns"):
             section.only("pattern", "means", "sample")
             one = Text(
@@ -168,12 +206,34 @@ def _words(top: Section) -> Words:
                 section.text("means", replies.meaning),
                 section.text("sample", replies.sample),
                 at,
+                free_words,
             )
             texts.append(one)
-            lines.setdefault(at, []).append((section, one.pattern, one.sample))
+            lines.setdefault(at or str(free_words), []).append((section, one.pattern, one.sample))
     for some in lines.values():
         replies.check_samples(some)
-    return Words(tuple(texts), _statuses(top), _zones(top))
+    return Words(_answerers(top), tuple(texts), _statuses(top), _zones(top))
+
+
+def _provider(text: str) -> str | None:
+    providers = [one.name for one in shipped_providers().all]
+    return None if text in providers else one_of(providers, text)
+
+
+def _answerers(top: Section) -> tuple[Answerer, ...]:
+    found: list[Answerer] = []
+    lines: list[tuple[Section, str, str]] = []
+    for section in top.sections("answerers"):
+        section.only("pattern", "at", "sample")
+        one = Answerer(
+            section.text("pattern", replies.pattern),
+            section.text("sample", replies.sample),
+            section.text("at", _provider),
+        )
+        found.append(one)
+        lines.append((section, one.pattern, one.sample))
+    replies.check_samples(lines)
+    return tuple(found)
 
 
 def _statuses(top: Section) -> dict[str, str]:

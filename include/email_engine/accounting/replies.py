@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
+from email_engine.accounting import bounds
 from email_engine.fleet import names
 from email_engine.fleet.document import Section
 from email_engine.fleet.mistakes import one_of
@@ -56,7 +57,7 @@ ORDINARY = (
 """Replies that any healthy sender gets: about one recipient, or nothing at all."""
 
 TIME = re.compile(r"(?=\d)(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?")
-PATTERN = re.compile(r"[A-Za-z0-9 .,:;_()|?*+\[\]=@^$-]{3,250}")
+PATTERN = re.compile(r"[A-Za-z0-9 .,:;_()|?*+\[\]=@^$-]{3,400}")
 ALLOWED = "a regular expression of letters, digits, blanks and .,:;_()|?*+[]=@^$-"
 LONGEST_SAMPLE = 300
 list_name = names.like(re.compile(r"[a-z0-9][a-z0-9.-]{1,62}"), "a zone such as zen.spamhaus.org, or a name")
@@ -82,22 +83,25 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """The replies of one receiver; `source`: where it says so."""
+    """The replies of one receiver; `source`: where it says so; `free_words`: everyday words, which any status explains better."""
 
     title: str
     source: str
     replies: tuple[Reply, ...]
+    free_words: bool
 
 
 @dataclass(frozen=True, slots=True)
 class BounceCategory:
-    """A line of the bounce-category-patterns; `category_means`: what the category means where no text tells more."""
+    """A line of the bounce-category-patterns; `category_means`: what the category means where no text tells more; `is_status`:
+    it knows a status code and no words."""
 
     pattern: str
     category: str
     sample: str
     means: str
     category_means: str
+    is_status: bool
 
 
 def read_receivers(top: Section) -> tuple[Receiver, ...]:
@@ -106,7 +110,8 @@ def read_receivers(top: Section) -> tuple[Receiver, ...]:
     found: list[Receiver] = []
     lines: list[tuple[Section, str, str]] = []
     for group in top.sections("replies"):
-        group.only("from", "source", "patterns")
+        group.only("from", "source", "free_words", "patterns")
+        free_words = group.truth("free_words", default=False)
         replies = []
         for section in group.sections("patterns"):
             section.only("pattern", "actions", "sample", "means", "list")
@@ -122,7 +127,8 @@ def read_receivers(top: Section) -> tuple[Receiver, ...]:
             ordinary = next((one for one in ORDINARY if reply.pattern and _matches(reply.pattern, one)), None)
             if ordinary:
                 section.add("pattern", f"would act on {ordinary!r}", "a pattern for trouble only")
-        found.append(Receiver(group.text("from", names.words), group.text("source", _url), tuple(replies)))
+        title, source = group.text("from", names.words), group.text("source", _url)
+        found.append(Receiver(title, source, tuple(replies), free_words))
     check_samples(lines)
     return tuple(found)
 
@@ -136,18 +142,34 @@ def read_categories(top: Section) -> tuple[BounceCategory, ...]:
         group.only("category", "means", "patterns")
         category, means = group.text("category", _category), group.text("means", meaning)
         for section in group.sections("patterns"):
-            section.only("pattern", "sample", "means")
+            section.only("words", "status", "pattern", "sample", "means")
+            expression, is_status = _expression(section)
             one = BounceCategory(
-                section.text("pattern", pattern),
+                expression,
                 category,
                 section.text("sample", sample),
                 section.text("means", meaning, default="") or means,
                 means,
+                is_status,
             )
             found.append(one)
             lines.append((section, one.pattern, one.sample))
     check_samples(lines)
     return tuple(found)
+
+
+def _expression(section: Section) -> tuple[str, bool]:
+    """What a line matches, and whether that is a status: of `words`, `status` and `pattern` it has one."""
+    given = [name for name in ("words", "status", "pattern") if name in section.given()]
+    if len(given) > 1:
+        section.add(given[1], f"beside {given[0]}", "one of words, status and pattern")
+    if "status" in given:
+        code = section.text("status", bounds.status_text)
+        return (bounds.status(code) if code else ""), True
+    if "words" in given:
+        text = section.text("words", lambda text: pattern(bounds.words(text)) or pattern(text))
+        return (bounds.words(text) if text else ""), False
+    return section.text("pattern", pattern), False
 
 
 def first_reply(receivers: Iterable[Receiver], text: str) -> Reply | None:

@@ -4,6 +4,8 @@ import re
 
 VARIABLE = (
     r"""[^\s<>"'(),;:\[\]]+@[^\s<>"'(),;:\[\]]+"""  # an address
+    r"|\bas\(?[0-9]{3,}\)?|127\.255\.255"  # Microsoft's reference of any length; a list's refusal, whose last number stays
+    r"|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.prod\b"  # Microsoft's host, whose domain stays: it tells who answers
     r"|(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}|[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9]{1,3}(?:-[0-9]{1,3}){3}"  # an IP, also within a name
     r"|\b[a-z0-9-]*[0-9][a-z]+[a-z0-9]*[0-9][a-z0-9]*(?:[.-][a-z0-9]+)*\b|\b[a-z]*[0-9]{2,}[a-z]+\b"  # an id
     r"|\?[^\s]+|[a-z0-9]*[0-9]{7,}[a-z0-9]*|\b[0-9]{4,}\b"  # the query of a link, long numbers

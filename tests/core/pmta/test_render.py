@@ -308,7 +308,7 @@ class TestPolicy:
         categories = (
             (CONFIG / "bounce_categories.yaml")
             .read_text()
-            .replace("category: spam-related", "category: spam")
+            .replace("category: relaying-issues", "category: relaying")
         )
         with pytest.raises(FileInvalid) as caught:
             parse_policy(broken, replies=replies, categories=categories)
