@@ -91,9 +91,9 @@ FILES = (
         Slip("pattern: Poor Reputation Sender\n        actions: mode=backoff,backoff-to-normal-after=4h\n        means: reputation", "pattern: Poor Reputation Sender\n        actions: mode=backoff\n        means: repute", "replies[15].patterns[0].means: 'repute'; allowed: did you mean 'reputation'? One of address, auth, content, rate, reputation, system", "means: repute\n"),
     )),
     SmallFile("bounce_categories.yaml", lambda text, name: parse_config(text, name, read_categories), (
-        Slip("- category: relaying-issues", "- category: relaying", "categories[4].category: 'relaying'; allowed: did you mean 'relaying-issues'? One of bad-configuration, bad-connection, bad-domain, bad-mailbox, content-related, inactive-mailbox, invalid-sender, message-expired, no-answer-from-host, policy-related, protocol-errors, quota-issues, ... (what nothing matches is `other` anyway)"),
-        Slip('- { words: "reputation", sample:', '- { words: "reputation", sampel:', "categories[16].patterns[1].sampel: unknown key; allowed: did you mean 'sample'? One of means, pattern, sample, status, words"),
-        Slip('- { status: x.2.2,', '- [ ]\n      - { status: x.2.2,', "categories[7].patterns[0]: found a list; allowed: a mapping", "- [ ]"),
+        Slip("- category: relaying-issues", "- category: relaying", "categories[6].category: 'relaying'; allowed: did you mean 'relaying-issues'? One of bad-configuration, bad-connection, bad-domain, bad-mailbox, content-related, inactive-mailbox, invalid-sender, message-expired, no-answer-from-host, policy-related, protocol-errors, quota-issues, ... (what nothing matches is `other` anyway)"),
+        Slip('- { words: "reputation", sample:', '- { words: "reputation", sampel:', "categories[18].patterns[1].sampel: unknown key; allowed: did you mean 'sample'? One of means, pattern, sample, status, words"),
+        Slip('- { status: x.2.2,', '- [ ]\n      - { status: x.2.2,', "categories[9].patterns[0]: found a list; allowed: a mapping", "- [ ]"),
     )),
     SmallFile("lexicon.yaml", parse_words, (
         Slip("    at: yahoo\n", "    at: yaho\n", "texts[0].at: 'yaho'; allowed: did you mean 'yahoo'? One of free, gmail, gmx, icloud, laposte, microsoft, orange, proton, sfr, yahoo"),
