@@ -6,12 +6,14 @@ sample that is its test."""
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 
 from email_engine import paths
 from email_engine.accounting import replies
 from email_engine.accounting.bounds import quick
 from email_engine.accounting.replies import BounceCategory, Meaning, Receiver
+from email_engine.accounting.reply_text import MASK
 from email_engine.fleet import names
 from email_engine.fleet.config_file import load_config, parse_config
 from email_engine.fleet.document import Section
@@ -22,20 +24,28 @@ from email_engine.plural import excerpt
 VAGUE = frozenset({"spam-related", "policy-related", "other", "unknown", ""})
 """Categories of PowerMTA that tell of no text that somebody knows."""
 _CONTINUED = re.compile(r"(?<![^ ;])([245][0-9][0-9])-")
+_NAMES = re.compile(r"[^\s<>()\[\],;]+@[^\s<>()\[\],;]+|https?:[^\s<>]+")
 _CODE = re.compile(r"(?<![0-9.])[245]\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9.])")
 _STATUS = names.like(re.compile(r"x(\.[0-9]{1,3}){1,2}"), "a status such as x.1.1")
 
 
+class Certainty(StrEnum):
+    """How sure words are: before any status, behind a plain status and a clear category, or behind all other words."""
+
+    SURE = "sure"
+    FREE = "free"
+    LAST = "last"
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A line of lexicon.yaml; `at`: the mailbox provider that alone says so, '' for any; `free_words`: everyday words, which a
-    plain status or a clear category explains better."""
+    """A line of lexicon.yaml; `at`: the mailbox provider that alone says so, '' for any."""
 
     pattern: str
     means: str
     sample: str
     at: str
-    free_words: bool
+    certainty: Certainty
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +107,18 @@ class Lexicon:
                     _Rule(quick(r.pattern), Meaning(r.means), r.list_name)
                     for one in receivers
                     for r in one.replies
-                    if one.free_words is free
+                    if one.free_words is (certainty is Certainty.FREE)
                 ),
-                *_rules(t for t in words.texts if not t.at and t.free_words is free),
+                *_rules(t for t in words.texts if not t.at and t.certainty is certainty),
                 *_rules(
                     one
                     for n, one in enumerate(categories)
-                    if not one.is_status and (n > first_status) is free
+                    if not one.is_status and (n > first_status) is (certainty is Certainty.FREE)
                 ),
             )
-            for free in (False, True)
+            for certainty in (Certainty.SURE, Certainty.FREE)
         )
+        self._last = _rules(t for t in words.texts if t.certainty is Certainty.LAST)
         samples = [*(t.sample for t in words.texts), *(c.sample for c in categories)]
         samples += [r.sample for one in receivers for r in one.replies]
         found = sorted({word for sample in samples for word in re.findall("[a-z]+", sample.lower())})
@@ -140,7 +151,8 @@ class Lexicon:
             return ReplyVerdict(plain, True, "")
         if clear:
             return ReplyVerdict(by_category, True, "")
-        if (free := self._first(self._free, text)) is not None:
+        bare = _NAMES.sub(MASK, text)
+        if (free := self._first(self._free, bare) or self._first(self._last, bare)) is not None:
             return free
         if (broad := self._of_status(codes, plain=False)) is not None:
             return ReplyVerdict(broad, True, "")
@@ -195,10 +207,10 @@ def _words(top: Section) -> Words:
     texts: list[Text] = []
     lines: dict[str, list[tuple[Section, str, str]]] = {}
     for group in top.sections("texts"):
-        group.only("from", "at", "free_words", "patterns")
+        group.only("from", "at", "certainty", "patterns")
         group.text("from", names.words)
         at = group.text("at", _provider, default="")
-        free_words = group.truth("free_words", default=False)
+        certainty = group.choice("certainty", Certainty, default=Certainty.SURE) or Certainty.SURE
         for section in group.sections("patterns"):
             section.only("pattern", "means", "sample")
             one = Text(
@@ -206,10 +218,10 @@ def _words(top: Section) -> Words:
                 section.text("means", replies.meaning),
                 section.text("sample", replies.sample),
                 at,
-                free_words,
+                certainty,
             )
             texts.append(one)
-            lines.setdefault(at or str(free_words), []).append((section, one.pattern, one.sample))
+            lines.setdefault(at or certainty.value, []).append((section, one.pattern, one.sample))
     for some in lines.values():
         replies.check_samples(some)
     return Words(_answerers(top), tuple(texts), _statuses(top), _zones(top))
