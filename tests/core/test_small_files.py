@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from email_engine.accounting.lexicon import parse_words
+from email_engine.accounting.lexicon_file import parse_words
 from email_engine.accounting.policy import parse_accounting_policy
 from email_engine.accounting.replies import read_categories, read_receivers
 from email_engine.blocklists.config import load_blocklists, parse_blocklists

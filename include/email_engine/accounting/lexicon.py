@@ -4,76 +4,25 @@ lexicon.yaml tells the order in which they are asked. All of it is data; each te
 sample that is its test."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 
 from email_engine import paths
 from email_engine.accounting import replies
 from email_engine.accounting.bounds import quick
+from email_engine.accounting.lexicon_file import Certainty, Text, Words, read_words
 from email_engine.accounting.replies import BounceCategory, Meaning, Receiver
 from email_engine.accounting.reply_text import MASK
-from email_engine.fleet import names
-from email_engine.fleet.config_file import load_config, parse_config
-from email_engine.fleet.document import Section
-from email_engine.fleet.mistakes import one_of
-from email_engine.fleet.providers import shipped_providers
-from email_engine.plural import excerpt
+from email_engine.fleet.config_file import load_config
 
 VAGUE = frozenset({"spam-related", "policy-related", "other", "unknown", ""})
 """Categories of PowerMTA that tell of no text that somebody knows."""
 _CONTINUED = re.compile(r"(?<![^ ;])([245][0-9][0-9])-")
-_NAMES = re.compile(r"[^\s<>()\[\],;]+@[^\s<>()\[\],;]+|https?:[^\s<>]+")
+_NAMES = re.compile(
+    r"[^\s<>()\[\],;:]+@[^\s<>()\[\],;:]+|https?:[^\s<>]+|(?:[a-z0-9_-]+[.]){2,}[a-z]{2,}(?![a-z0-9])"
+)
 _CODE = re.compile(r"(?<![0-9.])[245]\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9.])")
-_STATUS = names.like(re.compile(r"x(\.[0-9]{1,3}){1,2}"), "a status such as x.1.1")
-
-
-class Certainty(StrEnum):
-    """How sure words are: before any status, behind a plain status and a clear category, or behind all other words."""
-
-    SURE = "sure"
-    FREE = "free"
-    LAST = "last"
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A line of lexicon.yaml; `at`: the mailbox provider that alone says so, '' for any."""
-
-    pattern: str
-    means: str
-    sample: str
-    at: str
-    certainty: Certainty
-
-
-@dataclass(frozen=True, slots=True)
-class Answerer:
-    """Words that tell which mailbox provider answers, whatever the MX host is called."""
-
-    pattern: str
-    sample: str
-    at: str
-
-
-@dataclass(frozen=True, slots=True)
-class Zone:
-    """How a reply names a block list; `name`: what `sample` names."""
-
-    pattern: str
-    sample: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """The file lexicon.yaml. `statuses`: meaning by `x.1.1` or `x.1`."""
-
-    answerers: tuple[Answerer, ...]
-    texts: tuple[Text, ...]
-    statuses: Mapping[str, str]
-    zones: tuple[Zone, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +101,13 @@ class Lexicon:
         if clear:
             return ReplyVerdict(by_category, True, "")
         bare = _NAMES.sub(MASK, text)
-        if (free := self._first(self._free, bare) or self._first(self._last, bare)) is not None:
+        if (free := self._first(self._free, bare)) is not None:
             return free
+        specific = [code for code in codes if not code.endswith(".0")]
+        if (broad := self._of_status(specific, plain=False)) is not None:
+            return ReplyVerdict(broad, True, "")
+        if (last := self._first(self._last, bare)) is not None:
+            return last
         if (broad := self._of_status(codes, plain=False)) is not None:
             return ReplyVerdict(broad, True, "")
         return ReplyVerdict(by_category, False, "")
@@ -197,87 +151,6 @@ def _rules(lines: "Iterable[Text | BounceCategory]") -> tuple[_Rule, ...]:
     return tuple(_Rule(quick(one.pattern), Meaning(one.means)) for one in lines)
 
 
-def parse_words(text: str, source: str = "lexicon.yaml") -> Words:
-    """Raises FileInvalid that lists every mistake."""
-    return parse_config(text, source, _words)
-
-
-def _words(top: Section) -> Words:
-    top.only("answerers", "texts", "statuses", "zones")
-    texts: list[Text] = []
-    lines: dict[str, list[tuple[Section, str, str]]] = {}
-    for group in top.sections("texts"):
-        group.only("from", "at", "certainty", "patterns")
-        group.text("from", names.words)
-        at = group.text("at", _provider, default="")
-        certainty = group.choice("certainty", Certainty, default=Certainty.SURE) or Certainty.SURE
-        for section in group.sections("patterns"):
-            section.only("pattern", "means", "sample")
-            one = Text(
-                section.text("pattern", replies.pattern),
-                section.text("means", replies.meaning),
-                section.text("sample", replies.sample),
-                at,
-                certainty,
-            )
-            texts.append(one)
-            lines.setdefault(at or certainty.value, []).append((section, one.pattern, one.sample))
-    for some in lines.values():
-        replies.check_samples(some)
-    return Words(_answerers(top), tuple(texts), _statuses(top), _zones(top))
-
-
-def _provider(text: str) -> str | None:
-    providers = [one.name for one in shipped_providers().all]
-    return None if text in providers else one_of(providers, text)
-
-
-def _answerers(top: Section) -> tuple[Answerer, ...]:
-    found: list[Answerer] = []
-    lines: list[tuple[Section, str, str]] = []
-    for section in top.sections("answerers"):
-        section.only("pattern", "at", "sample")
-        one = Answerer(
-            section.text("pattern", replies.pattern),
-            section.text("sample", replies.sample),
-            section.text("at", _provider),
-        )
-        found.append(one)
-        lines.append((section, one.pattern, one.sample))
-    replies.check_samples(lines)
-    return tuple(found)
-
-
-def _statuses(top: Section) -> dict[str, str]:
-    found: dict[str, str] = {}
-    given = top.part("statuses")
-    for means in given.given():
-        if wrong := replies.meaning(means):
-            given.add(means, excerpt(means), wrong)
-        for status in given.texts(means, _STATUS):
-            given.once(means, status, found)
-            found[status] = means
-    return found
-
-
-def _zones(top: Section) -> tuple[Zone, ...]:
-    found: list[Zone] = []
-    for section in top.sections("zones"):
-        section.only("pattern", "name", "sample")
-        zone = Zone(
-            section.text("pattern", replies.pattern),
-            section.text("sample", replies.sample),
-            section.text("name", replies.list_name),
-        )
-        told = re.search(zone.pattern.lower(), zone.sample.lower()) if zone.pattern else None
-        whole = zone.pattern and zone.sample and zone.name
-        if whole and (told is None or not told.re.groups or told[1] != zone.name):
-            seen = f"{excerpt(zone.sample)} does not name {zone.name}"
-            section.add("sample", seen, "a reply whose list is the first group")
-        found.append(zone)
-    return tuple(found)
-
-
 @cache
 def shipped_lexicon() -> Lexicon:
     """The files in include/config/, read once in a process."""
@@ -291,4 +164,4 @@ def shipped_lexicon() -> Lexicon:
 @cache
 def shipped_words() -> Words:
     """include/config/lexicon.yaml."""
-    return load_config(paths.CONFIG / "lexicon.yaml", "lexicon", _words)
+    return load_config(paths.CONFIG / "lexicon.yaml", "lexicon", read_words)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from email_engine.accounting.lexicon import ReplyVerdict, parse_words, shipped_lexicon, shipped_words
+from email_engine.accounting.lexicon import ReplyVerdict, shipped_lexicon, shipped_words
+from email_engine.accounting.lexicon_file import parse_words
 from email_engine.accounting.replies import ORDINARY, BounceCategory, Meaning, Reply
 from email_engine.accounting.reply_text import example, plain
 from email_engine.fleet.mistakes import FileInvalid
