@@ -8,6 +8,7 @@ from email_engine.accounting.lexicon import ReplyVerdict, shipped_lexicon
 from email_engine.accounting.replies import SUPPRESSED, first_category
 from email_engine.accounting.reply_text import plain
 from email_engine.pmta.config.deploy_policy import deploy_policy
+from tests.bench import reply_texts
 
 LEXICON = shipped_lexicon()
 CATEGORIES = deploy_policy().bounce_categories
@@ -132,6 +133,31 @@ KINDS = [
 )
 def test_the_category_that_powermta_will_give(category: str, text: str) -> None:
     assert first_category(CATEGORIES, text) == category
+
+
+@pytest.mark.parametrize("address", ["bob@y.example", "<a.b+c@dkim.policy.example>", "(spam@y.example)"])
+def test_an_address_within_a_text_means_nothing(address: str) -> None:
+    assert meanings(f"5.0.0 smtp;550 Mailbox {address} does not exist") == {"address"}
+    assert meanings(f"5.0.0 smtp;550 Mail from {address} rejected for policy reasons.") == {"reputation"}
+    assert first_category(CATEGORIES, f"5.0.0 (undefined status);smtp;550 {address}: hm") == "other"
+
+
+def test_reply_texts_are_measured_as_they_came_and_in_their_normal_form() -> None:
+    samples = reply_texts.read(
+        "address\t5.1.1 smtp;550 5.1.1 <a@b.example> user unknown\n\n# a remark\n"
+        "auth|content\t5.0.0 smtp;550 Unknown user a@b.example\tgmail\n"
+    )
+    judged = reply_texts.judge(samples)
+    assert [(one.right, one.known, one.suppressed) for one in judged] == [(True, True, False)] * 2 + [
+        (False, True, True)
+    ] * 2
+    assert samples[1].provider == "gmail"
+
+
+@pytest.mark.parametrize("line", ["bounce\t550 no", "address", "address\t550 no\tgmail\tmore"])
+def test_a_line_that_is_no_reply_text_is_named(line: str) -> None:
+    with pytest.raises(ValueError, match="line 1"):
+        reply_texts.read(line)
 
 
 WORD = st.sampled_from(
