@@ -10,7 +10,7 @@ _BEHIND = r"""(?<![^ ;(\["'])"""
 _ADDRESS, _MASKED = "[^ ]*@[^ ]*", "[^ ]*[@#][^ ]*"
 _STOP = "[.]([] -).]|$)|$"
 _AFTER_WORDS = f"([] -),:;?]|{_STOP})"
-_AFTER_STATUS = f"([] -),:;]|-([^0-9]|$)|{_STOP})"
+_AFTER_STATUS = f"([] -),:;]|-( |$)|{_STOP})"
 
 status_text = names.like(
     re.compile(r"x\.[0-9]{1,3}\.[0-9()|+\[\]-]{1,40}"), "a status such as x.1.1 or x.1.(1|3)"

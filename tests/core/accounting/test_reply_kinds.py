@@ -57,7 +57,7 @@ def test_the_length_of_a_reference_number_changes_nothing(
         ("address", "other", "other", "5.7.133 smtp;550 5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup; denied"),
         ("rate", "other", "policy-related", "5.7.705 smtp;550 5.7.705 Access denied [BN8PR04MB6337.namprd04.prod.outlook.com]"),
         ("address", "other", "inactive-mailbox", "5.2.1 smtp;550 5.2.1 This mailbox has been blocked due to inactivity"),
-        ("address", "other", "", "5.1.1 smtp;550 5.1.1 rejected by our policy, access denied"),
+        ("address", "other", "", "5.1.1 smtp;550 5.1.1 access denied, blocked"),
         ("rate", "gmail", "policy-related", "4.7.28 smtp;421-4.7.28 Your email has been rate limited"),
     ],
 )  # fmt: skip
@@ -106,7 +106,11 @@ KINDS = [
     ("policy-related", "5.0.0 (undefined status);smtp;550 Your account has been suspended"),
     ("policy-related", "5.0.0 (undefined status);smtp;550 IP address is disabled"),
     ("spam-related", "5.2.1 (mailbox disabled);smtp;550 5.2.1 Mailbox unavailable. Your IP address 192.0.2.1 is blacklisted using SPAMHAUS-XBL"),
+    ("policy-related", "5.2.1 (mailbox disabled);smtp;550 5.2.1 Mail from this sender has been blocked"),
+    ("invalid-sender", "5.1.1 (bad destination mailbox address);smtp;550 5.1.1 MAIL FROM user unknown"),
+    ("policy-related", "5.1.1 (bad destination mailbox address);smtp;550 5.1.1 Rejected: local policy violation by 192.0.2.1"),
     # of the pace
+    ("policy-related", "5.0.0 (undefined status);smtp;550 The user limit of messages per hour is exceeded, account suspended"),
     ("policy-related", "4.2.1 (mailbox disabled);smtp;450 4.2.1 The user you are trying to contact is receiving mail at a rate that prevents additional messages"),
     ("policy-related", "5.0.0 (undefined status);smtp;550 Too many invalid recipients, user unknown"),
     ("policy-related", "5.2.1 (mailbox disabled);smtp;550 5.2.1 rate limit exceeded for this mailbox"),
@@ -115,6 +119,7 @@ KINDS = [
     ("other", "5.0.0 (undefined status);smtp;554 No thanks 5.1.1.7 15.1.1 5.1.12"),
     ("other", "5.0.0 (undefined status);smtp;554 Queue id 4.2.1-5.2.2.x"),
     ("policy-related", "5.7.1 (delivery not authorized);smtp;550 5.7.1 No [5.2.1.1]"),
+    ("other", "5.0.0 (undefined status);smtp;554 Exim 4.2.1-rc1 says no"),
     # names of the recipient and links
     ("bad-mailbox", "5.1.1 (bad destination mailbox address);smtp;550 5.1.1 <spam@blocklist.example>: Recipient address rejected: User unknown"),
     ("quota-issues", "5.2.2 (mailbox full);smtp;552 5.2.2 <dkim-reputation@virus.example> over quota, see https://x.example/spam/policy?blocked=1"),
