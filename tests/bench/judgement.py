@@ -24,6 +24,7 @@ from tests.core.warmup.worlds import DAY, record
 VOLUMES = (50, 500, 5_000)
 COMPLAINT_VOLUMES = (140, 500, 5_000)
 RUNS = 300
+FAIR_RUNS = 100
 SEED = 20261121
 COMPLAINTS, DEFERRALS, PRESSURE = 0.0002, 0.03, 0.01
 """Of an IP whose complaints and deferrals are not the question."""
@@ -42,7 +43,8 @@ class Met:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """An IP whose true bounce rate is `rate`, and `turned` after `turn` days, watched for `days` days."""
+    """An IP whose true bounce rate is `rate`, and `turned` after `turn` days, watched for `days` days. `deviation`: standard deviation
+    of the day's rate (Gamma)."""
 
     name: str
     rate: float
@@ -50,6 +52,7 @@ class Assessment:
     turn: int = 0
     turned: float = 0.0
     complaint: float = COMPLAINTS
+    deviation: float = 0.0
 
 
 HEALTHY = Assessment("2 % IP, 90 days", 0.02, 90)
@@ -59,6 +62,11 @@ WORST = Assessment("20 % IP, 30 days", 0.20, 30)
 TURN = Assessment("1.5 %, then 10 %", 0.015, 90, turn=60, turned=0.10)
 CASES = (HEALTHY, LIMIT, BAD, WORST, TURN)
 LIKED = Assessment("0.05 % complaints, 90 days", 0.015, 90, complaint=0.0005)
+VARYING = tuple(
+    Assessment(f"2 %, days vary by {deviation:.1%}", 0.02, 90, deviation=deviation)
+    for deviation in (0.006, 0.01, 0.015)
+)
+VARYING_VOLUMES = (50, 140, 500, 5_000)
 HATED = Assessment("0.5 % complaints, 30 days", 0.015, 30, complaint=0.005)
 
 
@@ -70,7 +78,11 @@ def histories(case: Assessment, volume: int, runs: int = RUNS, seed: int = SEED)
 
 
 def _drawn(dice: random.Random, case: Assessment, volume: int, number: int) -> DayCounts:
-    bounced = binomial(dice, volume, case.turned if case.turn and number > case.turn else case.rate)
+    rate = case.turned if case.turn and number > case.turn else case.rate
+    if case.deviation:
+        shape = (rate / case.deviation) ** 2
+        rate = min(dice.gammavariate(shape, rate / shape), 1.0)
+    bounced = binomial(dice, volume, rate)
     throttling_deferrals = binomial(dice, volume, PRESSURE)
     return DayCounts(
         day=DAY + timedelta(days=number),
@@ -225,7 +237,9 @@ def goals(volume: int, found: dict[str, Found]) -> dict[str, bool]:
     return {
         "a 2 % IP is stopped in 90 days: under 1 %": found[HEALTHY.name].stopped < 0.01,
         "a 2 % IP is slowed in 90 days: under 1 %": found[HEALTHY.name].slowed < 0.01,
-        "a 5 % IP is stopped in 30 days: under 10 %": found[LIMIT.name].stopped < 0.10,
+        "a 5 % IP is stopped or slowed in 30 days: under 10 %": found[LIMIT.name].stopped
+        + found[LIMIT.name].slowed
+        < 0.10,
         f"a 10 % IP is stopped: median day {days}": bad is not None and bad <= days,
         f"a turn to 10 % after 60 good days: median day {days}": turn is not None and turn <= days,
         "before the turn: under 1 %": found[TURN.name].early < 0.01,
@@ -265,6 +279,14 @@ def main() -> None:
             print("  ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)))
             if name == "email-engine":
                 missed += [f"at {volume:,}: {goal}" for goal, met in goals(volume, found).items() if not met]
+    print("\nFairness: a mean of 2 % whose days vary, stopped in 90 days, by standard deviation.\n")
+    for volume in VARYING_VOLUMES:
+        for name, rule in rules().items():
+            shares = [measure(rule, case, volume, FAIR_RUNS).stopped for case in VARYING]
+            cells = "  ".join(
+                f"{case.deviation:.1%}: {share:>6.1%}" for case, share in zip(VARYING, shares, strict=True)
+            )
+            print(f"{volume:>6,}  {name:>14}  {cells}")
     print("\nComplaints, email-engine: 0.05 % stopped in 90 days; 0.5 % stopped after a median of days.\n")
     rule = engine(load_policy())
     for volume in COMPLAINT_VOLUMES:

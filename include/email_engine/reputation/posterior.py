@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy.special import betaincinv
 
 INTERVAL = 0.95
+ACTING = 0.99
 BASE_PART = 0.25
 """Before any mail is seen the rate is taken to be this part of the limit."""
 
@@ -36,6 +37,11 @@ class Posterior:
     def low(self) -> float:
         """The rate is above it with 97.5 %."""
         return float(betaincinv(self.a, self.b, (1 - INTERVAL) / 2))
+
+    @property
+    def proven(self) -> float:
+        """The rate is above it with 99.5 %: what is looked at every day must be surer than what is shown."""
+        return float(betaincinv(self.a, self.b, (1 - ACTING) / 2))
 
     @property
     def high(self) -> float:

@@ -80,11 +80,12 @@ class Score:
         return round(max(BEST - sum(self.facts.values()) - float(sum(costs)), 0))
 
     def surely_below(self, points: int) -> bool:
-        """Is even the upper end of its band below, without what neighbours suggest too? Never while it is unknown."""
+        """Is even the upper end of its band below, without what neighbours suggest too, and surer than the band? Never while it is
+        unknown."""
         if self.value is None or self.value >= points or self.high >= points:
             return False
         own = {
-            name: posterior([levels[-1]], limit, self.policy.pooling).low
+            name: posterior([levels[-1]], limit, self.policy.pooling).proven
             for (name, limit), levels in zip(self.limits.items(), self.levels, strict=True)
         }
         return self._left(own) < points

@@ -71,6 +71,7 @@ class TestCompressed:
             b"\x1f\x8b",
             b"\x1f\x8b\x08" + b"\xff" * 40,
         ],
+        ids=["its end is missing", "hardly begun", "junk behind it", "a head alone", "no gzip at all"],
     )
     def test_a_damaged_one_is_refused(
         self, tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]
