@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from email_engine.accounting.summarize import Counts, SendingSource
+from email_engine.accounting.values import Event
 from email_engine.commands.ingest import Read, read_all
 from email_engine.commands.output import add_json
 from email_engine.commands.policies import add_fleet_and_policy, chosen_fleet, chosen_policies
@@ -21,6 +22,7 @@ from email_engine.fleet.traffic import DayCounts
 from email_engine.reputation.named import NamedList
 from email_engine.simulation.days import IpDay
 from email_engine.simulation.replay import replay
+from email_engine.simulation.truth import Report
 from email_engine.warmup.proposal import Action
 
 MOST_DAYS = 400
@@ -44,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     for file in read_all(list(dict.fromkeys(args.files))):
         seen.take(file)
     seen.refuse_gaps()
-    days = replay(fleet, policy, seen.counts, seen.known, seen.named())
+    days = replay(fleet, policy, seen.counts, seen.known, seen.named(), seen.reports)
     if args.json:
         for one in days:
             print(json.dumps(_export(one), ensure_ascii=False))
@@ -66,6 +68,9 @@ class _Traffic:
     known: dict[str, dict[date, datetime]] = field(default_factory=lambda: defaultdict(dict))
     refusals: dict[str, dict[date, dict[str, Counter[str]]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(lambda: defaultdict(Counter)))
+    )
+    reports: dict[str, dict[date, list[Report]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
     unknown_sources: Counter[str] = field(default_factory=Counter)
     refused: list[str] = field(default_factory=list)
@@ -91,6 +96,8 @@ class _Traffic:
             self.refused.append(
                 f"the pipeline would refuse {file.path}: {file.summary.rejected_rate:.1%} unreadable"
             )
+        for event in file.summary.complaints:
+            self._report(event)
         for (source, provider, hour), counts in file.summary.rows():
             ip = self._ip(source)
             if ip is None:
@@ -104,13 +111,20 @@ class _Traffic:
                 known, until = self.known[ip.mta_host], hour + timedelta(hours=1)
                 known[day] = max(until, known.get(day, until))
 
+    def _report(self, event: Event) -> None:
+        """A complaint, known from the day on which it was logged."""
+        ip = self._ip(event.source)
+        if ip is not None:
+            sent = (event.sent_at or event.at).date()
+            report = Report(event.provider, sent, event.at.date(), 1, dated=event.sent_at is not None)
+            self.reports[str(ip.address)][report.known].append(report)
+
     def _added(self, was: DayCounts, counts: Counts) -> DayCounts:
         return DayCounts(
             day=was.day,
             delivered=was.delivered + counts.delivered,
             bounced=was.bounced + counts.bounced,
             deferred=was.deferred + counts.deferred,
-            complained=was.complained + counts.complained,
             blocked=was.blocked + counts.bounce_meanings.get("reputation", 0),
             throttling_deferrals=was.throttling_deferrals
             + sum(counts.deferral_meanings.get(one, 0) for one in PRESSING),

@@ -274,3 +274,21 @@ def test_one_reply_that_names_a_block_list_is_a_suspicion(
     assert (day["action"], day["state"]) == ("hold", "active")
     assert "was named by" in day["reason"]
     assert "in 1 of 2005 messages" in day["reason"]
+
+
+def test_a_day_knows_only_the_reports_that_were_logged_up_to_its_end(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Complaints of day 8 about mail of day 5 stop nobody on day 5."""
+    mail = [row.replace("\r\n", ",\r\n") for n in range(1, 10) for row in day_of(n, 50)]
+    logged, sent = START + timedelta(days=7, hours=9), START + timedelta(days=4, hours=9)
+    reports = [
+        f'f,{logged:%Y-%m-%d %H:%M:%S+0000},a{n}@gmail.com,,{WARMING},aurora-41,"{sent:%a, %d %b %Y %H:%M:%S} +0000"\r\n'
+        for n in range(4)
+    ]
+    path = tmp_path / "a.csv"
+    path.write_text(HEADER.replace("vmta", "vmta,header_Date") + "".join(mail + reports))
+    days = replayed(capsys, path)
+    assert [day["action"] for day in days[:7]] == ["stay"] * 6 + ["advance"]
+    assert (days[7]["date"], days[7]["action"]) == ("2026-11-08", "pause")
+    assert "4 complaints about only 400 messages" in days[7]["reason"]
