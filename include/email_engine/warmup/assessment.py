@@ -27,6 +27,7 @@ from email_engine.warmup.scoring import score_fleet
 from email_engine.warmup.signal_quality import signal_problem
 from email_engine.warmup.throttle import DayClose, ThrottleState, throttle_after
 
+HOLDS = {True: "Nothing advances", False: "It gets no more than it has"}
 SHOWN_DAYS = 3
 """Of those that convince, in a sentence."""
 
@@ -193,6 +194,10 @@ class Assessment:
         if first and not self.seen.given:
             return self.to(Action.HOLD, reason, cause=cause)
         return self.to(Action.HOLD, reason, self.kept(self.stage), cause=cause, at_most=self.seen.standing)
+
+    def because(self, reason: str) -> str:
+        """Why an IP holds, as a sentence: a warming one does not advance, another gets no more than it has."""
+        return f"{HOLDS[self.warming]}, because {reason}"
 
     def kept(self, volume: int) -> int:
         """A volume that does not rise above what stands; what stands may be less because the IP is slowed."""

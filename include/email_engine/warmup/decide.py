@@ -127,7 +127,7 @@ def _held(assessment: Assessment) -> Proposal | None:
     """Signals that are missing, that cannot be trusted, or that forbid."""
     if assessment.signal_problem is not None:
         return assessment.hold(
-            assessment.signal_problem.cause, f"Nothing advances, because {assessment.signal_problem.reason}"
+            assessment.signal_problem.cause, assessment.because(assessment.signal_problem.reason)
         )
     if stream_days(assessment):
         return assessment.hold(
@@ -136,7 +136,7 @@ def _held(assessment: Assessment) -> Proposal | None:
         )
     if named := suspicion(assessment):
         many = ", as many others were at once" if assessment.seen.many_named else ""
-        return assessment.hold(NAMED, f"Nothing advances, because {named.words}{many}")
+        return assessment.hold(NAMED, assessment.because(f"{named.words}{many}"))
     if bad := bad_day(assessment):
         reason = (
             f"{assessment.charged(bad)} on one day alone, so nothing advances; another such day pauses it"
@@ -189,14 +189,12 @@ def _unproven(assessment: Assessment) -> Proposal | None:
                 Action.STEP_BACK, reason, assessment.volume(phase), phase=phase, new_phase=True, sent_days=0
             )
         if against or judged.verdict in (GateVerdict.HOLD, GateVerdict.REGRESS):
-            return assessment.hold(name, f"Nothing advances, because {assessment.against(name)}", first=True)
+            return assessment.hold(name, assessment.because(assessment.against(name)), first=True)
     great = {
         name: pace for name, pace in assessment.throttle.throttle_factors.items() if _great(assessment, name)
     }
     if great:
-        return assessment.to(
-            Action.HOLD, f"Nothing advances, because {_slow_words(assessment, great)}", cause="slowed"
-        )
+        return assessment.to(Action.HOLD, assessment.because(_slow_words(assessment, great)), cause="slowed")
     return None
 
 
@@ -228,7 +226,10 @@ def _moved(assessment: Assessment) -> Proposal:
             return assessment.to(
                 Action.STAY, "It sent nothing that could be judged, so it keeps its share of the quota"
             )
-        return assessment.to(Action.STAY, "Its rates hold, so it keeps its share of the quota")
+        at = f" at a score of {assessment.score.value}" if assessment.score.known else ""
+        return assessment.to(
+            Action.STAY, f"Nothing is proven against it{at}, so it keeps its share of the quota"
+        )
     asked_days = assessment.schedule.sent_days
     counted = min(assessment.sent_days, asked_days)
     progress = f"{counted} of {amount(asked_days, 'day')} of phase {assessment.phase} were sent"

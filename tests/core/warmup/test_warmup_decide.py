@@ -40,7 +40,7 @@ def choice(seen: IpObservation) -> Proposal:
         (observation(sent(7, 96, bounced=4), ip={"phase": 2}), "stay", 2, 100, "28 bounces of 700 do not yet prove a rate below 5.0%"),
         (observation(sent(7), dns=DnsHealth.UNKNOWN), "hold", 1, 50, "its DNS was not checked lately"),
         (observation(sent(7), blocklists_known=False), "hold", 1, 50, "no block list answered about it lately"),
-        (observation(sent(30, 10_000), ip=ACTIVE, standing=700), "stay", 6, 10_000, "Its rates hold"),
+        (observation(sent(30, 10_000), ip=ACTIVE, standing=700), "stay", 6, 10_000, "Nothing is proven against it"),
         (observation(ip=ACTIVE | {"state_since": midnight(DAY)}, standing=700), "stay", 6, 10_000, "It sent nothing that could be judged, so it keeps"),
     ],
     ids=[
@@ -82,7 +82,8 @@ def test_a_bad_or_missing_signal_holds_what_stands(
     ip = {"state": state} | changes.get("ip", {})
     chosen = choice(observation(sent(10), **changes | {"ip": ip}))
     assert (chosen.action, chosen.wanted, chosen.event, chosen.new_phase) == ("hold", 50, None, False)
-    assert chosen.reason == f"Nothing advances, because {reason}"
+    holds = "Nothing advances" if state is IpState.WARMING else "It gets no more than it has"
+    assert chosen.reason == f"{holds}, because {reason}"
 
 
 def test_an_ip_that_never_had_an_allowance_gets_none_while_something_forbids_it() -> None:

@@ -61,7 +61,7 @@ def test_warming_ips_come_first_and_active_ones_share_the_rest(
 def test_what_could_not_be_given_is_said() -> None:
     ip_decision = plan_tenant([active(1), active(2)], POLICY, Quotas(5_000), DAY, NEXT)[0]
     assert ip_decision.reason == (
-        "Its rates hold, so it keeps its share of the quota; 2500 of 10000 a day are dealt to it, "
+        "Nothing is proven against it at a score of 100, so it keeps its share of the quota; 2500 of 10000 a day are dealt to it, "
         "because sending IPs share a quota of 5000."
     )
 
