@@ -191,9 +191,9 @@ def test_a_pmta_that_hangs_leaves_the_old_configuration(
     whole: Whole, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     old, planned = file(whole), plan(whole)
-    monkeypatch.setenv(POWERMTA, connection(whole.lab, command_timeout=1))
+    monkeypatch.setenv(POWERMTA, connection(whole.lab, command_timeout=3))
     whole.lab.knob("hang_command", seconds=30, command=command)
-    with pytest.raises(Unreachable, match="did not end within 1 s"):
+    with pytest.raises(Unreachable, match="did not end within 3 s"):
         apply(whole, planned)
     whole.lab.knob("hang_command", seconds=0)
     assert file(whole) == old
