@@ -13,6 +13,7 @@ from email_engine.warmup.policy_file import load_policy
 from email_engine.warmup.proposal import Action
 from tests.core.simulation.worlds import scenario, small
 
+pytestmark = pytest.mark.slow
 POLICY = load_policy()
 FOUR = {"gmail": 0.45, "microsoft": 0.25, "yahoo": 0.15, "other": 0.15}
 GOOD = TrueRates(0.015, 0.0002, 0.03)
