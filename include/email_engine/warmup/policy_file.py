@@ -1,13 +1,10 @@
 """Reads the policy file, with every mistake at once."""
 
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 
-from email_engine.fleet.document import Section, plain_number, read_document
+from email_engine.fleet.document import Section, read_document
 from email_engine.fleet.mistakes import FileInvalid, Mistakes
-from email_engine.fleet.names import Check
 from email_engine.fleet.providers import shipped_providers
 from email_engine.fleet.rules import UNWARMED_MOST
 from email_engine.paths import CONFIG
@@ -25,71 +22,21 @@ from email_engine.warmup.policy import (
     Tripwire,
     VaryingDays,
 )
+from email_engine.warmup.policy_values import (
+    LARGEST,
+    SectionReader,
+    a_count,
+    a_growth,
+    a_rate,
+    a_share,
+    an_extreme,
+    an_overrun,
+)
 
 NAMED_NOW = "what named lists do stands in section named_lists"
-LARGEST = 10_000_000
-LEAST = 1e-6
-"""Of rates and shares: less is nothing."""
 PARTS = (*SCORED, "listed", "dns")
 _EXTRA = {"deferrals": ("days",), "complaints": ("days_late",)}
-NOTHING: Mapping[str, str] = MappingProxyType({})
 NO_GATE = Gate(0.0, 0, 0)
-
-
-def _number(low: float, high: float, allowed: str) -> Check:
-    def check(text: str) -> str | None:
-        try:
-            good = plain_number(text) and max(low, LEAST) <= float(text) < high and float(text) != low
-        except ValueError:
-            good = False
-        return None if good else allowed
-
-    return check
-
-
-_rate = _number(0, 1, f"a rate between 0 and 1, like 0.05, and at least {LEAST:f}")
-_share = _number(0, 1.000001, f"a share above 0 and up to 1, like 0.5, and at least {LEAST:f}")
-_growth = _number(1, 10, "a factor above 1 and below 10, like 1.25")
-_extreme = _number(1, 100, "a factor above 1 and below 100, like 1.8")
-_overrun = _number(1, 100, "a factor above 1 and below 100, like 2.0")
-
-
-def _count(text: str) -> str | None:
-    good = plain_number(text) and text.isdecimal() and 0 < int(text) <= LARGEST
-    return None if good else f"a whole number from 1 to {LARGEST}"
-
-
-def _starter(text: str) -> str | None:
-    return None if text in ("person", "automatic") else "person or automatic"
-
-
-class _Reader:
-    """Reads values of one section; a missing section is noted once and reads as empty values. `earlier`: keys as the release
-    before called them, and as they are called now; `gone`: keys that mean nothing any more, and why; `optional`: it may be missing."""
-
-    def __init__(
-        self, top: Section, key: str, *known: str, earlier: Mapping[str, str] = NOTHING,
-        gone: Mapping[str, str] = NOTHING, optional: bool = False,
-    ) -> None:  # fmt: skip
-        self.section = top.section(key)
-        if self.section is None:
-            if not top.has(key) and not optional:
-                top.add(key, "missing", f"a mapping of {', '.join(known)}")
-        else:
-            for before, now in earlier.items():
-                self.section.renamed(before, now)
-            for before, why in gone.items():
-                self.section.gone(before, why)
-            self.section.only(*known)
-
-    def number(self, key: str, lowest: int, highest: int, default: int | None = None) -> int:
-        return self.section.number(key, lowest, highest, default) if self.section else default or 0
-
-    def real(self, key: str, check: Check = _rate, default: str | None = None) -> float:
-        return float(self.section.text(key, check, default) or 0) if self.section else float(default or 0)
-
-    def automatic(self, key: str) -> bool:
-        return self.section is not None and self.section.text(key, _starter) == "automatic"
 
 
 def _schedules(top: Section) -> dict[str, Schedule]:
@@ -103,7 +50,7 @@ def _schedules(top: Section) -> dict[str, Schedule]:
         if one is None:
             continue
         one.only("stages", "sent_days")
-        stages = tuple(int(text) for text in one.texts("stages", _count))
+        stages = tuple(int(text) for text in one.texts("stages", a_count))
         if not stages or list(stages) != sorted(set(stages)):
             one.add("stages", f"{list(stages)}", "one or more numbers, each greater than the one before")
         found[name] = Schedule(stages, one.number("sent_days", 1, 30))
@@ -120,7 +67,7 @@ def _providers(top: Section) -> dict[str, ProviderLimit]:
         if one is not None:
             one.only("share", "lag")
             found[name] = ProviderLimit(
-                float(one.text("share", _share, "1") or 0), one.number("lag", 0, 100, 0)
+                float(one.text("share", a_share, "1") or 0), one.number("lag", 0, 100, 0)
             )
     return found
 
@@ -133,7 +80,7 @@ def _gate(gates: Section | None, name: str) -> Gate:
         return NO_GATE
     one.only("limit", "step_back", "stop", *_EXTRA.get(name, ()))
     gate = Gate(
-        float(one.text("limit", _rate) or 0),
+        float(one.text("limit", a_rate) or 0),
         one.number("step_back", 2, LARGEST),
         one.number("stop", 2, LARGEST),
     )
@@ -142,8 +89,8 @@ def _gate(gates: Section | None, name: str) -> Gate:
     return gate
 
 
-def _gates(top: Section, stream: _Reader) -> GatePolicy:
-    section = _Reader(top, "gates", *GATES).section
+def _gates(top: Section, stream: SectionReader) -> GatePolicy:
+    section = SectionReader(top, "gates", *GATES).section
     deferrals = section.section("deferrals") if section else None
     complaints = section.section("complaints") if section else None
     return GatePolicy(
@@ -153,7 +100,7 @@ def _gates(top: Section, stream: _Reader) -> GatePolicy:
         deferrals=_gate(section, "deferrals"),
         deferral_days=deferrals.number("days", 1, 30) if deferrals else 0,
         complaint_days=complaints.number("days_late", 0, 30) if complaints else 0,
-        confidence=float(top.text("confidence", _rate) or 0),
+        confidence=float(top.text("confidence", a_rate) or 0),
         stream_days=stream.number("days", 1, 30),
     )
 
@@ -170,7 +117,7 @@ def _advance(top: Section) -> tuple[Ask, ...]:
 
 
 def _tripwire(top: Section) -> Tripwire:
-    read = _Reader(
+    read = SectionReader(
         top, "tripwire", "complaints", "below_messages",
         gone=dict.fromkeys(("named", "lists", "blocklists"), NAMED_NOW),
     )  # fmt: skip
@@ -178,29 +125,31 @@ def _tripwire(top: Section) -> Tripwire:
 
 
 def _varying_days(top: Section) -> VaryingDays:
-    read = _Reader(top, "varying_days", "extreme", "within_days", optional=True)
-    return VaryingDays(read.real("extreme", _extreme, "1.8"), read.number("within_days", 1, 30, 3))
+    read = SectionReader(top, "varying_days", "extreme", "within_days", optional=True)
+    return VaryingDays(read.real("extreme", an_extreme, "1.8"), read.number("within_days", 1, 30, 3))
 
 
 def _named_lists(top: Section) -> NamedLists:
-    read = _Reader(top, "named_lists", "days", "receivers", "share", "many", optional=True)
+    read = SectionReader(top, "named_lists", "days", "receivers", "share", "many", optional=True)
     return NamedLists(
         days=read.number("days", 1, 30, 3),
         receivers=read.number("receivers", 1, 100, 2),
-        share=read.real("share", _rate, "0.05"),
-        many=read.real("many", _rate, "0.1"),
+        share=read.real("share", a_rate, "0.05"),
+        many=read.real("many", a_rate, "0.1"),
     )
 
 
 def _suspend(top: Section) -> Suspend:
-    read = _Reader(top, "suspend", "days", "probe", "most", optional=True)
+    read = SectionReader(top, "suspend", "days", "probe", "most", optional=True)
     return Suspend(
-        read.number("days", 1, 30, 1), read.number("probe", 1, 1000, 20), read.real("most", _rate, "0.5")
+        read.number("days", 1, 30, 1), read.number("probe", 1, 1000, 20), read.real("most", a_rate, "0.5")
     )
 
 
 def _score(top: Section) -> ScorePolicy:
-    read = _Reader(top, "score", "days", "min_messages", "points", "pooling", "slow_below", "pause_below")
+    read = SectionReader(
+        top, "score", "days", "min_messages", "points", "pooling", "slow_below", "pause_below"
+    )
     points = read.section.section("points") if read.section else None
     if points is not None:
         points.gone("deferrals", "they slow their provider and cost no points")
@@ -220,10 +169,10 @@ def _score(top: Section) -> ScorePolicy:
     return policy
 
 
-def _parts(retiring: _Reader) -> tuple[float, ...]:
+def _parts(retiring: SectionReader) -> tuple[float, ...]:
     if retiring.section is None:
         return ()
-    parts = tuple(float(text) for text in retiring.section.texts("parts", _rate))
+    parts = tuple(float(text) for text in retiring.section.texts("parts", a_rate))
     if not parts or list(parts) != sorted(set(parts), reverse=True):
         retiring.section.add("parts", f"{list(parts)}", "one or more rates, each smaller than the one before")
     return parts
@@ -241,9 +190,9 @@ def parse_policy(text: str, source: str) -> Policy:
         "schedules", "sent_day_rate", "unwarmed_max", "providers", "gates", "advance", "confidence", "stream_problem",
         "tripwire", "varying_days", "named_lists", "suspend", "score", "slow", "stops", "standby", "idle_days", "retiring", "cycle", "signals", "share_step",
     )  # fmt: skip
-    stream = _Reader(top, "stream_problem", "days", "pause_after")
-    slow = _Reader(top, "slow", "factor", "recover", "least")
-    stops = _Reader(
+    stream = SectionReader(top, "stream_problem", "days", "pause_after")
+    slow = SectionReader(top, "slow", "factor", "recover", "least")
+    stops = SectionReader(
         top,
         "stops",
         "pause_days",
@@ -254,10 +203,10 @@ def parse_policy(text: str, source: str) -> Policy:
         "reentry_phases_back",
         earlier={"second_within_days": "remember_days"},
     )
-    standby = _Reader(top, "standby", "clean_days", "start", "head_room_rate")
-    retiring = _Reader(top, "retiring", "parts", "days_each")
-    cycle = _Reader(top, "cycle", "active_days", "start")
-    signals = _Reader(
+    standby = SectionReader(top, "standby", "clean_days", "start", "head_room_rate")
+    retiring = SectionReader(top, "retiring", "parts", "days_each")
+    cycle = SectionReader(top, "cycle", "active_days", "start")
+    signals = SectionReader(
         top,
         "signals",
         "accounting_lag_hours",
@@ -268,7 +217,7 @@ def parse_policy(text: str, source: str) -> Policy:
     )
     policy = Policy(
         schedules=_schedules(top),
-        sent_day_rate=float(top.text("sent_day_rate", _rate) or 0),
+        sent_day_rate=float(top.text("sent_day_rate", a_rate) or 0),
         unwarmed_max=top.number("unwarmed_max", 1, UNWARMED_MOST),
         providers=_providers(top),
         gates=_gates(top, stream),
@@ -279,7 +228,7 @@ def parse_policy(text: str, source: str) -> Policy:
         named_lists=_named_lists(top),
         suspend=_suspend(top),
         score=_score(top),
-        slow=Slow(slow.real("factor"), slow.real("recover", _growth), slow.real("least")),
+        slow=Slow(slow.real("factor"), slow.real("recover", a_growth), slow.real("least")),
         pause_days=stops.number("pause_days", 1, 90),
         remember_days=stops.number("remember_days", 1, 365),
         quarantine_at=stops.number("quarantine_at", 2, 10, 3),
@@ -297,7 +246,7 @@ def parse_policy(text: str, source: str) -> Policy:
         accounting_lag_hours=signals.number("accounting_lag_hours", 0, 23),
         dns_max_age_hours=signals.number("dns_max_age_hours", 1, 168),
         blocklists_max_age_hours=signals.number("blocklists_max_age_hours", 1, 168),
-        overrun_rate=signals.real("overrun_rate", _overrun),
+        overrun_rate=signals.real("overrun_rate", an_overrun),
         share_step=top.number("share_step", 1, 10_000),
     )
     if slow.section and policy.slow.least > policy.slow.factor > 0:
