@@ -37,8 +37,8 @@ def test_undated_late_reports_over_silent_weekends_stop_nobody(target: int) -> N
         TrueRates(0.015, 0.0003, 0.03), demand=Demand(20_000, weekend_rate=0.0),
         reports=Reports(late_days=3, undated_rate=1.0),
     )  # fmt: skip
-    days = simulate(active(50, target), POLICY, world, 60, seed=1)
-    assert sum(stopped(days).values()) <= 1
+    days = simulate(active(20, target), POLICY, world, 60, seed=1)
+    assert not stopped(days)
 
 
 @pytest.mark.parametrize("rate", [0.003, 0.01])
@@ -142,5 +142,5 @@ def test_one_reply_in_a_thousand_that_names_a_list_is_asked_about_and_stops_nobo
     named = Happening(
         "a rumour", Fault.IP, 10, 1, provider="microsoft", rates=TrueRates(block=0.004, named=1.0)
     )
-    days = simulate(active(50), POLICY, scenario(GOOD, happenings=(named,), providers=FOUR), 40, seed=1)
+    days = simulate(active(20), POLICY, scenario(GOOD, happenings=(named,), providers=FOUR), 40, seed=1)
     assert not stopped(days)
