@@ -1,4 +1,4 @@
-"""Telling never stands before stopping: a stop of 50 IPs takes its time whatever Telegram does and whatever reasons are like."""
+"""Telling never stands before stopping: a stop of 50 IPs ends while Telegram answers nobody, whatever its reason is like."""
 
 import time
 from typing import Any
@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from email_engine.pipelines.outbox import DOUBTFUL
 from email_engine.store.schema import alerts as alert_rows
 from email_engine.store.schema import brakes, ips
 from email_engine.store.telling import alerts
-from tests.e2e.conftest import Everything
+from tests.e2e.conftest import Everything, eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 TENANT = "aurora"
-MOST = 1.5
-ROUNDS = 4
+ROUNDS = 3
 
 
 def held(everything: Everything) -> int:
@@ -30,8 +30,8 @@ def held(everything: Everything) -> int:
         return len(conn.execute(query).all())
 
 
-def stop(everything: Everything, reason: str) -> float:
-    """Seconds from the trigger until every IP of the tenant stands still in both systems."""
+def stop(everything: Everything, reason: str) -> None:
+    """From the trigger until every IP of the tenant stands still in both systems."""
     with everything.store.session(tenant="*") as conn:
         mine = len(
             conn.execute(select(ips.c.id).where(ips.c.tenant == TENANT, ips.c.removed.is_(False))).all()
@@ -41,7 +41,6 @@ def stop(everything: Everything, reason: str) -> float:
     while held(everything) < mine:
         assert time.monotonic() - began < 150, f"{held(everything)} of {mine} stand still"
         time.sleep(0.05)
-    return time.monotonic() - began
 
 
 def release(everything: Everything) -> None:
@@ -58,36 +57,38 @@ def raise_alerts(everything: Everything, name: str, size: int) -> None:
             alerts.raise_alert(conn, "flood", f"{name} {n}", "open", "critical", f"{name} {n}\n" + "x" * size)
 
 
-def make_telegram_bad(everything: Everything) -> None:
-    """A 429 of 70 s, then answers that take 9 s, and giant alerts that wait; a sender is at it while the stop comes."""
-    everything.lab.knob("telegram.flood", retry_after=70, calls=1)
-    everything.lab.knob("telegram.hang", seconds=9, calls=50)
-    raise_alerts(everything, "giant", 1_000_000)
-    everything.api.trigger("dns_validate")
-    everything.api.trigger("mta_health")
+def in_flight(everything: Everything) -> bool:
+    """A sender waits for Telegram's answer to one of the giant alerts: begun, neither answered nor given up."""
+    sent = alert_rows.c
+    query = select(sent.id).where(
+        sent.event == "flood", sent.sends > 0, sent.sent_at.is_(None), sent.failure.is_(None)
+    )
+    with everything.store.session(tenant="*") as conn:
+        return bool(conn.execute(query).all())
 
 
-def make_telegram_good(everything: Everything) -> None:
-    everything.lab.knob("telegram.calm")
+def make_telegram_bad(everything: Everything, name: str) -> None:
+    """It answers nobody for longer than a sender waits; one is at it with giant alerts."""
+    everything.lab.knob("telegram.hang", seconds=60, calls=50)
+    raise_alerts(everything, name, 1_000_000)
+    everything.api.trigger("brake_watch")
+    eventually("a sender", lambda: in_flight(everything))
 
 
-def test_a_slow_telegram_and_giant_reasons_do_not_slow_a_stop(everything: Everything) -> None:
-    """Quiet and loaded rounds take turns in one run, so that both meet the same noise of the machine."""
-    quiet: list[float] = []
-    loaded: list[float] = []
-    for _ in range(ROUNDS):
-        quiet.append(stop(everything, "by a test"))
-        release(everything)
-        make_telegram_bad(everything)
+def test_a_stop_is_done_while_a_sender_still_waits_for_telegram(everything: Everything) -> None:
+    """One call's patience is the measure, so that a slow machine may try again and nothing is compared by the clock."""
+    done_before_the_answer = False
+    for number in range(ROUNDS):
+        make_telegram_bad(everything, f"giant {number}")
         try:
-            loaded.append(stop(everything, "x" * 300))
+            stop(everything, "x" * 300)
+            done_before_the_answer = in_flight(everything)
         finally:
-            make_telegram_good(everything)
+            everything.lab.knob("telegram.calm")
         release(everything)
-        if min(loaded) <= MOST * min(quiet):
+        if done_before_the_answer:
             break
-    print(f"quiet {sorted(quiet)}, with a bad Telegram {sorted(loaded)}")
-    assert min(loaded) <= MOST * min(quiet), (quiet, loaded)
+    assert done_before_the_answer, "the stop ended only after the sender"
 
 
 def test_everything_that_waited_is_told_afterwards_once_and_short(everything: Everything) -> None:
@@ -97,13 +98,12 @@ def test_everything_that_waited_is_told_afterwards_once_and_short(everything: Ev
     while time.monotonic() < deadline:
         with everything.store.session(tenant="*") as conn:
             waiting = select(alert_rows.c.object, alert_rows.c.sends, alert_rows.c.failure)
-            left = list(
-                conn.execute(waiting.where(alert_rows.c.event == "flood", alert_rows.c.sent_at.is_(None)))
-            )
+            pending = (alert_rows.c.event == "flood", alert_rows.c.sent_at.is_(None))
+            left = list(conn.execute(waiting.where(*pending, alert_rows.c.sends < DOUBTFUL)))
         if not left:
             break
         everything.run("brake_watch")
     assert not left
     told = [str(message["text"]) for message in everything.lab.get("/telegram/messages")]
-    assert sum("giant 0" in text for text in told) in (1, 2)
+    assert sum("giant 0 0" in text for text in told) in (1, 2)
     assert all(len(text) <= 4096 for text in told)

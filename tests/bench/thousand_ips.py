@@ -1,31 +1,23 @@
-"""A stop of 1,000 IPs on 20 hosts waits for no deployment, sync, health check or release. It comes first: it brings a fleet of
-its own up and down before the others start theirs."""
+"""`python -m tests.bench.thousand_ips`: how long a stop of 1,000 IPs on 20 hosts takes alone, and beside a deployment, a sync, a
+health check and an ingest of everything. It brings a fleet of its own up and down; four minutes."""
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import pytest
 from sqlalchemy import func, select
 
 from email_engine.store import versions
 from email_engine.store.fleet import ips
 from email_engine.store.schema import brakes, deployments
-from tests.e2e.big_fleet import HOSTS, fleet_file
-from tests.e2e.conftest import Everything, running
-
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
+from tests.bench.big_fleet import HOSTS, fleet_file
+from tests.stack_fixtures import Everything, running
 
 IPS = 1000
 MOST = 1.5
 ROUNDS = 2
 BESIDE = ("pmta_config_deploy", "mailwizz_quota_sync", "mta_health", "accounting_ingest")
-
-
-@pytest.fixture(scope="module")
-def big(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]:
-    with running(tmp_path_factory.mktemp("big"), fleet_file()) as found:
-        yield found
 
 
 def held(big: Everything) -> int:
@@ -82,7 +74,8 @@ def verified(big: Everything) -> int:
         return int(conn.execute(of).scalar_one())
 
 
-def test_it_takes_at_most_half_as_long_again_beside_everything_else(big: Everything) -> None:
+def measure(big: Everything) -> tuple[list[float], list[float]]:
+    """Seconds of stops while nothing else runs, and of stops beside everything else; they take turns."""
     allow(big, 4000)
     run = big.wait("pmta_config_deploy", big.api.trigger("pmta_config_deploy", watch_minutes=0), 400)
     assert run["state"] == "success", big.tasks("pmta_config_deploy", run["dag_run_id"])
@@ -102,7 +95,15 @@ def test_it_takes_at_most_half_as_long_again_beside_everything_else(big: Everyth
         time.sleep(3)
         assert busy(big), "nothing runs beside the stop: it would show nothing"
         loaded.append(stop(big))
-        if min(loaded) <= MOST * min(quiet):
-            break
-    print(f"quiet {quiet}, beside everything {loaded}")
-    assert min(loaded) <= MOST * min(quiet), (quiet, loaded)
+    return quiet, loaded
+
+
+def main() -> None:
+    with TemporaryDirectory(prefix="ee-bench-") as folder, running(Path(folder), fleet_file()) as big:
+        quiet, loaded = measure(big)
+    print(f"Seconds to stop {IPS} IPs on {HOSTS} hosts, the best of {ROUNDS}:")
+    print(f"  alone {min(quiet):.1f}, beside everything else {min(loaded):.1f} (goal: at most {MOST} times)")
+
+
+if __name__ == "__main__":
+    main()
