@@ -18,9 +18,19 @@ _ISOLATE, _END = "\u2068", "\u2069"
 _HOST = re.compile(r"\b(?:[a-z0-9_-]+\.)+[a-z]{2,}\b", re.IGNORECASE)
 
 
-def quoted(text: str, longest: int = LONGEST, *, hosts: bool = True) -> str:
-    """`'spring sale'`: in quotes, on one line, without addresses, links, secrets and what nobody sees; a long one ends in three dots.
-    Text from right to left stands apart, so that it turns nothing around. "" where nothing is left.
+def quoted(text: str, longest: int = LONGEST) -> str:
+    """`'spring sale'`: what `harmless` leaves, in quotes; "" where nothing is left. Text from right to left stands apart, so that it
+    turns nothing around."""
+    line = harmless(text, longest)
+    if not line:
+        return ""
+    turned = any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in line)
+    return f"'{_ISOLATE}{line}{_END}'" if turned else f"'{line}'"
+
+
+def harmless(text: str, longest: int = LONGEST, *, hosts: bool = True) -> str:
+    """On one line, without addresses, links, secrets and what nobody sees; a long one ends in three dots. Of what it leaves it changes
+    nothing.
 
     `hosts`: may names of hosts stand?"""
     line = "".join(" " if unicodedata.category(char) in _INVISIBLE else char for char in text[: longest * 20])
@@ -28,12 +38,7 @@ def quoted(text: str, longest: int = LONGEST, *, hosts: bool = True) -> str:
     if not hosts:
         line = _HOST.sub("(host)", line)
     line = _BLANK.sub(" ", line).strip().replace("'", "\u2019")
-    if len(line) > longest:
-        line = f"{line[: longest - 3].rstrip()}..."
-    if not line:
-        return ""
-    turned = any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in line)
-    return f"'{_ISOLATE}{line}{_END}'" if turned else f"'{line}'"
+    return line if len(line) <= longest else f"{line[: longest - 3].rstrip()}..."
 
 
 def _stand_in(match: re.Match[str]) -> str:

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from email_engine.quoted import quoted
+from email_engine.quoted import harmless, quoted
 
 
 @pytest.mark.parametrize(
@@ -48,4 +48,18 @@ def test_text_from_right_to_left_stands_apart_and_hidden_turns_are_gone() -> Non
 
 
 def test_hosts_may_be_left_out() -> None:
-    assert quoted("4.7.0 slow down, news.other.example", hosts=False) == "'4.7.0 slow down, (host)'"
+    assert harmless("4.7.0 slow down, news.other.example", hosts=False) == "4.7.0 slow down, (host)"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "token=abc123 of ann@example.com",
+        "x " * 200,
+        "it's https://x.example/a",
+        "\u05de\u05d1\u05e6\u05e2\u202e",
+    ],
+)
+def test_what_is_harmless_stays_as_it_is(text: str) -> None:
+    once = harmless(text, 40)
+    assert harmless(once, 40) == once

@@ -98,7 +98,14 @@ def test_deferrals_have_what_the_provider_says_to_the_fleet_and_no_campaign(
     store: Store, ids: list[int]
 ) -> None:
     found = worst(store, ids[0], "deferrals", "microsoft")
-    assert found == WorstMail("deferrals", reply="4.7.0 slow down, news.borealis-mail.example")
+    assert found == WorstMail("deferrals", reply="4.7.0 slow down, (host)")
+
+
+def test_what_is_stored_with_a_decision_may_be_shown(store: Store, ids: list[int]) -> None:
+    event(store, ids[0], campaign="for ann@example.com token=hunter2 \u202e" + "x" * 400)
+    found = worst(store, ids[0], "bounces")
+    assert found.campaign.startswith("for (address) token=(secret) xxx")
+    assert len(found.campaign) == 40
 
 
 @pytest.mark.parametrize("columns", [{}, {"campaign": "", "reply": ""}], ids=["no event", "an old event"])

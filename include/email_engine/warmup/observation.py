@@ -36,7 +36,8 @@ class RateStop:
 @dataclass(frozen=True, slots=True)
 class WorstMail:
     """What weighs most of an IP's bad mail by one gate, on the days that convince: `campaign` as its sender named it, with
-    `campaign_bad` messages; `reply` in its normal form, with `reply_bad`, 0 where replies are not counted by IP. "" where nobody knows."""
+    `campaign_bad` messages; `reply` in its normal form, with `reply_bad`, 0 where replies are not counted by IP. "" where nobody knows.
+    Both are stored with the decision, so they hold only what may be shown (`quoted.harmless`)."""
 
     gate: str
     campaign: str = ""

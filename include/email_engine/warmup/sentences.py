@@ -156,7 +156,7 @@ def weighs_most(
         parts += [each.worst] if each.worst else []
         if mail is None:
             continue
-        name, said = quoted(mail.campaign, CAMPAIGN), quoted(mail.reply, REPLY, hosts=bool(mail.reply_bad))
+        name, said = quoted(mail.campaign, CAMPAIGN), quoted(mail.reply, REPLY)
         if campaign and name:
             parts.append(f"campaign {name} ({bad_count(each.gate, mail.campaign_bad)})")
         if reply and said:

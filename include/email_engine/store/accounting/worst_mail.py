@@ -8,11 +8,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from email_engine.accounting.summarize import EventKind
+from email_engine.quoted import harmless
 from email_engine.reputation.gates import BLOCKS, BOUNCES, COMPLAINTS, DEFERRALS
 from email_engine.store.schema import delivery_events, reply_texts
 from email_engine.warmup.observation import WorstMail
 from email_engine.warmup.plan import IpDecision
-from email_engine.warmup.sentences import Evidence
+from email_engine.warmup.sentences import CAMPAIGN, REPLY, Evidence
 
 MOST_IPS = 200
 """Of so many IPs at once the worst mail is looked up, those that stop first: where more are bad, no single campaign explains them."""
@@ -40,12 +41,13 @@ def worst_mail(conn: Connection, ip_id: int, evidence: Evidence) -> WorstMail | 
         return None
     if evidence.gate == DEFERRALS:
         reply = _deferral_text(conn, evidence)
-        return WorstMail(DEFERRALS, reply=reply) if reply else None
+        return WorstMail(DEFERRALS, reply=harmless(reply, REPLY, hosts=False)) if reply else None
     e = delivery_events.c
     campaign, campaign_bad = _most(conn, ip_id, evidence, e.campaign)
     reply, reply_bad = ("", 0) if evidence.gate == COMPLAINTS else _most(conn, ip_id, evidence, e.reply)
     if not campaign and not reply:
         return None
+    campaign, reply = harmless(campaign, CAMPAIGN), harmless(reply, REPLY)
     return WorstMail(evidence.gate, campaign, campaign_bad, reply, reply_bad)
 
 
