@@ -7,7 +7,7 @@
 `accounting_dir` over SFTP (the `move-to` folder of the acct-file, where only closed files lie), takes those it has
 not seen, oldest first, and adds their delivered, bounced, deferred and complained recipients to `delivery_stats` by
 IP, mailbox provider and hour, and to their sums by UTC day in `delivery_days`, which judgement reads. Bounces and
-complaints are kept one by one in `delivery_events`, with campaign and a keyed hash of the recipient (key:
+complaints are kept one by one in `delivery_events`, with campaign, reply and a keyed hash of the recipient (key:
 `EMAIL_ENGINE_RECIPIENT_KEY`, or a file named by `EMAIL_ENGINE_RECIPIENT_KEY_FILE`, 16 bytes at least, the same on
 every worker; without it they are kept without recipient). A complaint counts for the hour in which its mail was sent
 where it tells that (`counted_by` header or message), else for that of the report. What receivers mean by their

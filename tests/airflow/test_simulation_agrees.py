@@ -32,7 +32,8 @@ KINDS = (
     IpKind("middling", 0.25, TrueRates(bounce=0.07, complaint=0.0005)),
     IpKind("bad", 0.25, TrueRates(bounce=0.15, complaint=0.002), daily=TrueRates(bounce=0.001)),
 )
-WORLD = scenario(kinds=KINDS, demand=Demand(20_000, spread_rate=0.05))
+WORLD = scenario(kinds=KINDS, providers={"gmail": 1.0}, demand=Demand(20_000, spread_rate=0.05))
+"""All mail goes to one provider: the days of a simulation do not tell which mail went where."""
 CHECK = {
     "tenant": "aurora", "subject": "news.example", "check_id": "spf.record", "status": "ok", "severity": "error",
     "observed": "", "expected": "", "remedy": "",

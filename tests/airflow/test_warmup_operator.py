@@ -146,7 +146,7 @@ def test_every_ip_gets_one_decision_with_inputs_verdicts_reason_and_digest(
         "2026-11-01",
         "stay",
     )
-    assert warming["reason"] == "0 of 7 days of phase 1 were sent, so it stays at 50 a day."
+    assert warming["reason"] == "0 of 7 days of phase 1 were sent, so it stays at 50 messages a day."
     assert warming["inputs"]["state"] == "warming"
     assert warming["verdicts"]["bounces"]["verdict"] == "insufficient"
     assert len(warming["policy_digest"]) == 64
@@ -242,7 +242,7 @@ def test_a_third_stop_within_30_days_quarantines_with_history(store: Store, flee
         "2026-11-02",
         "critical",
     )
-    assert "198.51.100.2: 20 bounces of 49 messages since" in told["text"]
+    assert "198.51.100.2: 20 bounces of 49 messages on" in told["text"]
 
 
 def test_three_complaints_about_few_messages_pause(store: Store, fleet: list[int]) -> None:
@@ -535,7 +535,7 @@ class TestAlerts:
         decide(day)
         (alert,) = self.holds(store)
         assert alert["object"] == "aurora: overrun"
-        assert "it sent 400 on 2026-11-02 where 50 were allowed" in alert["text"]
+        assert "it sent 400 messages on 2026-11-02 where 50 were allowed" in alert["text"]
         assert records(store, day + timedelta(days=1))["198.51.100.2"].allowance == 50
 
     def test_a_quota_too_small_is_told_once_with_who_waits_and_until_when(

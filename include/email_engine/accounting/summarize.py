@@ -22,6 +22,7 @@ from email_engine.accounting.columns import LARGEST_HEADER, Columns, parse_heade
 from email_engine.accounting.hidden import refuse_hidden, refuse_json
 from email_engine.accounting.layout import layout_of
 from email_engine.accounting.lexicon import Lexicon, shipped_lexicon
+from email_engine.accounting.reply_text import tidy
 from email_engine.accounting.scan import ATTEMPTS, BETWEEN, NEGATIVE, Group, connect, scan
 from email_engine.accounting.sift import UNFINISHED, sift
 from email_engine.accounting.sink import EventSink, KeptSink
@@ -282,6 +283,7 @@ class _Reading:
             status=status.partition(" ")[0],
             message_id=message_id.strip("<> "),
             job=job,
+            reply=tidy(group.reply or ""),
         )
         if kind is EventKind.COMPLAINT:
             self.summary.complaints += [event] * group.rows

@@ -87,7 +87,8 @@ class EventKind(StrEnum):
 class Event:
     """One bounce or complaint. `recipient` is an address in clear: it leaves the process only as a keyed hash.
 
-    `at`: when it was logged; `sent_at`: when the mail was sent, if the record itself tells it; both aware UTC."""
+    `at`: when it was logged; `sent_at`: when the mail was sent, if the record itself tells it; both aware UTC. `reply`: what the receiver
+    answered to a bounce, in its normal form."""
 
     kind: EventKind
     source: SendingSource
@@ -99,6 +100,7 @@ class Event:
     status: str
     message_id: str = field(repr=False)
     job: str
+    reply: str = ""
 
 
 @dataclass(frozen=True, slots=True)

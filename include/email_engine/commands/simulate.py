@@ -8,8 +8,9 @@ from typing import Any
 from email_engine.commands.output import add_json, emit
 from email_engine.commands.policies import add_fleet_and_policy, chosen_fleet, chosen_policies
 from email_engine.errors import InputError
+from email_engine.plural import amount
 from email_engine.simulation.days import IpDay
-from email_engine.simulation.run import simulate
+from email_engine.simulation.run import played, simulate
 from email_engine.simulation.scenario import Scenario
 from email_engine.simulation.scenario_file import load_scenario, shipped_names
 from email_engine.simulation.tally import Tally, tally
@@ -48,13 +49,15 @@ def run(args: argparse.Namespace) -> int:
     }
     tallies = {name: tally(days, policies[name].sent_day_rate) for name, days in runs.items()}
     head, rows = ("", *tallies), _rows(tallies)
-    lead = f"{len(fleet.ips)} IPs, {args.days} days, seed {args.seed}"
+    ips = len(played(fleet, scenario).ips)
+    lead = f"{amount(ips, 'IP')}, {amount(args.days, 'day')}, seed {args.seed}"
+    expects = f"\nExpected: {scenario.expects}." if scenario.expects else ""
     if args.report:
         _write(args.report, scenario, lead, head, rows, runs)
     emit(
         args,
         _export(args, scenario, policies, tallies),
-        f"{scenario.title}: {lead}\n\n{_table(head, rows)}",
+        f"{scenario.title}: {lead}{expects}\n\n{_table(head, rows)}",
     )
     return 0
 
@@ -81,6 +84,7 @@ def _export(
 ) -> dict[str, Any]:
     return {
         "scenario": scenario.title,
+        "expects": scenario.expects,
         "days": args.days,
         "seed": args.seed,
         "policies": [

@@ -10,11 +10,12 @@ from sqlalchemy import Connection
 from email_engine.fleet.model import Mode
 from email_engine.pipelines.run import Run
 from email_engine.reputation.named import suspicions
+from email_engine.store.accounting.worst_mail import with_worst_mail
 from email_engine.store.engine import Store
 from email_engine.store.fleet.ips import lock_ips
 from email_engine.store.judgement import decisions, observations, policies, reputation, warmup
 from email_engine.store.judgement.decisions import actions_of_day
-from email_engine.store.stops.stop_evidence import waiting_words, worst_words
+from email_engine.store.stops.stop_evidence import waiting_words
 from email_engine.store.telling.alerts import News, announce, clear
 from email_engine.warmup.assessment import Assessment
 from email_engine.warmup.guard import guard_tenant
@@ -73,7 +74,7 @@ def _guard(
     today = run.as_of.date()
     seen = observations.observe(conn, tenant, today, today, policy, run.as_of)
     found_bad, cases = guard_tenant(seen, policy, today)
-    ip_decisions = _new(conn, found_bad, run)
+    ip_decisions = with_worst_mail(conn, _new(conn, found_bad, run))
     if ip_decisions:
         policies.remember(conn, policy.digest, policy_document(policy))
     writing = Writing(today, today + timedelta(days=1), run.origin, policy.digest, policy, pipeline=PIPELINE, at_once=True)  # fmt: skip
@@ -132,10 +133,10 @@ def _news(conn: Connection, ip_decision: IpDecision, run: Run) -> News:
     cause = ip_decision.proposal.cause
     done = DONE.get(action, "is slowed")
     observed = " (tenant in observe: nothing was applied)" if ip.mode is Mode.OBSERVE else ""
-    lines = [f"{ip.address} of {ip.tenant}/{ip.stream} {done}{observed}", ip_decision.reason]
-    lines += worst_words(conn, ip.ip_id, run.as_of.date())
-    lines += [waiting for waiting in [waiting_words(conn, [ip.ip_id])] if waiting and ip_decision.stops]
+    waiting = waiting_words(conn, [ip.ip_id]) if ip_decision.stops else ""
+    title = f"{ip.address} of {ip.tenant}/{ip.stream} {done}{observed}"
+    parts = (title, ip_decision.happens, ip_decision.weighs, waiting, ip_decision.next_step)
     return News(
         PIPELINE, str(ip.address), f"{action} {run.as_of:%Y-%m-%d}", "critical" if action == "quarantine" or cause in STREAM_CAUSES else "warning",
-        "\n".join(lines), ip.tenant, run.dag_id, run.run_id,
+        "\n".join(filter(None, parts)), ip.tenant, run.dag_id, run.run_id,
     )  # fmt: skip

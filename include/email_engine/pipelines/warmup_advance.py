@@ -12,6 +12,7 @@ from email_engine.errors import InputError
 from email_engine.fleet.model import SENDING_STATES
 from email_engine.pipelines.run import Run
 from email_engine.pipelines.warmup_news import capacity_news, capacity_of, day_news
+from email_engine.store.accounting.worst_mail import with_worst_mail
 from email_engine.store.engine import Store
 from email_engine.store.fleet.ips import lock_ips
 from email_engine.store.judgement import observations, policies, warmup
@@ -82,7 +83,10 @@ def _close(
             if str(observation.ip.address) in known and observation.ip.state in SENDING_STATES:
                 promised[observation.ip.stream] += observation.standing
         todo = [observation for observation in seen if str(observation.ip.address) not in known]
-        ip_decisions = plan_tenant(todo, policy, observations.quotas(conn, tenant), day, effective, promised)
+        ip_decisions = with_worst_mail(
+            conn,
+            plan_tenant(todo, policy, observations.quotas(conn, tenant), day, effective, promised),
+        )
         writing = Writing(day, effective, run.origin, policy.digest, policy)
         version = warmup.record(conn, rows_of(ip_decisions, writing), writing) or version
         all_outcomes += ip_decisions

@@ -20,7 +20,9 @@ from email_engine.warmup.proposal import RECIPIENT_LIST_PROBLEM, STREAM_PROBLEM
 from email_engine.warmup.rotation import DUE
 
 DAY, HOLD, CAPACITY = "warmup_advance", "warmup_hold", "capacity"
-NAMED = 20
+NAMED, ROOM = 20, 800
+"""So many IPs, in so many characters: a chat shows 1,500 of an alert, and the next step must be among them."""
+MOST_WEIGHED, MOST_STEPS = 1, 3
 
 
 def day_news(
@@ -115,8 +117,17 @@ def _summary(tenant: str, days: Sequence[date], ip_decisions: Sequence[IpDecisio
 
 
 def _lines(ip_decisions: Sequence[IpDecision]) -> list[str]:
-    lines = [
-        f"{ip_decision.observation.ip.address}: {ip_decision.reason}" for ip_decision in ip_decisions[:NAMED]
-    ]
-    more = len(ip_decisions) - NAMED
-    return [*lines, f"... and {more} more"] if more > 0 else lines
+    """One for each IP; then what weighs most and what to do, each sentence once."""
+    lines: list[str] = []
+    room = ROOM
+    for one in ip_decisions[:NAMED]:
+        line = f"{one.observation.ip.address}: {one.happens}"
+        room -= len(line)
+        if lines and room < 0:
+            break
+        lines.append(line)
+    more = len(ip_decisions) - len(lines)
+    lines += [f"... and {more} more"] if more > 0 else []
+    weighs = dict.fromkeys(one.weighs for one in ip_decisions if one.weighs)
+    steps = dict.fromkeys(one.next_step for one in ip_decisions if one.next_step)
+    return [*lines, *list(weighs)[:MOST_WEIGHED], *list(steps)[:MOST_STEPS]]

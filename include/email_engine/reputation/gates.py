@@ -128,7 +128,7 @@ def judge_gates(fleet: Sequence[Basis], policy: GatePolicy, last: date) -> list[
         COMPLAINTS: _by_provider(complained, policy.complaints, policy),
         BLOCKS: _by_provider(blocked, policy.blocks, policy),
         DEFERRALS: _by_provider(
-            [_pressure_rows(basis, last - timedelta(days=policy.deferral_days - 1)) for basis in fleet],
+            [pressure_rows(basis, last - timedelta(days=policy.deferral_days - 1)) for basis in fleet],
             policy.deferrals,
             policy,
         ),
@@ -170,7 +170,7 @@ def block_rows(basis: Basis) -> dict[str, Row]:
     return found
 
 
-def _pressure_rows(basis: Basis, since: date) -> dict[str, Row]:
+def pressure_rows(basis: Basis, since: date) -> dict[str, Row]:
     """Deferrals and blocks, and the attempts that they are of, by provider."""
     found = {}
     for name, days in sorted(basis.providers.items()):

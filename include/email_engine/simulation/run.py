@@ -1,10 +1,10 @@
 """A simulation: allowances bind, outcomes are drawn, decisions are fed back, day after day."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import date, timedelta
 
-from email_engine.fleet.model import Fleet
+from email_engine.fleet.model import SENDING_STATES, Fleet
 from email_engine.gc_pause import gc_paused
 from email_engine.reputation.named import NamedList
 from email_engine.simulation.days import IpDay, close_day, tell
@@ -18,6 +18,20 @@ FIRST = date(2026, 1, 5)
 """A Monday; any day would do, the same one keeps runs comparable."""
 
 
+def played(fleet: Fleet, scenario: Scenario) -> Fleet:
+    """The part of the fleet that a scenario plays: all, or the first sending IPs of each stream."""
+    if not scenario.pool:
+        return fleet
+    taken: Counter[tuple[str, str]] = Counter()
+    ips = []
+    for ip in fleet.ips:
+        sends = scenario.begin is Begin.WARMING or ip.initial_state in SENDING_STATES
+        if sends and taken[ip.tenant, ip.stream] < scenario.pool:
+            taken[ip.tenant, ip.stream] += 1
+            ips.append(ip)
+    return replace(fleet, ips=tuple(ips))
+
+
 @gc_paused()
 def simulate(
     fleet: Fleet, policy: Policy, scenario: Scenario, days: int, seed: int, first: date = FIRST
@@ -26,6 +40,7 @@ def simulate(
     allowances, as a first run of `warmup_advance` does.
 
     Raises `InputError` if an IP's schedule is not in the policy."""
+    fleet = played(fleet, scenario)
     hosts = [host.name for host in fleet.mta_hosts]
     eve = first - timedelta(days=1)
     lives = begin(fleet, first, scenario.begin is Begin.WARMING)

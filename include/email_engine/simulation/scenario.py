@@ -108,7 +108,8 @@ class Reports:
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """`providers`: shares of the mail, 1 in all. `bounce_deviation`: standard deviation of the day's bounce rate around an IP's own
-    (Gamma; a ratio). `bounce_limit`, `complaint_limit`: above them an IP is truly bad, whatever a
+    (Gamma; a ratio). `expects`: what a careful administrator would want to see, "" where nobody says; `pool`: so many sending IPs of each
+    stream are played, 0 for the whole fleet. `bounce_limit`, `complaint_limit`: above them an IP is truly bad, whatever a
     policy believes."""
 
     title: str
@@ -119,5 +120,7 @@ class Scenario:
     happenings: tuple[Happening, ...] = ()
     reports: Reports = Reports()
     bounce_deviation: float = 0.0
+    expects: str = ""
+    pool: int = 0
     bounce_limit: float = 0.05
     complaint_limit: float = 0.001

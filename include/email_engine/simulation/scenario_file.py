@@ -118,7 +118,9 @@ def parse_scenario(text: str, source: str) -> Scenario:
 
 
 def _scenario(top: Section) -> Scenario:
-    top.only("title", "begin", "providers", "demand", "reports", "bounce_deviation", "kinds", "events")
+    top.only(
+        "title", "expects", "begin", "pool", "providers", "demand", "reports", "bounce_deviation", "kinds", "events",
+    )  # fmt: skip
     providers = _providers(top)
     known = {} if top.mistakes.found else providers
     return Scenario(
@@ -130,6 +132,8 @@ def _scenario(top: Section) -> Scenario:
         happenings=_happenings(top, known),
         reports=_reports(top, providers),
         bounce_deviation=top.real("bounce_deviation", _RATIO, 0),
+        expects=top.text("expects", names.words, ""),
+        pool=top.number("pool", 0, 10_000, 0),
     )
 
 

@@ -1,4 +1,4 @@
-"""One sending IP before the decision: everything that its mail says about it, and the words for it."""
+"""One sending IP before the decision: everything that its mail says about it; grounds.py says it in words."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -8,8 +8,7 @@ from typing import Any
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpState
 from email_engine.fleet.providers import OTHER
-from email_engine.plural import amount
-from email_engine.reputation.evidence import GateJudgement, GateVerdict
+from email_engine.reputation.evidence import GateJudgement
 from email_engine.reputation.gates import DEFERRALS, Basis, Judged, judge_gates
 from email_engine.reputation.score import Score
 from email_engine.warmup.blame import Charge, charges
@@ -28,8 +27,7 @@ from email_engine.warmup.signal_quality import signal_problem
 from email_engine.warmup.throttle import DayClose, ThrottleState, throttle_after
 
 HOLDS = {True: "Nothing advances", False: "It gets no more than it has"}
-SHOWN_DAYS = 3
-"""Of those that convince, in a sentence."""
+NOT_BEGUN = "It cannot begin to send"
 
 
 def assess(
@@ -139,17 +137,6 @@ class Assessment:
         """Does a provider have a measure of its own already? What it caused is not charged again."""
         return any(name != WHOLE for name in self.throttle.throttle_factors)
 
-    def charged(self, charge: Charge) -> str:
-        """A proven rate as a clause: the count, since when, the days that convince, the providers that weigh most."""
-        day, bad, messages = charge.row
-        limit = getattr(self.policy.gates, charge.gate).limit
-        shown = [at for at in range(len(day)) if day[at] in charge.carried.days] or list(range(len(day)))
-        worst = sorted(shown, key=lambda at: (-bad[at], day[at]))[:SHOWN_DAYS]
-        days = ", ".join(f"{bad[at]} of {messages[at]} on {day[at]}" for at in sorted(worst))
-        many = f"{amount(sum(bad), charge.gate.removesuffix('s'))} of {amount(sum(messages), 'message')} since {day[0]}"
-        where = f" at {', '.join(charge.providers)}" if charge.providers else ""
-        return f"{many} ({days}){where} {'proves' if sum(bad) == 1 else 'prove'} a rate above {limit:.1%}"
-
     def _mix(self) -> Mapping[str, float]:
         bounded = (
             self.seen.throttle_factors
@@ -188,43 +175,27 @@ class Assessment:
         }
         return Proposal(action, reason, self.stage if wanted is None else wanted, **(fields | changes))
 
-    def hold(self, cause: str, reason: str, first: bool = False) -> Proposal:
+    def hold(self, cause: str, reason: str, first: bool = False, **changes: Any) -> Proposal:
         """Keeps what stands. `first`: an IP that never had an allowance gets its stage, which is no advance but what a person
         declared."""
         if first and not self.seen.given:
-            return self.to(Action.HOLD, reason, cause=cause)
-        return self.to(Action.HOLD, reason, self.kept(self.stage), cause=cause, at_most=self.seen.standing)
+            return self.to(Action.HOLD, reason, cause=cause, **changes)
+        wanted, most = self.kept(self.stage), self.seen.standing
+        return self.to(Action.HOLD, reason, wanted, cause=cause, at_most=most, **changes)
+
+    @property
+    def held(self) -> str:
+        """What it means for the IP to hold: a warming one does not advance, another gets no more than it has, and one that never
+        had an allowance and never sent holds nothing."""
+        begun = self.seen.given or self.seen.standing or any(self.seen.days.sent)
+        return HOLDS[self.warming] if begun else NOT_BEGUN
 
     def because(self, reason: str) -> str:
-        """Why an IP holds, as a sentence: a warming one does not advance, another gets no more than it has."""
-        return f"{HOLDS[self.warming]}, because {reason}"
+        """Why an IP holds, as a sentence."""
+        return f"{self.held}, because {reason}"
 
     def kept(self, volume: int) -> int:
         """A volume that does not rise above what stands; what stands may be less because the IP is slowed."""
         return (
             volume if self.seen.throttle_factors and self.seen.standing else min(volume, self.seen.standing)
         )
-
-    def words(self, gate: str) -> str:
-        """What a gate says, as the middle of a sentence."""
-        judged, limit = self.judgements[gate], getattr(self.policy.gates, gate).limit
-        one = judged.bad == 1
-        count = f"{amount(judged.bad, gate.removesuffix('s'))} of {judged.messages}"
-        if gate == DEFERRALS:
-            throttling_deferrals = "deferral or block" if one else "deferrals and blocks"
-            count = f"{judged.bad} {throttling_deferrals} of {judged.messages} attempts at {self.judged.worst_provider}"
-        by = " by the newest of them" if judged.bad < limit * judged.messages else ""
-        return {
-            GateVerdict.REGRESS: f"{count} {'proves' if one else 'prove'}{by} a rate above {limit:.1%}",
-            GateVerdict.HOLD: f"{count} {'is' if one else 'are'} at the limit of {limit:.1%} or above",
-            GateVerdict.INSUFFICIENT: f"{count} {'does' if one else 'do'} not yet prove a rate below {limit:.1%}",
-            GateVerdict.PASS: f"{count} {'proves' if one else 'prove'} a rate below {limit:.1%}",
-        }[judged.verdict]
-
-    def against(self, gate: str) -> str:
-        """That a gate's evidence is against the IP, as the middle of a sentence."""
-        judged = self.judgements[gate]
-        if judged.verdict in (GateVerdict.REGRESS, GateVerdict.HOLD):
-            return self.words(gate)
-        count = f"{amount(judged.bad, gate.removesuffix('s'))} of {judged.messages}"
-        return f"{count} {'speaks' if judged.bad == 1 else 'speak'} against it"

@@ -35,12 +35,11 @@ class Whose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One proven rate. `row`: the days that it is of; `providers`: those proven bad; `carried`: by which days."""
+    """One proven rate. `row`: the days that it is of; `carried`: by which days."""
 
     gate: str
     whose: Whose
     row: Row
-    providers: tuple[str, ...]
     carried: Carrying
 
     def extreme(self, policy: Policy) -> bool:
@@ -67,11 +66,11 @@ def charges(seen: IpObservation, basis: Basis, judged: Judged, policy: Policy) -
 def _charge(gate: str, seen: IpObservation, basis: Basis, judged: Judged, policy: Policy) -> Charge:
     rule: Gate = getattr(policy.gates, gate)
     if gate == BOUNCES:
-        row, providers = Row(basis.days.day, basis.days.failed, basis.days.sent), tuple[str, ...]()
+        row = Row(basis.days.day, basis.days.failed, basis.days.sent)
         limits = [judged.excused.get(day, rule.limit) for day in row.day]
     else:
         rows = complaint_rows(basis, policy.gates) if gate == COMPLAINTS else block_rows(basis)
-        row, providers = together(rows), judged.refusing(gate)
+        row = together(rows)
         limits = [rule.limit] * len(row.day)
     within = timedelta(days=policy.varying_days.within_days - 1)
     carried = carrying(row.day, row.bad, row.messages, limits, rule.stop, within)
@@ -83,7 +82,7 @@ def _charge(gate: str, seen: IpObservation, basis: Basis, judged: Judged, policy
         whose = Whose.IP
     elif _stream_shows(_KINDS[gate], seen, carried.days or above, policy):
         whose = Whose.STREAM
-    return Charge(gate, whose, row, providers, carried)
+    return Charge(gate, whose, row, carried)
 
 
 def _confined(gate: str, basis: Basis, judged: Judged, policy: Policy) -> bool:

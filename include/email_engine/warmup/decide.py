@@ -1,32 +1,37 @@
 """What happens to one IP when a UTC day closes: a pure function of what is known, the policy and the day."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from email_engine.fleet.model import PARKED_STATES, IpState
 from email_engine.plural import amount
 from email_engine.reputation.evidence import GateVerdict
 from email_engine.reputation.gates import COMPLAINTS, DEFERRALS, SMALL_PART, Asked
+from email_engine.warmup import advice
 from email_engine.warmup.assessment import Assessment, assess
 from email_engine.warmup.blame import Whose
+from email_engine.warmup.grounds import by_charge, by_gate, by_slowing, fallen, joined, progress_words
 from email_engine.warmup.observation import IpObservation, midnight
 from email_engine.warmup.parked import decide_parked, obstacle, unknown
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.proposal import Action, Proposal
-from email_engine.warmup.provider_limits import WHOLE
+from email_engine.warmup.provider_limits import SUSPENDED, WHOLE
 from email_engine.warmup.rotation import warm_down, warm_down_step
+from email_engine.warmup.signal_quality import OVERRUN
 from email_engine.warmup.stops import (
     BAD_DAY,
     bad_day,
+    by_named,
+    by_stream,
     stop,
     stream_cause,
     stream_days,
-    stream_words,
     suspicion,
 )
 
-NAMED = "named list"
-"""The cause of a hold for a block list that receivers name."""
+NAMED, SLOWED = "named list", "slowed"
+"""The causes of a hold for a block list that receivers name, and for a speed that was taken."""
 TOGETHER = 500
 """So many IPs are judged at once: enough to be quick, few enough that working on them takes little memory."""
 
@@ -53,6 +58,25 @@ def decide_days(
 
 
 def _decided(assessment: Assessment) -> Proposal:
+    proposal = _chosen(assessment)
+    if not (proposal.wanted and proposal.throttle_factors) or proposal.cause == SLOWED:
+        return proposal
+    told = {(each.gate, each.providers) for each in proposal.evidence}
+    factors = fallen(assessment)
+    fell = [by_slowing(assessment, {name: factor}) for name, factor in factors.items()]
+    fell = [one for one in fell if not told >= {(each.gate, each.providers) for each in one.evidence}]
+    if not fell:
+        return proposal
+    ground = joined(fell)
+    return replace(
+        proposal,
+        reason=f"{proposal.reason}; {ground.clause}",
+        evidence=(*proposal.evidence, *ground.evidence),
+        advice=ground.advice if SUSPENDED in factors.values() else proposal.advice or ground.advice,
+    )
+
+
+def _chosen(assessment: Assessment) -> Proposal:
     return (
         _still_paused(assessment)
         or stop(assessment)
@@ -93,7 +117,11 @@ def _resumed(assessment: Assessment) -> Proposal | None:
     blamed = assessment.seen.blamed
     phase = max(assessment.phase - 1, 1) if assessment.warming and blamed else assessment.phase
     wanted = assessment.volume(phase)
-    where = f"in phase {phase} at {wanted} a day" if assessment.warming else "with its share of the quota"
+    where = (
+        f"in phase {phase} at {amount(wanted, 'message')} a day"
+        if assessment.warming
+        else "with its share of the quota"
+    )
     return assessment.to(
         Action.RESUME, f"Its pause ended on {pause.until:%Y-%m-%d}, so it goes on {where}", wanted,
         phase=phase, new_phase=blamed, sent_days=0 if blamed else assessment.sent_days,
@@ -119,29 +147,31 @@ def _retiring(assessment: Assessment) -> Proposal | None:
     if wanted is None:
         return assessment.to(Action.DRAINED, "Its warm-down reached 0, so it rests", 0, event="drained")
     step = warm_down_step(assessment.ip, assessment.policy, assessment.effective) + 1
-    reason = f"Step {step} of its warm-down allows {wanted} a day"
+    reason = f"Step {step} of its warm-down allows {amount(wanted, 'message')} a day"
     return assessment.to(Action.WARM_DOWN, reason, wanted, at_most=assessment.seen.standing or None)
 
 
 def _held(assessment: Assessment) -> Proposal | None:
     """Signals that are missing, that cannot be trusted, or that forbid."""
-    if assessment.signal_problem is not None:
-        return assessment.hold(
-            assessment.signal_problem.cause, assessment.because(assessment.signal_problem.reason)
-        )
+    if problem := assessment.signal_problem:
+        host = assessment.ip.mta_host
+        what = advice.overrun(host) if problem.cause == OVERRUN else ""
+        return assessment.hold(problem.cause, assessment.because(problem.reason), advice=what)
+    held = f"{assessment.held[:1].lower()}{assessment.held[1:]}"
     if stream_days(assessment):
-        return assessment.hold(
-            stream_cause(assessment),
-            f"{stream_words(assessment)}, so it is not blamed and nothing advances",
-        )
+        ground = by_stream(assessment)
+        reason = f"{ground.clause}, so it is not blamed and {held}"
+        return assessment.hold(stream_cause(assessment), reason, **ground.changes)
     if named := suspicion(assessment):
-        many = ", as many others were at once" if assessment.seen.many_named else ""
-        return assessment.hold(NAMED, assessment.because(f"{named.words}{many}"))
+        ground, many = by_named(named), ""
+        if assessment.seen.many_named:
+            ground, many = ground._replace(advice=advice.MANY_NAMED), ", as many others were at once"
+        reason = assessment.because(f"{ground.clause}{many}")
+        return assessment.hold(NAMED, reason, **ground.changes)
     if bad := bad_day(assessment):
-        reason = (
-            f"{assessment.charged(bad)} on one day alone, so nothing advances; another such day pauses it"
-        )
-        return assessment.hold(BAD_DAY, reason)
+        ground = by_charge(assessment, bad)._replace(advice=advice.BAD_DAY)
+        reason = f"{ground.clause} on one day alone, so {held}; another such day pauses it"
+        return assessment.hold(BAD_DAY, reason, **ground.changes)
     return None
 
 
@@ -162,7 +192,7 @@ def _idle(assessment: Assessment) -> Proposal | None:
         return None
     event = None if assessment.warming else "idle"
     wanted = min(assessment.schedule.stages[0], assessment.ip.daily_target)
-    reason = f"It sent nothing for {assessment.policy.idle_days} days and receivers forgot it, so it warms again from phase 1"
+    reason = f"It sent nothing for {amount(assessment.policy.idle_days, 'day')}, longer than receivers remember, so it warms from phase 1"
     at_most = assessment.seen.standing if assessment.signal_problem is not None else None
     return assessment.to(
         Action.IDLE, reason, wanted, event=event, phase=1, new_phase=True, sent_days=0, at_most=at_most
@@ -184,17 +214,22 @@ def _unproven(assessment: Assessment) -> Proposal | None:
             and _settled(assessment, name)
         ):
             phase = assessment.phase - 1
-            reason = f"{assessment.against(name)}, so it steps back to phase {phase} at {assessment.volume(phase)} a day"
+            ground, volume = by_gate(assessment, name), assessment.volume(phase)
+            reason = (
+                f"{ground.clause}, so it steps back to phase {phase} at {amount(volume, 'message')} a day"
+            )
             return assessment.to(
-                Action.STEP_BACK, reason, assessment.volume(phase), phase=phase, new_phase=True, sent_days=0
+                Action.STEP_BACK, reason, volume, phase=phase, new_phase=True, sent_days=0, **ground.changes
             )
         if against or judged.verdict in (GateVerdict.HOLD, GateVerdict.REGRESS):
-            return assessment.hold(name, assessment.because(assessment.against(name)), first=True)
+            ground = by_gate(assessment, name)
+            return assessment.hold(name, assessment.because(ground.clause), first=True, **ground.changes)
     great = {
         name: pace for name, pace in assessment.throttle.throttle_factors.items() if _great(assessment, name)
     }
     if great:
-        return assessment.to(Action.HOLD, assessment.because(_slow_words(assessment, great)), cause="slowed")
+        ground = by_slowing(assessment, great | fallen(assessment))
+        return assessment.to(Action.HOLD, assessment.because(ground.clause), cause=SLOWED, **ground.changes)
     return None
 
 
@@ -210,16 +245,6 @@ def _great(assessment: Assessment, name: str) -> bool:
     return name == WHOLE or assessment.mix.get(name, 1.0) > SMALL_PART
 
 
-def _slow_words(assessment: Assessment, throttle_factors: Mapping[str, float]) -> str:
-    parts = [
-        f"its {assessment.score.words} leaves it {pace:.0%} of its speed"
-        if name == WHOLE
-        else f"{name} gets {pace:.0%} of its part"
-        for name, pace in throttle_factors.items()
-    ]
-    return " and ".join(parts)
-
-
 def _moved(assessment: Assessment) -> Proposal:
     if not assessment.warming:
         if not any(assessment.seen.days.sent):
@@ -227,19 +252,23 @@ def _moved(assessment: Assessment) -> Proposal:
                 Action.STAY, "It sent nothing that could be judged, so it keeps its share of the quota"
             )
         at = f" at a score of {assessment.score.value}" if assessment.score.known else ""
+        nothing = "Elsewhere nothing" if assessment.measured else "Nothing"
         return assessment.to(
-            Action.STAY, f"Nothing is proven against it{at}, so it keeps its share of the quota"
+            Action.STAY, f"{nothing} is proven against it{at}, so it keeps its share of the quota"
         )
     asked_days = assessment.schedule.sent_days
     counted = min(assessment.sent_days, asked_days)
-    progress = f"{counted} of {amount(asked_days, 'day')} of phase {assessment.phase} were sent"
+    sent = "was sent" if counted == 1 else "were sent"
+    progress = f"{counted} of {amount(asked_days, 'day')} of phase {assessment.phase} {sent}"
     if assessment.sent_days < asked_days:
-        return assessment.to(Action.STAY, f"{progress}, so it stays at {assessment.stage} a day")
+        return assessment.to(
+            Action.STAY, f"{progress}, so it stays at {amount(assessment.stage, 'message')} a day"
+        )
     for name, asked in assessment.policy.asked(assessment.phase).items():
         if asked is Asked.PASS and assessment.judgements[name].verdict is not GateVerdict.PASS:
             return assessment.to(
                 Action.STAY,
-                f"{progress}, but {assessment.words(name)}, so it stays at {assessment.stage} a day",
+                f"{progress}, but {progress_words(assessment, name)}, so it stays at {amount(assessment.stage, 'message')} a day",
             )
     if missing := unknown(assessment.seen):
         return assessment.hold("unknown", f"{progress}, but nothing advances, because {missing}", first=True)
@@ -251,6 +280,6 @@ def _moved(assessment: Assessment) -> Proposal:
         )  # fmt: skip
     phase = assessment.phase + 1
     return assessment.to(
-        Action.ADVANCE, f"{progress}, so it moves to phase {phase} at {assessment.volume(phase)} a day",
+        Action.ADVANCE, f"{progress}, so it moves to phase {phase} at {amount(assessment.volume(phase), 'message')} a day",
         assessment.volume(phase), phase=phase, new_phase=True, sent_days=0,
     )  # fmt: skip

@@ -8,7 +8,7 @@ from math import ceil
 from email_engine.fleet.model import IpRecord, IpState
 from email_engine.reputation.evidence import GateVerdict
 from email_engine.reputation.gates import Asked
-from email_engine.warmup.assessment import HOLDS
+from email_engine.warmup.assessment import HOLDS, NOT_BEGUN
 from email_engine.warmup.observation import IpObservation, midnight
 from email_engine.warmup.plan import IpDecision
 from email_engine.warmup.policy import Policy
@@ -29,7 +29,7 @@ _LEADS_TO = {
     Action.ABANDON: IpState.ABANDONED,
 }
 _OPENINGS = (
-    *(f"{holds}, because " for holds in HOLDS.values()),
+    *(f"{holds}, because " for holds in (*HOLDS.values(), NOT_BEGUN)),
     "It stands by and may not start, because ",
     "It stands by, clean and ready, ",
     "It stands by, because ",

@@ -7,6 +7,7 @@ from math import ceil
 
 from email_engine.fleet.model import IpState
 from email_engine.fleet.traffic import Days
+from email_engine.plural import amount
 from email_engine.warmup.observation import IpObservation
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.proposal import Action, Proposal
@@ -98,7 +99,7 @@ def within_proof(
             continue
         what = "target" if proposal.wanted == observation.ip.daily_target else "volume"
         how = "doubles each sent week" if grows else "is grown into"
-        reason = f"{proposal.reason}; its {what} of {proposal.wanted} {how}: {most} a day for now"
+        reason = f"{proposal.reason}; its {what} of {proposal.wanted} {how}: {amount(most, 'message')} a day for now"
         bounds = provider_bounds(observation, policy) if grows else {}
         kept.append(replace(proposal, wanted=most, reason=reason, grows_within=bounds))
     return kept

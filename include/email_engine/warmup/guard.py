@@ -6,8 +6,9 @@ from math import ceil
 
 from email_engine.fleet.model import SENDING_STATES
 from email_engine.gc_pause import gc_paused
-from email_engine.reputation.gates import BLOCKS, COMPLAINTS, DEFERRALS
+from email_engine.plural import amount
 from email_engine.warmup.assessment import Assessment, assess
+from email_engine.warmup.grounds import Ground, by_provider, by_score, by_slowing, joined
 from email_engine.warmup.observation import IpObservation
 from email_engine.warmup.plan import IpDecision
 from email_engine.warmup.policy import Policy
@@ -69,12 +70,13 @@ def _slow(assessment: Assessment, fell: Mapping[str, float]) -> IpDecision:
         if name != WHOLE:
             part = ceil(seen.standing * mix.get(name, 1.0) * factor)
             bounds[name] = 0 if factor == SUSPENDED else max(min(part, bounds.get(name, allowance)), 1)
-    slow = f"slowed from {seen.standing} to {allowance} a day"
+    slow = f"slowed from {seen.standing} to {amount(allowance, 'message')} a day"
     if SUSPENDED in fell.values():
-        slow = f"suspended there, which leaves it {allowance} of {seen.standing} a day"
+        slow = f"suspended there, which leaves it {allowance} of {amount(seen.standing, 'message')} a day"
     elif allowance == seen.standing:
         slow = "slowed there"
-    reason = f"{_words(assessment, fell)}, so it is {slow}"
+    ground = _ground(assessment, fell)
+    reason = f"{ground.clause[:1].upper()}{ground.clause[1:]}, so it is {slow}"
     proposal: Proposal = assessment.to(
         Action.SLOW,
         reason,
@@ -83,30 +85,14 @@ def _slow(assessment: Assessment, fell: Mapping[str, float]) -> IpDecision:
         slowed_on={**seen.slowed_on, **dict.fromkeys(fell, assessment.day)},
         mix=mix,
         sent_days=assessment.ip.sent_days_in_phase,
+        **ground.changes,
     )
     return IpDecision(seen, proposal, allowance, f"{reason}.", assessment.day, dict(sorted(bounds.items())))
 
 
-def _words(assessment: Assessment, fell: Mapping[str, float]) -> str:
-    parts = []
-    if WHOLE in fell:
-        parts.append(f"its {assessment.score.words} is below {assessment.policy.score.slow_below}")
-    for name in fell:
+def _ground(assessment: Assessment, fell: Mapping[str, float]) -> Ground:
+    grounds = [by_score(assessment, assessment.policy.score.slow_below)] if WHOLE in fell else []
+    for name, factor in fell.items():
         if name != WHOLE:
-            parts.append(_provider_words(assessment, name))
-    return " and ".join(parts)[:1].upper() + " and ".join(parts)[1:]
-
-
-_WORDS = {
-    BLOCKS: "refused {} of {} messages for reputation",
-    COMPLAINTS: "complained about {} of {} messages",
-    DEFERRALS: "deferred or blocked {} of {} attempts for rate or reputation",
-}
-
-
-def _provider_words(assessment: Assessment, name: str) -> str:
-    for gate, words in _WORDS.items():
-        if name in assessment.judged.refusing(gate):
-            judged = assessment.judged.providers[gate][name]
-            return f"{name} {words.format(judged.bad, judged.messages)}"
-    return f"{name} presses"
+            grounds.append(by_provider(assessment, name) or by_slowing(assessment, {name: factor}))
+    return joined(grounds)

@@ -34,6 +34,19 @@ class RateStop:
 
 
 @dataclass(frozen=True, slots=True)
+class WorstMail:
+    """What weighs most of an IP's bad mail by one gate, on the days that convince: `campaign` as its sender named it, with
+    `campaign_bad` messages; `reply` in its normal form, with `reply_bad`, 0 where replies are not counted by IP. "" where nobody knows.
+    Both are stored with the decision, so they hold only what may be shown (`quoted.harmless`)."""
+
+    gate: str
+    campaign: str = ""
+    campaign_bad: int = 0
+    reply: str = ""
+    reply_bad: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class IpObservation:
     """One IP at the end of a day.
 
@@ -53,7 +66,8 @@ class IpObservation:
     nothing were decided. `trouble`: why the signals of its host cannot be trusted, a clause; None if they can.
     `risen`: by kind (see `peers`), the others of its stream without the worst of them, where the stream as a whole shows it.
     `reporting`: providers that ever report complaints, None where nobody knows. `named`: block lists that receivers named lately;
-    `many_named`: too many IPs at once for replies to prove anything. `stops`: its stops by rates lately, oldest first."""
+    `many_named`: too many IPs at once for replies to prove anything. `stops`: its stops by rates lately, oldest first.
+    `worst`: what weighs most of its bad mail; it decides nothing, and is known only where something was decided."""
 
     __pydantic_config__: ClassVar = {"arbitrary_types_allowed": True}
 
@@ -84,6 +98,7 @@ class IpObservation:
     named: tuple[NamedList, ...] = ()
     many_named: bool = False
     stops: tuple[RateStop, ...] = ()
+    worst: tuple[WorstMail, ...] = ()
 
     @property
     def blamed(self) -> bool:

@@ -3,18 +3,21 @@
 from datetime import date, timedelta
 
 from email_engine.fleet.model import IpState
+from email_engine.plural import amount, brief
 from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.proposal import Action, Proposal
 from email_engine.warmup.rotation import reentry_phase
 
 NO_BLOCKLISTS = "no block list answered about it lately"
+LONGEST_HOLDER = 120
+"""Characters of who holds a brake and why: that may be a whole decision."""
 
 
 def obstacle(observation: IpObservation) -> str | None:
     """What forbids to release the IP, in a few words; None if nothing does."""
     if observation.held_by:
-        return f"its brake is held by {observation.held_by}"
+        return f"its brake is held by {brief(observation.held_by, LONGEST_HOLDER)}"
     if observation.ip.blacklisted_on:
         return f"it is listed on {', '.join(observation.ip.blacklisted_on)}"
     if observation.dns is DnsHealth.BROKEN:
@@ -58,9 +61,7 @@ def _quarantine(observation: IpObservation, policy: Policy, effective: date) -> 
         return _stay(observation, f"Quarantine is over by date, but {NO_BLOCKLISTS}", Action.HOLD)
     if observation.minor_listing and observation.quarantined_from in (IpState.WARMING, IpState.ACTIVE):
         return _reenter(observation, policy, observation.quarantined_from)
-    reason = (
-        f"Quarantine ended on {end:%Y-%m-%d} and no block list holds it, so it rests {policy.rest_days} days"
-    )
+    reason = f"Quarantine ended on {end:%Y-%m-%d} and no block list holds it, so it rests {amount(policy.rest_days, 'day')}"
     return Proposal(Action.CLEAN, reason, wanted=0, phase=1, event="clean", new_phase=True)
 
 
@@ -70,7 +71,7 @@ def _reenter(observation: IpObservation, policy: Policy, stopped_in: IpState) ->
     stages = policy.schedules[observation.ip.schedule].stages
     phase = reentry_phase(stopped_in, observation.ip.phase, len(stages), policy.reentry_phases_back)
     wanted = min(stages[phase - 1], observation.ip.daily_target)
-    reason = f"One minor listing stopped it and ended by itself, so it warms again in phase {phase} at {wanted} a day"
+    reason = f"One minor listing stopped it and ended by itself, so it warms again in phase {phase} at {amount(wanted, 'message')} a day"
     return Proposal(Action.REENTER, reason, wanted, phase, event="reenter", new_phase=True)
 
 
@@ -82,7 +83,7 @@ def _resting(observation: IpObservation, policy: Policy, effective: date) -> Pro
         return _stay(observation, f"Its rest is over by date, but {blocked}", Action.HOLD)
     if not observation.blocklists_known:
         return _stay(observation, f"Its rest is over by date, but {NO_BLOCKLISTS}", Action.HOLD)
-    reason = f"{policy.rest_days} days of rest are over, so it stands by"
+    reason = f"Its rest of {amount(policy.rest_days, 'day')} is over, so it stands by"
     return Proposal(Action.RESTED, reason, wanted=0, phase=1, event="rested", new_phase=True)
 
 
@@ -95,12 +96,13 @@ def _standby(observation: IpObservation, policy: Policy, effective: date) -> Pro
     ready = since + timedelta(days=policy.clean_days)
     if ready > midnight(effective):
         return _stay(
-            observation, f"It stands by until it was clean for {policy.clean_days} days, on {ready:%Y-%m-%d}"
+            observation,
+            f"It stands by until it was clean for {amount(policy.clean_days, 'day')}, on {ready:%Y-%m-%d}",
         )
     if not policy.auto_start_standby:
         return _stay(observation, "It stands by, clean and ready, until a person starts it")
     if missing := unknown(observation):
         return _stay(observation, f"It stands by and may not start, because {missing}", Action.HOLD)
     stage = policy.schedules[ip.schedule].stages[0]
-    reason = f"It was clean for {policy.clean_days} days, so it starts to warm at {stage} a day"
+    reason = f"It was clean for {amount(policy.clean_days, 'day')}, so it starts to warm at {amount(stage, 'message')} a day"
     return Proposal(Action.START, reason, wanted=stage, phase=1, event="start", new_phase=True)

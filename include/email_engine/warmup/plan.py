@@ -7,6 +7,7 @@ from typing import Any
 
 from email_engine.fleet.model import PARKED_STATES, IpState
 from email_engine.gc_pause import gc_paused
+from email_engine.plural import amount
 from email_engine.reputation.evidence import GateJudgement, GateVerdict
 from email_engine.warmup.decide import decide_days
 from email_engine.warmup.growth import within_proof
@@ -15,6 +16,8 @@ from email_engine.warmup.policy import Policy
 from email_engine.warmup.proposal import RELEASES, STOPS, Action, Proposal
 from email_engine.warmup.provider_limits import WHOLE, provider_allowances, slowed
 from email_engine.warmup.rotation import rest_in_turn
+from email_engine.warmup.sentences import bounded, next_step, weighs_most, whole_reason
+from email_engine.warmup.snapshot import inputs_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +31,36 @@ class QuotaPool:
 @dataclass(frozen=True, slots=True)
 class IpDecision:
     """One IP's decision at the end of the UTC `day`. `allowance`: messages a UTC day from the planned day on, `bounds`: those to
-    providers that may not have all of it; `reason`: one sentence; `quota_pool`: what it was dealt from, None if nothing was."""
+    providers that may not have all of it; `told`: what happens and why; `quota_pool`: what it was dealt from, None if nothing was."""
 
     observation: IpObservation
     proposal: Proposal
     allowance: int
-    reason: str
+    told: str
     day: date
     bounds: Mapping[str, int] = field(default_factory=dict)
     quota_pool: QuotaPool | None = None
+
+    @property
+    def reason(self) -> str:
+        """`happens`, `weighs` and `next_step`, as far as there is room."""
+        proposal = self.proposal
+        return whole_reason(self.told, proposal.evidence, self.observation.worst, proposal.advice)
+
+    @property
+    def happens(self) -> str:
+        """What happens and why."""
+        return bounded(self.told)
+
+    @property
+    def weighs(self) -> str:
+        """What weighs most of the mail that it goes by; "" where that is not known."""
+        return weighs_most(self.proposal.evidence, self.observation.worst)
+
+    @property
+    def next_step(self) -> str:
+        """What a person does now; "" where nothing is to be done."""
+        return next_step(self.proposal.advice)
 
     @property
     def inputs(self) -> dict[str, Any]:
@@ -208,7 +232,7 @@ def _keep_back_starts(
             room -= observation.ip.daily_target
             kept.append(proposal)
         else:
-            reason = f"It stands by, because the quota of {quota} a day cannot keep another IP warm"
+            reason = f"It stands by, because the quota of {amount(quota, 'message')} a day cannot keep another IP warm"
             kept.append(Proposal(Action.STAY, reason, 0, observation.ip.phase, kept_back=True))
     return kept
 
@@ -256,10 +280,10 @@ def _sentence(proposal: Proposal, share: int, allowance: int, quota: int) -> str
     parts = [proposal.reason]
     if share < proposal.wanted:
         parts.append(
-            f"{share} of {proposal.wanted} a day are dealt to it, because sending IPs share a quota of {quota}"
+            f"{share} of {amount(proposal.wanted, 'message')} a day are dealt to it, because sending IPs share a quota of {quota}"
         )
     if proposal.throttle_factors and allowance < share:
-        parts.append(f"slowed ({_slow_words(proposal)}) to {allowance} of {share} a day")
+        parts.append(f"slowed ({_slow_words(proposal)}) to {allowance} of {amount(share, 'message')} a day")
     return "; ".join(parts) + "."
 
 
@@ -270,30 +294,3 @@ def _slow_words(proposal: Proposal) -> str:
         for name in proposal.throttle_factors
     }
     return "; ".join(f"{named[name]} to {factor:.0%}" for name, factor in proposal.throttle_factors.items())
-
-
-def inputs_of(observation: IpObservation, day: date) -> dict[str, Any]:
-    """What people want to see of what the decision looked at, as plain JSON; `snapshot.py` holds the whole."""
-    ip, counts = observation.ip, observation.days.on(day)
-    return {
-        "state": str(ip.state),
-        "schedule": ip.schedule,
-        "phase": ip.phase,
-        "phase_started_on": observation.phase_started_on and observation.phase_started_on.isoformat(),
-        "given": observation.given,
-        "standing": observation.standing,
-        "sent": counts.sent,
-        "delivered": counts.delivered,
-        "bounced": counts.bounced,
-        "deferred": counts.deferred,
-        "complained": counts.complained,
-        "accounting_until": observation.fresh_through and observation.fresh_through.isoformat(),
-        "dns": str(observation.dns),
-        "dns_broken": list(observation.dns_broken),
-        "listed": list(ip.blacklisted_on),
-        "lists_known": observation.blocklists_known,
-        "trouble": observation.trouble,
-        "held_by": observation.held_by,
-        "paused_until": ip.pause and ip.pause.until and ip.pause.until.isoformat(),
-        "last_stop_at": observation.last_stop_at and observation.last_stop_at.isoformat(),
-    }

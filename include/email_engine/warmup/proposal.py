@@ -8,6 +8,7 @@ from enum import StrEnum
 from email_engine.fleet.model import Pause
 from email_engine.reputation.evidence import GateJudgement
 from email_engine.reputation.score import NO_SCORE, Score
+from email_engine.warmup.sentences import Evidence
 
 
 class Action(StrEnum):
@@ -55,7 +56,8 @@ class Proposal:
     not. `cause`: why nothing advances, a word for each kind. `throttle_factors`, `slowed_on`: as in the
     observation, from now on; `kept_back`: it would start, had the quota room; `mix`: parts of its
     mail by provider; `providers`: the deferral gate by provider; `kinds`: what a stop by rates was for; `grows_within`: messages a UTC day by provider while it
-    grows behind its last phase."""
+    grows behind its last phase; `evidence`: the counts that it goes by, none where it goes by something else; `advice`: what a person
+    does now, as it stands behind `Next: `."""
 
     action: Action
     reason: str
@@ -78,3 +80,5 @@ class Proposal:
     kept_back: bool = False
     kinds: tuple[str, ...] = ()
     grows_within: Mapping[str, int] = field(default_factory=dict)
+    evidence: tuple[Evidence, ...] = ()
+    advice: str = ""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from email_engine.fleet.model import IpRecord, IpState
+from email_engine.plural import amount
 from email_engine.warmup.observation import IpObservation, midnight
 from email_engine.warmup.policy import CycleStart, Policy
 from email_engine.warmup.proposal import Action, Proposal
@@ -55,7 +56,7 @@ def due_for_rest(observations: Sequence[IpObservation], policy: Policy, effectiv
             continue
         oldest = min(over, key=lambda one: (one.ip.state_since, one.ip.ip_id))
         due[oldest.ip.ip_id] = (
-            f"It was active for {_active_days(oldest, effective)} days of a cycle of {policy.cycle_active_days}, "
+            f"It was active for {amount(_active_days(oldest, effective), 'day')} of a cycle of {policy.cycle_active_days}, "
             "so it is due for a rest"
         )
     return due
@@ -84,7 +85,7 @@ def _rest(
         return replace(proposal, reason=f"{proposal.reason}. {due}: a person may retire it", cause=DUE)
     since = replace(observation.ip, state_since=midnight(effective))
     wanted = warm_down(since, policy, effective, observation.standing) or 0
-    reason = f"{due}: it warms down in {len(policy.retiring_parts)} steps, from {wanted} a day"
+    reason = f"{due}: it warms down in {amount(len(policy.retiring_parts), 'step')}, from {amount(wanted, 'message')} a day"
     return replace(proposal, action=Action.RETIRE, reason=reason, wanted=wanted, event="retire")
 
 

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 
+from email_engine.plural import amount
 from email_engine.warmup.observation import IpObservation, midnight
 from email_engine.warmup.parked import obstacle
 from email_engine.warmup.policy import Policy
 
+OVERRUN = "overrun"
 SMALL_OVERRUN = 20
 """So many messages above an allowance are no overrun: what was on its way when it changed."""
 
@@ -39,10 +41,8 @@ def _overrun(seen: IpObservation, policy: Policy, day: date) -> SignalProblem | 
         return None
     if sent < seen.given * policy.overrun_rate or sent <= seen.given + SMALL_OVERRUN:
         return None
-    told = (
-        f"it sent {sent} on {day} where {seen.given} were allowed: its mail does not go by the engine's caps"
-    )
-    return SignalProblem("overrun", told)
+    told = f"it sent {amount(sent, 'message')} on {day} where {seen.given} were allowed: its mail does not go by the engine's caps"
+    return SignalProblem(OVERRUN, told)
 
 
 @lru_cache(maxsize=100)

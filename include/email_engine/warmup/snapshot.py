@@ -1,6 +1,7 @@
 """Observations and policies as plain JSON, so that a decision can be made again from what it was made of."""
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -65,3 +66,30 @@ def policy_document(policy: Policy) -> dict[str, Any]:
 def policy_of(document: dict[str, Any]) -> Policy:
     """The policy again; raises ValueError for a document that misses a value of this release."""
     return _POLICY.validate_python(document)
+
+
+def inputs_of(observation: IpObservation, day: date) -> dict[str, Any]:
+    """What people want to see of what the decision looked at, as plain JSON; `snapshot.py` holds the whole."""
+    ip, counts = observation.ip, observation.days.on(day)
+    return {
+        "state": str(ip.state),
+        "schedule": ip.schedule,
+        "phase": ip.phase,
+        "phase_started_on": observation.phase_started_on and observation.phase_started_on.isoformat(),
+        "given": observation.given,
+        "standing": observation.standing,
+        "sent": counts.sent,
+        "delivered": counts.delivered,
+        "bounced": counts.bounced,
+        "deferred": counts.deferred,
+        "complained": counts.complained,
+        "accounting_until": observation.fresh_through and observation.fresh_through.isoformat(),
+        "dns": str(observation.dns),
+        "dns_broken": list(observation.dns_broken),
+        "listed": list(ip.blacklisted_on),
+        "lists_known": observation.blocklists_known,
+        "trouble": observation.trouble,
+        "held_by": observation.held_by,
+        "paused_until": ip.pause and ip.pause.until and ip.pause.until.isoformat(),
+        "last_stop_at": observation.last_stop_at and observation.last_stop_at.isoformat(),
+    }

@@ -5,13 +5,15 @@ Only these may act during a day too (`reputation_guard`): they never give anythi
 from datetime import date, timedelta
 
 from email_engine.fleet.model import Pause
-from email_engine.plural import amount
-from email_engine.reputation.gates import BOUNCES
+from email_engine.reputation.gates import BLOCKS, BOUNCES, Row
 from email_engine.reputation.named import NamedList, confirmed, suspicions
+from email_engine.warmup import advice
 from email_engine.warmup.assessment import Assessment
 from email_engine.warmup.blame import Charge, Whose
+from email_engine.warmup.grounds import Ground, by_charge, by_score, few_complaints, joined, like_its_stream
 from email_engine.warmup.observation import midnight, stop_since, window
 from email_engine.warmup.proposal import RECIPIENT_LIST_PROBLEM, STREAM_PROBLEM, Action, Proposal
+from email_engine.warmup.sentences import Evidence
 
 BAD_DAY = "bad day"
 """The cause of a stop for the rest of one day, which is not held against the IP."""
@@ -54,9 +56,12 @@ def rest_of_day(assessment: Assessment) -> Proposal | None:
     charge = bad_day(assessment) or stream_charge(assessment)
     if charge is None or assessment.day not in charge.carried.days:
         return None
-    reason = f"{assessment.charged(charge)}, so the rest of {assessment.day} stops"
+    ground = by_charge(assessment, charge)
+    if charge.whose is Whose.IP:
+        ground = ground._replace(advice=advice.BAD_DAY)
+    reason = f"{ground.clause}, so the rest of {assessment.day} stops"
     pause = Pause(midnight(assessment.day + timedelta(days=1)))
-    return assessment.to(Action.PAUSE, reason, 0, pause=pause, blames=False, cause=BAD_DAY)
+    return assessment.to(Action.PAUSE, reason, 0, pause=pause, blames=False, cause=BAD_DAY, **ground.changes)
 
 
 def _complained(assessment: Assessment) -> Proposal | None:
@@ -71,10 +76,14 @@ def _complained(assessment: Assessment) -> Proposal | None:
     if sent >= wire.below_messages or complained < wire.complaints:
         return None
     return _paused(
-        assessment,
-        f"{complained} complaints about only {amount(sent, 'message')}, too few to tell a rate",
-        (COMPLAINED,),
+        assessment, few_complaints(assessment, Row(days.day, days.complained, days.sent)), (COMPLAINED,)
     )
+
+
+def by_named(named: NamedList) -> Ground:
+    """A block list that receivers name."""
+    evidence = Evidence(BLOCKS, (named.day,), tuple(sorted(named.refused)))
+    return Ground(named.words, (evidence,), advice.named(named.name))
 
 
 def _agreed(assessment: Assessment) -> Proposal | None:
@@ -84,9 +93,9 @@ def _agreed(assessment: Assessment) -> Proposal | None:
         return None
     for named in suspicions(assessment.seen.named, assessment.day, rule.days):
         if confirmed(named, rule.receivers, rule.share):
-            return _quarantined(
-                assessment, f"{named.words}, and {len(named.refused)} receivers agree", "tripwire", ()
-            )
+            clause = f"{named.words}, and {len(named.refused)} receivers agree"
+            ground = by_named(named)._replace(clause=clause)
+            return _quarantined(assessment, ground, "tripwire", ())
     return None
 
 
@@ -94,7 +103,8 @@ def _own(assessment: Assessment) -> Proposal | None:
     own = [one for one in assessment.charges if one.whose is Whose.IP and not one.lesser(assessment.policy)]
     if not own:
         return None
-    return _paused(assessment, " and ".join(map(assessment.charged, own)), tuple(one.gate for one in own))
+    ground = joined([by_charge(assessment, charge) for charge in own])
+    return _paused(assessment, ground, tuple(one.gate for one in own))
 
 
 def _low_score(assessment: Assessment) -> Proposal | None:
@@ -102,10 +112,10 @@ def _low_score(assessment: Assessment) -> Proposal | None:
     score, limit = assessment.score, assessment.policy.score.pause_below
     if assessment.charges or assessment.measured or not score.surely_below(limit):
         return None
-    return _paused(assessment, f"its {score.words} is below {limit}", (SCORE,))
+    return _paused(assessment, by_score(assessment, limit), (SCORE,))
 
 
-def _paused(assessment: Assessment, what: str, kinds: tuple[str, ...]) -> Proposal:
+def _paused(assessment: Assessment, ground: Ground, kinds: tuple[str, ...]) -> Proposal:
     """A pause; a quarantine where it is one too many, or where something else stopped the IP lately."""
     policy, start = assessment.policy, midnight(assessment.effective)
     since = (start - timedelta(days=policy.remember_days)).date()
@@ -114,17 +124,25 @@ def _paused(assessment: Assessment, what: str, kinds: tuple[str, ...]) -> Propos
     if len(lately) + 1 >= policy.quarantine_at or others:
         first = ", ".join(f"{one.day} ({one.kind})" for one in lately)
         which = f"stop number {len(lately) + 1} within {policy.remember_days} days, after {first}"
-        return _quarantined(assessment, f"{what}, {which}", "second_stop", kinds)
+        ground = ground._replace(clause=f"{ground.clause}, {which}")
+        return _quarantined(assessment, ground, "second_stop", kinds)
     until = start + timedelta(days=policy.pause_days)
     back = " and goes on a phase lower" if assessment.warming and assessment.phase > 1 else ""
-    reason = f"{what}, so it pauses until {until:%Y-%m-%d}{back}"
-    return assessment.to(Action.PAUSE, reason, 0, pause=Pause(until), kinds=kinds)
+    reason = f"{_sentence(ground.clause)}, so it pauses until {until:%Y-%m-%d}{back}"
+    return assessment.to(Action.PAUSE, reason, 0, pause=Pause(until), kinds=kinds, **ground.changes)
 
 
-def _quarantined(assessment: Assessment, what: str, event: str, kinds: tuple[str, ...]) -> Proposal:
+def _sentence(clause: str) -> str:
+    """With a capital letter; the name of a block list stays as it is."""
+    return f"{clause[:1].upper()}{clause[1:]}" if clause.startswith("its ") else clause
+
+
+def _quarantined(assessment: Assessment, ground: Ground, event: str, kinds: tuple[str, ...]) -> Proposal:
     until = midnight(assessment.effective) + timedelta(days=assessment.policy.quarantine_days)
-    reason = f"{what}, so it is in quarantine until {until:%Y-%m-%d} at least"
-    return assessment.to(Action.QUARANTINE, reason, 0, event=event, quarantine_until=until, kinds=kinds)
+    reason = f"{_sentence(ground.clause)}, so it is in quarantine until {until:%Y-%m-%d} at least"
+    return assessment.to(
+        Action.QUARANTINE, reason, 0, event=event, quarantine_until=until, kinds=kinds, **ground.changes
+    )
 
 
 def _stream(assessment: Assessment) -> Proposal | None:
@@ -133,14 +151,15 @@ def _stream(assessment: Assessment) -> Proposal | None:
     if len(days) < policy.stream_pause_after:
         return None
     start, last = midnight(assessment.effective), assessment.seen.last_stream_stop_at
-    told, cause = stream_words(assessment), stream_cause(assessment)
+    ground, cause = by_stream(assessment), stream_cause(assessment)
+    told = ground.clause
     if last and start - last <= timedelta(days=policy.remember_days):
         pause = Pause(None)
         reason = f"{told}, again after {last:%Y-%m-%d}, so it pauses {pause.ends} with a cleaned list or better mail"
     else:
         pause = Pause(start + timedelta(days=policy.pause_days))
         reason = f"{told}, so it pauses with its stream {pause.ends}, or until a person resumes it"
-    return assessment.to(Action.PAUSE, reason, 0, pause=pause, blames=False, cause=cause)
+    return assessment.to(Action.PAUSE, reason, 0, pause=pause, blames=False, cause=cause, **ground.changes)
 
 
 def stream_days(assessment: Assessment) -> tuple[date, ...]:
@@ -158,13 +177,17 @@ def stream_cause(assessment: Assessment) -> str:
     return RECIPIENT_LIST_PROBLEM if charge is None or charge.gate == BOUNCES else STREAM_PROBLEM
 
 
-def stream_words(assessment: Assessment) -> str:
-    """The stream's problem as the beginning of a sentence."""
-    days = " and ".join(map(str, stream_days(assessment)))
+def by_stream(assessment: Assessment) -> Ground:
+    """The stream's problem; its clause is the beginning of a sentence."""
     stream, charge = assessment.ip.stream, stream_charge(assessment)
     if charge is None:
-        return f"A list problem: on {days} the other IPs of stream {stream} bounced like it"
+        ground = like_its_stream(assessment)
+        told = (
+            f"A recipient list problem: {ground.clause}, and the other IPs of stream {stream} bounced like it"
+        )
+        return ground._replace(clause=told)
     alone = not any(assessment.seen.peers.sent)
     who = f"the only IP of stream {stream}" if alone else f"the IPs of stream {stream} alike"
-    what = "A list problem" if charge.gate == BOUNCES else f"A problem of the mail ({charge.gate})"
-    return f"{what} of {who}: {assessment.charged(charge)}"
+    what = "A recipient list problem" if charge.gate == BOUNCES else f"A problem of the mail ({charge.gate})"
+    ground = by_charge(assessment, charge)
+    return ground._replace(clause=f"{what} of {who}: {ground.clause}")

@@ -61,7 +61,7 @@ def test_a_line_has_what_stood_on_the_day_and_what_was_decided(
         "action": "advance",
         "gates": {"bounces": "pass", "complaints": "insufficient", "blocks": "pass", "deferrals": "pass"},
         "paces": {},
-        "reason": "7 of 7 days of phase 1 were sent, so it moves to phase 2 at 100 a day.",
+        "reason": "7 of 7 days of phase 1 were sent, so it moves to phase 2 at 100 messages a day.",
     }
     assert (days[7]["stage"], days[7]["allowance"]) == (2, 100)
 
@@ -70,7 +70,7 @@ def test_allowances_do_not_bind(capsys: pytest.CaptureFixture[str], write: Write
     days = replayed(capsys, write("a.csv", [row for n in range(1, 4) for row in day_of(n, 150, 50)]))
     assert [(day["allowance"], day["sent"]) for day in days] == [(50, 200), (50, 200), (0, 200)]
     assert [day["action"] for day in days] == ["hold", "pause", "stay"]
-    assert "A list problem of the only IP of stream newsletter" in days[1]["reason"]
+    assert "A recipient list problem of the only IP of stream newsletter" in days[1]["reason"]
     assert "so it pauses with its stream until 2026-11-10" in days[1]["reason"]
 
 
@@ -174,7 +174,7 @@ def test_a_bad_list_holds_the_stream_and_blames_nobody(
     assert not [line for line in mailed if line["action"] in ("pause", "quarantine")]
     bad_day = [line for line in mailed if line["date"] == "2026-11-06"]
     assert {line["verdict"] for line in bad_day} == {"hold"}
-    assert all(line["reason"].startswith("A list problem") for line in bad_day)
+    assert all(line["reason"].startswith("A recipient list problem") for line in bad_day)
 
 
 @pytest.mark.parametrize("others", [1, 9], ids=["of two", "of ten"])
@@ -209,7 +209,7 @@ def test_text_shows_the_days_on_which_something_happened(
     assert main(["replay", str(write("a.csv", day_of(1, 60, 30)))]) == 0
     out = capsys.readouterr().out.splitlines()
     assert next(line for line in out if WARMING in line).startswith(
-        f"2026-11-01  {WARMING}  hold  (warming 1, allowed 50, sent 90): A list problem of the only IP of stream newsletter: "
+        f"2026-11-01  {WARMING}  hold  (warming 1, allowed 50, sent 90): A recipient list problem of the only IP of stream newsletter: "
     )
     assert re.fullmatch(r"100 decisions: \d+ hold, \d+ stay", out[-1])
 
@@ -291,4 +291,4 @@ def test_a_day_knows_only_the_reports_that_were_logged_up_to_its_end(
     days = replayed(capsys, path)
     assert [day["action"] for day in days[:7]] == ["stay"] * 6 + ["advance"]
     assert (days[7]["date"], days[7]["action"]) == ("2026-11-08", "pause")
-    assert "4 complaints about only 400 messages" in days[7]["reason"]
+    assert "4 complaints on 2026-11-05 about only 400 messages" in days[7]["reason"]

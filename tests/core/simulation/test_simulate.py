@@ -69,7 +69,7 @@ def test_an_ip_that_is_alone_is_not_blamed_for_its_recipient_list() -> None:
     stops = [day for day in days if day.action in (Action.PAUSE, Action.QUARANTINE)]
     assert [day.action for day in stops] == [Action.PAUSE, Action.PAUSE]
     assert not any(day.blames for day in stops)
-    assert "A list problem of the only IP of stream" in stops[0].reason
+    assert "A recipient list problem of the only IP of stream" in stops[0].reason
     assert "until a person resumes it" in stops[1].reason
     assert not any(day.counts.sent for day in days if day.day > stops[1].day)
 
@@ -181,7 +181,7 @@ def test_a_list_that_stays_bad_pauses_the_stream_and_blames_nobody() -> None:
     counted = tally(days, 0.9)
     assert (counted.false_stops, counted.list_stopped) == (0, 10)
     first = [one for one in days if one.day == FIRST + timedelta(days=9)]
-    assert all(one.reason.startswith("A list problem") for one in first)
+    assert all(one.reason.startswith("A recipient list problem") for one in first)
     assert {one.allowance for one in days if one.day == FIRST + timedelta(days=24)} == {500}
 
 

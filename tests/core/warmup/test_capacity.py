@@ -68,10 +68,10 @@ def test_a_standby_ip_waits_until_the_quota_grows_by_what_it_needs() -> None:
     plan = planned(active(1), standby(2), quota=15_000, policy=AUTOMATIC)
     allocation = plan.allocations[1]
     assert (allocation.kind, allocation.until) == (AllocationKind.WAITS, None)
-    assert allocation.why == "the quota of 15000 a day cannot keep another IP warm"
+    assert allocation.why == "the quota of 15000 messages a day cannot keep another IP warm"
     assert allocation.quota_short == 7_223
     assert capacity_words(plan)[-1] == (
-        "198.51.100.2 waits: the quota of 15000 a day cannot keep another IP warm; "
+        "198.51.100.2 waits: the quota of 15000 messages a day cannot keep another IP warm; "
         "there is no room before the quota grows by 7223 a day"
     )
     grown = planned(active(1), standby(2), quota=15_000 + 7_223, policy=AUTOMATIC)

@@ -174,4 +174,4 @@ def test_without_room_in_the_quota_there_is_no_day() -> None:
     standby = observation(ip={"state": IpState.STANDBY}, given=0)
     found = told(standby, AUTOMATIC, quota=9_000)
     assert found.graduates_on is None
-    assert found.blocked_by == "the quota of 9000 a day cannot keep another IP warm"
+    assert found.blocked_by == "the quota of 9000 messages a day cannot keep another IP warm"

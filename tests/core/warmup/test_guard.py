@@ -23,9 +23,9 @@ def guarded(days: Any, **changes: Any) -> Any:
 @pytest.mark.parametrize(
     ("day", "action", "words"),
     [
-        (DayCounts(DAY, 30, 20), "pause", "20 bounces of 50 messages since 2026-11-20 (20 of 50 on 2026-11-20) prove a rate above 5.0%, so it pauses until 2026-11-28"),
-        (DayCounts(DAY, 50, complained=3), "pause", "3 complaints about only 50 messages, too few to tell a rate, so it pauses"),
-        (DayCounts(DAY, 940, 60, blocked=60), "pause", "60 blocks of 1000 messages since 2026-11-20 (60 of 1000 on 2026-11-20) at other prove a rate above 2.0%"),
+        (DayCounts(DAY, 30, 20), "pause", "20 bounces of 50 messages on 2026-11-20 prove a rate above 5.0%, so it pauses until 2026-11-28"),
+        (DayCounts(DAY, 50, complained=3), "pause", "3 complaints on 2026-11-20 about only 50 messages, too few to tell a rate, so it pauses"),
+        (DayCounts(DAY, 940, 60, blocked=60), "pause", "60 blocks of 1000 messages on 2026-11-20 prove a rate above 2.0%"),
     ],
     ids=["bounces", "complaints", "blocks"],
 )  # fmt: skip
@@ -73,7 +73,8 @@ def test_a_provider_that_defers_for_rate_gets_half_of_its_part_and_others_nothin
     assert ip_decision.proposal.throttle_factors == {"microsoft": 0.5}
     assert (ip_decision.allowance, ip_decision.bounds) == (875, {"microsoft": 125})
     assert ip_decision.reason == (
-        "Microsoft deferred or blocked 60 of 160 attempts for rate or reputation, so it is slowed from 1000 to 875 a day."
+        "Microsoft deferred or blocked 60 of 160 attempts on 2026-11-20 for rate or reputation, so it is slowed from 1000 to 875 "
+        "messages a day. Next: wait, or send less to microsoft: each good day gives some of the speed back."
     )
 
 
@@ -98,7 +99,7 @@ def test_a_score_that_is_surely_low_halves_the_speed() -> None:
     ip_decision = guarded(days, ip=ACTIVE | {"blacklisted_on": ("minor.example",)}, given=1000, standing=1000)
     assert (ip_decision.proposal.action, ip_decision.allowance) == ("slow", 500)
     assert ip_decision.proposal.score.high < 70
-    assert "is below 70, so it is slowed from 1000 to 500 a day" in ip_decision.reason
+    assert "is below 70, most by 120 blocks of 10000 messages since 2026-11-11 (" in ip_decision.reason
 
 
 def test_only_those_to_whom_something_happens_are_told() -> None:
@@ -117,7 +118,10 @@ def test_a_lesser_bad_day_stops_the_rest_of_it_and_blames_nobody() -> None:
     proposal = ip_decision.proposal
     assert (proposal.action, proposal.blames, proposal.cause) == ("pause", False, "bad day")
     assert proposal.pause == Pause(midnight(NEXT))
-    assert "350 of 5000 on 2026-11-20" in ip_decision.reason
+    assert (
+        "350 bounces of 5000 messages on 2026-11-20 (350 of 50000 since 2026-11-11) prove"
+        in ip_decision.reason
+    )
     assert "so the rest of 2026-11-20 stops" in ip_decision.reason
 
 
@@ -135,4 +139,6 @@ def test_a_provider_that_refuses_is_suspended_at_once() -> None:
     assert (ip_decision.proposal.action, ip_decision.stops) == ("slow", False)
     assert ip_decision.proposal.throttle_factors == {"microsoft": 0.0}
     assert (ip_decision.allowance, ip_decision.bounds["microsoft"]) == (750, 0)
-    assert ip_decision.reason.startswith("Microsoft refused 40 of 100 messages for reputation, so it is")
+    assert ip_decision.reason.startswith(
+        "Microsoft refused 40 of 100 messages on 2026-11-20 for reputation, so it is suspended"
+    )

@@ -117,7 +117,7 @@ STAY, HOLD = (
     [
         ("never", STAY, "stay", None, 10_000, "Its rates hold"),
         ("tell", STAY, "stay", None, 10_000, "Its rates hold. It was active for 200 days of a cycle of 90"),
-        ("automatic", STAY, "retire", "retire", 700, "it warms down in 3 steps, from 700 a day"),
+        ("automatic", STAY, "retire", "retire", 700, "it warms down in 3 steps, from 700 messages a day"),
         ("automatic", HOLD, "hold", None, 700, "Nothing advances"),
     ],
     ids=["never", "tell", "automatic", "not while anything holds it"],

@@ -61,7 +61,7 @@ def test_warming_ips_come_first_and_active_ones_share_the_rest(
 def test_what_could_not_be_given_is_said() -> None:
     ip_decision = plan_tenant([active(1), active(2)], POLICY, Quotas(5_000), DAY, NEXT)[0]
     assert ip_decision.reason == (
-        "Nothing is proven against it at a score of 100, so it keeps its share of the quota; 2500 of 10000 a day are dealt to it, "
+        "Nothing is proven against it at a score of 100, so it keeps its share of the quota; 2500 of 10000 messages a day are dealt to it, "
         "because sending IPs share a quota of 5000."
     )
 
@@ -101,7 +101,7 @@ def test_standby_ips_start_by_themselves_only_while_the_quota_can_keep_them_warm
     assert [ip_decision.allowance for ip_decision in ip_decisions] == [10_000, 50, 0]
     assert (
         ip_decisions[2].reason
-        == "It stands by, because the quota of 25000 a day cannot keep another IP warm."
+        == "It stands by, because the quota of 25000 messages a day cannot keep another IP warm."
     )
     by_hand = plan_tenant(observations, POLICY, Quotas(25_000), DAY, NEXT)
     assert by_hand[1].reason == "It stands by, clean and ready, until a person starts it."

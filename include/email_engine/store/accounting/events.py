@@ -48,6 +48,7 @@ class EventWriter:
                 "recipient_hash": self.hash_of(event.recipient) if self.hash_of else None,
                 "message_id": _no_address(event.message_id, event.recipient, self.hash_of),
                 "campaign": _no_address(event.job, event.recipient, self.hash_of),
+                "reply": _short(event.reply),
             }
         )
         if len(self.waiting) >= BATCH:

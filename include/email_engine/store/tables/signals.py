@@ -95,6 +95,7 @@ delivery_events = Table(
     Column("recipient_hash", Text),
     Column("message_id", Text, nullable=False),
     Column("campaign", Text, nullable=False),
+    Column("reply", Text, nullable=False, server_default=""),
     one_of("kind", "bounce", "remote_bounce", "complaint"),
     one_of("counted_by", "record", "header", "message", "report"),
     Index("ix_delivery_events_file_id", "file_id"),
