@@ -112,6 +112,8 @@ class MailwizzInstance:
 class SendingIp:
     """One IP as the fleet file wants it: inventory, not state.
 
+    `address`: the public one, by which the world knows it; `bind_address`: what PowerMTA binds on the host where that is another
+    one (NAT, Elastic IP, containers), None where it binds `address` itself.
     `initial_state`, `initial_phase` count only when the IP is first seen (an existing fleet comes aboard);
     `daily_target`: messages a UTC day when fully warmed; `warmed_on`: since when it really sends so much, as its operator
     says, None where nobody does; counts only when the IP is first seen, as active."""
@@ -133,6 +135,12 @@ class SendingIp:
     initial_state: IpState = IpState.STANDBY
     initial_phase: int = 1
     warmed_on: date | None = None
+    bind_address: IpAddress | None = None
+
+    @property
+    def local_address(self) -> IpAddress:
+        """What PowerMTA binds."""
+        return self.bind_address or self.address
 
     @property
     def warmed_to(self) -> int:
@@ -206,6 +214,13 @@ class IpRecord:
     """From where its MailWizz hands mail to PowerMTA."""
     bounds: Mapping[str, int] = field(default_factory=dict, hash=False)
     """Messages of the day to those mailbox providers that may not have the whole allowance."""
+    bind_address: IpAddress | None = None
+    """What PowerMTA binds on the host where that is not the public address."""
+
+    @property
+    def local_address(self) -> IpAddress:
+        """What PowerMTA binds."""
+        return self.bind_address or self.address
 
     @property
     def awaits_first_allowance(self) -> bool:

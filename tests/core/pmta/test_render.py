@@ -127,6 +127,18 @@ class TestLayout:
         )
 
 
+class TestBehindNat:
+    def test_a_virtual_mta_binds_what_the_host_has_and_the_public_address_stands_nowhere(self) -> None:
+        text = rendered(record(1, bind_address=ip_address("10.0.0.5")), record(2))
+        vmtas = read_inventory(text).vmtas
+        assert (vmtas["aurora-1"].address, vmtas["aurora-1"].hostname) == (
+            "10.0.0.5",
+            "mail1.aurora-mail.example",
+        )
+        assert vmtas["aurora-2"].address == "198.51.100.2"
+        assert "198.51.100.1 " not in text
+
+
 class TestGuards:
     @pytest.mark.parametrize("bad", ["a b", "a#b", 'a"b', "a\nb", "a>b", "a/b", "A", ""])
     @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ _FIELDS: tuple[tuple[str, names.Check], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class VirtualMta:
-    """What one <virtual-mta> says; `cap` in messages a UTC day."""
+    """What one <virtual-mta> says; `address`: what PowerMTA binds; `cap` in messages a UTC day."""
 
     name: str
     address: str
@@ -130,7 +130,7 @@ class _Fragments:
 def _virtual_mta(record: IpRecord, policy: DeployPolicy, limits: Fragment) -> VirtualMta:
     return VirtualMta(
         name=record.vmta,
-        address=str(record.address),
+        address=str(record.local_address),
         hostname=record.hostname,
         selector=record.dkim_selector,
         domain=record.domain,

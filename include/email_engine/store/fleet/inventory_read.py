@@ -94,6 +94,7 @@ def _load_ips(conn: Connection) -> tuple[SendingIp, ...]:
     return tuple(
         SendingIp(
             address=_address(r.address),
+            bind_address=_address(r.bind_address) if r.bind_address else None,
             hostname=r.hostname,
             domain=r.domain,
             tenant=r.tenant,
