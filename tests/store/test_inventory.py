@@ -106,7 +106,10 @@ def test_what_a_new_ip_is_vouched_for_stays_as_it_came_when_its_target_is_raised
 
 
 def test_addresses_and_bases_come_in_change_and_go(store: Store) -> None:
-    base = "    base: { postmaster: ops@example.com, listeners: ['10.0.0.5:2525'], http_port: 0 }\n"
+    base = (
+        "    base: { postmaster: ops@example.com, listeners: ['10.0.0.5:25'], http_port: 0, "
+        "complaint_addresses: [fbl@f.example] }\n"
+    )
     wanted = fleet(EXAMPLE.replace("    # On a host with", base + "    # On a host with", 1))
     bring(store, wanted)
     with store.session(tenant="*") as conn:
@@ -309,3 +312,14 @@ def test_one_host_never_binds_an_address_twice(store: Store) -> None:
     with store.session(tenant="*") as conn:
         elsewhere = {"bind_address": "10.0.0.5", "mta_host": "mta-1"}
         conn.execute(update(s.ips).where(s.ips.c.address == "198.51.100.78").values(**elsewhere))
+
+
+def test_a_base_of_an_earlier_release_has_no_addresses_of_reports(store: Store) -> None:
+    bring(store, fleet())
+    before = {"postmaster": "ops@example.com", "listeners": ["10.0.0.5:25"], "http_port": 0, "log_file": "/l", "spool": "/s",
+              "run_as_root": False}  # fmt: skip
+    with store.session(tenant="*") as conn:
+        conn.execute(update(s.mta_hosts).where(s.mta_hosts.c.name == "mta-1").values(base_config=before))
+        base = load_fleet(conn).mta_hosts[0].base
+    assert base is not None
+    assert (base.listeners, base.reports) == (("10.0.0.5:25",), ())

@@ -66,7 +66,9 @@ class Stream:
 class MtaBase:
     """What a host needs beside virtual MTAs, where no operator keeps a configuration of his own.
 
-    `listeners`: `ADDRESS:PORT` on which mail is taken in; `http_port`: the management page, on loopback only."""
+    `listeners`: `ADDRESS:PORT` on which mail is taken in; `http_port`: the management page, on loopback only;
+    `complaint_addresses`, `bounce_addresses`: to which providers send complaint reports and late bounces, which PowerMTA then
+    reads and records; where there are none, it records none."""
 
     postmaster: str
     listeners: tuple[str, ...]
@@ -74,11 +76,20 @@ class MtaBase:
     log_file: str = "/var/log/pmta/pmta.log"
     spool: str = "/var/spool/pmta"
     run_as_root: bool = False
+    complaint_addresses: tuple[str, ...] = ()
+    bounce_addresses: tuple[str, ...] = ()
+
+    @property
+    def reports(self) -> tuple[str, ...]:
+        """Addresses that must be reached from outside."""
+        return self.complaint_addresses + self.bounce_addresses
 
     def __str__(self) -> str:
         return (
             f"postmaster {self.postmaster}, listeners {' '.join(self.listeners)}, http_port {self.http_port}, "
-            f"log_file {self.log_file}, spool {self.spool}, run_as_root {'yes' if self.run_as_root else 'no'}"
+            f"log_file {self.log_file}, spool {self.spool}, run_as_root {'yes' if self.run_as_root else 'no'}, "
+            f"complaint_addresses {' '.join(self.complaint_addresses) or 'none'}, "
+            f"bounce_addresses {' '.join(self.bounce_addresses) or 'none'}"
         )
 
 

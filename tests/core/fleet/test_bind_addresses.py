@@ -81,7 +81,7 @@ def test_what_no_host_can_bind_for_it_is_refused(given: str, said: str) -> None:
     assert said in found
     assert found.startswith(
         (
-            f"fleet.yaml:{line_of(text, 'bind_address')}: ",
+            f"fleet.yaml:{line_of(text, '            bind_address: ')}: ",
             f"fleet.yaml:{line_of(text, 'address: 198.51.100.200')}: ",
         )
     )

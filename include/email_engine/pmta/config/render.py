@@ -179,6 +179,7 @@ def _wrong_about_host(host: MtaHost) -> list[str]:
             ("log_file", host.base.log_file, names.file_path),
             ("spool", host.base.spool, names.file_path),
             *(("listeners", one, names.listener) for one in host.base.listeners),
+            *(("reports", one, names.mailbox) for one in host.base.reports),
         ]
     wrong = [f"{field} {value!r} ({check(value)})" for field, value, check in values if check(value)]
     if host.config_file == OPERATORS_OWN and not host.base:
