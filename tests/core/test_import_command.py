@@ -118,7 +118,7 @@ def test_a_tutorials_configuration_comes_aboard_with_a_list_of_its_mistakes(
         "bigsender.example: sending domain of mta1, mta2",
         "config:39: smtp-source-host mta3.bigsender.example 192.0.2.3",
         "virtual-mta mta1 weight 100 (and 1 more like it)",
-        "<virtual-mta-pool mta-pool>: names mta3",
+        "<virtual-mta-pool mta-pool> virtual-mta mta3: MTA3 in another case, and taken for it",
         "<domain gmail.com>: <domain> takes",
     ):
         assert text in err

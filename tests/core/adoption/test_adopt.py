@@ -213,6 +213,8 @@ CASES = [
     ("swallowed pool", vmta("a", 1) + pool("p", "a") + pool("q", "a"), "<virtual-mta-pool q>", "not in the draft"),
     ("empty pool", vmta("a", 1) + pool("p"), "<virtual-mta-pool p>", "no virtual MTA"),
     ("unknown member", vmta("a", 1) + pool("p", "a", "b"), "<virtual-mta-pool p>", "names b"),
+    ("member in another case", vmta("a", 1) + pool("p", "A"), "<virtual-mta-pool p> virtual-mta A", "a in another case, and taken for it"),
+    ("member in no certain case", vmta("a", 1) + vmta("A", 2) + pool("p", "a") + pool("q", "b"), "<virtual-mta-pool q>", "names b"),
     ("pool name", vmta("a", 1) + pool("Pool_A", "a"), "<virtual-mta-pool Pool_A>", "the engine takes no such name"),
     ("weight", vmta("a", 1) + pool("p", "a weight 100"), "virtual-mta a weight 100", "a name without blanks"),
     ("domain in a pool", vmta("a", 1) + "<virtual-mta-pool p>\nvirtual-mta a\n<domain x.example>\nmax-msg-rate 1/h\n</domain>\n</virtual-mta-pool>", "<virtual-mta-pool p> <domain x.example>", "max-msg-rate"),
