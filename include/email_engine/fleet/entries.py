@@ -104,10 +104,9 @@ def _attempt(
 
 def _read_single(entry: Section, stream: Stream, defaults: Defaults) -> tuple[Sender, ...]:
     entry.only(*_SINGLE, *_COMMON, *refuse_what_no_ip_has(entry))
-    text = one_text(entry, "address", names.words)
-    found = _attempt(
-        entry, "address", f"{BEHIND_NAT} bind_address", lambda: (parse_address(text),) if text else ()
-    )
+    allowed = f"{BEHIND_NAT} bind_address"
+    text = one_text(entry, "address", lambda given: names.words(given) and allowed)
+    found = _attempt(entry, "address", allowed, lambda: (parse_address(text),) if text else ())
     domain = one_text(entry, "domain", names.hostname)
     hostname = entry.text("hostname", names.hostname)
     selector, key_path = _dkim(entry)

@@ -17,8 +17,8 @@ class Use:
     place: MistakePlace
 
 
-def owned_once(what: str, uses: Iterable[Use], mistakes: Mistakes) -> None:
-    """Each value has one owner; repetitions between the same two places become one mistake."""
+def owned_once(what: str, uses: Iterable[Use], mistakes: Mistakes, once: str = "once") -> None:
+    """Each value has one owner; repetitions between the same two places become one mistake. `once`: what is allowed in one stream."""
     first: dict[Hashable, Use] = {}
     repeated: dict[tuple[MistakePlace, MistakePlace], list[tuple[Use, Use]]] = {}
     for use in uses:
@@ -41,7 +41,7 @@ def owned_once(what: str, uses: Iterable[Use], mistakes: Mistakes) -> None:
             seen = f"{seen} shared between streams: belongs to stream {before.stream} ({there.short})"
             mistakes.add(here, seen, "one that no other stream has")
         else:
-            mistakes.add(here, f"{seen} stands at {there.short} already", "once")
+            mistakes.add(here, f"{seen} stands at {there.short} already", once)
 
 
 def shared(uses: Iterable[Use]) -> Iterable[tuple[Use, Use]]:

@@ -88,7 +88,13 @@ def _check_senders(draft: Draft, mistakes: Mistakes) -> None:
         return [Use(value, s.ip.tenant, s.ip.stream, s.place) for value, s in pairs]
 
     senders = draft.senders
-    owned_once("IP", uses(s.ip.address if int(s.ip.address) else "" for s in senders), mistakes)
+    addresses = uses(s.ip.address if int(s.ip.address) else "" for s in senders)
+    owned_once(
+        "IP",
+        addresses,
+        mistakes,
+        "once: an IP has one sending domain and one virtual MTA; give the other an IP of its own",
+    )
     _check_bound(senders, mistakes)
     owned_once("domain", uses(s.ip.domain for s in senders), mistakes)
     owned_once("hostname", uses(s.ip.hostname for s in senders), mistakes)

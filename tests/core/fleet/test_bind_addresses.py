@@ -103,6 +103,11 @@ def test_a_range_says_what_is_wrong_with_what_it_binds(lines: str, said: str) ->
     assert said in found[0]
 
 
+def test_a_blank_of_an_import_says_which_address_is_wanted() -> None:
+    found = only(single("bind_address: 10.0.0.5", address="<...>"))
+    assert "still FILL IN; allowed: a public IP address: behind NAT the one that the world sees" in found
+
+
 def test_a_private_public_address_is_refused_with_the_way_out() -> None:
     assert only(single(address="10.0.0.5")).endswith(
         "10.0.0.5 is a private or reserved address; "
@@ -129,6 +134,14 @@ def test_what_one_ip_cannot_have_is_refused_with_reason_and_way_out(
     found = only(single(*filter(None, [lines]), **keys))
     assert said in found
     assert way_out in found.partition("; allowed: ")[2]
+
+
+def test_an_ip_that_stands_twice_for_two_domains_is_refused_with_the_way_out() -> None:
+    other = SINGLE.replace("tx200", "ty200").replace("mail200", "mail199").replace("aurora-200", "aurora-199")
+    text = single().replace(BOREALIS, other.replace("900", "899") + BOREALIS)
+    assert only(text).endswith(
+        "already; allowed: once: an IP has one sending domain and one virtual MTA; give the other an IP of its own"
+    )
 
 
 def test_a_plan_shows_when_another_address_is_bound() -> None:
