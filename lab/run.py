@@ -132,7 +132,8 @@ class Lab:
             with _blaming(config.name):
                 root = self.world.state / config.name
                 ips = [str(ip) for ip in config.ips]
-                host = Host(config.name, root, ips, config.version, self.clock, recipients)
+                nat = {str(local): str(public) for local, public in config.nat.items()}
+                host = Host(config.name, root, ips, config.version, self.clock, recipients, nat)
                 self._closing.append(host.close)
                 self.ports["powermta"][config.name] = await host.start_ssh(
                     config.ssh_port,

@@ -66,6 +66,8 @@ class ControlConfig:
 
 @dataclass(frozen=True, slots=True, config=STRICT)
 class PowerMtaConfig:
+    """`ips`: what the host itself has; `nat`: of those, which the world sees under another address, and under which."""
+
     name: Name
     ips: Annotated[tuple[Address, ...], Field(min_length=1)]
     authorized_key: str
@@ -73,6 +75,7 @@ class PowerMtaConfig:
     ssh_port: Port = 0
     username: str = "pmta"
     version: str = "5.0r5"
+    nat: dict[Address, Address] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -234,7 +237,13 @@ def _doubles(world: World) -> list[str]:
         once("host name", host.name, f"{place}.name")
         port(host.ssh_port, f"{place}.ssh_port")
         for address in host.ips:
-            once("address", address, f"{place}.ips")
+            once(f"address on {host.name}", address, f"{place}.ips")
+            if address not in host.nat:
+                once("address", address, f"{place}.ips")
+        for local, public in host.nat.items():
+            once("address", public, f"{place}.nat")
+            if local not in host.ips:
+                mistakes.append(f"{place}.nat: {local} is not in {place}.ips")
     for index, mailwizz in enumerate(world.mailwizz):
         once("MailWizz name", mailwizz.name, f"mailwizz[{index}].name")
         port(mailwizz.port, f"mailwizz[{index}].port")

@@ -80,7 +80,12 @@ def _powermta(settings: Settings, fleet: Fleet) -> list[dict[str, Any]]:
                 "ssh_port": settings.ports[f"lab {host.name} ssh"],
                 "username": "pmta",
                 "version": "5.0r5",
-                "ips": [str(ip.address) for ip in fleet.ips if ip.mta_host == host.name],
+                "ips": [str(ip.local_address) for ip in fleet.ips if ip.mta_host == host.name],
+                "nat": {
+                    str(ip.bind_address): str(ip.address)
+                    for ip in fleet.ips
+                    if ip.bind_address and ip.mta_host == host.name
+                },
                 "authorized_key": client,
                 "host_key_file": str(key),
             }

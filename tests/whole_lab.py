@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -42,17 +42,19 @@ _databases = itertools.count(1)
 
 
 @contextlib.contextmanager
-def whole_lab(state: Path, postgres_url: str) -> Iterator[RunningLab]:
-    """One host with three IPs of aurora and its MailWizz, whose campaign sends nothing by itself; a manual clock."""
+def whole_lab(state: Path, postgres_url: str, nat: Mapping[str, str] | None = None) -> Iterator[RunningLab]:
+    """One host with three IPs of aurora and its MailWizz, whose campaign sends nothing by itself; a manual clock. `nat`: the host has
+    only those addresses, and the world sees the others."""
     name = f"mailwizz_{state.name.replace('-', '_')}_{next(_databases)}".lower()
     plain = make_url(postgres_url).set(drivername="postgresql")
     with psycopg.connect(plain.render_as_string(hide_password=False), autocommit=True) as admin:
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         url = plain.set(database=name).render_as_string(hide_password=False)
         try:
-            with running_lab(
-                example_world(state, ips_per_host=IPS, database_url=url, daily_demand=0)
-            ) as running:
+            world = example_world(state, ips_per_host=IPS, database_url=url, daily_demand=0)
+            if nat:
+                world["powermta"][0] |= {"ips": list(nat), "nat": dict(nat)}
+            with running_lab(world) as running:
                 yield running
         finally:
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

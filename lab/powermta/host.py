@@ -1,7 +1,7 @@
 """One PowerMTA host of the lab: its files, the running configuration, the mail, the doors to it."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,10 +32,18 @@ _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 
 
 class Host:
-    """A PowerMTA with an SSH door. `ips` are the local addresses, `root` the directory that SFTP shows as `/`."""
+    """A PowerMTA with an SSH door. `ips` are the local addresses, `root` the directory that SFTP shows as `/`; `nat`: as what the
+    world sees a local address, where that differs."""
 
     def __init__(
-        self, name: str, root: Path, ips: Iterable[str], version: str, clock: Clock, recipients: Recipients
+        self,
+        name: str,
+        root: Path,
+        ips: Iterable[str],
+        version: str,
+        clock: Clock,
+        recipients: Recipients,
+        nat: Mapping[str, str] | None = None,
     ) -> None:
         self.name, self.root, self.clock, self.recipients = name, Path(root), clock, recipients
         self.ips = tuple(str(ip) for ip in ips)
@@ -51,7 +59,7 @@ class Host:
         self.model: Model | None = None
         self.book = QueueBook()
         self.sending = Sending(
-            self.book, frozenset((*self.ips, PRIMARY_ADDRESS)), PRIMARY_ADDRESS, recipients
+            self.book, frozenset((*self.ips, PRIMARY_ADDRESS)), PRIMARY_ADDRESS, recipients, nat
         )
         self._accounting = Accounting((), self.root)
         self._router: Router | None = None

@@ -1,5 +1,6 @@
 """Sending: rates, retries, expiry. Works off an interval of time at once and hands out accounting records."""
 
+from collections.abc import Mapping
 from heapq import heapify, heappop, heapreplace
 
 from lab.powermta.accounting import Record
@@ -30,11 +31,18 @@ NO_ANSWER = Reply(
 
 
 class Sending:
-    """Works through the queues of a book. `addresses` are the host's own; a VMTA without a source uses `primary`."""
+    """Works through the queues of a book. `addresses` are the host's own; a VMTA without a source uses `primary`. PowerMTA knows and
+    records those; receivers see what `nat` makes of them, and only that stands in their reports."""
 
     def __init__(
-        self, book: QueueBook, addresses: frozenset[str], primary: str, recipients: Recipients
+        self,
+        book: QueueBook,
+        addresses: frozenset[str],
+        primary: str,
+        recipients: Recipients,
+        nat: Mapping[str, str] | None = None,
     ) -> None:
+        self._nat = dict(nat or {})
         self._book, self._addresses, self._primary, self._recipients = book, addresses, primary, recipients
         self.kinds: frozenset[str] = frozenset()
         self.sequels = Sequels()
@@ -120,14 +128,13 @@ class Sending:
             queue.window.take(moment)
         queue.free_at = moment + queue.settings.gap
         message = mail.message
-        answer = self._recipients.answer(
-            address, mail.domain, message.message_id, message.rcpt, mail.attempts
-        )
+        seen = self._nat.get(address, address)
+        answer = self._recipients.answer(seen, mail.domain, message.message_id, message.rcpt, mail.attempts)
         reply = answer.reply
         if not mail.first:
             mail.first = moment
         if answer.follow_up:
-            self.sequels.add(moment + answer.delay, answer.follow_up, mail, address, queue)
+            self.sequels.add(moment + answer.delay, answer.follow_up, mail, seen, queue)
         self._finish(queue, mail, reply, address, moment, records)
         self.sent += 1
         if reply.record == "d":

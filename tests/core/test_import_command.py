@@ -82,7 +82,8 @@ def test_the_draft_goes_to_stdout_and_the_rest_to_stderr(
     code, out, err = run(capsys, config, "--tenant", "big")
     assert code == 0
     assert err.startswith(
-        "1 IP of 1 virtual MTA and 1 pool, in 1 stream; 6 blanks to fill in, 0 things not understood"
+        "1 IP of 1 virtual MTA and 1 pool, in 1 stream; 6 blanks still FILL IN (version: 1, daily_quota: 1, purpose: 1, "
+        "consent: 1, risk_class: 1, mailwizz_server_id: 1), 0 things not understood"
     )
     draft = tmp_path / "fleet.yaml"
     draft.write_text(out)
@@ -117,7 +118,7 @@ def test_a_tutorials_configuration_comes_aboard_with_a_list_of_its_mistakes(
         "bigsender.example: sending domain of mta1, mta2",
         "config:39: smtp-source-host mta3.bigsender.example 192.0.2.3",
         "virtual-mta mta1 weight 100 (and 1 more like it)",
-        "<virtual-mta-pool mta-pool>: names mta3",
+        "<virtual-mta-pool mta-pool> virtual-mta mta3: MTA3 in another case, and taken for it",
         "<domain gmail.com>: <domain> takes",
     ):
         assert text in err
@@ -147,7 +148,8 @@ def test_a_file_for_the_draft_is_never_overwritten(
     code, out, _ = run(capsys, config, "--tenant", "big", "--output", draft)
     assert (code, out) == (
         0,
-        "1 IP of 1 virtual MTA and 1 pool, in 1 stream; 6 blanks to fill in, 0 things not understood\n",
+        "1 IP of 1 virtual MTA and 1 pool, in 1 stream; 6 blanks still FILL IN (version: 1, daily_quota: 1, purpose: 1, "
+        "consent: 1, risk_class: 1, mailwizz_server_id: 1), 0 things not understood\n",
     )
     before = draft.read_text()
     code, out, err = run(capsys, config, "--tenant", "other", "--output", draft)

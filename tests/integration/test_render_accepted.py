@@ -29,6 +29,10 @@ ALONE = SHIPPED.replace("rollups: true", "rollups: false").replace(
 )
 HOST = MtaHost("mta-1", "powermta_mta-1")
 WHOLE = replace(HOST, config_file="/etc/pmta/config", base=MtaBase("ops@example.com", ("127.0.0.1:2525",)))
+REPORTED = replace(
+    WHOLE,
+    base=MtaBase("ops@example.com", ("127.0.0.1:2525", "10.0.0.5:25"), complaint_addresses=("fbl@f.example",), bounce_addresses=("late@b.example",)),
+)  # fmt: skip
 ADDRESSES = (ip_address("127.0.0.1"), ip_address("2001:db8::7"))
 
 
@@ -106,11 +110,12 @@ def test_both_switches_leave_the_rest_of_the_host_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", ["4.5", "5.0r5"])
 @pytest.mark.parametrize("policy", [SHIPPED, ALONE], ids=["shipped", "alone"])
+@pytest.mark.parametrize("whole", [WHOLE, REPORTED], ids=["no reports", "reports"])
 def test_a_host_without_an_operators_file_starts_from_ours_alone(
-    tmp_path: Path, version: str, policy: str
+    tmp_path: Path, version: str, policy: str, whole: MtaHost
 ) -> None:
     records = [record(n, mailwizz_addresses=ADDRESSES) for n in (1, 2)]
-    host = loaded(tmp_path, render(records, policy, WHOLE), version, "config")
+    host = loaded(tmp_path, render(records, policy, whole), version, "config")
     assert host.start_error == ""
     assert host.model is not None
     assert [(source.name, source.settings["always-allow-relaying"]) for source in host.model.sources] == [

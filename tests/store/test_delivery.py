@@ -223,6 +223,33 @@ def test_an_ip_behind_nat_is_found_by_its_virtual_mta(fleet: Store) -> None:
     assert stats(fleet) == [("aurora-2", "gmail", 2, 1, 1, 0, 0, {"unknown": 1})]
 
 
+def test_an_ip_behind_nat_is_found_by_what_its_own_host_binds(fleet: Store) -> None:
+    with fleet.session(tenant="*") as conn:
+        add_ip(conn, 3, bind_address="10.0.0.5")
+        add_ip(conn, 4, mta_host="mta-2", bind_address="10.0.0.5")
+    take(fleet, content(row(ip="10.0.0.5", vmta=""), row("t", ip="198.51.100.3", vmta="")))
+    take(fleet, content(row(ip="10.0.0.5", vmta="")), name="acct-2.csv", host="mta-2")
+    assert [one[:3] for one in stats(fleet)] == [("aurora-3", "gmail", 2), ("aurora-4", "gmail", 1)]
+
+
+def test_a_private_address_that_passed_to_another_ip_counts_for_the_virtual_mta_of_its_row(
+    fleet: Store,
+) -> None:
+    with fleet.session(tenant="*") as conn:
+        add_ip(conn, 3, bind_address="10.0.0.6")
+        add_ip(conn, 4, bind_address="10.0.0.5")
+    take(fleet, content(row(ip="10.0.0.5", vmta="aurora-3"), row(ip="10.0.0.9", vmta="other")))
+    assert [one[:3] for one in stats(fleet)] == [("aurora-3", "gmail", 1)]
+
+
+def test_of_a_removed_ip_and_its_heir_the_heir_has_the_private_address(fleet: Store) -> None:
+    with fleet.session(tenant="*") as conn:
+        add_ip(conn, 3, bind_address="10.0.0.5", removed=True)
+        add_ip(conn, 4, bind_address="10.0.0.5")
+    take(fleet, content(row(ip="10.0.0.5", vmta=""), row("b", ip="10.0.0.5", vmta="aurora-3")))
+    assert [one[:3] for one in stats(fleet)] == [("aurora-3", "gmail", 1), ("aurora-4", "gmail", 1)]
+
+
 WHOLE = content(
     *(
         row("dbt"[n % 3], rcpt=f"u{n}@gmail.com", ip=f"198.51.100.{n % 2 + 1}", category="x" * (n % 3 == 1))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, select, update
+from sqlalchemy.exc import IntegrityError
 
 from email_engine.errors import GuardBreach
 from email_engine.fleet.inventory import InventoryPlan, plan_inventory
@@ -105,7 +106,10 @@ def test_what_a_new_ip_is_vouched_for_stays_as_it_came_when_its_target_is_raised
 
 
 def test_addresses_and_bases_come_in_change_and_go(store: Store) -> None:
-    base = "    base: { postmaster: ops@example.com, listeners: ['10.0.0.5:2525'], http_port: 0 }\n"
+    base = (
+        "    base: { postmaster: ops@example.com, listeners: ['10.0.0.5:25'], http_port: 0, "
+        "complaint_addresses: [fbl@f.example] }\n"
+    )
     wanted = fleet(EXAMPLE.replace("    # On a host with", base + "    # On a host with", 1))
     bring(store, wanted)
     with store.session(tenant="*") as conn:
@@ -260,3 +264,62 @@ def test_a_thousand_ips_come_in_within_seconds(store: Store) -> None:
     bring(store, fleet(big))
     with store.session(tenant="*") as conn:
         assert len(load_ips(conn, day=AS_OF.date(), tenant="aurora")) == 1000
+
+
+def behind_nat(**bound: str) -> str:
+    """The example with one more IP, `HEIR`'s, and what is bound for it (`a`) and for another new one (`b`)."""
+    other = HEIR.replace(".77", ".78").replace("50", "51")
+    text = HEIR.replace("50", "52") + other
+    for name, address in (("a", "198.51.100.77"), ("b", "198.51.100.78")):
+        if name in bound:
+            line = f"address: {address}\n"
+            text = text.replace(line, f"{line}            bind_address: {bound[name]}\n")
+    return EXAMPLE.replace(BOREALIS, text + BOREALIS)
+
+
+def bound_by(store: Store) -> dict[str, str | None]:
+    with store.session(tenant="*") as conn:
+        records = {str(r.address): r for r in load_ips(conn, day=AS_OF.date())}
+        ips = {str(ip.address): ip for ip in load_fleet(conn).ips}
+    assert all(ips[address].bind_address == record.bind_address for address, record in records.items())
+    return {a: str(r.bind_address) for a, r in records.items() if r.bind_address}
+
+
+def test_what_is_bound_comes_in_is_swapped_and_goes(store: Store) -> None:
+    bring(store, fleet(behind_nat(a="10.0.0.5", b="10.0.0.6")))
+    assert bound_by(store) == {"198.51.100.77": "10.0.0.5", "198.51.100.78": "10.0.0.6"}
+    assert bring(store, fleet(behind_nat(a="10.0.0.6", b="10.0.0.5")), as_of=LATER)
+    assert bound_by(store) == {"198.51.100.77": "10.0.0.6", "198.51.100.78": "10.0.0.5"}
+    assert bring(store, fleet(behind_nat(b="10.0.0.5")), as_of=LATER)
+    assert bound_by(store) == {"198.51.100.78": "10.0.0.5"}
+    assert bring(store, fleet(behind_nat(b="10.0.0.5")), as_of=LATER) is False
+
+
+def test_a_removed_ip_frees_what_it_bound_on_its_host_and_keeps_it_for_the_record(store: Store) -> None:
+    bring(store, fleet(behind_nat(a="10.0.0.5")))
+    alone = behind_nat(b="10.0.0.5").replace(HEIR.replace("50", "52"), "")
+    assert bring(store, fleet(alone), as_of=LATER)
+    assert bound_by(store) == {"198.51.100.78": "10.0.0.5"}
+    with store.session(tenant="*") as conn:
+        rows = conn.execute(select(s.ips.c.removed).where(s.ips.c.bind_address == "10.0.0.5")).scalars()
+        assert sorted(rows) == [False, True]
+
+
+def test_one_host_never_binds_an_address_twice(store: Store) -> None:
+    bring(store, fleet(behind_nat(a="10.0.0.5")))
+    with store.session(tenant="*") as conn, pytest.raises(IntegrityError, match="uq_ips_bind_address"):
+        conn.execute(update(s.ips).where(s.ips.c.address == "198.51.100.78").values(bind_address="10.0.0.5"))
+    with store.session(tenant="*") as conn:
+        elsewhere = {"bind_address": "10.0.0.5", "mta_host": "mta-1"}
+        conn.execute(update(s.ips).where(s.ips.c.address == "198.51.100.78").values(**elsewhere))
+
+
+def test_a_base_of_an_earlier_release_has_no_addresses_of_reports(store: Store) -> None:
+    bring(store, fleet())
+    before = {"postmaster": "ops@example.com", "listeners": ["10.0.0.5:25"], "http_port": 0, "log_file": "/l", "spool": "/s",
+              "run_as_root": False}  # fmt: skip
+    with store.session(tenant="*") as conn:
+        conn.execute(update(s.mta_hosts).where(s.mta_hosts.c.name == "mta-1").values(base_config=before))
+        base = load_fleet(conn).mta_hosts[0].base
+    assert base is not None
+    assert (base.listeners, base.reports) == (("10.0.0.5:25",), ())

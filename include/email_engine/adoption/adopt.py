@@ -3,6 +3,7 @@
 Nothing is guessed in silence: what the configuration does not know is a blank in the draft, what the draft has no place for
 is a gap with its line, and what stays in the operator's own configuration is listed as kept."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from email_engine.adoption.doubles import without_doubles
@@ -12,7 +13,7 @@ from email_engine.adoption.reading import POOL, SOURCE, VMTA, Configuration, Fou
 from email_engine.adoption.senders import SenderReader
 from email_engine.adoption.streams import Streams, choose_pools, note_global_keys
 from email_engine.adoption.submitters import read_submitters
-from email_engine.adoption.write import write_fleet
+from email_engine.adoption.write import blanks_in, write_fleet
 from email_engine.fleet import names
 from email_engine.pmta.language.assembly import Assembly, FilePlace
 
@@ -33,7 +34,8 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """`fleet`: YAML text; `vmtas`, `pools`: found in the configuration; `ips`, `streams`: made of them."""
+    """`fleet`: YAML text; `vmtas`, `pools`: found in the configuration; `ips`, `streams`: made of them; `fill_in`: how many blanks
+    the draft has by key, `blanks` in all."""
 
     fleet: str
     gaps: tuple[Gap, ...]
@@ -45,7 +47,11 @@ class Adoption:
     pools: int
     ips: int
     streams: int
-    blanks: int
+    fill_in: Mapping[str, int]
+
+    @property
+    def blanks(self) -> int:
+        return sum(self.fill_in.values())
 
 
 def adopt(assembly: Assembly, wishes: Wishes) -> Adoption:
@@ -81,7 +87,7 @@ def adopt(assembly: Assembly, wishes: Wishes) -> Adoption:
         pools=len(configuration.blocks[POOL]),
         ips=sum(len(stream.senders) for stream in streams),
         streams=len(streams),
-        blanks=text.count("# FILL IN:"),
+        fill_in=blanks_in(text),
     )
 
 

@@ -18,9 +18,10 @@ Number = int | Blank
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """One IP. `remark`: what its virtual MTA says that explains the numbers."""
+    """One IP. `bind_address`: what its host binds, where the world sees another one, which is a blank then; `remark`: what its virtual
+    MTA says that explains the numbers."""
 
-    address: IpAddress
+    address: IpAddress | Blank
     vmta: Text
     hostname: Text
     domain: Text
@@ -29,6 +30,16 @@ class Sender:
     target: Number
     state: IpState | Blank
     remark: str = ""
+    bind_address: IpAddress | None = None
+
+    @property
+    def local_address(self) -> IpAddress:
+        """What its host binds."""
+        if self.bind_address is not None:
+            return self.bind_address
+        if isinstance(self.address, Blank):
+            raise TypeError("an IP without any address")
+        return self.address
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,10 @@ _ROUTING = frozenset(
 )
 """Settings of a <domain> that lead mail elsewhere; what only limits it is the deployment policy's business."""
 _READ = frozenset(
-    {"smtp-source-host", "host-name", "domain-key", "max-smtp-msg-rate", "include", "cold-virtual-mta"}
+    {
+        *("smtp-source-host", "host-name", "domain-key", "max-smtp-msg-rate", "include", "cold-virtual-mta"),
+        *("use-proxy", "smtp-proxy-source-host", "proxy-protocol"),
+    }
 )
 _LIMITS = frozenset({"max-smtp-out"})
 COLD = "max-cold-virtual-mta-msg"

@@ -14,8 +14,8 @@ _LAST_NUMBER = re.compile(r"(.*?)(0|[1-9]\d{0,5})(\D*)")
 
 
 def compress(senders: Iterable[Sender]) -> Iterator[Run | Sender]:
-    """By address; fewer than three alike stay single."""
-    waiting = sorted(senders, key=lambda s: (s.address.version, int(s.address)))
+    """By address; fewer than three alike stay single, and so do those whose public address is a blank."""
+    waiting = sorted(senders, key=lambda s: (s.local_address.version, int(s.local_address)))
     at = 0
     while at < len(waiting):
         run = _run(waiting, at)
@@ -34,7 +34,7 @@ def numbered(name: str) -> tuple[str, int, str] | None:
 def _run(waiting: list[Sender], at: int) -> Run | None:
     first = waiting[at]
     parts = numbered(first.vmta) if isinstance(first.vmta, str) else None
-    if parts is None or _steps_over(first.address):
+    if parts is None or isinstance(first.address, Blank) or _steps_over(first.address):
         return None
     before, number, after = parts
     vmta = f"{before}{{n}}{after}"
@@ -67,7 +67,7 @@ def _next(address: IpAddress) -> IpAddress:
 def _follow(waiting: list[Sender], at: int, vmta: str, number: int, most: int) -> int:
     """How many senders from `at` on, at most `most`, have the next address, the next name, and the same selector and target."""
     first = waiting[at]
-    count, address = 0, first.address
+    count, address = 0, first.local_address
     for sender in waiting[at : at + most]:
         alike = (sender.selector, sender.target) == (first.selector, first.target)
         n = number + count

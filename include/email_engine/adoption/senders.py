@@ -4,16 +4,27 @@ import re
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from ipaddress import ip_network
 
 from email_engine.adoption.draft import Blank, Number, Sender, Text
 from email_engine.adoption.gaps import Gaps, printable, tag_shown
 from email_engine.adoption.leftovers import tell_leftovers
+from email_engine.adoption.proxies import Proxies
 from email_engine.adoption.reading import POOL, VMTA, Configuration, Found, Setting
 from email_engine.fleet import names
 from email_engine.fleet.entries import HIGHEST_TARGET
 from email_engine.fleet.model import IpAddress, IpState
-from email_engine.fleet.ranges import parse_address
+from email_engine.fleet.ranges import parse_address, parse_bind_address
+
+
+@dataclass(frozen=True, slots=True)
+class _SourceHost:
+    """As `Sender` has them."""
+
+    address: IpAddress | Blank
+    bind_address: IpAddress | None
+    hostname: str
 
 
 class SenderReader:
@@ -27,7 +38,9 @@ class SenderReader:
         self._head_room = head_room_percent
         self._vmtas = configuration.blocks[VMTA]
         self._pools = configuration.blocks[POOL]
-        self._owners = _owners(self._vmtas.values(), in_pools)
+        self._proxies = Proxies(configuration, gaps)
+        direct = (vmta for vmta in self._vmtas.values() if not self._proxies.of(vmta))
+        self._owners = _owners(direct, in_pools)
         self._taken: set[IpAddress] = set()
         self._lower = Counter(name.lower() for name in (*self._vmtas, *self._pools))
         self.limits: Counter[str] = Counter()
@@ -36,7 +49,7 @@ class SenderReader:
     def read(self, vmta: Found, pool: Found | None, state: IpState | Blank) -> list[Sender]:
         """The IPs of one virtual MTA, none if it cannot be taken over; says why."""
         tell_leftovers(vmta, self._vmtas, gaps=self._gaps, limits=self.limits)
-        hosts = list(self._source_hosts(vmta))
+        hosts = [] if self._proxies.refuse(vmta) else list(self._source_hosts(vmta))
         if not hosts:
             for key in vmta.all("domain-key"):
                 why = "its virtual MTA is not in the draft"
@@ -50,28 +63,30 @@ class SenderReader:
         if len(hosts) == 1:
             return [
                 Sender(
-                    hosts[0][0],
+                    hosts[0].address,
                     name,
-                    self._hostname(vmta, hosts[0][1]),
+                    self._hostname(vmta, hosts[0].hostname),
                     domain,
                     selector,
                     path,
                     target,
                     state,
                     remark,
+                    hosts[0].bind_address,
                 )
             ]
         said = f"sends from {len(hosts)} IPs in turn; in the fleet one IP is one virtual MTA"
         todo = "name a virtual MTA for each further IP, give each its own sending domain, key and delivery server"
         self._gaps.add(vmta.place, tag_shown(VMTA, vmta.name), said, todo)
         senders = []
-        for index, (address, hostname) in enumerate(hosts, 1):
+        for index, host in enumerate(hosts, 1):
             hint = f"a new virtual MTA: IP {index} of {len(hosts)} of {printable(vmta.name)}"
             senders.append(
                 Sender(
-                    address=address,
+                    address=host.address,
+                    bind_address=host.bind_address,
                     vmta=name if index == 1 else Blank(hint),
-                    hostname=self._hostname(vmta, hostname),
+                    hostname=self._hostname(vmta, host.hostname),
                     domain=Blank("a sending domain of its own") if isinstance(domain, str) else domain,
                     selector=selector,
                     key_path=path,
@@ -102,7 +117,7 @@ class SenderReader:
         fits = names.name(lower) is None and self._lower[lower] == 1
         return Blank(f"the new name of {printable(vmta.name)}" + (f", such as {lower}" if fits else ""))
 
-    def _source_hosts(self, vmta: Found) -> Iterator[tuple[IpAddress, str]]:
+    def _source_hosts(self, vmta: Found) -> Iterator[_SourceHost]:
         text = tag_shown(VMTA, vmta.name)
         given = vmta.all("smtp-source-host")
         if not given:
@@ -113,15 +128,14 @@ class SenderReader:
         for setting in given:
             where, _, hostname = setting.value.partition(" ")
             todo = "write each address as a virtual MTA of its own and import again"
-            if "/" in where and ip_network(where).num_addresses > 1:
-                self._gaps.add(
-                    setting.place, f"{vmta.name}: {where}", "one IP is one virtual MTA in the fleet", todo
-                )
+            if "/" in where and (count := ip_network(where).num_addresses) > 1:
+                why = f"{count} addresses take turns; in the fleet one IP is one virtual MTA"
+                self._gaps.add(setting.place, f"{vmta.name}: {where}", why, todo)
                 continue
             try:
-                address = parse_address(where.partition("/")[0])
+                address = parse_bind_address(where.partition("/")[0])
             except ValueError as error:
-                todo = "the fleet names public addresses that the host itself has; behind NAT the engine cannot send"
+                todo = "write the address from which its mail leaves the host, and import again"
                 self._gaps.add(setting.place, f"{vmta.name}: {where}", str(error), todo)
                 continue
             owner = self._owners[address]
@@ -135,7 +149,7 @@ class SenderReader:
                 self._gaps.add(setting.place, f"{vmta.name}: {where}", why, todo)
                 continue
             self._taken.add(address)
-            yield address, hostname
+            yield _seen_as(address, hostname)
 
     def _hostname(self, vmta: Found, hostname: str) -> Text:
         allowed = names.hostname(hostname)
@@ -223,6 +237,14 @@ class SenderReader:
         return target, f"cap {rate} today"
 
 
+def _seen_as(address: IpAddress, hostname: str) -> _SourceHost:
+    try:
+        return _SourceHost(parse_address(str(address)), None, hostname)
+    except ValueError:
+        hint = f"the public address that receivers see for {address}, which no PowerMTA configuration knows (NAT, Elastic IP)"
+        return _SourceHost(Blank(hint), address, hostname)
+
+
 def _owners(vmtas: Iterable[Found], in_pools: Container[str]) -> dict[IpAddress, str]:
     """The virtual MTA of each address: of several the one in a pool, then one with a key, then the first."""
     found: dict[IpAddress, tuple[bool, bool, str]] = {}
@@ -230,7 +252,7 @@ def _owners(vmtas: Iterable[Found], in_pools: Container[str]) -> dict[IpAddress,
         rank = (vmta.name not in in_pools, not vmta.all("domain-key"), vmta.name)
         for setting in vmta.all("smtp-source-host"):
             with suppress(ValueError):
-                address = parse_address(setting.value.partition(" ")[0].partition("/")[0])
+                address = parse_bind_address(setting.value.partition(" ")[0].partition("/")[0])
                 if address not in found or rank[:2] < found[address][:2]:
                     found[address] = rank
     return {address: name for address, (_, _, name) in found.items()}

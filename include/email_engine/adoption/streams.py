@@ -12,10 +12,25 @@ from email_engine.fleet.model import IpState
 _READ = frozenset({"virtual-mta", "domain-key"})
 
 
-def members_of(pool: Found) -> list[str]:
-    """Names in it, each once; of `NAME weight 100` the name, since nothing else can be meant."""
-    given = (s.value.split()[0].strip('"') for s in pool.settings if s.name == "virtual-mta" and s.value)
-    return list(dict.fromkeys(given))
+def _members_of(pool: Found, vmtas: Iterable[str], gaps: Gaps) -> list[str]:
+    """Names in it, each once; of `NAME weight 100` the name, since nothing else can be meant. A name in another case than the only
+    virtual MTA of that name is taken for it, and told."""
+    spelled: dict[str, list[str]] = {}
+    for name in vmtas:
+        spelled.setdefault(name.lower(), []).append(name)
+    found: dict[str, None] = {}
+    for setting in pool.settings:
+        if setting.name != "virtual-mta" or not setting.value:
+            continue
+        name = setting.value.split()[0].strip('"')
+        others = spelled.get(name.lower(), [])
+        if name not in others and len(others) == 1:
+            text = f"{tag_shown(POOL, pool.name)} virtual-mta {name}"
+            why = f"{printable(others[0])} in another case, and taken for it; whether PowerMTA does so is not documented"
+            gaps.add(setting.place, text, why, f"write {printable(others[0])}")
+            name = others[0]
+        found[name] = None
+    return list(found)
 
 
 def choose_pools(configuration: Configuration, gaps: Gaps) -> dict[str, str]:
@@ -24,7 +39,7 @@ def choose_pools(configuration: Configuration, gaps: Gaps) -> dict[str, str]:
     by_member: dict[str, list[str]] = {}
     sizes: dict[str, int] = {}
     for pool in pools.values():
-        members = members_of(pool)
+        members = _members_of(pool, vmtas, gaps)
         sizes[pool.name] = len(members)
         _leftovers(pool, members, vmtas, gaps)
         for member in members:

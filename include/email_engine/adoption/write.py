@@ -22,6 +22,7 @@ from email_engine.fleet.model import IpState
 from email_engine.fleet.rules import UNWARMED_MOST
 
 _PLAIN = re.compile(r"[A-Za-z0-9/][A-Za-z0-9._/-]*")
+_BLANK = re.compile(r"^ *(?:- )?(\w+): (?:<\.\.\.>|\[\]) # FILL IN:", re.MULTILINE)
 _RESOLVER = yaml.resolver.Resolver()
 
 
@@ -47,6 +48,11 @@ def write_fleet(draft: FleetDraft, ranges: bool = True) -> str:
     if draft.notes:
         lines += ["# To know before the engine may act:", *(f"# - {note}" for note in draft.notes)]
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def blanks_in(text: str) -> dict[str, int]:
+    """How many blanks a draft has, by key, in the order of their first one."""
+    return dict(Counter(found[1] for found in _BLANK.finditer(text)))
 
 
 def _head(draft: FleetDraft) -> list[str]:
@@ -153,7 +159,11 @@ def _dkim(selector: Text, path: Text) -> list[str]:
 
 
 def _single(draft: FleetDraft, sender: Sender) -> Iterator[str]:
-    yield _line(10, "- address", str(sender.address), sender.remark)
+    if isinstance(sender.address, Blank):
+        yield _line(10, "- address", sender.address)
+        yield _line(12, "bind_address", str(sender.bind_address), sender.remark)
+    else:
+        yield _line(10, "- address", str(sender.address), sender.remark)
     yield _line(12, "hostname", sender.hostname)
     yield _line(12, "domain", sender.domain)
     yield _line(12, "vmta", sender.vmta)

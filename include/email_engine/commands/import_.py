@@ -56,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
         "notes": list(adoption.notes),
         "host": adoption.host,
         "output": str(args.output) if args.output else None,
+        "fill_in": dict(adoption.fill_in),
         **{
             name: getattr(adoption, name)
             for name in ("tenants", "streams", "ips", "vmtas", "pools", "blanks")
@@ -89,8 +90,16 @@ def _save(path: Path, text: str) -> None:
 def _summary(adoption: Adoption) -> str:
     return (
         f"{amount(adoption.ips, 'IP')} of {amount(adoption.vmtas, 'virtual MTA')} and {amount(adoption.pools, 'pool')}, "
-        f"in {amount(adoption.streams, 'stream')}; {amount(adoption.blanks, 'blank')} to fill in, "
+        f"in {amount(adoption.streams, 'stream')}; {amount(adoption.blanks, 'blank')} still FILL IN{_by_key(adoption)}, "
         f"{amount(len(adoption.gaps), 'thing')} not understood"
+    )
+
+
+def _by_key(adoption: Adoption) -> str:
+    return (
+        f" ({', '.join(f'{key}: {count}' for key, count in adoption.fill_in.items())})"
+        if adoption.fill_in
+        else ""
     )
 
 

@@ -89,6 +89,7 @@ def _as_in_file(fleet: Fleet, host: MtaHost, policy: Policy) -> Iterator[IpRecor
         yield IpRecord(
             ip_id=number,
             address=ip.address,
+            bind_address=ip.bind_address,
             hostname=ip.hostname,
             domain=ip.domain,
             tenant=ip.tenant,

@@ -80,13 +80,21 @@ class _Traffic:
     def __post_init__(self) -> None:
         self.by_address = {str(ip.address): ip for ip in self.fleet.ips}
         self.by_vmta = {ip.vmta.lower(): ip for ip in self.fleet.ips}
+        bound = [str(ip.bind_address) for ip in self.fleet.ips if ip.bind_address]
+        once = {address for address, times in Counter(bound).items() if times == 1}
+        self.by_bind = {str(ip.bind_address): ip for ip in self.fleet.ips if str(ip.bind_address) in once}
+        """Without those that several hosts bind, each behind a NAT of its own: a file does not say its host."""
 
     def _ip(self, source: SendingSource) -> SendingIp | None:
         try:
             address = str(ip_address(source.address))
         except ValueError:
             address = ""
-        return self.by_address.get(address) or self.by_vmta.get(source.vmta.strip().lower())
+        return (
+            self.by_address.get(address)
+            or self.by_vmta.get(source.vmta.strip().lower())
+            or self.by_bind.get(address)
+        )
 
     def take(self, file: Read) -> None:
         self.unreadable += file.summary.rejected_rows

@@ -116,6 +116,9 @@ class Section:
     def has(self, key: str) -> bool:
         return key in self._values
 
+    def is_list(self, key: str) -> bool:
+        return isinstance(self._values.get(key), yaml.SequenceNode)
+
     def add(self, key: str, observed: str, allowed: str) -> None:
         self.mistakes.add(self.at(key), observed, allowed)
 

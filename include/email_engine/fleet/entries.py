@@ -9,6 +9,7 @@ from email_engine.fleet import names
 from email_engine.fleet.document import Section, plain_number
 from email_engine.fleet.mistakes import MistakePlace, one_of
 from email_engine.fleet.model import IpAddress, IpState, SendingIp, Stream
+from email_engine.fleet.one_each import BEHIND_NAT, one_text, refuse_what_no_ip_has
 from email_engine.fleet.ranges import (
     LARGEST_NUMBER,
     LARGEST_RANGE,
@@ -17,6 +18,7 @@ from email_engine.fleet.ranges import (
     count_range,
     deal_in_blocks,
     parse_address,
+    parse_bind_address,
     parse_numbers,
     parse_range,
 )
@@ -28,8 +30,18 @@ HIGHEST_SERVER_ID = 2_000_000_000
 EARLIEST = date(2000, 1, 1)
 """No IP was warmed before: it would be a slip of the pen."""
 _COMMON = ("schedule", "daily_target", "dkim", "phase", "hostname", "domain", "vmta", "warmed_on")
-_RANGE = ("range", "first", "count", "number_from", "prefixes", "hosts", "mailwizz_first_server_id", "states")
-_SINGLE = ("address", "host", "mailwizz_server_id", "state")
+_RANGE = (
+    "range",
+    "first",
+    "count",
+    "bind_first",
+    "number_from",
+    "prefixes",
+    "hosts",
+    "mailwizz_first_server_id",
+    "states",
+)
+_SINGLE = ("address", "bind_address", "host", "mailwizz_server_id", "state")
 _NOWHERE = IPv4Address(0)
 
 
@@ -91,10 +103,11 @@ def _attempt(
 
 
 def _read_single(entry: Section, stream: Stream, defaults: Defaults) -> tuple[Sender, ...]:
-    entry.only(*_SINGLE, *_COMMON)
-    text = entry.text("address", names.words)
-    found = _attempt(entry, "address", "a public IP address", lambda: (parse_address(text),) if text else ())
-    domain = entry.text("domain", names.hostname)
+    entry.only(*_SINGLE, *_COMMON, *refuse_what_no_ip_has(entry))
+    allowed = f"{BEHIND_NAT} bind_address"
+    text = one_text(entry, "address", lambda given: names.words(given) and allowed)
+    found = _attempt(entry, "address", allowed, lambda: (parse_address(text),) if text else ())
+    domain = one_text(entry, "domain", names.hostname)
     hostname = entry.text("hostname", names.hostname)
     selector, key_path = _dkim(entry)
     ramp = read_ramp(entry, defaults.known, defaults.schedule, defaults.daily_target)
@@ -118,8 +131,35 @@ def _read_single(entry: Section, stream: Stream, defaults: Defaults) -> tuple[Se
         initial_state=IpState(state or "standby"),
         initial_phase=entry.number("phase", 1, 100, 1) or 1,
         warmed_on=_warmed_on(entry),
+        bind_address=next(iter(_bound(entry, "bind_address", found)), None),
     )
     return (Sender(ip, entry.place),)
+
+
+def _bound(entry: Section, key: str, addresses: tuple[IpAddress, ...]) -> tuple[IpAddress, ...]:
+    """What PowerMTA binds for each of the public addresses, in their order; none where it binds those themselves."""
+    text = entry.text(key, names.words, "")
+    allowed = "an address that the host itself has, such as 10.0.0.5"
+    count = len(addresses) or 1
+
+    def parse() -> tuple[IpAddress, ...]:
+        if not text:
+            return ()
+        return (parse_bind_address(text),) if count == 1 else count_from(text, count, parse_bind_address)
+
+    found = _attempt(entry, key, allowed, parse)
+    for bound, address in zip(found, addresses, strict=False):
+        if bound.version != address.version:
+            entry.add(key, f"{bound} is IPv{bound.version}, {address} is not", f"IPv{address.version}")
+            return ()
+        if bound == address:
+            entry.add(
+                key,
+                f"{bound} is the public address itself",
+                "another one; without it PowerMTA binds the public one",
+            )
+            return ()
+    return found
 
 
 def _warmed_on(entry: Section) -> date | None:
@@ -159,7 +199,9 @@ def _read_addresses(entry: Section) -> tuple[IpAddress, ...]:
         )
         return ()
     first, count = entry.text("first", names.words), entry.number("count", 1, LARGEST_RANGE)
-    return _attempt(entry, "first", "a public IP address", lambda: count_from(first, count) if first else ())
+    return _attempt(
+        entry, "first", f"{BEHIND_NAT} bind_first", lambda: count_from(first, count) if first else ()
+    )
 
 
 def _read_states(entry: Section, numbers: range) -> dict[int, IpState]:
@@ -189,8 +231,15 @@ def _read_states(entry: Section, numbers: range) -> dict[int, IpState]:
 
 
 def _read_range(entry: Section, stream: Stream, defaults: Defaults) -> tuple[Sender, ...]:
-    entry.only(*_RANGE, *_COMMON, "address")
+    entry.only(*_RANGE, *_COMMON, "address", "bind_address", *refuse_what_no_ip_has(entry))
     addresses = _read_addresses(entry)
+    if entry.has("bind_address"):
+        entry.add(
+            "bind_address",
+            "stands in a range",
+            "bind_first: what is bound for the first IP; the others follow it",
+        )
+    bound = _bound(entry, "bind_first", addresses)
     start = entry.number("number_from", 0, LARGEST_NUMBER, 1)
     prefixes = entry.texts("prefixes", names.selector) or ("mail",)
     hostname = entry.text("hostname", names.pattern(names.hostname, "n"))
@@ -229,6 +278,7 @@ def _read_range(entry: Section, stream: Stream, defaults: Defaults) -> tuple[Sen
             initial_state=states.get(n, IpState.STANDBY),
             initial_phase=phase if states.get(n) is IpState.WARMING else 1,
             warmed_on=warmed_on,
+            bind_address=bound[index] if bound else None,
         )
         senders.append(Sender(ip, entry.place))
     _check_filled(entry, senders)

@@ -66,7 +66,9 @@ class Stream:
 class MtaBase:
     """What a host needs beside virtual MTAs, where no operator keeps a configuration of his own.
 
-    `listeners`: `ADDRESS:PORT` on which mail is taken in; `http_port`: the management page, on loopback only."""
+    `listeners`: `ADDRESS:PORT` on which mail is taken in; `http_port`: the management page, on loopback only;
+    `complaint_addresses`, `bounce_addresses`: to which providers send complaint reports and late bounces, which PowerMTA then
+    reads and records; where there are none, it records none."""
 
     postmaster: str
     listeners: tuple[str, ...]
@@ -74,11 +76,20 @@ class MtaBase:
     log_file: str = "/var/log/pmta/pmta.log"
     spool: str = "/var/spool/pmta"
     run_as_root: bool = False
+    complaint_addresses: tuple[str, ...] = ()
+    bounce_addresses: tuple[str, ...] = ()
+
+    @property
+    def reports(self) -> tuple[str, ...]:
+        """Addresses that must be reached from outside."""
+        return self.complaint_addresses + self.bounce_addresses
 
     def __str__(self) -> str:
         return (
             f"postmaster {self.postmaster}, listeners {' '.join(self.listeners)}, http_port {self.http_port}, "
-            f"log_file {self.log_file}, spool {self.spool}, run_as_root {'yes' if self.run_as_root else 'no'}"
+            f"log_file {self.log_file}, spool {self.spool}, run_as_root {'yes' if self.run_as_root else 'no'}, "
+            f"complaint_addresses {' '.join(self.complaint_addresses) or 'none'}, "
+            f"bounce_addresses {' '.join(self.bounce_addresses) or 'none'}"
         )
 
 
@@ -112,6 +123,8 @@ class MailwizzInstance:
 class SendingIp:
     """One IP as the fleet file wants it: inventory, not state.
 
+    `address`: the public one, by which the world knows it; `bind_address`: what PowerMTA binds on the host where that is another
+    one (NAT, Elastic IP, containers), None where it binds `address` itself.
     `initial_state`, `initial_phase` count only when the IP is first seen (an existing fleet comes aboard);
     `daily_target`: messages a UTC day when fully warmed; `warmed_on`: since when it really sends so much, as its operator
     says, None where nobody does; counts only when the IP is first seen, as active."""
@@ -133,6 +146,12 @@ class SendingIp:
     initial_state: IpState = IpState.STANDBY
     initial_phase: int = 1
     warmed_on: date | None = None
+    bind_address: IpAddress | None = None
+
+    @property
+    def local_address(self) -> IpAddress:
+        """What PowerMTA binds."""
+        return self.bind_address or self.address
 
     @property
     def warmed_to(self) -> int:
@@ -206,6 +225,13 @@ class IpRecord:
     """From where its MailWizz hands mail to PowerMTA."""
     bounds: Mapping[str, int] = field(default_factory=dict, hash=False)
     """Messages of the day to those mailbox providers that may not have the whole allowance."""
+    bind_address: IpAddress | None = None
+    """What PowerMTA binds on the host where that is not the public address."""
+
+    @property
+    def local_address(self) -> IpAddress:
+        """What PowerMTA binds."""
+        return self.bind_address or self.address
 
     @property
     def awaits_first_allowance(self) -> bool:

@@ -1,6 +1,7 @@
 """`fleet.yaml` to a `Fleet`, or one error that lists every mistake with its place."""
 
 import re
+from collections.abc import Sequence
 from datetime import date
 from itertools import accumulate
 
@@ -122,20 +123,52 @@ def _base(host: Section) -> MtaBase | None:
     section = host.section("base")
     if section is None:
         return None
-    section.only("postmaster", "listeners", "http_port", "log_file", "spool", "run_as_root")
+    section.only(*MtaBase.__dataclass_fields__)
     listeners = section.texts("listeners", names.listener)
     if not listeners and not section.has("listeners"):
         section.add("listeners", "missing", "where MailWizz hands mail over, such as 10.0.0.5:2525")
     if len(set(listeners)) < len(listeners):
         section.add("listeners", "one stands twice", "each once")
+    postmaster = section.text("postmaster", names.mailbox)
+    complaints, bounces = (
+        section.texts(key, names.mailbox) for key in ("complaint_addresses", "bounce_addresses")
+    )
+    _check_reports(section, postmaster, listeners, complaints, bounces)
     return MtaBase(
-        postmaster=section.text("postmaster", names.mailbox),
+        complaint_addresses=complaints,
+        bounce_addresses=bounces,
+        postmaster=postmaster,
         listeners=listeners,
         http_port=section.number("http_port", 0, 65535, _BASE.http_port),
         log_file=section.text("log_file", names.data_file, _BASE.log_file),
         spool=section.text("spool", names.data_folder, _BASE.spool),
         run_as_root=section.truth("run_as_root", _BASE.run_as_root),
     )
+
+
+def _check_reports(
+    base: Section,
+    postmaster: str,
+    listeners: Sequence[str],
+    complaints: Sequence[str],
+    bounces: Sequence[str],
+) -> None:
+    """Reports come from outside, and each address is read by one processor; the postmaster gets what is no report."""
+    key = "complaint_addresses" if complaints else "bounce_addresses"
+    outer = [one for one in listeners if one.endswith(":25") and not one.startswith("127.")]
+    if (complaints or bounces) and listeners and not outer:
+        base.add(
+            key,
+            "no listener on port 25 of an outer address, where reports come in",
+            "such a listener, or none of them",
+        )
+    given = [one.lower() for one in (*complaints, *bounces)]
+    if twice := next((one for one in given if given.count(one) > 1), None):
+        base.add(key, f"{excerpt(twice)} stands twice", "each once, as one of both")
+    if postmaster.lower() in given:
+        base.add(
+            key, f"{excerpt(postmaster)} is the postmaster, who gets what is no report", "another address"
+        )
 
 
 def _mailwizz(section: Section) -> MailwizzInstance:

@@ -5,7 +5,7 @@ routers drop them, so a range steps over them and never yields one; whoever want
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from email_engine.fleet.model import IpAddress
@@ -68,18 +68,34 @@ def parse_submitter(text: str) -> IpAddress:
     return address
 
 
-def _addresses_from(first: IpAddress) -> Iterator[IpAddress]:
+def parse_bind_address(text: str) -> IpAddress:
+    """An address that a host may have and send from, private ones too; ValueError says what is wrong."""
+    address = parse_submitter(text)
+    for wrong, what in (
+        (address.is_loopback, "a loopback address, from which no mail leaves the host"),
+        (address.is_link_local, "a link-local address"),
+        (address.version == 4 and address.is_reserved, "a reserved address"),
+    ):
+        if wrong:
+            raise ValueError(f"{text} is {what}")
+    return address
+
+
+def _addresses_from(
+    first: IpAddress, parse: Callable[[str], IpAddress] = parse_address
+) -> Iterator[IpAddress]:
     address = first
     while True:
         if address.version == 6 or address.packed[3] not in (0, 255):
-            yield parse_address(str(address))
+            yield parse(str(address))
         address += 1
 
 
-def count_from(first: str, count: int) -> tuple[IpAddress, ...]:
-    """`count` addresses from `first` on, crossing /24 borders; ValueError as in `parse_address`."""
-    start = _endpoint(first)
-    addresses = _addresses_from(start)
+def count_from(
+    first: str, count: int, parse: Callable[[str], IpAddress] = parse_address
+) -> tuple[IpAddress, ...]:
+    """`count` addresses from `first` on, crossing /24 borders; ValueError as `parse` raises it."""
+    addresses = _addresses_from(_endpoint(first, parse), parse)
     return tuple(next(addresses) for _ in range(count))
 
 
@@ -133,8 +149,8 @@ def _network(text: str) -> str:
     return f"{excerpt(text)} is no range but a network of {network.num_addresses:,} addresses"
 
 
-def _endpoint(text: str) -> IpAddress:
-    address = parse_address(text)
+def _endpoint(text: str, parse: Callable[[str], IpAddress] = parse_address) -> IpAddress:
+    address = parse(text)
     if isinstance(address, IPv4Address) and address.packed[3] in (0, 255):
         raise ValueError(f"{text} ends in .{address.packed[3]}, which ranges step over")
     return address

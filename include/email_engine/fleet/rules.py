@@ -9,6 +9,7 @@ from email_engine.fleet import names
 from email_engine.fleet.entries import Sender
 from email_engine.fleet.mistakes import MistakePlace, Mistakes, one_of
 from email_engine.fleet.model import IpState, MailwizzInstance, MtaHost, RiskClass, Stream, Tenant
+from email_engine.fleet.ownership import Use, owned_once, shared
 from email_engine.plural import brief
 
 Item = TypeVar("Item")
@@ -41,14 +42,6 @@ class Draft:
         return {(s.item.tenant, s.item.name): s.item.risk_class for s in self.streams}
 
 
-@dataclass(frozen=True, slots=True)
-class _Use:
-    value: Hashable
-    tenant: str
-    stream: str
-    place: MistakePlace
-
-
 def check_all(draft: Draft, mistakes: Mistakes, today: date | None = None) -> None:
     """Notes every breach; empty values (already noted as mistakes) are passed over. `today` (UTC): None where nobody asks
     whether its dates are over."""
@@ -62,88 +55,73 @@ def check_all(draft: Draft, mistakes: Mistakes, today: date | None = None) -> No
     _check_warmed(draft, mistakes, today)
 
 
-def _owned_once(what: str, uses: Iterable[_Use], mistakes: Mistakes) -> None:
-    """Each value has one owner; repetitions between the same two places become one mistake."""
-    first: dict[Hashable, _Use] = {}
-    repeated: dict[tuple[MistakePlace, MistakePlace], list[tuple[_Use, _Use]]] = {}
-    for use in uses:
-        if not use.value:
-            continue
-        before = first.setdefault(use.value, use)
-        if before is not use:
-            repeated.setdefault((before.place, use.place), []).append((before, use))
-    for (there, here), pairs in repeated.items():
-        before, use = pairs[0]
-        more = f" and {len(pairs) - 1} more" if len(pairs) > 1 else ""
-        seen = f"{what} {brief(str(use.value))}{more}"
-        if there == here:
-            seen = f"{seen} given more than once by this entry"
-            mistakes.add(here, seen, "one for each IP, by {n} in the pattern")
-        elif before.tenant != use.tenant:
-            seen = f"{seen} shared between tenants: belongs to tenant {before.tenant} ({there.short})"
-            mistakes.add(here, seen, "one that no other tenant has")
-        elif before.stream != use.stream:
-            seen = f"{seen} shared between streams: belongs to stream {before.stream} ({there.short})"
-            mistakes.add(here, seen, "one that no other stream has")
-        else:
-            mistakes.add(here, f"{seen} stands at {there.short} already", "once")
-
-
-def _shared(uses: Iterable[_Use]) -> Iterable[tuple[_Use, _Use]]:
-    """Each value that was used before: the first use and this one."""
-    first: dict[Hashable, _Use] = {}
-    for use in uses:
-        if first.setdefault(use.value, use) is not use:
-            yield first[use.value], use
-
-
 def _check_names(draft: Draft, mistakes: Mistakes) -> None:
     for what, uses in (
-        ("tenant", [_Use(t.item.name, "", "", t.place) for t in draft.tenants]),
-        ("MTA host", [_Use(h.item.name, "", "", h.place) for h in draft.mta_hosts]),
-        ("MailWizz instance", [_Use(m.item.name, "", "", m.place) for m in draft.mailwizz]),
+        ("tenant", [Use(t.item.name, "", "", t.place) for t in draft.tenants]),
+        ("MTA host", [Use(h.item.name, "", "", h.place) for h in draft.mta_hosts]),
+        ("MailWizz instance", [Use(m.item.name, "", "", m.place) for m in draft.mailwizz]),
         (
             "connection",
             [
-                *(_Use(h.item.connection, "", "", h.place) for h in draft.mta_hosts),
-                *(_Use(m.item.api_connection, "", "", m.place) for m in draft.mailwizz),
-                *(_Use(m.item.db_connection, "", "", m.place) for m in draft.mailwizz),
+                *(Use(h.item.connection, "", "", h.place) for h in draft.mta_hosts),
+                *(Use(m.item.api_connection, "", "", m.place) for m in draft.mailwizz),
+                *(Use(m.item.db_connection, "", "", m.place) for m in draft.mailwizz),
             ],
         ),
     ):
-        _owned_once(what, uses, mistakes)
+        owned_once(what, uses, mistakes)
     addresses = [
-        _Use(a, m.item.tenant, m.item.name, m.place) for m in draft.mailwizz for a in m.item.addresses
+        Use(a, m.item.tenant, m.item.name, m.place) for m in draft.mailwizz for a in m.item.addresses
     ]
-    for there, here in _shared(addresses):
+    for there, here in shared(addresses):
         seen = f"address {here.value} belongs to MailWizz instance {there.stream} ({there.place.short})"
         mistakes.add(here.place, seen, "addresses that no other instance submits from")
-    streams = [_Use(f"{s.item.tenant}/{s.item.name}", "", "", s.place) for s in draft.streams if s.item.name]
-    _owned_once("stream", streams, mistakes)
-    pools = [_Use(s.item.pool, s.item.tenant, s.item.name, s.place) for s in draft.streams]
-    _owned_once("pool", pools, mistakes)
+    streams = [Use(f"{s.item.tenant}/{s.item.name}", "", "", s.place) for s in draft.streams if s.item.name]
+    owned_once("stream", streams, mistakes)
+    pools = [Use(s.item.pool, s.item.tenant, s.item.name, s.place) for s in draft.streams]
+    owned_once("pool", pools, mistakes)
 
 
 def _check_senders(draft: Draft, mistakes: Mistakes) -> None:
-    def uses(values: Iterable[Hashable]) -> list[_Use]:
+    def uses(values: Iterable[Hashable]) -> list[Use]:
         pairs = zip(values, draft.senders, strict=True)
-        return [_Use(value, s.ip.tenant, s.ip.stream, s.place) for value, s in pairs]
+        return [Use(value, s.ip.tenant, s.ip.stream, s.place) for value, s in pairs]
 
     senders = draft.senders
-    _owned_once("IP", uses(s.ip.address if int(s.ip.address) else "" for s in senders), mistakes)
-    _owned_once("domain", uses(s.ip.domain for s in senders), mistakes)
-    _owned_once("hostname", uses(s.ip.hostname for s in senders), mistakes)
-    _owned_once("vmta", uses(s.ip.vmta for s in senders), mistakes)
+    addresses = uses(s.ip.address if int(s.ip.address) else "" for s in senders)
+    owned_once(
+        "IP",
+        addresses,
+        mistakes,
+        "once: an IP has one sending domain and one virtual MTA; give the other an IP of its own",
+    )
+    _check_bound(senders, mistakes)
+    owned_once("domain", uses(s.ip.domain for s in senders), mistakes)
+    owned_once("hostname", uses(s.ip.hostname for s in senders), mistakes)
+    owned_once("vmta", uses(s.ip.vmta for s in senders), mistakes)
     servers = uses(
         f"{s.ip.mailwizz} #{s.ip.mailwizz_server_id}" if s.ip.mailwizz and s.ip.mailwizz_server_id else ""
         for s in senders
     )
-    _owned_once("MailWizz server", servers, mistakes)
+    owned_once("MailWizz server", servers, mistakes)
     pools = {stream.item.pool: stream.place for stream in draft.streams if stream.item.pool}
     for sender in senders:
         if sender.ip.vmta in pools:
             seen = f"vmta {sender.ip.vmta} is the name of the pool at {pools[sender.ip.vmta].short}"
             mistakes.add(sender.place, seen, "different names: PowerMTA has one name space for both")
+
+
+def _check_bound(senders: tuple[Sender, ...], mistakes: Mistakes) -> None:
+    """A host has an address once; behind different NATs two hosts may have the same one."""
+    bound = [s for s in senders if s.ip.bind_address]
+    uses = [Use(f"{s.ip.bind_address} on {s.ip.mta_host}", s.ip.tenant, s.ip.stream, s.place) for s in bound]
+    owned_once("bind address", uses, mistakes)
+    public = {s.ip.address: s for s in senders}
+    for sender in bound:
+        other = public.get(sender.ip.local_address)
+        if other is not None and other.ip is not sender.ip:
+            seen = f"bind address {sender.ip.bind_address} is the public address at {other.place.short}"
+            mistakes.add(sender.place, seen, "an address that is no IP of the fleet")
 
 
 def _check_references(draft: Draft, mistakes: Mistakes) -> None:

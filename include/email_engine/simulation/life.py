@@ -61,6 +61,7 @@ def begin(fleet: Fleet, day: date, all_warming: bool = False) -> tuple[Life, ...
             IpRecord(
                 ip_id=number,
                 address=ip.address,
+                bind_address=ip.bind_address,
                 hostname=ip.hostname,
                 domain=ip.domain,
                 tenant=ip.tenant,

@@ -41,6 +41,10 @@ def filled(draft: str, warming: tuple[str, ...] = ()) -> str:
             return f'{indent}{"warming" if span[1] in warming else "standby"}: "{span[1]}"'
         if key.startswith("mailwizz_"):
             return f"{indent}{key}: {next(servers)}"
+        if key == "address":
+            bound = re.search(r"for \d+\.(\S+),", hint)
+            assert bound is not None
+            return f"{indent}{key}: 45.{bound[1]}"
         if key in _ANSWERS:
             return f"{indent}{key}: {_ANSWERS[key]}"
         n = next(serial)

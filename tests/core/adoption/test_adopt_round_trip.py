@@ -113,3 +113,22 @@ def _numbers(lines: str) -> str:
     said = dict(part.split(": ", 1) for part in lines.split(", ") if ": " in part)
     start = int(said.get("number_from", 1))
     return f"{start}-{start + int(said['count']) - 1}"
+
+
+def test_a_fleet_behind_nat_comes_back_with_its_public_addresses_to_fill_in(
+    tmp_path: Path, render: Render
+) -> None:
+    fleet = tmp_path / "fleet.yaml"
+    fleet.write_text(
+        EXAMPLE.read_text().replace(
+            "            count: 50\n", "            count: 50\n            bind_first: 10.7.0.1\n", 1
+        )
+    )
+    before = render(fleet, "mta-2")
+    adoption = adopt(assemble(before, "email-engine.conf"), Wishes(120, host="mta-2"))
+    assert adoption.gaps == ()
+    assert adoption.fill_in["address"] == 25
+    assert {str(ip.bind_address) for ip in fleet_of(adoption.fleet).ips if ip.tenant == "aurora"} == {
+        f"10.7.0.{n}" for n in range(26, 51)
+    }
+    assert {ip.bind_address for ip in fleet_of(adoption.fleet).ips if ip.tenant == "borealis"} == {None}

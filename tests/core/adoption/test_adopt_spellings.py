@@ -88,3 +88,20 @@ def test_what_is_not_filled_in_is_called_so() -> None:
     with pytest.raises(FleetInvalid) as caught:
         parse_fleet(adopted(BASIC, tenant=None).fleet, "draft.yaml")
     assert {mistake.observed for mistake in caught.value.mistakes} == {"still FILL IN"}
+
+
+def test_a_member_in_another_case_has_its_stream_and_is_told() -> None:
+    text = (
+        "<virtual-mta v-1>\n  smtp-source-host 192.0.2.1 m1.example.com\n</virtual-mta>\n"
+        "<virtual-mta v-2>\n  smtp-source-host 192.0.2.2 m2.example.com\n</virtual-mta>\n"
+        "<virtual-mta-pool news>\n  virtual-mta V-1\n  virtual-mta v-2\n  virtual-mta v-1\n</virtual-mta-pool>\n"
+    )
+    result = adopted(text)
+    (gap,) = result.gaps
+    assert str(gap) == (
+        "config:8: <virtual-mta-pool news> virtual-mta V-1: v-1 in another case, and taken for it; whether PowerMTA does so is "
+        "not documented. To do: write v-1"
+    )
+    assert {(ip.vmta, ip.stream, str(ip.initial_state)) for ip in fleet_of(result.fleet).ips} == {
+        ("v-1", "news", "active"), ("v-2", "news", "active"),
+    }  # fmt: skip

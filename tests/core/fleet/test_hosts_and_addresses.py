@@ -37,6 +37,8 @@ class TestBase:
             log_file="/var/log/pmta/pmta.log",
             spool="/var/spool/pmta",
             run_as_root=False,
+            complaint_addresses=(),
+            bounce_addresses=(),
         )
 
     def test_every_key_of_a_base_counts(self) -> None:
@@ -47,6 +49,16 @@ class TestBase:
         assert base == MtaBase(
             "ops@example.com", ("10.0.0.5:2525",), 8090, "/var/log/p.log", "/srv/spool", True
         )
+
+    def test_a_base_may_say_where_reports_come(self) -> None:
+        text = (
+            BASE.replace("2525", "25")
+            + "      complaint_addresses: fbl@f.example\n      bounce_addresses: [a@b.example, b@b.example]\n"
+        )
+        base = read(with_host(text)).mta_hosts[1].base
+        assert base is not None
+        assert base.reports == ("fbl@f.example", "a@b.example", "b@b.example")
+        assert "complaint_addresses fbl@f.example, bounce_addresses a@b.example b@b.example" in str(base)
 
     def test_the_operators_own_file_is_never_overwritten(self) -> None:
         text = with_host("    config_file: /etc/pmta/config\n")
@@ -77,6 +89,28 @@ class TestBase:
             ("postmaster:", "spool: /var/../etc\n      postmaster:", "an absolute path"),
             ("postmaster:", "run_as_root: maybe\n      postmaster:", "true or false"),
             ("postmaster:", "http_access: 0/0\n      postmaster:", "unknown key"),
+            (
+                "postmaster:",
+                "complaint_addresses: [f@f.example]\n      postmaster:",
+                "no listener on port 25 of an outer address",
+            ),
+            ("postmaster:", "bounce_addresses: [f]\n      postmaster:", "an address such as"),
+            (
+                BASE,
+                BASE.replace("10.0.0.5:2525", "127.0.0.1:25") + "      bounce_addresses: f@f.example\n",
+                "no listener on port 25 of an outer address, where reports come in",
+            ),
+            (
+                BASE,
+                BASE.replace("2525", "25")
+                + "      complaint_addresses: f@f.example\n      bounce_addresses: F@f.example\n",
+                "'f@f.example' stands twice",
+            ),
+            (
+                BASE,
+                BASE.replace("2525", "25") + "      complaint_addresses: ops@example.com\n",
+                "is the postmaster, who gets",
+            ),
         ],
     )
     def test_a_mistake_in_a_base_is_named(self, old: str, new: str, said: str) -> None:

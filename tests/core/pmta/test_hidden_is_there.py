@@ -82,7 +82,7 @@ class Host:
 )  # fmt: skip
 def test_a_brake_ends_only_where_the_file_surely_lacks_it(text: str, lacks: bool) -> None:
     host: Any = Host(text)
-    brake: Any = SimpleNamespace(vmta="aurora-1", address=STILL.address, config_file="/etc/pmta/x.conf")
+    brake: Any = SimpleNamespace(vmta="aurora-1", local_address=STILL.address, config_file="/etc/pmta/x.conf")
     assert Files().lack(host, brake) is lacks
     assert host.asked == (["aurora-1"] if lacks else []), "PowerMTA is asked when the file is sure"
 

@@ -76,6 +76,13 @@ def test_comments_blanks_and_tabs_are_no_part_of_a_value() -> None:
     assert source.closing_comment == " inside"
 
 
+def test_a_name_behind_a_closing_tag_is_kept() -> None:
+    tree = parse("<domain a.example>\n  max-smtp-out 2\n</domain b.example> # end\n")
+    (block,) = tree.root.blocks("domain")
+    assert (block.closed, block.closing, block.closing_comment) == (True, "b.example", " end")
+    assert parse(print_document(tree)) == tree
+
+
 def test_a_pattern_opens_a_nested_list() -> None:
     routes = next(parse(OPERATORS_OWN).root.blocks("pattern-list"))
     nested = next(routes.blocks("pattern-list"))

@@ -1,13 +1,16 @@
 """The linter on whole configurations: right on good ones, and it finds what is seeded into them."""
 
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from email_engine.cli import main
 from email_engine.fleet.model import Mode, MtaBase, MtaHost
 from email_engine.fleet.providers import shipped_providers
+from email_engine.paths import CONFIG
 from email_engine.pmta.config.deploy_policy import deploy_policy
 from email_engine.pmta.config.layout import compose
 from email_engine.pmta.config.render import render_host
@@ -66,12 +69,23 @@ http-access 10.1.0.0/16 none
 """
 
 
+BASE = MtaBase("ops@example.com", ("10.0.0.5:2525", "127.0.0.1:25"))
+REPORTED = MtaBase(
+    "ops@example.com", ("127.0.0.1:2525", "10.0.0.5:25"), complaint_addresses=("fbl@fbl.example.com", "arf@fbl.example.com"),
+    bounce_addresses=("late@bounce.example.com",),
+)  # fmt: skip
+
+
 def found(text: str, **given: object) -> tuple[LintFinding, ...]:
     return lint(assemble(text, "config"), **given)  # type: ignore[arg-type]
 
 
 def shown(findings: tuple[LintFinding, ...]) -> list[str]:
     return [f"{f.line} {f.severity} {f.code}" for f in findings]
+
+
+def serious(findings: tuple[LintFinding, ...]) -> list[str]:
+    return [f.code for f in findings if f.severity is not Severity.INFO]
 
 
 class TestGoodConfigurations:
@@ -84,11 +98,9 @@ class TestGoodConfigurations:
         assert {f.code for f in findings} == {"PM803", "PM815"}
 
     @pytest.mark.parametrize("version", ["4.5", "5.0"])
-    @pytest.mark.parametrize("base", [None, MtaBase("ops@example.com", ("10.0.0.5:2525", "127.0.0.1:25"))])
+    @pytest.mark.parametrize("base", [None, BASE, REPORTED], ids=["included", "whole", "whole with reports"])
     @pytest.mark.parametrize("ips", [1, 7, 100, 1000])
-    def test_what_the_engine_renders_has_no_error_and_no_warning_but_that_nobody_said_where_reports_come(
-        self, ips: int, base: MtaBase | None, version: str
-    ) -> None:
+    def test_what_the_engine_renders_has_nothing(self, ips: int, base: MtaBase | None, version: str) -> None:
         states = ("active", "active", "warming", "standby", "retiring")
         records = tuple(
             record(
@@ -108,8 +120,41 @@ class TestGoodConfigurations:
             deploy_policy(),
         )
         findings = found(compose(sections, None, {"aurora": Mode.ACT}), version=version)
-        warned = [f.code for f in findings if f.severity is not Severity.INFO]
-        assert warned == (["PM812", "PM812"] if base else [])
+        assert serious(findings) == (["PM803"] if base is BASE else [])
+        if base is BASE:
+            (one,) = [f for f in findings if f.code == "PM803"]
+            assert one.remedy.startswith(
+                "add a <feedback-loop-processor> with the addresses to which complaint reports"
+            )
+
+    @pytest.mark.parametrize("host", ["mta-1", "mta-2"])
+    @pytest.mark.parametrize(
+        "keys",
+        [
+            "",
+            ", bounce_addresses: [b@late.example.com, c@late.example.com]",
+        ],
+        ids=["complaints", "late bounces too"],
+    )
+    @pytest.mark.parametrize("whole", [False, True], ids=["included", "whole"])
+    def test_the_example_fleet_renders_to_nothing_to_remark(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], host: str, keys: str, whole: bool
+    ) -> None:
+        text = (CONFIG / "fleet.yaml").read_text()
+        if whole:
+            base = "    base: {postmaster: ops@example.com, listeners: ['0.0.0.0:25'], "
+            base += f"complaint_addresses: [fbl@fbl.example.com]{keys}}}\n"
+            for name in ("mta-1", "mta-2"):
+                line = f"    connection: powermta_{name}"
+                text = text.replace(line, f"{base}{line}", 1)
+        fleet = tmp_path / "fleet.yaml"
+        fleet.write_text(text)
+        assert main(["render", "--fleet", str(fleet), "--host", host]) == 0
+        findings = found(capsys.readouterr().out, version="5.0r5")
+        assert serious(findings) == []
+        assert {f.code for f in findings} <= {"PM316", "PM708", "PM904"}, (
+            "warming IPs, keys elsewhere, spare macros"
+        )
 
     def test_an_empty_file_has_nothing(self) -> None:
         assert found("") == ()

@@ -17,6 +17,9 @@ def errors(text: str) -> list[str]:
     return [f"{one.line} {one.code}" for one in found(text) if one.severity is Severity.ERROR]
 
 
+VMTA = "<virtual-mta {}>\n  smtp-source-host {} {}\n  domain-key s1,{},/etc/pmta/s1.pem\n</virtual-mta>\n"
+
+
 class TestBrokenLines:
     @pytest.mark.parametrize(
         ("text", "lines"),
@@ -50,6 +53,50 @@ class TestBrokenLines:
     def test_what_is_wrong_by_itself_is_told_as_what_it_is(self, text: str, codes: list[str]) -> None:
         assert errors(text) == codes
 
+    @pytest.mark.parametrize(
+        ("text", "lines"),
+        [
+            ("<virtual-mta\n  v1>\n  smtp-source-host 192.0.2.1 m.example.com\n</virtual-mta>\n", [2]),
+            ("<virtual-mta v1\n>\n  smtp-source-host 192.0.2.1 m.example.com\n</virtual-mta>\n", [2]),
+            ("<\nvirtual-mta v1>\n  smtp-source-host 192.0.2.1 m.example.com\n</virtual-mta>\n", [2]),
+            ("<virtual-mta # of the shop\n  v1>\n  smtp-source-host 192.0.2.1 m.example.com\n</virtual-mta>\n", [2]),
+            ("<domain\n  a.example\n>\n  max-smtp-out 2\n</domain>\n", [2, 3]),
+            (VMTA.format("v", "192.0.2.1", "m.example.com", "*").replace("</", "  <domain\n *>\n max-smtp-out 2\n</domain>\n</"), [5]),
+            ("<virtual-mta\nv1>\nsmtp-source-host 192.0.2.1 m.example.com\n<domain\n*>\nmax-smtp-out 2\n</domain>\n</virtual-mta>\n", [2, 5]),
+            ("<domain\na.example>\n  max-smtp-out 2\n</domain>\n<domain\nb.example>\n</domain>\n<domain c.example>\n</domain>\n", [2, 6]),
+        ],
+    )  # fmt: skip
+    def test_a_broken_opening_tag_is_told_once_and_what_it_opens_is_judged_as_usual(
+        self, text: str, lines: list[int]
+    ) -> None:
+        assert errors(text) == [f"{line} PM112" for line in lines]
+
+    def test_in_a_block_with_a_broken_tag_mistakes_are_told_on_their_lines(self) -> None:
+        text = "<domain\n  a.example>\n  max-smtp-outs 2\n</domain>\nrun-as-root no\nweird 1\n"
+        assert errors(text) == ["2 PM112", "3 PM201", "6 PM201"]
+
+    @pytest.mark.parametrize(
+        "text",
+        ["<domain\n  a.example\n", "<domain\n\n  a.example>\n</domain>\n", "<domain a\n# x\nb>\n", "<\n", "<domain\n<domain a>\n</domain>\n"],
+    )  # fmt: skip
+    def test_what_is_no_tag_in_several_lines_is_told_as_before(self, text: str) -> None:
+        assert "PM103" in {code.split()[1] for code in errors(text)}
+
+    @pytest.mark.parametrize("closed", [True, False])
+    def test_thousands_of_broken_tags_within_each_other_are_read(self, closed: bool) -> None:
+        tags = [f"t{n}" for n in range(2_000)]
+        text = "".join(f"<{tag}\nx>\n" for tag in tags) + "".join(
+            f"</{tag}>\n" for tag in reversed(tags) if closed
+        )
+        assert any(one.code == "PM112" for one in found(text))
+
+    def test_many_broken_tags_are_as_much_work_as_they_are_long(self) -> None:
+        def work(count: int) -> int:
+            text = "<domain\na.example>\n" * count + "</domain>\n"
+            return calls(lambda: found(text))
+
+        assert work(2_000) < 5 * work(500)
+
     def test_a_password_on_a_line_of_its_own_is_not_shown(self) -> None:
         text = "<smtp-user app>\n  password\n  S3cr3t!of=mine+and/yours\n</smtp-user>\n"
         assert "S3cr3t" not in " ".join(f"{one.message} {one.remedy}" for one in found(text))
@@ -60,9 +107,6 @@ class TestBrokenLines:
             return calls(lambda: found(text))
 
         assert work(4_000) < 5 * work(1_000)
-
-
-VMTA = "<virtual-mta {}>\n  smtp-source-host {} {}\n  domain-key s1,{},/etc/pmta/s1.pem\n</virtual-mta>\n"
 
 
 class TestTemplates:
@@ -196,3 +240,28 @@ class TestOneCause:
     def test_unlike_ones_stay_apart(self) -> None:
         text = "<domain *>\n  foo-one 1\n  bar-two 2\n</domain>\n"
         assert len(grouped(found(text))) == 2
+
+
+class TestClosingTags:
+    @pytest.mark.parametrize(
+        ("text", "lines"),
+        [
+            ("<domain a.example>\n  max-smtp-out 2\n</domain b.example>\n", [3]),
+            ("<domain a.example>\n</domain a.example>\n", []),
+            ("<domain a.example>\n</domain>\n", []),
+            ('<domain "a.example">\n</domain a.example >\n', []),
+            ("<spool /var/spool/pmta>\n</spool /var/other>\n", [2]),
+            (
+                "<bounce-processor>\n  <address-list>\n    domain b.example\n  </address-list x>\n</bounce-processor>\n",
+                [4],
+            ),
+        ],
+    )
+    def test_another_name_behind_a_closing_tag_is_told_on_its_line(self, text: str, lines: list[int]) -> None:
+        assert [one.line for one in found(text) if one.code == "PM114"] == lines
+
+    def test_of_a_lost_closing_tag_both_sides_are_told(self) -> None:
+        text = "<domain a.example>\n  max-smtp-out 2\n<domain b.example>\n</domain a.example>\n"
+        told = {one.code: one.message for one in found(text)}
+        assert told["PM114"] == "`</domain a.example>` closes <domain b.example>"
+        assert "PM105" in told

@@ -127,6 +127,18 @@ class TestLayout:
         )
 
 
+class TestBehindNat:
+    def test_a_virtual_mta_binds_what_the_host_has_and_the_public_address_stands_nowhere(self) -> None:
+        text = rendered(record(1, bind_address=ip_address("10.0.0.5")), record(2))
+        vmtas = read_inventory(text).vmtas
+        assert (vmtas["aurora-1"].address, vmtas["aurora-1"].hostname) == (
+            "10.0.0.5",
+            "mail1.aurora-mail.example",
+        )
+        assert vmtas["aurora-2"].address == "198.51.100.2"
+        assert "198.51.100.1 " not in text
+
+
 class TestGuards:
     @pytest.mark.parametrize("bad", ["a b", "a#b", 'a"b', "a\nb", "a>b", "a/b", "A", ""])
     @pytest.mark.parametrize(
@@ -256,6 +268,37 @@ class TestBase:
         for word in ("postmaster ", "smtp-listener", "http-", "<spool", "log-file", "run-as-root", "<source"):
             assert not re.search(rf"^\s*{word}", text, re.MULTILINE)
 
+    def test_reports_have_a_door_and_a_reader_for_each_kind_and_are_recorded(self) -> None:
+        text = self.host(
+            complaint_addresses=("fbl@f.example", "arf@f.example"), bounce_addresses=("late@b.example",)
+        )
+        assert re.findall(r"^relay-address (\S+)$", text, re.MULTILINE) == [
+            "fbl@f.example", "arf@f.example", "late@b.example",
+        ]  # fmt: skip
+        fbl = (
+            "  forward-unmatched-to ops@example.com\n  forward-errors-to ops@example.com\n  <address-list>\n"
+        )
+        assert (
+            f"<feedback-loop-processor>\n{fbl}    address fbl@f.example\n    address arf@f.example\n  </address-list>\n"
+        ) in text
+        assert f"<bounce-processor>\n{fbl}    address late@b.example\n" in text
+        assert re.findall(r"^  records (\S+)$", text, re.MULTILINE) == ["d,b,t,tq,rb,rs", "f"]
+
+    @pytest.mark.parametrize(
+        ("given", "records"),
+        [
+            ({}, ["d,b,t,tq"]),
+            ({"complaint_addresses": ("fbl@f.example",)}, ["d,b,t,tq", "f"]),
+            ({"bounce_addresses": ("late@b.example",)}, ["d,b,t,tq,rb,rs"]),
+        ],
+        ids=["none", "complaints", "late bounces"],
+    )
+    def test_what_nothing_makes_is_not_recorded(self, given: dict[str, object], records: list[str]) -> None:
+        text = self.host(**given)
+        assert re.findall(r"^  records (\S+)$", text, re.MULTILINE) == records
+        assert text.count("<acct-file ") == len(records)
+        assert text.count("-processor>") == 2 * len(given)
+
     def test_the_operators_own_file_is_never_rendered(self) -> None:
         with pytest.raises(InputError, match="needs a base"):
             render_host(replace(HOST, config_file="/etc/pmta/config"), (), shipped_providers(), POLICY)
@@ -267,11 +310,15 @@ class TestBase:
             {"listeners": ("0.0.0.0:25 # x",)},
             {"log_file": "/var/log/x y"},
             {"spool": "/var/spool>"},
+            {"complaint_addresses": ("fbl@f.example\nrelay-domain *",)},
+            {"bounce_addresses": ("fbl",)},
         ],
         ids=lambda wrong: next(iter(wrong)),
     )
     def test_no_value_that_powermta_could_misread_reaches_the_base(self, wrong: dict[str, object]) -> None:
-        with pytest.raises(InputError, match=next(iter(wrong))):
+        with pytest.raises(
+            InputError, match="reports" if "addresses" in next(iter(wrong)) else next(iter(wrong))
+        ):
             self.host(**wrong)
 
 

@@ -292,3 +292,47 @@ def test_a_day_knows_only_the_reports_that_were_logged_up_to_its_end(
     assert [day["action"] for day in days[:7]] == ["stay"] * 6 + ["advance"]
     assert (days[7]["date"], days[7]["action"]) == ("2026-11-08", "pause")
     assert "4 complaints on 2026-11-05 about only 400 messages" in days[7]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("source", "elsewhere", "sent"),
+    [
+        ("10.0.0.7,", "", 50),
+        ("10.0.0.7,aurora-1", "", None),
+        ("10.0.0.7,", "10.0.0.7", None),
+        ("10.0.0.7,aurora-41", "10.0.0.7", 50),
+    ],
+    ids=["by the private address", "of another by its name", "bound by two hosts", "by its name"],
+)
+def test_mail_of_an_ip_behind_nat_is_its_own(
+    capsys: pytest.CaptureFixture[str],
+    write: Write,
+    tmp_path: Path,
+    source: str,
+    elsewhere: str,
+    sent: int | None,
+) -> None:
+    entry = """
+          - address: {address}
+            bind_address: {bound}
+            hostname: mail{n}.aurora-mail.example
+            domain: x{n}.aurora-mail.example
+            vmta: aurora-{n}
+            host: {host}
+            mailwizz_server_id: {n}00
+            dkim: {{ selector: s1, key_path: /etc/pmta/dkim/x.pem }}
+            state: warming
+"""
+    example = (CONFIG / "fleet.yaml").read_text()
+    example = example.replace("count: 50", "count: 40", 1).replace(
+        "active: 1-40, warming: 41-47, standby: 48-50", "active: 1-40", 1
+    )
+    added = entry.format(address=WARMING, bound="10.0.0.7", n=41, host="mta-1")
+    added += entry.format(address="198.51.100.42", bound=elsewhere or "10.0.0.8", n=42, host="mta-2")
+    fleet = tmp_path / "fleet.yaml"
+    fleet.write_text(example.replace("\n  - name: borealis\n", f"{added}\n  - name: borealis\n"))
+    rows = [row for n in range(1, 4) for row in day_of(n, 50, source=source)]
+    main(["replay", str(write("a.csv", rows)), "--fleet", str(fleet), "--json"])
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    found = {line["sent"] for line in lines if line["ip"] == WARMING}
+    assert found - {0} == ({sent} if sent else set())

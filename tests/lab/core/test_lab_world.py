@@ -80,6 +80,16 @@ def _set(*path: Any, to: Any) -> Any:
             id="address twice",
         ),
         pytest.param(
+            _set("powermta", 1, "nat", to={"198.51.100.3": "198.51.100.1"}),
+            "powermta[1].nat: address 198.51.100.1 is taken by powermta[0].ips",
+            id="public address twice",
+        ),
+        pytest.param(
+            _set("powermta", 1, "nat", to={"10.0.0.5": "203.0.113.9"}),
+            "powermta[1].nat: 10.0.0.5 is not in powermta[1].ips",
+            id="a NAT for an address that the host does not have",
+        ),
+        pytest.param(
             lambda world: (_set("powermta", 1, "name", to="mta-1")(world), world.pop("mailwizz")),
             "powermta[1].name: host name mta-1 is taken by powermta[0].name",
             id="host twice",
@@ -183,3 +193,15 @@ NOON = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
 )
 def test_the_clock_starts_where_it_should(clock: ClockConfig, start: datetime | None) -> None:
     assert start_of(clock, NOON) == start
+
+
+def test_hosts_behind_nats_of_their_own_may_have_the_same_address(example: dict[str, Any]) -> None:
+    world = copy_of(example)
+    for number, host in enumerate(world["powermta"]):
+        host["ips"], host["nat"] = ["10.0.0.5"], {"10.0.0.5": f"198.51.100.{number + 1}"}
+    first, second = parse_world(world).powermta
+    assert first.ips == second.ips
+    assert [str(public) for host in (first, second) for public in host.nat.values()] == [
+        "198.51.100.1",
+        "198.51.100.2",
+    ]

@@ -103,16 +103,19 @@ class Bench:
 
 @pytest.fixture
 def make_bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
-    """Makes a host; `traffic` are base rates, `version` the PowerMTA release."""
+    """Makes a host; `traffic` are base rates, `version` the PowerMTA release; `nat`: then it has only those addresses."""
     made: list[Host] = []
 
-    def make(traffic: dict[str, dict[str, float]] | None = None, version: str = "5.0r5") -> Bench:
+    def make(
+        traffic: dict[str, dict[str, float]] | None = None,
+        version: str = "5.0r5",
+        nat: dict[str, str] | None = None,
+    ) -> Bench:
         clock = Clock(START)
         root = tmp_path / f"host-{len(made) + 1}"
         root.mkdir()
-        host = Host(
-            f"mta-{len(made) + 1}", root, ADDRESSES, version, clock, Recipients(traffic=traffic or PERFECT)
-        )
+        recipients = Recipients(traffic=traffic or PERFECT)
+        host = Host(f"mta-{len(made) + 1}", root, nat or ADDRESSES, version, clock, recipients, nat)
         made.append(host)
         return Bench(host, clock, root)
 

@@ -316,6 +316,28 @@ def test_an_address_that_the_host_does_not_have_sends_nothing(bench) -> None:
     assert bench.waiting() == 3
 
 
+def test_behind_nat_the_local_address_is_bound_and_recorded_and_receivers_see_the_public_one(
+    make_bench,
+) -> None:
+    bench = make_bench(nat={"10.0.0.5": "198.51.100.1"})
+    bench.host.recipients.set_rates("198.51.100.1", deferral_rate=1.0)
+    bench.load(
+        "<virtual-mta a>\n smtp-source-host 10.0.0.5 mail1.example.com\n</virtual-mta>\n"
+        "<virtual-mta b>\n smtp-source-host 198.51.100.1 mail1.example.com\n</virtual-mta>\n"
+    )
+    bench.submit(2, "a")
+    bench.submit(1, "b")
+    bench.pass_time(hours=1)
+    assert {(row["dlvSourceIp"], row["vmta"]) for row in bench.records("t")} == {("10.0.0.5", "a")}
+    assert {(row["vmta"], row["dsnDiag"]) for row in bench.records("tq")} == {
+        ("b", "smtp;cannot bind to local address")
+    }
+    bench.host.recipients.set_rates("198.51.100.1", deferral_rate=0, complaint_rate=1.0)
+    bench.submit(1, "a", domain="yahoo.com")
+    bench.pass_time(hours=24)
+    assert {row["dlvSourceIp"] for row in bench.records("f")} == {"198.51.100.1"}
+
+
 def test_a_provider_that_is_away_holds_the_queue_with_tq_records(bench) -> None:
     bench.vmtas("a", inside=" <domain *>\n retry-after 20m\n </domain>")
     bench.host.knobs()["unreachable"]("gmail")

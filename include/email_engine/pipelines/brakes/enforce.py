@@ -208,9 +208,9 @@ def _let_go_again(host: str, store: Store, clients: Clients, loose: list[Brake])
         with clients.mta(loose[0].connection) as mta:
             for brake in loose:
                 if not _braked(store, host, brake.ip_id):
-                    mta.let_go(str(brake.address), brake.vmta)
+                    mta.let_go(str(brake.local_address), brake.vmta)
                     if _braked(store, host, brake.ip_id):
-                        mta.hold(str(brake.address), brake.vmta)
+                        mta.hold(str(brake.local_address), brake.vmta)
     except EngineError as error:
         log.warning("held although its brake ended, until a deployment lets go: %s; %s", host, error)
 

@@ -54,14 +54,14 @@ class Files:
         if brake.config_file not in self.inventories:
             text = (mta.read(brake.config_file) or b"").decode("utf-8", "replace")
             self.inventories[brake.config_file] = read_inventory(text)
-        if self.inventories[brake.config_file].may_send(brake.vmta, brake.address):
+        if self.inventories[brake.config_file].may_send(brake.vmta, brake.local_address):
             return False
         mta.disabled_sources()
         try:
             shown = mta.vmta_settings(brake.vmta)
         except Refused:
             return True
-        return brake.address not in _addresses(str(shown))
+        return brake.local_address not in _addresses(str(shown))
 
 
 CALLED_OFF = Half(False, "it was braked again while it was let go")
@@ -124,7 +124,7 @@ def look(mta: PowerMta, standing: Iterable[Brake]) -> dict[str, Hold]:
     """What holds already; empty where the host cannot show all at once, then each is held and read by itself."""
 
     wanted = [
-        HeldSource(b.vmta, str(b.address))
+        HeldSource(b.vmta, str(b.local_address))
         for b in standing
         if b.release_asked_at is None and b.successor is None
     ]
@@ -151,7 +151,7 @@ def push(
             break
         try:
             mta.pause(brake.vmta)
-            mta.disable_source(str(brake.address), brake.vmta)
+            mta.disable_source(str(brake.local_address), brake.vmta)
         except Unreachable:
             raise
         except EngineError:
@@ -169,7 +169,7 @@ def enforce_powermta(
 ) -> Half:
     """`before`: what held at first, `known`: after everything was told to stand still; `still_asked`: is its release wanted at this
     moment?"""
-    address, seen, first = str(brake.address), known.get(brake.vmta), before.get(brake.vmta)
+    address, seen, first = str(brake.local_address), known.get(brake.vmta), before.get(brake.vmta)
     if brake.removed and brake.release_asked_at is None:
         return _enforce_removed(mta, known, files, brake)
     if brake.release_asked_at is not None:
@@ -190,13 +190,15 @@ def enforce_powermta(
 
 def _enforce_removed(mta: PowerMta, known: Mapping[str, Hold], files: Files, brake: Brake) -> Half:
     """The IP left the fleet: held until the host runs its virtual MTA with this address no more. Where another IP has the
-    virtual MTA now, only the old address is kept from sending."""
-    address = str(brake.address)
-    if files.lack(mta, brake):
+    virtual MTA now, only the old address is kept from sending; not where that is what the other one binds too."""
+    address = str(brake.local_address)
+    taken_over = brake.successor_binds == brake.local_address
+    if taken_over or files.lack(mta, brake):
         mta.enable_source(address, brake.vmta)
         if brake.successor_sends:
             mta.let_go(address, brake.vmta)
-        return Half(True, f"PowerMTA: {brake.vmta} no longer sends from {address}", gone=True)
+        told = f"sends for {brake.successor} now" if taken_over else f"no longer sends from {address}"
+        return Half(True, f"PowerMTA: {brake.vmta} {told}", gone=True)
     if brake.successor is None:
         seen = known.get(brake.vmta)
         now = seen if seen is not None and seen.holds else mta.hold(address, brake.vmta)

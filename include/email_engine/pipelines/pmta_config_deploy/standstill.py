@@ -38,7 +38,7 @@ def read_standstill(store: Store, name: str, run: Run, text: str) -> Standstill:
 def read_removed_ips(conn: Connection, name: str) -> tuple[HeldSource, ...]:
     """IPs that left the fleet file and are held until the host runs their virtual MTAs no more."""
     return tuple(
-        HeldSource(brake.vmta, str(brake.address))
+        HeldSource(brake.vmta, str(brake.local_address))
         for brake in brakes.engaged(conn, mta_host=name)
         if brake.removed and not brake.successor and brake.release_asked_at is None and brake.mode is Mode.ACT
     )
@@ -72,4 +72,4 @@ def fleet_on(conn: Connection, name: str, run: Run) -> tuple[tuple[IpRecord, ...
 
 
 def _sources(records: Iterable[IpRecord]) -> tuple[HeldSource, ...]:
-    return tuple(HeldSource(r.vmta, str(r.address)) for r in records)
+    return tuple(HeldSource(r.vmta, str(r.local_address)) for r in records)

@@ -40,7 +40,7 @@ _FIELDS: tuple[tuple[str, names.Check], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class VirtualMta:
-    """What one <virtual-mta> says; `cap` in messages a UTC day."""
+    """What one <virtual-mta> says; `address`: what PowerMTA binds; `cap` in messages a UTC day."""
 
     name: str
     address: str
@@ -130,7 +130,7 @@ class _Fragments:
 def _virtual_mta(record: IpRecord, policy: DeployPolicy, limits: Fragment) -> VirtualMta:
     return VirtualMta(
         name=record.vmta,
-        address=str(record.address),
+        address=str(record.local_address),
         hostname=record.hostname,
         selector=record.dkim_selector,
         domain=record.domain,
@@ -179,6 +179,7 @@ def _wrong_about_host(host: MtaHost) -> list[str]:
             ("log_file", host.base.log_file, names.file_path),
             ("spool", host.base.spool, names.file_path),
             *(("listeners", one, names.listener) for one in host.base.listeners),
+            *(("reports", one, names.mailbox) for one in host.base.reports),
         ]
     wrong = [f"{field} {value!r} ({check(value)})" for field, value, check in values if check(value)]
     if host.config_file == OPERATORS_OWN and not host.base:

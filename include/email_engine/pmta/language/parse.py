@@ -8,7 +8,7 @@ import re
 from email_engine.pmta.language.tree import GLOBAL, Block, Comment, Directive, Document, Node, Unreadable
 
 _OPEN = re.compile(r"<\s*([A-Za-z][A-Za-z0-9-]*)(?:\s+([^<>]*?))?\s*>")
-_CLOSE = re.compile(r"</\s*([A-Za-z][A-Za-z0-9-]*)(?:\s+[^<>]*)?>")
+_CLOSE = re.compile(r"</\s*([A-Za-z][A-Za-z0-9-]*)(?:\s+([^<>]*?))?\s*>")
 """The guide closes a block with its name behind the tag once (3.3.19)."""
 _NESTED = re.compile(r"(\S.*?)\s+<([A-Za-z][A-Za-z0-9-]*)>")
 _LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
@@ -117,16 +117,16 @@ class _Reader:
         start = self._at
         self._at += 1
         items = self._items(tag, start)
-        closed, closing_comment = self._close(tag)
+        closed, closing_comment, closing = self._close(tag)
         height = self._at - start - 1
-        return Block(tag, argument, items, offset, height, lead, closed, comment, closing_comment)
+        return Block(tag, argument, items, offset, height, lead, closed, comment, closing_comment, closing)
 
-    def _close(self, tag: str) -> tuple[bool, str | None]:
+    def _close(self, tag: str) -> tuple[bool, str | None, str]:
         if self._at >= len(self._lines):
-            return False, None
+            return False, None, ""
         text, mark, comment = self._lines[self._at].partition("#")
         closing = _CLOSE.fullmatch(text.strip())
         if not closing or closing[1].lower() != tag.lower():
-            return False, None
+            return False, None, ""
         self._at += 1
-        return True, comment.rstrip() if mark else None
+        return True, comment.rstrip() if mark else None, closing[2] or ""

@@ -37,7 +37,8 @@ def _node(node: Node, indent: str, lines: list[str]) -> None:
             if node.closed:
                 while len(lines) < base + node.height - 1:
                     lines.append("")
-                lines.append(indent + _commented(f"</{node.tag}>", node.closing_comment))
+                tail = f"</{node.tag} {node.closing}>" if node.closing else f"</{node.tag}>"
+                lines.append(indent + _commented(tail, node.closing_comment))
 
 
 def _commented(text: str, comment: str | None) -> str:

@@ -41,7 +41,8 @@ class Block:
     """`<tag argument>` to `</tag>`.
 
     `lead`: what stands before the tag on its line (`rcpt-to /x/ <pattern-list>`). `height`: lines from the opening to
-    the closing one. `closed` False: the file or an outer block ended first, then `height` counts to the last line."""
+    the closing one. `closed` False: the file or an outer block ended first, then `height` counts to the last line.
+    `closing`: the name behind the closing tag, as a rule none."""
 
     tag: str
     argument: str
@@ -52,6 +53,7 @@ class Block:
     closed: bool = True
     comment: str | None = None
     closing_comment: str | None = None
+    closing: str = ""
 
     def directives(self, *names: str) -> Iterator[Directive]:
         """The block's own directives, all or those named."""

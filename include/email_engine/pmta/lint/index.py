@@ -9,6 +9,7 @@ from typing import Protocol
 from email_engine.pmta.language.assembly import Assembly
 from email_engine.pmta.language.grammar import Grammar, shipped_grammar
 from email_engine.pmta.language.tree import Block, Directive
+from email_engine.pmta.lint.broken_tags import mended
 from email_engine.pmta.lint.flat import Flat, flatten
 from email_engine.pmta.release import Release
 
@@ -98,7 +99,7 @@ class Index:
         self.files = files
         self.allow = allow
         self.grammar: Grammar = shipped_grammar()
-        self.flat: Flat = flatten(assembly)
+        self.flat: Flat = flatten(mended(assembly))
         self.root: Block = self.flat.root
         self.blocks: dict[str, list[Placed]] = {}
         self.top: dict[str, list[Directive]] = {}

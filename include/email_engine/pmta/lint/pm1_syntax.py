@@ -2,7 +2,7 @@
 
 import re
 
-from email_engine.pmta.lint.rule import ERROR, MAIN, Rule
+from email_engine.pmta.lint.rule import ERROR, MAIN, WARNING, Rule
 
 NOT_TEXT = Rule(
     "PM101",
@@ -116,6 +116,17 @@ CUT_BY_COMMENT = Rule(
     "<smtp-pattern-list replies>\n  reply /error #42/ mode=backoff\n</smtp-pattern-list>\n",
     "<smtp-pattern-list replies>\n  reply /error \\x2342/ mode=backoff,backoff-to-normal-after=1h\n</smtp-pattern-list>\n",
 )
+OTHER_CLOSE = Rule(
+    "PM114",
+    WARNING,
+    "a closing tag with another name",
+    "A name may stand behind a closing tag, and PowerMTA is not known to compare it: it closes the block that is open. Then a closing "
+    "or an opening tag is missing, or the name is a slip.",
+    "3.3.19",
+    "put the missing tag back, or write `</tag>` alone",
+    "<domain a.example>\n  max-smtp-out 2\n</domain b.example>\n",
+    "<domain a.example>\n  max-smtp-out 2\n</domain>\n",
+)
 
 RULES = (
     NOT_TEXT,
@@ -129,6 +140,7 @@ RULES = (
     ASSIGNMENT,
     OTHER_COMMENT,
     CUT_BY_COMMENT,
+    OTHER_CLOSE,
 )
 _XML = re.compile(r"<\?|</[A-Za-z-]+>.|.</|/>|=\s*[\"']|\s[\w-]+=|<!")
 

@@ -128,6 +128,7 @@ RULES = (
 )
 
 _SHORT = {"fbl": "f", **dict(zip(RECORD_TYPES[1::2], RECORD_TYPES[0::2], strict=True))}
+_UNREAD = "add a <feedback-loop-processor> with the addresses to which complaint reports come, and write `records f` into an <acct-file>"
 _WANTED = {"d": "deliveries (d)", "b": "bounces (b)", "t": "deferrals (t)", "f": "complaints (f)"}
 
 
@@ -152,8 +153,12 @@ def check_accounting(index: Index) -> Iterator[Hit]:
         line = files[0][0] if files else 1
         missing = [name for kind, name in _WANTED.items() if kind not in recorded]
         if missing:
+            unread = missing == [_WANTED["f"]] and "feedback-loop-processor" not in index.blocks
             yield NOT_RECORDED.hit(
-                line, f"no <acct-file> records {', '.join(missing)}", None if sure else INFO
+                line,
+                f"no <acct-file> records {', '.join(missing)}",
+                None if sure else INFO,
+                remedy=_UNREAD if unread and sure else None,
             )
 
 

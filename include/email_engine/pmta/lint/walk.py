@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from email_engine.pmta.language.tree import GLOBAL, Block, Comment, Directive, Node, Unreadable
+from email_engine.pmta.language.values import unquoted
 from email_engine.pmta.lint import pm1_syntax as syntax
 from email_engine.pmta.lint import pm1_wrapped as wrapped
 from email_engine.pmta.lint import pm3_places as scopes
+from email_engine.pmta.lint.broken_tags import CONTINUES
 from email_engine.pmta.lint.index import Index
-from email_engine.pmta.lint.rule import ERROR, INFO, WARNING, Hit
+from email_engine.pmta.lint.rule import ERROR, INFO, WARNING, Hit, short
 from email_engine.pmta.lint.tags import TagJudge
 from email_engine.pmta.lint.values import Judge, Known, ValueVerdict
 
@@ -138,6 +140,9 @@ class _Walker:
             found += [_Fault(0, v) for v in told]
         if known:
             found += self.faults(block, block.tag)
+        if block.closing and unquoted(block.closing) != unquoted(block.argument):
+            message = f"`</{block.tag} {short(block.closing)}>` closes <{block.tag} {short(block.argument)}>"
+            found.append(_Fault(block.height, ValueVerdict(syntax.OTHER_CLOSE, message)))
         return found
 
 
@@ -146,6 +151,9 @@ def _is_error(verdict: ValueVerdict) -> bool:
 
 
 def _unreadable(node: Unreadable) -> ValueVerdict:
+    if node.problem == CONTINUES:
+        message = "this line continues the one above; a tag stands on one line"
+        return ValueVerdict(wrapped.WRAPPED, message)
     place = wrapped.placeholder(node.text)
     if place:
         return ValueVerdict(wrapped.TEMPLATE, place)

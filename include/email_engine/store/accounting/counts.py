@@ -1,7 +1,7 @@
 """Counts of accounting files, joined to the IPs of the fleet and added by hour (delivery_stats) and by day (delivery_days)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from ipaddress import ip_address
 from typing import TypeVar
@@ -20,28 +20,39 @@ Time = TypeVar("Time", bound=date)
 
 @dataclass(frozen=True, slots=True)
 class KnownIps:
-    """(ip id, tenant) by address and by virtual MTA name, of every IP that ever was in the fleet."""
+    """(ip id, tenant) by public address, by virtual MTA name and by what the host binds, of every IP that ever was in the fleet."""
 
     by_address: Mapping[str, tuple[int, str]]
     by_vmta: Mapping[str, tuple[int, str]]
+    by_bind: Mapping[str, tuple[int, str]] = field(default_factory=dict)
 
     def find(self, source: SendingSource) -> tuple[int, str] | None:
-        """By address; else (behind NAT, or where a bounce names no IP) by virtual MTA."""
-        return self.by_address.get(plain_address(source.address)) or self.by_vmta.get(
-            source.vmta.strip().lower()
+        """By public address; else (behind NAT, or where a bounce names no IP) by virtual MTA, a name that no other IP has; else
+        by the host's own address, which passes to another IP when the NAT is set anew."""
+        address = plain_address(source.address)
+        return (
+            self.by_address.get(address)
+            or self.by_vmta.get(source.vmta.strip().lower())
+            or self.by_bind.get(address)
         )
 
 
-def known_ips(conn: Connection) -> KnownIps:
-    """Removed IPs are known too: their last mail still reports. A name that was reused belongs to the present IP."""
+def known_ips(conn: Connection, mta_host: str) -> KnownIps:
+    """Removed IPs are known too: their last mail still reports. A name that was reused belongs to the present IP; so does an
+    address that `mta_host` binds. Other hosts may bind the same one behind NATs of their own."""
     rows = conn.execute(
-        select(ips.c.id, ips.c.tenant, ips.c.address, ips.c.vmta_name).order_by(
-            ips.c.removed.desc(), ips.c.id
-        )
+        select(
+            ips.c.id, ips.c.tenant, ips.c.address, ips.c.bind_address, ips.c.vmta_name, ips.c.mta_host
+        ).order_by(ips.c.removed.desc(), ips.c.id)
     ).all()
     return KnownIps(
         {str(ip_address(str(r.address))): (r.id, r.tenant) for r in rows},
         {r.vmta_name: (r.id, r.tenant) for r in rows},
+        {
+            str(ip_address(str(r.bind_address))): (r.id, r.tenant)
+            for r in rows
+            if r.bind_address is not None and r.mta_host == mta_host
+        },
     )
 
 

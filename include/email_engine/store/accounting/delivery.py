@@ -153,7 +153,7 @@ def _take(
     if before is not None:
         known = before.size if before.whole_bytes is None else before.whole_bytes
         resume = Resume(raw_offset(path, known), before.cut)
-    fleet = known_ips(conn)
+    fleet = known_ips(conn, file.mta_host)
     aside = conn.begin_nested()
     file_id = note(conn, file, content, TAKEN, run)
     writer = EventWriter(conn, file_id, fleet, reading.hash_of)

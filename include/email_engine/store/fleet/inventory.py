@@ -103,7 +103,8 @@ def _make_room(conn: Connection, plan: InventoryPlan) -> None:
         elif change.kind is FleetChangeKind.IP:
             conn.execute(
                 update(ips).where(ips.c.address == change.key).values(
-                    hostname=ips.c.hostname + "~", vmta_name=ips.c.vmta_name + "~", mailwizz_server_id=-ips.c.id
+                    hostname=ips.c.hostname + "~", vmta_name=ips.c.vmta_name + "~", mailwizz_server_id=-ips.c.id,
+                    bind_address=null(),
                 )
             )  # fmt: skip
             mine = select(ips.c.id).where(ips.c.address == change.key).scalar_subquery()
@@ -150,6 +151,7 @@ def _put(conn: Connection, change: FleetChange) -> None:
 def _ip_columns(ip: SendingIp) -> dict[str, Any]:
     its_stream = and_(streams.c.tenant == ip.tenant, streams.c.name == ip.stream)
     return {
+        "bind_address": str(ip.bind_address) if ip.bind_address else None,
         "hostname": ip.hostname,
         "tenant": ip.tenant,
         "stream": ip.stream,

@@ -69,15 +69,22 @@ def load_fleet(conn: Connection) -> Fleet:
 
 def mta_host(row: Any) -> MtaHost:
     """A row of `mta_hosts` as a value."""
-    base = row.base_config
     return MtaHost(
         name=row.name,
         connection=row.connection,
         version=row.version,
         config_file=row.config_file,
         accounting_dir=row.accounting_dir,
-        base=MtaBase(**base | {"listeners": tuple(base["listeners"])}) if base else None,
+        base=_base(row.base_config) if row.base_config else None,
     )
+
+
+def _base(document: dict[str, Any]) -> MtaBase:
+    """One that an earlier release stored has no addresses of reports."""
+    read: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in document.items()
+    }
+    return MtaBase(**read)
 
 
 def _load_ips(conn: Connection) -> tuple[SendingIp, ...]:
@@ -94,6 +101,7 @@ def _load_ips(conn: Connection) -> tuple[SendingIp, ...]:
     return tuple(
         SendingIp(
             address=_address(r.address),
+            bind_address=_address(r.bind_address) if r.bind_address else None,
             hostname=r.hostname,
             domain=r.domain,
             tenant=r.tenant,

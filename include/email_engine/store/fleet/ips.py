@@ -43,7 +43,7 @@ def _query(day: date) -> Select[Any]:
     )
     return (
         select(
-            ips.c.id.label("ip_id"), ips.c.address, ips.c.hostname, domains.c.name.label("domain"), ips.c.tenant,
+            ips.c.id.label("ip_id"), ips.c.address, ips.c.bind_address, ips.c.hostname, domains.c.name.label("domain"), ips.c.tenant,
             tenants.c.mode, ips.c.stream, streams.c.risk_class, ips.c.vmta_name, ips.c.pool_name, ips.c.mta_host,
             ips.c.mailwizz, ips.c.mailwizz_server_id, domains.c.dkim_selector, domains.c.dkim_key_path, ips.c.status,
             ips.c.status_since, ips.c.quarantine_until, ips.c.blacklisted_on, warmup_plans.c.target_daily_quota,
@@ -67,6 +67,7 @@ def _record(row: Row[Any], bounds: Mapping[str, int]) -> IpRecord:
     return IpRecord(
         ip_id=row.ip_id,
         address=_address(row.address),
+        bind_address=_address(row.bind_address) if row.bind_address else None,
         hostname=row.hostname,
         domain=row.domain,
         tenant=row.tenant,

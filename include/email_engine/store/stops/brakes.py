@@ -13,6 +13,7 @@ from email_engine.decision import Origin
 from email_engine.fleet.model import SENDING_STATES, IpAddress, IpRecord, IpState, Mode
 from email_engine.store.schema import brakes, ip_state_history, ips, mailwizz_instances, mta_hosts, tenants
 
+_ADDRESSES = ("address", "bind_address", "successor_binds")
 BY_HAND = "emergency_stop"
 """The DAG by which people brake; only people release such a brake."""
 
@@ -24,7 +25,8 @@ class Brake:
     `release_asked_at` is set when nothing speaks for holding any longer; the brake ends when both sides run again.
     `connection`, `config_file`, `mailwizz_connection`: of host and MailWizz, also where they left the fleet
     (`host_removed`). `removed`: the IP left the fleet file; then `successor` is the address that has its virtual MTA on the
-    host now, `server_successor` the one that has its delivery server, None where nobody has."""
+    host now, `server_successor` the one that has its delivery server, None where nobody has; `successor_binds`: what PowerMTA
+    binds for the successor."""
 
     brake_id: int
     tenant: str
@@ -51,6 +53,13 @@ class Brake:
     successor: str | None = None
     successor_sends: bool = False
     server_successor: str | None = None
+    bind_address: IpAddress | None = None
+    successor_binds: IpAddress | None = None
+
+    @property
+    def local_address(self) -> IpAddress:
+        """What PowerMTA binds, by which it knows the source."""
+        return self.bind_address or self.address
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +159,12 @@ def engaged(conn: Connection, mta_host: str | None = None, tenant: str | None = 
     if tenant is not None:
         query = query.where(brakes.c.tenant == tenant)
     rows = conn.execute(query).mappings()
-    return tuple(
-        Brake(**{**row, "address": ip_address(str(row["address"])), "mode": Mode(row["mode"])})
-        for row in rows
-    )
+    return tuple(_brake(dict(row)) for row in rows)
+
+
+def _brake(row: dict[str, Any]) -> Brake:
+    row |= {name: ip_address(str(row[name])) for name in _ADDRESSES if row[name] is not None}
+    return Brake(**row | {"mode": Mode(row["mode"])})
 
 
 def _query() -> Select[Any]:
@@ -172,13 +183,14 @@ def _query() -> Select[Any]:
     )
     return (
         select(
-            brakes.c.id.label("brake_id"), brakes.c.tenant, brakes.c.ip_id, ips.c.address, ips.c.vmta_name.label("vmta"),
+            brakes.c.id.label("brake_id"), brakes.c.tenant, brakes.c.ip_id, ips.c.address, ips.c.bind_address, ips.c.vmta_name.label("vmta"),
             ips.c.mta_host, ips.c.mailwizz, ips.c.mailwizz_server_id, brakes.c.reason, brakes.c.actor, brakes.c.dag_id,
             brakes.c.engaged_at, brakes.c.powermta_holds, brakes.c.mailwizz_holds, brakes.c.checked_at,
             brakes.c.release_asked_at, tenants.c.mode, mta_hosts.c.connection, mta_hosts.c.config_file,
             mailwizz_instances.c.db_connection.label("mailwizz_connection"),
             mta_hosts.c.removed.label("host_removed"), ips.c.removed,
             successor(func.host(other.c.address), *same_vmta).label("successor"),
+            successor(func.host(func.coalesce(other.c.bind_address, other.c.address)), *same_vmta).label("successor_binds"),
             func.coalesce(successor(and_(sends, ~braked), *same_vmta), False).label("successor_sends"),
             successor(func.host(other.c.address), *same_server).label("server_successor"),
         )
