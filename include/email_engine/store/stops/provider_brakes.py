@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, select
 
 from email_engine.decision import Origin
 from email_engine.store.schema import brakes
@@ -60,14 +60,10 @@ class Waits:
         )
 
 
-def waits(conn: Connection, since: datetime) -> Waits:
-    """From each suspension until MAY_WAIT after its end, of those that reach to `since` or later."""
+def waits(conn: Connection) -> Waits:
+    """From each suspension until MAY_WAIT after its end."""
     c = brakes.c
-    rows = conn.execute(
-        select(c.ip_id, c.provider, c.engaged_at, c.released_at).where(
-            c.provider != WHOLE, or_(c.released_at.is_(None), c.released_at >= since - MAY_WAIT)
-        )
-    )
+    rows = conn.execute(select(c.ip_id, c.provider, c.engaged_at, c.released_at).where(c.provider != WHOLE))
     found: dict[tuple[int, str], list[tuple[datetime, datetime | None]]] = defaultdict(list)
     for row in rows:
         last = row.released_at + MAY_WAIT if row.released_at is not None else None
