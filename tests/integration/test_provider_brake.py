@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -396,3 +397,24 @@ def test_a_suspended_provider_is_no_hold_by_hand(whole: Whole) -> None:
     with whole.ssh() as mta:
         seen: Hold = mta.held("198.51.100.1", "aurora-1", {"yahoo.rollup"})
     assert (seen.queues, seen.unpaused, seen.source_disabled) == (0, (), False)
+
+
+def test_where_a_reply_asks_for_hours_powermta_stops_for_hours_and_no_day_is_suspended(whole: Whole) -> None:
+    """Yahoo's TSS04: two hours by replies.yaml, this IP at this provider alone, without the engine."""
+    whole.lab.knob("traffic", ip="198.51.100.1", provider="yahoo", deferral_rate=1.0)
+    try:
+        for number in (1, 2):
+            whole.mail(number, 60, domain="yahoo.com")
+        whole.mail(1, 60)
+        whole.lab.advance(whole.now + timedelta(minutes=90))
+        (source,) = whole.host["disabled_sources"]
+        assert (source["ip"], source["queue"]) == ("198.51.100.1", "yahoo.rollup/aurora-1")
+        until = datetime.fromisoformat(source["until"])
+        assert timedelta(0) < until - whole.now <= timedelta(hours=2)
+        assert whole.queues(1)["yahoo.rollup"][0] == 60
+        assert "gmail.rollup" not in whole.queues(1), "its other mail goes on"
+    finally:
+        whole.lab.knob("clear_traffic", ip="198.51.100.1")
+    whole.lab.advance(until + timedelta(hours=3))
+    assert whole.queues(1) == {}
+    assert whole.rows(s.brakes) == []
