@@ -11,6 +11,7 @@ from email_engine.store import versions
 from email_engine.store.engine import Store
 from email_engine.store.fleet import ips
 from email_engine.store.judgement import observations, warmup
+from email_engine.store.judgement.forecasts import standings
 from email_engine.store.stops import brakes, provider_brakes
 from email_engine.warmup.guard import guard_tenant
 from email_engine.warmup.observation import midnight
@@ -91,6 +92,7 @@ def test_a_provider_that_refuses_is_held_and_the_ip_is_not(store: Store, when) -
         assert brakes.engaged(conn) == ()
         assert not ips.load_ips(conn, day=LAST)[0].braked
         decision = conn.execute(select(s.decisions.c.reason, s.brakes.c.decision_id).join(s.brakes)).one()
+        assert [one.suspended for one in standings(conn, day=LAST)] == [("yahoo",)]
     assert "yahoo" in found.reason.lower()
     assert decision.reason == found.reason
 
