@@ -418,3 +418,15 @@ def test_where_a_reply_asks_for_hours_powermta_stops_for_hours_and_no_day_is_sus
     whole.lab.advance(until + timedelta(hours=3))
     assert whole.queues(1) == {}
     assert whole.rows(s.brakes) == []
+
+
+def test_a_suspension_ends_with_a_host_that_left_the_fleet_and_is_not_asked(whole: Whole) -> None:
+    suspend(whole)
+    whole.brake()
+    with whole.db.session(tenant="*") as conn:
+        conn.execute(update(s.ips).values(removed=True, status="abandoned"))
+        conn.execute(update(s.mta_hosts).values(removed=True))
+    whole.lab.knob("down")
+    assert whole.brake() == OVER
+    assert row(whole).released_at is not None
+    assert told(whole, "incident") == []
