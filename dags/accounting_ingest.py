@@ -10,7 +10,8 @@ IP, mailbox provider and hour, and to their sums by UTC day in `delivery_days`, 
 complaints are kept one by one in `delivery_events`, with campaign, reply and a keyed hash of the recipient (key:
 `EMAIL_ENGINE_RECIPIENT_KEY`, or a file named by `EMAIL_ENGINE_RECIPIENT_KEY_FILE`, 16 bytes at least, the same on
 every worker; without it they are kept without recipient). A complaint counts for the hour in which its mail was sent
-where it tells that (`counted_by` header or message), else for that of the report. What receivers mean by their
+where it tells that (`counted_by` header or message), else for that of the report. Mail that timed out (x.4.7) because its
+provider was suspended for the IP counts nowhere; the file's row in `accounting_files` says how many. What receivers mean by their
 replies (`include/config/lexicon.yaml`) counts in `bounce_meanings`, `deferral_meanings` and `named_lists`; each
 wording stands once in `reply_texts`, and more than 5 % of unknown ones raise an alert. A file is known by its content
 and taken whole or not at all, so nothing counts twice, whatever is killed, cleared or copied, or whose line ends, byte-order

@@ -4,9 +4,10 @@
 **When** every two minutes, and by hand.
 
 **What it does**
-1. `stops` lists the hosts on which a brake stands; IPs that left the fleet file while they were sending get theirs here.
+1. `stops` lists the hosts on which a brake stands, of an IP or of its mail to a suspended provider; IPs that left the fleet file while they were sending get theirs here.
 2. `brake` (one task a host) looks at each of them again and puts back what a restart, a reload or a person took off, in PowerMTA
-   and in MailWizz; it completes what could not be done while a host or a MailWizz was away, and releases that were asked for.
+   and in MailWizz; it completes what could not be done while a host or a MailWizz was away, and releases that were asked for. Of
+   a suspended provider only its own queues are held; a queue that appeared meanwhile is paused here.
 3. `publish` starts the deployment and the quota sync if a release was completed. `tell` sends the alerts, also those that other
    pipelines could not send.
 

@@ -8,9 +8,10 @@
    `warmup_advance` at the end of the day. It stops at once what that would stop: three complaints below 1,000 messages, a rate
    proven too high, a score surely below 50, a problem of the whole stream on a second day. What one bad day alone proves stops the
    rest of that day. A score surely below 70 slows the IP; a provider that defers or complains slows its mail there, one that
-   refuses suspends it. It never advances, releases or speeds up anything; good days earn speed back at the end of each day.
+   refuses is suspended there. It never advances, releases or speeds up anything; good days earn speed back at the end of each day.
 2. `ask` starts `rbl_sweep` for block lists that receivers named in their replies: what a list confirms is stopped by that run.
-3. `hosts` and `brake` (one task a host) make PowerMTA queues and MailWizz servers stand still for IPs that stopped.
+3. `hosts` and `brake` (one task a host) make PowerMTA queues and MailWizz servers stand still for IPs that stopped, and the queues
+   of a suspended provider for an IP whose other mail goes on.
 4. `publish` starts the configuration deployment and the quota sync. `tell` sends the alerts, one for each IP and day.
 
 **What it changes** tables reputation (rates with their interval for each IP and provider, score with its band), decisions,

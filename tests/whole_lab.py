@@ -222,5 +222,5 @@ def deployed(
         alerts.clear(conn, "deployment", "mta-1")
     yield made
     lab.knob("up")
-    for knob in OPEN_QUESTIONS:
+    for knob in (*OPEN_QUESTIONS, "holds_need_no_queue"):
         lab.knob(knob, on=True)

@@ -122,14 +122,23 @@ def _reload(host: "Host", words: list[str]) -> Answer:
     return Answer(text="Configuration reloaded.")
 
 
+def _queue_name(host: "Host", text: str) -> str:
+    """`domain[/vmta]`. Whether one queue may be named that is not there, no document says."""
+    if text.count("/") > 1 or not text.strip("/") or any(sign.isspace() for sign in text):
+        raise UsageError(f"invalid queue name: {text}")
+    if "*" not in text and not host.holds_need_no_queue and not host.book.knows(text):
+        raise UsageError(f"no such queue: {text}")
+    return text
+
+
 def _pause(host: "Host", words: list[str]) -> Answer:
-    pattern = _exactly(words, 1, "queue name")[0]
+    pattern = _queue_name(host, _exactly(words, 1, "queue name")[0])
     count = host.book.pause(pattern)
     return Answer({"count": count}, f"{count} queue(s) paused.")
 
 
 def _resume(host: "Host", words: list[str]) -> Answer:
-    pattern = _exactly(words, 1, "queue name")[0]
+    pattern = _queue_name(host, _exactly(words, 1, "queue name")[0])
     count = host.book.resume(pattern)
     return Answer({"count": count}, f"{count} queue(s) resumed.")
 
@@ -144,6 +153,7 @@ def _address(text: str) -> str:
 def _disable_source(host: "Host", words: list[str]) -> Answer:
     options, rest = _options(words, "reenable-after")
     address, pattern = _exactly(rest, 2, "IP and queue name")
+    _queue_name(host, pattern)
     now = host.clock.now().timestamp()
     wait = options.get("reenable-after")
     if wait is not None and not seconds(wait):

@@ -52,6 +52,7 @@ class Host:
         self.counters = TrafficCounters()
         self.pause_survives_reload = True
         self.disabled_source_survives_reload = True
+        self.holds_need_no_queue = True
         self.started_at = clock.now()
         self.loaded_at: datetime | None = None
         self.last_reload_error = ""

@@ -181,6 +181,11 @@ class HostKnobs:
         self._host.book.pause_covers_new_queues = on
         return on
 
+    def holds_need_no_queue(self, on: bool = True) -> bool:
+        """Whether a pause or a disabled source may name one queue (`domain/VMTA`) that is not there."""
+        self._host.holds_need_no_queue = on
+        return on
+
     def complaints_name_the_ip(self, on: bool = True) -> bool:
         """Whether feedback reports carry the source IP (dlvSourceIp of f records) or leave it empty."""
         self._host.sending.sequels.source_ip_in_complaints = on

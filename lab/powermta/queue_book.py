@@ -112,6 +112,10 @@ class QueueBook:
             (queue, mail) for queue in self.queues() if covers(pattern, queue.name) for mail in queue.clear()
         ]
 
+    def knows(self, name: str) -> bool:
+        """Is there a queue of this name that a command sees?"""
+        return any(covers(name, queue.name) for queue in self.shown_queues())
+
     def pause(self, pattern: str) -> int:
         """Pauses the queues that `pattern` names; returns how many there are."""
         hit = [queue for queue in self.queues() if covers(pattern, queue.name)]

@@ -18,7 +18,7 @@ DAY = date(2027, 1, 9)
 
 
 def standing(number: int, state: str = "active", blocked: str | None = None, **more) -> Standing:
-    known = {"score": 90, "graduates_on": None, "graduates_by": None}
+    known = {"score": 90, "graduates_on": None, "graduates_by": None, "suspended": ()}
     known |= {key: more.pop(key) for key in tuple(more) if key in known}
     return Standing(record(number, state=state, **more), blocked_by=blocked, **known)
 
@@ -145,3 +145,15 @@ POLICY = load_policy()
 )
 def test_before_any_decision_the_schedule_says_when_an_ip_graduates(ip: dict, on: date | None) -> None:
     assert by_schedule(record(1, **{"state": "warming"} | ip), POLICY, date(2026, 11, 28)) == on
+
+
+def test_an_ip_that_a_provider_refuses_is_named_with_the_provider() -> None:
+    fleet = (
+        standing(1, suspended=("microsoft", "yahoo")),
+        standing(2, blacklisted_on=("zen.spamhaus.org",), suspended=("yahoo",)),
+    )
+    words = status_words(fleet)
+    assert words.startswith("2 IPs of 1 tenant: 1 listed, 1 suspended at a provider\n")
+    assert "      it is on zen.spamhaus.org; its queues to yahoo stand still\n" in words
+    assert "      its queues to microsoft, yahoo stand still\n" in words
+    assert fleet[0].as_json()["suspended"] == ["microsoft", "yahoo"]

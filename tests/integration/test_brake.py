@@ -344,9 +344,9 @@ def test_a_stop_during_a_release_is_not_forgotten(whole: Whole, monkeypatch: pyt
     whole.ask_release(1)
     let_go = PowerMta.let_go
 
-    def braked_meanwhile(mta: PowerMta, address: str, vmta: str) -> Hold:
+    def braked_meanwhile(mta: PowerMta, address: str, vmta: str, keep: Any) -> Hold:
         whole.engage(1, "listed again")
-        return let_go(mta, address, vmta)
+        return let_go(mta, address, vmta, keep)
 
     with monkeypatch.context() as patch:
         patch.setattr(PowerMta, "let_go", braked_meanwhile)
@@ -389,9 +389,9 @@ def test_a_stop_that_comes_while_it_is_let_go_ends_with_the_ip_standing_still(
     whole.ask_release(1)
     real = PowerMta.let_go
 
-    def let_go(mta: PowerMta, address: str, vmta: str) -> Any:
+    def let_go(mta: PowerMta, address: str, vmta: str, keep: Any) -> Any:
         whole.engage(1, "stopped again")
-        return real(mta, address, vmta)
+        return real(mta, address, vmta, keep)
 
     monkeypatch.setattr(PowerMta, "let_go", let_go)
     with pytest.raises(EngineError, match="braked again"):

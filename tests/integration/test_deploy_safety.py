@@ -18,6 +18,7 @@ from email_engine.store import schema
 from email_engine.store.deployment import deployments
 from email_engine.store.engine import Store
 from email_engine.store.stops import brakes
+from email_engine.store.stops.removed_ips import RemovedIp
 from email_engine_airflow.run import current_run
 from lab.testing import RunningLab
 from tests.integration.deploy_bench import FILE, Bench, deploy_lab, prepare, reset
@@ -120,7 +121,7 @@ class TestHolds:
             (row,) = [r for r in conn.execute(schema.ips.select()) if r.vmta_name == "aurora-1"]
             at = current_run(bench.context()).as_of
             place = (row.vmta_name, row.mta_host, "newsletter", IpState.ACTIVE)
-            ip = brakes.RemovedIp(row.id, "aurora", ip_address(str(row.address)), *place, at)
+            ip = RemovedIp(row.id, "aurora", ip_address(str(row.address)), *place, at)
             brakes.engage(conn, ip, "left", Origin("x", current_run(bench.context()).as_of), None)
         with PowerMta(bench_endpoint(bench)) as mta:
             mta.hold("198.51.100.1", "aurora-1")

@@ -19,13 +19,14 @@ from pathlib import Path
 import duckdb
 
 from email_engine.accounting.columns import LARGEST_HEADER, Columns, parse_header
+from email_engine.accounting.event import LONGEST_WORD, event_of, plain_text
 from email_engine.accounting.hidden import refuse_hidden, refuse_json
 from email_engine.accounting.layout import layout_of
 from email_engine.accounting.lexicon import Lexicon, shipped_lexicon
-from email_engine.accounting.reply_text import tidy
-from email_engine.accounting.scan import ATTEMPTS, BETWEEN, NEGATIVE, Group, connect, scan
+from email_engine.accounting.scan import ATTEMPTS, NEGATIVE, Group, connect, scan
 from email_engine.accounting.sift import UNFINISHED, sift
 from email_engine.accounting.sink import EventSink, KeptSink
+from email_engine.accounting.timeouts import Suspended, waited_out
 from email_engine.accounting.values import (
     KINDS,
     Counts,
@@ -36,11 +37,10 @@ from email_engine.accounting.values import (
     Summary,
     parse_time,
     plain_address,
-    time_of_mail,
 )
 from email_engine.accounting.wordings import Wordings
 from email_engine.errors import EngineError, InputError
-from email_engine.fleet.providers import OTHER, Providers
+from email_engine.fleet.providers import Providers
 
 __all__ = [
     "Counts",
@@ -55,10 +55,8 @@ __all__ = [
     "summarize",
 ]
 
-NO_COMPLAINT = frozenset({"not-spam", "auth-failure", "opt-out", "dmarc"})
 _EVENTS = {"b": EventKind.BOUNCE, "rb": EventKind.REMOTE_BOUNCE, "f": EventKind.COMPLAINT}
 _SHORT = {**KINDS, **{short: short for short in KINDS.values()}}
-LONGEST_WORD = 100
 HOUR_ALONE = len("2026-11-01 10")
 _NO_LIMIT = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -84,6 +82,7 @@ def summarize(
     resume: Resume | None = None,
     latest: datetime | None = None,
     lexicon: Lexicon | None = None,
+    suspended: Suspended | None = None,
 ) -> Summary:
     """Reads a whole accounting file, or the rest of it from `resume` on.
 
@@ -93,13 +92,20 @@ def summarize(
         events: takes bounces; without it they are only counted. Complaints stand in the summary.
         latest: rows whose hour begins later were dated by a clock that goes wrong, and are rejected; None: any time goes.
         lexicon: what replies mean; None: as shipped.
+        suspended: may mail of a source to a provider have timed out in an hour because the provider was suspended? Such bounces
+            say nothing about IP, provider or recipient: they are read and count nowhere. None: there was no suspension.
 
     Raises:
         InputError: no header line with at least type and timeLogged, or a file that brings the reader down.
         OSError, MemoryError, duckdb.IOException: the machine's fault; and whatever `events` raises."""
     kept = None if events is None else KeptSink(events)
     reading = partial(
-        _Reading, providers, lexicon or shipped_lexicon(), (latest or _NO_LIMIT).astimezone(UTC), kept
+        _Reading,
+        providers,
+        lexicon or shipped_lexicon(),
+        (latest or _NO_LIMIT).astimezone(UTC),
+        kept,
+        suspended,
     )
     try:
         return _summarize(path, subject, reading, resume)
@@ -164,13 +170,19 @@ class _Reading:
     """Groups of rows to a summary."""
 
     def __init__(
-        self, providers: Providers, lexicon: Lexicon, latest: datetime, events: EventSink | None
+        self,
+        providers: Providers,
+        lexicon: Lexicon,
+        latest: datetime,
+        events: EventSink | None,
+        suspended: Suspended | None,
     ) -> None:
         self.summary = Summary()
         self.providers = providers
         self.lexicon = lexicon
         self.latest = latest
         self.events = events
+        self.suspended = suspended
         self.wordings = Wordings(self.summary, lexicon)
         self.hours: dict[str, datetime | None] = {}
         self.counts: dict[tuple[str, str, str, datetime], Counts] = {}
@@ -214,6 +226,10 @@ class _Reading:
                 return "no recipient address"
             if not (group.address or group.vmta):
                 return "neither dlvSourceIp nor vmta"
+            if kind == "b" and waited_out(self.suspended, group, self._source(group), hour):
+                summary.waited_out += group.rows
+                self._seen(kind, group, hour)
+                return None
             key = (group.address, group.vmta, group.provider, hour)
             counts = self.counts.get(key)
             if counts is None:
@@ -224,25 +240,36 @@ class _Reading:
             elif kind == "t":
                 counts.deferred += group.rows
             else:
-                category = _text(group.category)[:LONGEST_WORD] or "unknown"
+                category = plain_text(group.category)[:LONGEST_WORD] or "unknown"
                 counts.bounced += group.rows
                 counts.bounce_categories[category] = counts.bounce_categories.get(category, 0) + group.rows
             if kind != "d":
                 self.wordings.count(kind, group.provider, group, counts, hour)
         if kind in _EVENTS and group.detail is not None:
-            self._event(_EVENTS[kind], group)
+            self._event(event_of(_EVENTS[kind], group, self._source(group), self.providers), group.rows)
+        self._seen(kind, group, hour)
+        return None
+
+    def _seen(self, kind: str, group: Group, hour: datetime) -> None:
+        summary = self.summary
         summary.by_type[kind] = summary.by_type.get(kind, 0) + group.rows
         summary.records += group.rows
         if summary.first is None or hour < summary.first:
             summary.first = hour
         if summary.last is None or hour > summary.last:
             summary.last = hour
-        return None
 
     def finish(self, whole_bytes: int, cut: bool) -> Summary:
         self.summary.whole_bytes, self.summary.cut = whole_bytes, cut
         self.summary.complaints.sort(key=lambda event: (event.at, event.recipient))
         return self.summary
+
+    def _event(self, event: Event | None, rows: int) -> None:
+        if event is not None and event.kind is EventKind.COMPLAINT:
+            self.summary.complaints += [event] * rows
+        elif event is not None and self.events is not None:
+            for _ in range(rows):
+                self.events.add(event)
 
     def _hour(self, text: str | None) -> datetime | None:
         """The hour that a group's text names; None if it names none."""
@@ -258,45 +285,12 @@ class _Reading:
     def _source(self, group: Group) -> SendingSource:
         key = (group.address, group.vmta)
         if key not in self.sources:
-            self.sources[key] = SendingSource(plain_address(_text(group.address)), _text(group.vmta))
+            self.sources[key] = SendingSource(
+                plain_address(plain_text(group.address)), plain_text(group.vmta)
+            )
         return self.sources[key]
-
-    def _event(self, kind: EventKind, group: Group) -> None:
-        rcpt, message_id, job, logged, status, form, feedback, sent = _text(group.detail or "").split(BETWEEN)
-        source = self._source(group)
-        provider = group.provider or OTHER
-        at, sent_at = parse_time(logged), None
-        if kind is EventKind.COMPLAINT:
-            if feedback.lower() in NO_COMPLAINT:
-                return
-            sent_at = time_of_mail(sent, at)
-            provider = group.provider or self.providers.of_feedback(form)
-        event = Event(
-            kind=kind,
-            source=source,
-            provider=provider,
-            at=at,
-            sent_at=sent_at,
-            recipient=rcpt,
-            category=_text(group.category)[:LONGEST_WORD]
-            or (feedback if kind is EventKind.COMPLAINT else "unknown"),
-            status=status.partition(" ")[0],
-            message_id=message_id.strip("<> "),
-            job=job,
-            reply=tidy(group.reply or ""),
-        )
-        if kind is EventKind.COMPLAINT:
-            self.summary.complaints += [event] * group.rows
-        elif self.events is not None:
-            for _ in range(group.rows):
-                self.events.add(event)
 
 
 def _shown(value: str) -> str:
     """What stood there, unless it may be an address: where columns are shifted, anything stands anywhere."""
-    return "" if "@" in value else f" {_text(value)[:40]!r}"
-
-
-def _text(value: str) -> str:
-    """Zero bytes (a file system after a power cut, a broken recipient) are no text that a database takes."""
-    return value.replace("\0", "?") if "\0" in value else value
+    return "" if "@" in value else f" {plain_text(value)[:40]!r}"

@@ -138,7 +138,8 @@ class Summary:
     they count for the hour of sending. `records` counts good rows of every type, `rejected_rows` unreadable ones,
     `rejected` keeps the first of them. `whole_bytes`: where the last row begins if the file ends without a line break
     (`cut`: and that row was counted), else the size of the file. `unfinished`: the file ends within its last row, which is
-    rejected; the rest of it may come. `failures`: bounces and deferrals; `texts`: their wordings, the first KEPT_TEXTS of them;
+    rejected; the rest of it may come. `waited_out`: messages that timed out because their provider was suspended, which nothing
+    else counts. `failures`: bounces and deferrals; `texts`: their wordings, the first KEPT_TEXTS of them;
     `unknown_failures`: rows whose wording tells nothing."""
 
     stats: dict[Key, Counts] = field(default_factory=dict)
@@ -156,6 +157,7 @@ class Summary:
     texts: dict[Wording, ReplyText] = field(default_factory=dict)
     failures: int = 0
     unknown_failures: int = 0
+    waited_out: int = 0
 
     def unknown_texts(self) -> list[tuple[Wording, ReplyText]]:
         """Those that nobody knows, the most frequent first."""

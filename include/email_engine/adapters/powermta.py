@@ -1,6 +1,7 @@
 """PowerMTA over SSH: its command line and the files that the engine owns on a host."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any
@@ -141,21 +142,21 @@ class PowerMta(Session):
         paused = {q.name for q in parse_queues(asked.data)}
         return tuple(replace(q, paused=q.name in paused) for q in found)
 
-    def pause(self, vmta: str) -> None:
-        """Pauses every queue of one virtual MTA."""
-        self.ask("pause", "queue", self._queue_of(vmta))
+    def pause(self, vmta: str, domain: str = "*") -> None:
+        """Pauses every queue of one virtual MTA, or that of one recipient domain or roll-up."""
+        self.ask("pause", "queue", self._queue_of(vmta, domain))
 
-    def resume(self, vmta: str) -> None:
-        """Lets every queue of one virtual MTA go again."""
-        self.ask("resume", "queue", self._queue_of(vmta))
+    def resume(self, vmta: str, domain: str = "*") -> None:
+        """Lets every queue of one virtual MTA go again, or that of one recipient domain or roll-up."""
+        self.ask("resume", "queue", self._queue_of(vmta, domain))
 
-    def disable_source(self, address: str, vmta: str) -> None:
-        """Holds a source IP for one virtual MTA until it is enabled by hand."""
-        self.ask("disable", "source", self._address(address), self._queue_of(vmta))
+    def disable_source(self, address: str, vmta: str, domain: str = "*") -> None:
+        """Holds a source IP for the queues of one virtual MTA until it is enabled by hand."""
+        self.ask("disable", "source", self._address(address), self._queue_of(vmta, domain))
 
-    def enable_source(self, address: str, vmta: str) -> None:
+    def enable_source(self, address: str, vmta: str, domain: str = "*") -> None:
         """The opposite of `disable_source`."""
-        self.ask("enable", "source", self._address(address), self._queue_of(vmta))
+        self.ask("enable", "source", self._address(address), self._queue_of(vmta, domain))
 
     def disabled_sources(self) -> tuple[DisabledSource, ...]:
         """Sources that are disabled now, ours and PowerMTA's own."""
@@ -167,16 +168,22 @@ class PowerMta(Session):
         self.disable_source(address, vmta)
         return self.held(address, vmta)
 
-    def let_go(self, address: str, vmta: str) -> Hold:
-        """Releases what `hold` did, and reads it back."""
-        self.enable_source(address, vmta)
-        self.resume(vmta)
-        return self.held(address, vmta)
+    def let_go(self, address: str, vmta: str, keep: Collection[str] = ()) -> Hold:
+        """Releases what `hold` did, and reads it back; the queues of the domains and roll-ups in `keep` stay paused.
 
-    def held(self, address: str, vmta: str) -> Hold:
-        """Only reads: what holds this virtual MTA now."""
+        The source is enabled last: nothing leaves from a queue in `keep` in between."""
+        self.resume(vmta)
+        if keep:
+            for queue in self.queues(self._queue_of(vmta)):
+                if queue.domain in keep:
+                    self.pause(vmta, queue.domain)
+        self.enable_source(address, vmta)
+        return self.held(address, vmta, keep)
+
+    def held(self, address: str, vmta: str, apart: Collection[str] = ()) -> Hold:
+        """Only reads: what holds this virtual MTA now; queues of the domains and roll-ups in `apart` are left out."""
         wanted = self._address(address)
-        found = self.queues(self._queue_of(vmta))
+        found = [q for q in self.queues(self._queue_of(vmta)) if q.domain not in apart]
         disabled = any(
             s.address == wanted and s.queue.rpartition("/")[2] == vmta and s.queue.startswith("*/")
             for s in self.disabled_sources()
@@ -204,8 +211,8 @@ class PowerMta(Session):
     def _queue(self, name: str) -> str:
         return self._word(name, QUEUE_NAME, "queue name")
 
-    def _queue_of(self, vmta: str) -> str:
-        return f"*/{self._vmta(vmta)}"
+    def _queue_of(self, vmta: str, domain: str = "*") -> str:
+        return self._queue(f"{domain}/{self._vmta(vmta)}")
 
     def _word(self, text: str, pattern: re.Pattern[str], what: str) -> str:
         if not pattern.fullmatch(text):

@@ -13,10 +13,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class HeldSource:
-    """A virtual MTA and the address that it sends from."""
+    """A virtual MTA and the address that it sends from. `keep`: recipient domains and roll-ups whose queues stay paused when it is let go."""
 
     vmta: str
     address: str
+    keep: frozenset[str] = frozenset()
 
 
 def read_holds(mta: PowerMta, sources: Collection[HeldSource]) -> tuple[Hold, ...]:
@@ -32,16 +33,19 @@ def holds_of(
     """What these listings of a host say about each source, in the order given."""
     queues = _by_vmta(seen, {source.vmta for source in sources})
     disabled = {(s.address, s.queue) for s in switched_off}
-    return tuple(
-        Hold(
-            vmta=source.vmta,
-            address=source.address,
-            queues=len(queues.get(source.vmta, ())),
-            recipients=sum(q.recipients for q in queues.get(source.vmta, ())),
-            unpaused=tuple(q.name for q in queues.get(source.vmta, ()) if q.paused is not True),
-            source_disabled=(source.address, f"*/{source.vmta}") in disabled,
-        )
-        for source in sources
+    return tuple(_hold_of(source, queues.get(source.vmta, ()), disabled) for source in sources)
+
+
+def _hold_of(source: HeldSource, queues: Iterable[Queue], disabled: Collection[tuple[str, str]]) -> Hold:
+    """What a suspended provider keeps paused says nothing about the rest."""
+    mine = [queue for queue in queues if queue.domain not in source.keep]
+    return Hold(
+        vmta=source.vmta,
+        address=source.address,
+        queues=len(mine),
+        recipients=sum(q.recipients for q in mine),
+        unpaused=tuple(q.name for q in mine if q.paused is not True),
+        source_disabled=(source.address, f"*/{source.vmta}") in disabled,
     )
 
 
@@ -69,5 +73,6 @@ def hold_all(mta: PowerMta, sources: Collection[HeldSource]) -> tuple[Hold, ...]
 
 def release_ours(mta: PowerMta, sources: Collection[HeldSource]) -> tuple[Hold, ...]:
     """Lets go those whose source is disabled as `hold` does it; a queue that a person paused by hand stays paused."""
+    keep = {(source.vmta, source.address): source.keep for source in sources}
     ours = [seen for seen in read_holds(mta, sources) if seen.source_disabled]
-    return tuple(mta.let_go(seen.address, seen.vmta) for seen in ours)
+    return tuple(mta.let_go(seen.address, seen.vmta, keep[seen.vmta, seen.address]) for seen in ours)

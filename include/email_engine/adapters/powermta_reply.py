@@ -38,6 +38,11 @@ class Queue:
     def vmta(self) -> str:
         return self.name.rpartition("/")[2]
 
+    @property
+    def domain(self) -> str:
+        """The recipient domain or the roll-up, in lower case."""
+        return self.name.rpartition("/")[0].lower()
+
 
 @dataclass(frozen=True, slots=True)
 class DisabledSource:

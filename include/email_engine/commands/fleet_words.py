@@ -13,7 +13,7 @@ NAMED = 10
 """IPs of one trouble that are named without `--all`."""
 LONGEST_NAME = 40
 LONGEST_REASON = 220
-_TROUBLES = ("in quarantine", "braked", "paused", "listed", "held")
+_TROUBLES = ("in quarantine", "braked", "paused", "listed", "suspended at a provider", "held")
 
 
 def status_words(found: Sequence[Standing], every: bool = False) -> str:
@@ -55,6 +55,8 @@ def trouble_of(standing: Standing) -> str | None:
         return "paused"
     if ip.blacklisted_on:
         return "listed"
+    if standing.suspended:
+        return "suspended at a provider"
     return "held" if standing.blocked_by and ip.state is IpState.WARMING else None
 
 
@@ -84,6 +86,9 @@ def _exception(standing: Standing) -> list[str]:
     why = standing.blocked_by
     if not why and ip.blacklisted_on:
         why = f"it is on {', '.join(ip.blacklisted_on)}"
+    if standing.suspended:
+        held = f"its queues to {', '.join(standing.suspended)} stand still"
+        why = f"{why}; {held}" if why else held
     return [
         *_fit(f"{ip.address} {_state(standing)}, {_name(standing)}", "  "),
         *_fit(brief(why or "no reason is stored", LONGEST_REASON), "      "),

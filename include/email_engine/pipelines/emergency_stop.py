@@ -20,7 +20,8 @@ from email_engine.store.engine import Store
 from email_engine.store.fleet.ips import load_ips
 from email_engine.store.judgement import decisions
 from email_engine.store.stops import brakes
-from email_engine.store.stops.brakes import Brake, RemovedIp, engaged, removed_ips
+from email_engine.store.stops.brakes import Brake, engaged
+from email_engine.store.stops.removed_ips import RemovedIp, removed_ips
 from email_engine.store.stops.stop_evidence import waiting_words
 from email_engine.store.telling.alerts import News, announce, set_lock_timeout
 

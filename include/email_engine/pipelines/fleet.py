@@ -16,7 +16,7 @@ from email_engine.store.engine import Store
 from email_engine.store.fleet.inventory import apply_inventory, load_fleet, load_removed, lock
 from email_engine.store.judgement import decisions
 from email_engine.store.stops import brakes
-from email_engine.store.stops.brakes import RemovedIp
+from email_engine.store.stops.removed_ips import RemovedIp, removed_ips
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def sync_fleet(store: Store, path: Path, run: Run) -> dict[str, Any]:
 def stop_removed(conn: Connection, run: Run) -> tuple[RemovedIp, ...]:
     """Writes a decision and a brake for every IP that left the fleet file while it was sending; `ApplyBrakes` acts on it."""
 
-    gone = brakes.removed_ips(conn)
+    gone = removed_ips(conn)
     reason = "it left the fleet file"
     for ip in gone:
         decision = decisions.record(

@@ -38,7 +38,7 @@ def hosts_with_brakes(store: Store, run: Run) -> list[str]:
     if run.dry_run:
         return []
     with store.session(tenant="*") as conn:
-        return sorted({brake.mta_host for brake in engaged(conn)})
+        return sorted({brake.mta_host for brake in engaged(conn, providers=True)})
 
 
 def hosts_with_open_brakes(store: Store, run: Run) -> list[str]:
@@ -47,7 +47,7 @@ def hosts_with_open_brakes(store: Store, run: Run) -> list[str]:
     with store.session(tenant="*") as conn:
         waiting = {
             brake.mta_host
-            for brake in engaged(conn)
+            for brake in engaged(conn, providers=True)
             if brake.release_asked_at is not None or not (brake.powermta_holds and brake.mailwizz_holds)
         }
     return sorted(waiting)

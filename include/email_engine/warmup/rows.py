@@ -7,6 +7,7 @@ from typing import Any
 
 from email_engine.decision import Decision, Origin
 from email_engine.fleet.model import Mode
+from email_engine.fleet.providers import OTHER
 from email_engine.lifecycle.change import IpChange
 from email_engine.lifecycle.machine import Event, next_state
 from email_engine.reputation.rates import rates
@@ -15,7 +16,7 @@ from email_engine.warmup.forecast import forecast
 from email_engine.warmup.plan import IpDecision
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.proposal import Action
-from email_engine.warmup.provider_limits import UNBOUND
+from email_engine.warmup.provider_limits import SUSPENDED, UNBOUND
 from email_engine.warmup.snapshot import observation_document
 
 PIPELINE = "warmup_advance"
@@ -55,14 +56,19 @@ class Writing:
 @dataclass(frozen=True, slots=True)
 class WarmupRow:
     """One IP's. `day_stats`: columns of table `warmup_daily_stats`, None for a day of which there is nothing to say; `plan`: of
-    `warmup_plans`; `change`: None where nothing changes that a deployment or a sync must follow. Of a tenant in `observe` only
-    `decision` is written."""
+    `warmup_plans`; `change`: None where nothing changes that a deployment or a sync must follow; `suspended`: mailbox providers
+    whose queues must stand still from now on. Of a tenant in `observe` only `decision` is written."""
 
     ip_id: int
     decision: Decision
     day_stats: Mapping[str, Any] | None
     plan: Mapping[str, Any]
     change: IpChange | None
+    suspended: frozenset[str] = frozenset()
+
+    @property
+    def tenant(self) -> str:
+        return self.decision.tenant
 
 
 def rows_of(ip_decisions: Sequence[IpDecision], writing: Writing) -> list[WarmupRow]:
@@ -79,7 +85,14 @@ def _row(ip_decision: IpDecision, writing: Writing) -> WarmupRow:
         day_stats=_stats(ip_decision, writing.day) if acts else None,
         plan=_plan_columns(ip_decision, writing) if acts else {},
         change=_change(ip_decision, writing) if acts and ip_decision.changes else None,
+        suspended=_suspended(ip_decision) if acts else frozenset(),
     )
+
+
+def _suspended(ip_decision: IpDecision) -> frozenset[str]:
+    """What no list of domains covers has no queue that could be named."""
+    factors = ip_decision.proposal.throttle_factors
+    return frozenset(name for name, factor in factors.items() if factor == SUSPENDED) - {WHOLE, OTHER}
 
 
 def _decision(ip_decision: IpDecision, writing: Writing, acts: bool) -> Decision:

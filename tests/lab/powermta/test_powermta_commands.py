@@ -39,6 +39,9 @@ def test_help_lists_the_commands(bench) -> None:
         ("pause", "queue"),
         ("pause", "vmta", "a"),
         ("resume", "queue", "a/b", "c/d"),
+        ("pause", "queue", "x.org/a/b"),
+        ("pause", "queue", "x.org a/b"),
+        ("disable", "source", "198.51.100.1", "/"),
         ("show", "queues", "--colour"),
         ("show", "queues", "--maxitems=many"),
         ("show", "settings"),
@@ -255,3 +258,35 @@ def test_a_command_first_lets_time_pass(bench) -> None:
     bench.clock.advance_to(bench.clock.now() + timedelta(minutes=1))
     bench.pmta("pause", "queue", "*/a")
     assert len(bench.records("d")) == 3
+
+
+def test_one_queue_is_paused_and_resumed_by_its_own_name_alone(bench) -> None:
+    bench.vmtas("a", "b")
+    for domain in ("x.org", "y.org"):
+        bench.submit(3, "a", domain=domain)
+    bench.submit(3, "b", domain="x.org")
+
+    def paused() -> list[str]:
+        return sorted(each["name"] for each in data(bench, "show", "queues", "--paused")["queues"])
+
+    bench.pmta("pause", "queue", "x.org/a")
+    bench.clock.advance_to(bench.clock.now() + timedelta(hours=1))
+    assert paused() == ["x.org/a"]
+    assert len(bench.records("d")) == 6
+    bench.pmta("pause", "queue", "*/a")
+    bench.pmta("resume", "queue", "x.org/a")
+    bench.clock.advance_to(bench.clock.now() + timedelta(hours=1))
+    assert paused() == ["y.org/a"]
+    assert len(bench.records("d")) == 9
+
+
+@pytest.mark.parametrize(
+    "command", ["pause queue", "resume queue", "disable source 198.51.100.1", "enable source 198.51.100.1"]
+)
+def test_whether_a_queue_must_be_there_is_an_open_question(bench, command: str) -> None:
+    bench.vmtas("a")
+    assert bench.pmta(*command.split(), "x.org/a").status == 0
+    bench.host.knobs()["holds_need_no_queue"](False)
+    refused = bench.pmta(*command.split(), "z.org/a").status
+    assert refused == (0 if command.startswith("enable") else 1)
+    assert bench.pmta(*command.split(), "*/a").status == 0

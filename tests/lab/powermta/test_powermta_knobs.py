@@ -30,6 +30,7 @@ WANTED = {
     "pause_survives_reload",
     "pause_covers_new_queues",
     "disabled_source_survives_reload",
+    "holds_need_no_queue",
 }
 
 

@@ -27,6 +27,7 @@ from email_engine.pipelines.brakes.halves import (
     surprise,
 )
 from email_engine.pipelines.brakes.news import Outcome, tell
+from email_engine.pipelines.brakes.providers import enforce_provider, kept_queues, let_go, list_host
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.run import Run
 from email_engine.store import versions
@@ -61,11 +62,11 @@ def enforce(store: Store, clients: Clients, host: str, run: Run) -> Enforced:
     when the host was away and a later run completed it. Brakes of a tenant in `observe` are left as they are.
 
     An IP that left the fleet is held until its virtual MTA is gone from the host's configuration and its server is off;
-    then its brake ends by itself. `emergency_stop` with release lets its queue drain before.
+    then its brake ends by itself; that of one of its providers ends at once. `emergency_stop` with release lets its queue drain before.
 
     Raises Unreachable: the engine's database is away; nothing was touched."""
     with store.session(tenant="*") as conn:
-        standing = _governed(brakes.engaged(conn, mta_host=host))
+        standing = _governed(brakes.engaged(conn, mta_host=host, providers=True))
     if run.dry_run or not standing:
         log.info("%d brakes stand on %s", len(standing), host)
         return Enforced(host)
@@ -94,9 +95,9 @@ def _governed(standing: tuple[Brake, ...]) -> tuple[Brake, ...]:
 def _powermta(
     host: str, standing: tuple[Brake, ...], store: Store, clients: Clients, late: Callable[[], bool]
 ) -> Halves:
-    leaving = [b for b in standing if b.removed and b.host_removed and b.release_asked_at is not None]
+    leaving = [b for b in standing if b.removed and b.host_removed and b.lets_go]
     told = f"PowerMTA: {host} left the fleet too"
-    done = {b.brake_id: Half(True, told, asked=False) for b in leaving}
+    done = {b.brake_id: Half(True, told, gone=b.release_asked_at is None, asked=False) for b in leaving}
     rest = [b for b in standing if b.brake_id not in done]
     if not rest:
         return done
@@ -108,24 +109,30 @@ def _powermta(
     left = f" ({host} left the fleet)" if rest[0].host_removed else ""
     try:
         with clients.mta(rest[0].connection) as mta:
-            before = look(mta, rest)
+            before = look(mta, [b for b in rest if b.whole])
             rest, ended = _still(store, host, rest)
             done |= {b.brake_id: ENDED for b in ended}
-            known = push(mta, before, rest, late)
-            turn = partial(enforce_powermta, mta, before, known, Files(), asked)
-            return done | each(rest, "PowerMTA", turn, late)
+            whole, parts = [b for b in rest if b.whole], [b for b in rest if not b.whole]
+            known = push(mta, before, whole, late)
+            turn = partial(enforce_powermta, mta, before, known, Files(), asked, kept_queues(parts))
+            done |= each(whole, "PowerMTA", turn, late)
+            if parts:
+                turn = partial(enforce_provider, mta, list_host(mta), rest, asked)
+                done |= each(parts, "PowerMTA", turn, late)
+            return done
     except EngineError as error:
-        return done | all_of(rest, f"PowerMTA{left}", error)
+        return all_of(rest, f"PowerMTA{left}", error) | done
     except Exception as error:
         # one half's surprise keeps the other from nothing
         log.exception("PowerMTA on %s", host)
-        return done | all_of(rest, f"PowerMTA{left}", surprise(f"brake on {host}", error))
+        return all_of(rest, f"PowerMTA{left}", surprise(f"brake on {host}", error)) | done
 
 
 def _still(store: Store, host: str, seen: list[Brake]) -> tuple[list[Brake], list[Brake]]:
     """Those that stand as they did when they were read, and the others: looking at a slow host takes its time."""
     with store.session(tenant="*") as conn:
-        now = {b.brake_id: b.release_asked_at is None for b in brakes.engaged(conn, mta_host=host)}
+        found = brakes.engaged(conn, mta_host=host, providers=True)
+    now = {b.brake_id: b.release_asked_at is None for b in found}
     same = [b for b in seen if now.get(b.brake_id) is (b.release_asked_at is None)]
     return same, [b for b in seen if b not in same]
 
@@ -133,9 +140,10 @@ def _still(store: Store, host: str, seen: list[Brake]) -> tuple[list[Brake], lis
 def _mailwizz(
     host: str, standing: tuple[Brake, ...], store: Store, clients: Clients, run: Run, late: Callable[[], bool]
 ) -> Halves:
-    leaving = [b for b in standing if b.removed and b.release_asked_at is not None]
+    leaving = [b for b in standing if not b.whole or (b.removed and b.release_asked_at is not None)]
+    told = "MailWizz {}: its server stays as it is"
     done = {
-        b.brake_id: Half(True, f"MailWizz {b.mailwizz}: its server stays as it is", asked=False)
+        b.brake_id: Half(True, told.format(b.mailwizz), gone=b.removed and not b.whole, asked=False)
         for b in leaving
     }
     rest = [b for b in standing if b.brake_id not in done]
@@ -171,26 +179,29 @@ def _record(
         holds = [half.done is not releasing for half in halves]
         held = holds[0] and not releasing
         told = "; ".join(half.told for half in halves)
-        log.info("%s of %s: %s", "release" if releasing else "brake", brake.vmta, told)
+        log.info("%s of %s: %s", "release" if releasing else "brake", brake.name, told)
         with store.session(tenant="*") as conn:
             noted = brakes.confirm(conn, brake.brake_id, holds[0], holds[1], told, now)
             if noted is None:
                 # another run ended it meanwhile
                 loose += [brake] if held and not brake.removed else []
-                news = news or versions.bump(conn, f"a brake ended on {host}", ids)
+                if brake.whole:
+                    news = news or versions.bump(conn, f"a brake ended on {host}", ids)
                 continue
             if held and noted.release_asked and not brake.removed:
                 loose.append(brake)
             over = all(half.gone for half in halves) and brakes.ended(conn, brake.brake_id, now)
             if stands and releasing:
                 if brakes.released(conn, brake.brake_id, now):
-                    news = news or versions.bump(conn, f"brakes released on {host}", ids)
+                    if brake.whole:
+                        news = news or versions.bump(conn, f"brakes released on {host}", ids)
                 else:
                     stands, halves = False, (CALLED_OFF, CALLED_OFF)
         outcomes.append(Outcome(brake, halves, stands, over, noted.was_held))
         for half in halves:
             if not half.done:
-                failed.setdefault(half.told, []).append(brake.vmta)
+                name = brake.vmta if brake.whole else f"{brake.vmta} to {brake.provider}"
+                failed.setdefault(half.told, []).append(name)
     tell(store, host, outcomes, run)
     missing = _incomplete(host, failed, len(standing))
     done = [outcome for outcome in outcomes if outcome.stands]
@@ -207,19 +218,28 @@ def _let_go_again(host: str, store: Store, clients: Clients, loose: list[Brake])
     try:
         with clients.mta(loose[0].connection) as mta:
             for brake in loose:
-                if not _braked(store, host, brake.ip_id):
-                    mta.let_go(str(brake.local_address), brake.vmta)
-                    if _braked(store, host, brake.ip_id):
-                        mta.hold(str(brake.local_address), brake.vmta)
+                others = _still_wanted(store, host)
+                if any(_same(brake, b) for b in others):
+                    continue
+                if not brake.whole:
+                    let_go(mta, list_host(mta), others, brake)
+                    continue
+                address = str(brake.local_address)
+                mta.let_go(address, brake.vmta, kept_queues(others).get(brake.vmta, ()))
+                if any(_same(brake, b) for b in _still_wanted(store, host)):
+                    mta.hold(address, brake.vmta)
     except EngineError as error:
         log.warning("held although its brake ended, until a deployment lets go: %s; %s", host, error)
 
 
-def _braked(store: Store, host: str, ip_id: int) -> bool:
+def _still_wanted(store: Store, host: str) -> list[Brake]:
     with store.session(tenant="*") as conn:
-        return any(
-            b.ip_id == ip_id and b.release_asked_at is None for b in brakes.engaged(conn, mta_host=host)
-        )
+        found = brakes.engaged(conn, mta_host=host, providers=True)
+    return [b for b in found if b.release_asked_at is None]
+
+
+def _same(one: Brake, other: Brake) -> bool:
+    return (one.ip_id, one.provider) == (other.ip_id, other.provider)
 
 
 def _incomplete(host: str, failed: dict[str, list[str]], standing: int) -> NotVerified | None:

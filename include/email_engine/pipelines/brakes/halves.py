@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any, NamedTuple
@@ -165,17 +165,19 @@ def enforce_powermta(
     known: Mapping[str, Hold],
     files: Files,
     still_asked: Callable[[Brake], bool],
+    kept: Mapping[str, Collection[str]],
     brake: Brake,
 ) -> Half:
     """`before`: what held at first, `known`: after everything was told to stand still; `still_asked`: is its release wanted at this
-    moment?"""
+    moment? `kept`: domains and roll-ups by virtual MTA whose queues stay paused, for their provider is suspended."""
     address, seen, first = str(brake.local_address), known.get(brake.vmta), before.get(brake.vmta)
+    keep = kept.get(brake.vmta, ())
     if brake.removed and brake.release_asked_at is None:
-        return _enforce_removed(mta, known, files, brake)
+        return _enforce_removed(mta, known, files, keep, brake)
     if brake.release_asked_at is not None:
         if not still_asked(brake):
             return CALLED_OFF
-        now = mta.let_go(address, brake.vmta)
+        now = mta.let_go(address, brake.vmta, keep)
         if not still_asked(brake):
             # a stop came while it was let go: it stands still again before anything else is done
             mta.hold(address, brake.vmta)
@@ -188,7 +190,9 @@ def enforce_powermta(
     return Half(now.holds, f"PowerMTA: {now.summary}", taken_off)
 
 
-def _enforce_removed(mta: PowerMta, known: Mapping[str, Hold], files: Files, brake: Brake) -> Half:
+def _enforce_removed(
+    mta: PowerMta, known: Mapping[str, Hold], files: Files, keep: Collection[str], brake: Brake
+) -> Half:
     """The IP left the fleet: held until the host runs its virtual MTA with this address no more. Where another IP has the
     virtual MTA now, only the old address is kept from sending; not where that is what the other one binds too."""
     address = str(brake.local_address)
@@ -196,7 +200,7 @@ def _enforce_removed(mta: PowerMta, known: Mapping[str, Hold], files: Files, bra
     if taken_over or files.lack(mta, brake):
         mta.enable_source(address, brake.vmta)
         if brake.successor_sends:
-            mta.let_go(address, brake.vmta)
+            mta.let_go(address, brake.vmta, keep)
         told = f"sends for {brake.successor} now" if taken_over else f"no longer sends from {address}"
         return Half(True, f"PowerMTA: {brake.vmta} {told}", gone=True)
     if brake.successor is None:

@@ -60,6 +60,9 @@ def tell(store: Store, host: str, outcomes: Sequence[Outcome], run: Run) -> None
 
 def _news(host: str, outcomes: Sequence[Outcome], run: Run) -> Iterable[News]:
     by_hand = run.dag_id == BY_HAND
+    parts = [o for o in outcomes if not o.brake.whole]
+    outcomes = [o for o in outcomes if o.brake.whole]
+    yield from _provider_news(host, parts, run)
     held = [o for o in outcomes if o.newly_held and not o.brake.removed]
     if held:
         title = f"{_subject(held)} {_stand(held)} still on {host}, read back in PowerMTA and MailWizz"
@@ -87,6 +90,30 @@ def _news(host: str, outcomes: Sequence[Outcome], run: Run) -> Iterable[News]:
         yield News(TAKEN_OFF, host, run.run_id, "warning", text, None, run.dag_id, run.run_id)
 
 
+def _provider_news(host: str, parts: Sequence[Outcome], run: Run) -> Iterable[News]:
+    """Why a provider is suspended is told by whoever decides it."""
+    held = [o for o in parts if o.newly_held]
+    if held:
+        title = f"Mail waits on {host} for a suspended provider, read back in PowerMTA"
+        lines = [_text(title, held, always=True), *sorted({o.halves[0].told for o in held})[:NAMED]]
+        yield _one(f"{host} suspended", "\n".join(lines), "info", run, quiet=True)
+    loose = [o for o in parts if o.halves[0].taken_off]
+    if loose:
+        title = f"Mail to a suspended provider had gone on from {host} (a person, a restart, or a new queue); it waits again"
+        text = _text(title, loose, always=True)
+        yield News(TAKEN_OFF, f"{host} providers", run.run_id, "warning", text, None, run.dag_id, run.run_id)
+    probed = [o for o in parts if o.ends and not o.over]
+    if probed:
+        title = (
+            f"No mail waits on {host} any more for a suspended provider, which gets a few messages a day now"
+        )
+        yield _one(f"{host} probed", _text(title, probed, always=True), "info", run, quiet=True)
+    over = [o for o in parts if o.over]
+    if over:
+        title = f"Suspensions on {host} ended, for their IPs left the fleet"
+        yield _one(f"{host} suspended no more", _text(title, over, always=True), "info", run, quiet=True)
+
+
 def _one(thing: str, text: str, severity: str, run: Run, quiet: bool | None = None) -> News:
     state = f"{run.run_id} {_digest([text])}"
     return News(EVENT, thing, state, severity, text, None, run.dag_id, run.run_id, quiet)
@@ -106,7 +133,7 @@ def _stand(outcomes: Sequence[Outcome]) -> str:
 
 
 def _names(outcomes: Iterable[Outcome]) -> str:
-    names = [f"{o.brake.address} ({o.brake.vmta})" for o in outcomes]
+    names = [o.brake.name for o in outcomes]
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
 

@@ -102,7 +102,11 @@ class HostLook:
         others = [s for s in switched_off if not s.queue.startswith("*/")]
         if others:
             shown = [f"{s.address} {s.queue}" for s in others[:10]]
-            log.info("PowerMTA itself disabled %d sources: %s", len(others), shown)
+            log.info(
+                "%d sources disabled for single queues, by PowerMTA itself or by a suspension: %s",
+                len(others),
+                shown,
+            )
         loose = {hold.vmta for hold in holds_of(queues, switched_off, still.held) if not hold.holds}
         if not loose or self.run.dry_run:
             return replace(facts, loose=tuple(sorted(loose)))
@@ -114,10 +118,11 @@ class HostLook:
         try:
             with host_lock(self.store, self.seen.host.name):
                 held = hold_all(mta, loose)
-                wanted = {s.vmta for s in self._standstill(text).held}
+                now = self._standstill(text)
+                wanted, keep = {s.vmta for s in now.held}, {s.vmta: s.keep for s in now.free}
                 for hold in held:
                     if hold.vmta not in wanted:
-                        mta.let_go(hold.address, hold.vmta)
+                        mta.let_go(hold.address, hold.vmta, keep.get(hold.vmta, ()))
         except Busy:
             log.info("a deployment is under way; it holds what must stand still")
             return facts

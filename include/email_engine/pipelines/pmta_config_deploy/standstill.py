@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from email_engine.adapters.powermta_holds import HeldSource
 from email_engine.fleet.model import IpRecord, Mode
+from email_engine.pipelines.brakes.providers import kept_queues
 from email_engine.pipelines.run import Run
 from email_engine.pmta.config.deploy_policy import DeployPolicy, deploy_policy
 from email_engine.pmta.config.inventory import read_inventory
@@ -32,7 +33,8 @@ def read_standstill(store: Store, name: str, run: Run, text: str) -> Standstill:
     with store.session(tenant=ALL_TENANTS) as conn:
         records, modes = fleet_on(conn, name, run)
         removed_ips = read_removed_ips(conn, name)
-    return standstill(records, modes, removed_ips, text, deploy_policy())
+        kept = kept_queues(brakes.engaged(conn, mta_host=name, providers=True))
+    return standstill(records, modes, removed_ips, text, deploy_policy(), kept)
 
 
 def read_removed_ips(conn: Connection, name: str) -> tuple[HeldSource, ...]:
@@ -50,8 +52,9 @@ def standstill(
     removed_ips: Sequence[HeldSource],
     text: str,
     policy: DeployPolicy,
+    kept: Mapping[str, frozenset[str]] | None = None,
 ) -> Standstill:
-    """As `read_standstill`, from what was read."""
+    """As `read_standstill`, from what was read. `kept`: by virtual MTA, domains and roll-ups of suspended providers."""
     inventory = read_inventory(text)
     ours = [r for r in records if modes.get(r.tenant) is Mode.ACT and inventory.may_define(r.vmta)]
     still = {r.vmta for r in must_be_held(records, policy)}
@@ -60,7 +63,7 @@ def standstill(
             *_sources(r for r in ours if r.vmta in still),
             *(one for one in removed_ips if inventory.may_send(one.vmta, ip_address(one.address))),
         ),
-        _sources(r for r in ours if r.vmta not in still and r.vmta in inventory.vmtas),
+        _sources((r for r in ours if r.vmta not in still and r.vmta in inventory.vmtas), kept),
     )
 
 
@@ -71,5 +74,8 @@ def fleet_on(conn: Connection, name: str, run: Run) -> tuple[tuple[IpRecord, ...
     return load_ips(conn, day=day, mta_host=name), modes
 
 
-def _sources(records: Iterable[IpRecord]) -> tuple[HeldSource, ...]:
-    return tuple(HeldSource(r.vmta, str(r.local_address)) for r in records)
+def _sources(
+    records: Iterable[IpRecord], kept: Mapping[str, frozenset[str]] | None = None
+) -> tuple[HeldSource, ...]:
+    keep = kept or {}
+    return tuple(HeldSource(r.vmta, str(r.local_address), keep.get(r.vmta, frozenset())) for r in records)

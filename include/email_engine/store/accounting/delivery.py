@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection, func, select, update
@@ -16,10 +17,11 @@ from email_engine.accounting.copies import Content, Copy, Known, begun_with, con
 from email_engine.accounting.plain import plain_offset, raw_offset
 from email_engine.accounting.policy import AccountingPolicy
 from email_engine.accounting.recipients import Hash
-from email_engine.accounting.summarize import Counts, Resume, Summary, summarize
+from email_engine.accounting.summarize import Counts, Resume, SendingSource, Summary, summarize
 from email_engine.accounting.unpack import unpacked
 from email_engine.errors import InputError
 from email_engine.fleet.providers import Providers
+from email_engine.plural import amount
 from email_engine.store.accounting import refusals
 from email_engine.store.accounting.complaints import place_complaints
 from email_engine.store.accounting.counts import KnownIps, Rows, add_counts, known_ips
@@ -36,6 +38,8 @@ from email_engine.store.accounting.files import (
 )
 from email_engine.store.accounting.reply_texts import add_texts, watch_unknown
 from email_engine.store.schema import accounting_files, mta_hosts
+from email_engine.store.stops import provider_brakes
+from email_engine.store.stops.provider_brakes import Waits
 
 __all__ = [
     "DUPLICATE", "REFUSED", "TAKEN", "AccountingFile", "Reading", "Taken", "mark_checked", "seen_files", "take_file", "taken_by",
@@ -153,7 +157,7 @@ def _take(
     if before is not None:
         known = before.size if before.whole_bytes is None else before.whole_bytes
         resume = Resume(raw_offset(path, known), before.cut)
-    fleet = known_ips(conn, file.mta_host)
+    fleet, waits = known_ips(conn, file.mta_host), provider_brakes.waits(conn)
     aside = conn.begin_nested()
     file_id = note(conn, file, content, TAKEN, run)
     writer = EventWriter(conn, file_id, fleet, reading.hash_of)
@@ -165,6 +169,7 @@ def _take(
             events=writer,
             resume=resume,
             latest=reading.latest,
+            suspended=partial(_suspended, fleet, waits) if waits.spans else None,
         )
     except InputError as error:
         aside.rollback()
@@ -198,6 +203,11 @@ def _take(
     refusals.clear_settled(conn, file.mta_host, file.name)
     aside.commit()
     return Taken(TAKEN, summary.records, rejected, message)
+
+
+def _suspended(fleet: KnownIps, waits: Waits, source: SendingSource, provider: str, hour: datetime) -> bool:
+    ip = fleet.find(source)
+    return ip is not None and waits.cover(ip[0], provider, hour)
 
 
 def _refuse(
@@ -238,6 +248,10 @@ def _message(summary: Summary, unknown_sources: Mapping[str, int], before: Known
         named = ", ".join(f"{name} ({count})" for name, count in sorted(unknown_sources.items())[:5])
         parts.append(
             f"{sum(unknown_sources.values())} rows of {len(unknown_sources)} sources outside the fleet: {named}"
+        )
+    if summary.waited_out:
+        parts.append(
+            f"{amount(summary.waited_out, 'message')} timed out because a provider was suspended: not counted"
         )
     if summary.rejected_rows:
         first = summary.rejected[0]

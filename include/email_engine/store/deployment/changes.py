@@ -34,6 +34,7 @@ def given_since(conn: Connection, mta_host: str, last: Deployment | None) -> fro
     read = last.started_at - LOOK
     given = select(allowances.c.ip_id).where(allowances.c.fleet_version > last.fleet_version)
     moved = select(ip_state_history.c.ip_id).where(ip_state_history.c.recorded_at > read)
-    held = select(brakes.c.ip_id).where(or_(brakes.c.released_at.is_(None), brakes.c.released_at > read))
+    braked = or_(brakes.c.released_at.is_(None), brakes.c.released_at > read)
+    held = select(brakes.c.ip_id).where(brakes.c.provider == "*", braked)
     changed = here.where(or_(ips.c.id.in_(given), ips.c.id.in_(moved), ips.c.id.in_(held)))
     return frozenset(conn.execute(changed).scalars())

@@ -37,7 +37,7 @@ def _query(day: date) -> Select[Any]:
     )
     braked = (
         select(literal(1))
-        .where(brakes.c.ip_id == ips.c.id, brakes.c.released_at.is_(None))
+        .where(brakes.c.ip_id == ips.c.id, brakes.c.provider == "*", brakes.c.released_at.is_(None))
         .correlate(ips)
         .exists()
     )

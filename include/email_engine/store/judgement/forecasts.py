@@ -1,6 +1,6 @@
 """What stands beside every IP: state, allowance, score, when it graduates and what is in its way."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 from email_engine.fleet.model import SENDING_STATES, IpRecord, IpState
 from email_engine.store.fleet.ips import load_ips
 from email_engine.store.schema import warmup_plans
+from email_engine.store.stops import provider_brakes
 from email_engine.warmup.forecast import by_schedule
 from email_engine.warmup.policy import Policy
 
@@ -19,13 +20,14 @@ CLIMBS = frozenset({IpState.WARMING, IpState.STANDBY, IpState.RESTING, IpState.Q
 class Standing:
     """`score`: 0 to 100, None while unknown; `graduates_on`, `blocked_by`: as the last closed day left them, and what a
     quarantine, a pause or a brake says since. `graduates_by`: what the date comes from, `decision`, or `schedule` where no
-    day was decided since the IP began to warm; None without a date."""
+    day was decided since the IP began to warm; None without a date. `suspended`: mailbox providers whose queues stand still for it."""
 
     ip: IpRecord
     score: int | None
     graduates_on: date | None
     blocked_by: str | None
     graduates_by: str | None = None
+    suspended: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         ip = self.ip
@@ -35,7 +37,7 @@ class Standing:
             "score": self.score, "graduates_on": self.graduates_on and self.graduates_on.isoformat(),
             "blocked_by": self.blocked_by, "graduates_by": self.graduates_by,
             "paused": ip.pause is not None, "paused_until": ip.pause and ip.pause.until and ip.pause.until.isoformat(), "braked": self.ip.braked,
-            "listed_on": list(self.ip.blacklisted_on),
+            "listed_on": list(self.ip.blacklisted_on), "suspended": list(self.suspended),
         }  # fmt: skip
 
 
@@ -47,7 +49,11 @@ def standings(
     columns = warmup_plans.c
     query = select(columns.ip_id, columns.score, columns.graduates_on, columns.blocked_by)
     plans = {row.ip_id: row for row in conn.execute(query)}
-    return tuple(_standing(ip, plans[ip.ip_id], day, policy) for ip in load_ips(conn, day=day, tenant=tenant))
+    held = provider_brakes.suspended(conn)
+    return tuple(
+        replace(_standing(ip, plans[ip.ip_id], day, policy), suspended=tuple(sorted(held.get(ip.ip_id, ()))))
+        for ip in load_ips(conn, day=day, tenant=tenant)
+    )
 
 
 def _standing(ip: IpRecord, plan: Any, day: date, policy: Policy | None) -> Standing:

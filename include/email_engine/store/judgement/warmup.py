@@ -10,6 +10,7 @@ from email_engine.store import schema, versions
 from email_engine.store.fleet import ips
 from email_engine.store.judgement import decisions
 from email_engine.store.judgement.writer import apply_change
+from email_engine.store.stops import provider_brakes
 from email_engine.warmup.rows import PIPELINE, WarmupRow, Writing
 
 
@@ -31,10 +32,12 @@ def decided(conn: Connection, tenant: str, day: date) -> frozenset[str]:
 
 
 def record(conn: Connection, rows: Sequence[WarmupRow], writing: Writing) -> int | None:
-    """Writes every row; those of a tenant in `observe` as decisions that were not applied, and nothing else.
+    """Writes every row; those of a tenant in `observe` as decisions that were not applied, and nothing else. The brakes of
+    single providers follow what is suspended.
 
     Returns the new fleet version, None when nothing changed that a deployment or a sync must follow."""
     origin, version = writing.origin, None
+    held = provider_brakes.suspended(conn)
     for row in rows:
         decision_id = decisions.record(conn, row.decision, origin.dag_id, origin.run_id)
         if not row.decision.applied:
@@ -44,6 +47,8 @@ def record(conn: Connection, rows: Sequence[WarmupRow], writing: Writing) -> int
             version = versions.bump(conn, reason, (origin.dag_id, origin.run_id))
         _keep_day(conn, row, writing.day)
         ips.update_plan(conn, row.ip_id, **row.plan)
+        before = held.get(row.ip_id, frozenset())
+        provider_brakes.follow(conn, row, before, row.suspended, row.decision.reason, origin, decision_id)
         if row.change is not None and version is not None:
             apply_change(conn, row.change, origin, decision_id, version)
     return version

@@ -1,21 +1,27 @@
-"""The brake as the database knows it: an IP whose queue must stand still and whose delivery server must be off."""
+"""The brake as the database knows it: an IP whose queue must stand still and whose delivery server must be off.
+
+A brake of one mailbox provider (`provider`, else `*`) makes only that provider's queues stand still; it is made and let go by
+what the judgement suspends (provider_brakes.py), never by hand, and counts nowhere as a stop of the IP."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from email_engine.decision import Origin
-from email_engine.fleet.model import SENDING_STATES, IpAddress, IpRecord, IpState, Mode
-from email_engine.store.schema import brakes, ip_state_history, ips, mailwizz_instances, mta_hosts, tenants
+from email_engine.fleet.model import SENDING_STATES, IpAddress, Mode
+from email_engine.store.schema import brakes, ips, mailwizz_instances, mta_hosts, tenants
 
 _ADDRESSES = ("address", "bind_address", "successor_binds")
 BY_HAND = "emergency_stop"
 """The DAG by which people brake; only people release such a brake."""
+WHOLE = "*"
+"""The `provider` of a brake of all of an IP's mail."""
+_OF_IP = brakes.c.provider == WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +29,7 @@ class Brake:
     """An engaged brake. `powermta_holds`, `mailwizz_holds`: was each side seen to stand still?
 
     `release_asked_at` is set when nothing speaks for holding any longer; the brake ends when both sides run again.
-    `connection`, `config_file`, `mailwizz_connection`: of host and MailWizz, also where they left the fleet
+    `provider`: whose queues alone stand still, `*` for the IP. `connection`, `config_file`, `mailwizz_connection`: of host and MailWizz, also where they left the fleet
     (`host_removed`). `removed`: the IP left the fleet file; then `successor` is the address that has its virtual MTA on the
     host now, `server_successor` the one that has its delivery server, None where nobody has; `successor_binds`: what PowerMTA
     binds for the successor."""
@@ -44,6 +50,7 @@ class Brake:
     mailwizz_holds: bool
     checked_at: datetime | None
     release_asked_at: datetime | None
+    provider: str = WHOLE
     mode: Mode = Mode.ACT
     connection: str = ""
     config_file: str = ""
@@ -61,19 +68,29 @@ class Brake:
         """What PowerMTA binds, by which it knows the source."""
         return self.bind_address or self.address
 
+    @property
+    def whole(self) -> bool:
+        """Does it hold all of the IP's mail?"""
+        return self.provider == WHOLE
 
-@dataclass(frozen=True, slots=True)
-class RemovedIp:
-    """An IP that left the fleet file while it was sending, and whose mail nobody has stopped since."""
+    @property
+    def lets_go(self) -> bool:
+        """What it held may go: a release was asked, or a provider's brake is of an IP that is no more."""
+        return self.release_asked_at is not None or (self.removed and not self.whole)
 
-    ip_id: int
-    tenant: str
-    address: IpAddress
-    vmta: str
-    mta_host: str
-    stream: str
-    state: IpState
-    left_at: datetime
+    @property
+    def name(self) -> str:
+        """For people: `198.51.100.1 (aurora-1)`, with the provider where it holds that one alone."""
+        return f"{self.address} ({self.vmta})" + ("" if self.whole else f" to {self.provider}")
+
+
+class OfTenant(Protocol):
+    """An IP, in the fleet or not."""
+
+    @property
+    def ip_id(self) -> int: ...
+    @property
+    def tenant(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +109,23 @@ def free(conn: Connection, ip_ids: Sequence[int]) -> frozenset[int]:
         .with_for_update(key_share=True, read=True, skip_locked=True)
     )
     mine: set[int] = set(conn.execute(own).scalars())
-    standing = select(brakes.c.ip_id).where(brakes.c.ip_id.in_(ip_ids), brakes.c.released_at.is_(None))
+    standing = select(brakes.c.ip_id).where(
+        brakes.c.ip_id.in_(ip_ids), _OF_IP, brakes.c.released_at.is_(None)
+    )
     braked: set[int] = set(conn.execute(standing).scalars())
     held: set[int] = set(conn.execute(standing.with_for_update(skip_locked=True)).scalars())
     return frozenset(mine - (braked - held))
 
 
 def engage(
-    conn: Connection, ip: IpRecord | RemovedIp, reason: str, origin: Origin, decision_id: int | None
+    conn: Connection,
+    ip: OfTenant,
+    reason: str,
+    origin: Origin,
+    decision_id: int | None,
+    provider: str = WHOLE,
 ) -> int:
-    """The id of the IP's engaged brake, made if there is none; a release that was asked for is called off.
+    """The id of the IP's engaged brake (or that of its mail to one provider), made if there is none; a release that was asked for is called off.
 
     A brake that a pipeline engaged becomes a person's when `emergency_stop` engages it too, never the other way."""
     values: dict[str, Any] = {
@@ -113,13 +137,15 @@ def engage(
     }
     made = conn.execute(
         insert(brakes)
-        .values(tenant=ip.tenant, ip_id=ip.ip_id, engaged_at=origin.as_of, **values)
-        .on_conflict_do_nothing(index_elements=["ip_id"], index_where=brakes.c.released_at.is_(None))
+        .values(tenant=ip.tenant, ip_id=ip.ip_id, provider=provider, engaged_at=origin.as_of, **values)
+        .on_conflict_do_nothing(
+            index_elements=["ip_id", "provider"], index_where=brakes.c.released_at.is_(None)
+        )
         .returning(brakes.c.id)
     ).scalar_one_or_none()
     if made is not None:
         return int(made)
-    standing = (brakes.c.ip_id == ip.ip_id) & brakes.c.released_at.is_(None)
+    standing = (brakes.c.ip_id == ip.ip_id) & (brakes.c.provider == provider) & brakes.c.released_at.is_(None)
     held = conn.execute(select(brakes).where(standing).with_for_update()).one()
     if held.release_asked_at is not None:
         called_off = {"release_asked_at": None, "powermta_holds": False, "mailwizz_holds": False}
@@ -151,9 +177,14 @@ def confirm(
     return Confirmed(was_held, before.release_asked_at is not None)
 
 
-def engaged(conn: Connection, mta_host: str | None = None, tenant: str | None = None) -> tuple[Brake, ...]:
-    """Brakes that are not released, oldest first; those of IPs that left the fleet too."""
+def engaged(
+    conn: Connection, mta_host: str | None = None, tenant: str | None = None, *, providers: bool = False
+) -> tuple[Brake, ...]:
+    """Brakes that are not released, oldest first; those of IPs that left the fleet too. `providers`: those of single
+    providers as well."""
     query = _query().where(brakes.c.released_at.is_(None)).order_by(brakes.c.id)
+    if not providers:
+        query = query.where(_OF_IP)
     if mta_host is not None:
         query = query.where(ips.c.mta_host == mta_host)
     if tenant is not None:
@@ -178,15 +209,18 @@ def _query() -> Select[Any]:
 
     same_vmta = (other.c.vmta_name == ips.c.vmta_name, other.c.mta_host == ips.c.mta_host)
     same_server = (other.c.mailwizz == ips.c.mailwizz, other.c.mailwizz_server_id == ips.c.mailwizz_server_id)
-    braked = (
-        select(held_too.c.id).where(held_too.c.ip_id == other.c.id, held_too.c.released_at.is_(None)).exists()
+    standing = (
+        held_too.c.ip_id == other.c.id,
+        held_too.c.provider == WHOLE,
+        held_too.c.released_at.is_(None),
     )
+    braked = select(held_too.c.id).where(*standing).exists()
     return (
         select(
             brakes.c.id.label("brake_id"), brakes.c.tenant, brakes.c.ip_id, ips.c.address, ips.c.bind_address, ips.c.vmta_name.label("vmta"),
             ips.c.mta_host, ips.c.mailwizz, ips.c.mailwizz_server_id, brakes.c.reason, brakes.c.actor, brakes.c.dag_id,
             brakes.c.engaged_at, brakes.c.powermta_holds, brakes.c.mailwizz_holds, brakes.c.checked_at,
-            brakes.c.release_asked_at, tenants.c.mode, mta_hosts.c.connection, mta_hosts.c.config_file,
+            brakes.c.release_asked_at, brakes.c.provider, tenants.c.mode, mta_hosts.c.connection, mta_hosts.c.config_file,
             mailwizz_instances.c.db_connection.label("mailwizz_connection"),
             mta_hosts.c.removed.label("host_removed"), ips.c.removed,
             successor(func.host(other.c.address), *same_vmta).label("successor"),
@@ -199,44 +233,6 @@ def _query() -> Select[Any]:
         .join(mta_hosts, mta_hosts.c.name == ips.c.mta_host)
         .join(mailwizz_instances, mailwizz_instances.c.name == ips.c.mailwizz)
     )  # fmt: skip
-
-
-def removed_ips(conn: Connection, *, also_stopped: bool = False) -> tuple[RemovedIp, ...]:
-    """IPs of tenants in `act` that left the fleet file while they were sending and that no brake holds since: their mail
-    must stop at once, for no deployment does it without a person. `also_stopped`: those too that were stopped, and perhaps let
-    go again by hand so that their queue drains."""
-    left = (
-        select(ip_state_history.c.ip_id, func.max(ip_state_history.c.id).label("entry"))
-        .where(ip_state_history.c.event == "removed")
-        .group_by(ip_state_history.c.ip_id)
-        .subquery()
-    )
-    h = ip_state_history.c
-    stopped = or_(
-        and_(
-            brakes.c.released_at.is_(None),
-            or_(brakes.c.release_asked_at.is_(None), brakes.c.release_asked_at >= h.as_of),
-        ),
-        brakes.c.released_at >= h.recorded_at,
-    )
-    query = (
-        select(ips.c.id.label("ip_id"), ips.c.tenant, ips.c.address, ips.c.vmta_name.label("vmta"), ips.c.mta_host, ips.c.stream,
-               ips.c.status.label("state"), h.as_of.label("left_at"))
-        .join(left, left.c.ip_id == ips.c.id)
-        .join(ip_state_history, h.id == left.c.entry)
-        .join(tenants, tenants.c.name == ips.c.tenant)
-        .where(
-            ips.c.removed, tenants.c.mode == Mode.ACT.value,
-            ips.c.status.in_([state.value for state in SENDING_STATES]),
-        )
-        .order_by(ips.c.id)
-    )  # fmt: skip
-    if not also_stopped:
-        query = query.where(~select(brakes.c.id).where(brakes.c.ip_id == ips.c.id, stopped).exists())
-    return tuple(
-        RemovedIp(**{**row, "address": ip_address(str(row["address"])), "state": IpState(row["state"])})
-        for row in conn.execute(query).mappings()
-    )
 
 
 def ended(conn: Connection, brake_id: int, at: datetime) -> bool:
@@ -253,7 +249,7 @@ def ended(conn: Connection, brake_id: int, at: datetime) -> bool:
 
 def stands(conn: Connection, ip_id: int) -> bool:
     """Has the IP a brake that is not released?"""
-    standing = select(brakes.c.id).where(brakes.c.ip_id == ip_id, brakes.c.released_at.is_(None))
+    standing = select(brakes.c.id).where(brakes.c.ip_id == ip_id, _OF_IP, brakes.c.released_at.is_(None))
     return conn.execute(standing).first() is not None
 
 
@@ -264,11 +260,13 @@ def release_still_asked(conn: Connection, brake_id: int) -> bool:
     return conn.execute(wanted).first() is not None
 
 
-def ask_release(conn: Connection, ip_id: int, at: datetime, *, by_hand: bool = False) -> bool:
+def ask_release(
+    conn: Connection, ip_id: int, at: datetime, *, by_hand: bool = False, provider: str = WHOLE
+) -> bool:
     """Asks to let the IP go; false if it has no brake, or one that a person engaged and `by_hand` is not set.
 
     The time of the first asking stays."""
-    standing = (brakes.c.ip_id == ip_id) & brakes.c.released_at.is_(None)
+    standing = (brakes.c.ip_id == ip_id) & (brakes.c.provider == provider) & brakes.c.released_at.is_(None)
     if not by_hand:
         standing &= func.coalesce(brakes.c.dag_id, "") != BY_HAND
     asked = (
@@ -281,7 +279,7 @@ def hand_back(conn: Connection, ip_id: int, to: str, reason: str) -> bool:
     """A person's brake becomes that of the pipeline `to`, which lets go when the IP may send again; false if it has none.
 
     A release that a person had asked for is called off."""
-    mine = (brakes.c.ip_id == ip_id) & brakes.c.released_at.is_(None) & (brakes.c.dag_id == BY_HAND)
+    mine = (brakes.c.ip_id == ip_id) & _OF_IP & brakes.c.released_at.is_(None) & (brakes.c.dag_id == BY_HAND)
     given = update(brakes).where(mine).values(dag_id=to, actor=to, reason=reason, release_asked_at=None)
     return conn.execute(given.returning(brakes.c.id)).first() is not None
 

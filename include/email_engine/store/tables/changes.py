@@ -106,6 +106,7 @@ brakes = Table(
     row_id(),
     of_tenant(),
     of_ip(),
+    Column("provider", Text, nullable=False, server_default="*"),
     Column("reason", Text, nullable=False),
     Column("actor", Text, nullable=False),
     Column("decision_id", BigInteger, ForeignKey(f"{SCHEMA}.decisions.id")),
@@ -117,8 +118,11 @@ brakes = Table(
     moment("release_asked_at"),
     moment("released_at"),
     *of_run(),
-    Index("uq_brakes_engaged", "ip_id", unique=True, postgresql_where=text("released_at IS NULL")),
+    Index(
+        "uq_brakes_engaged", "ip_id", "provider", unique=True, postgresql_where=text("released_at IS NULL")
+    ),
 )
+"""`provider`: the mailbox provider whose queues alone stand still for the IP; `*`: all of its mail."""
 
 alerts = Table(
     "alerts",
