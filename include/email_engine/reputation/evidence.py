@@ -188,15 +188,27 @@ def judge(
     confidence: float,
     bearable: Mapping[int, Sequence[float]] | None = None,
 ) -> list[GateJudgement]:
+    """As `judge_table`, of rows of any length, the last days of which are the same."""
+    if not bad:
+        return []
+    return judge_table(_table(bad), _table(messages), limit, stop, confidence, bearable)
+
+
+def judge_table(
+    bad: Integers,
+    messages: Integers,
+    limit: float,
+    stop: float,
+    confidence: float,
+    bearable: Mapping[int, Sequence[float]] | None = None,
+) -> list[GateJudgement]:
     """Judges rows of days with `bad` of `messages`, oldest first, against a rate `limit` (0..1); evidence of `stop` proves it.
     Where no day was above it there is no evidence, however little mail there was.
 
     `bearable`: the limit of each day, for the rows that have their own; days that may bear more than `limit` tell the
     detector of what goes beyond, and do not count for `pass` and `hold`."""
-    if not bad:
-        return []
-    sent = _table(messages)
-    wrong = np.minimum(_table(bad), sent)
+    sent = messages
+    wrong = np.minimum(bad, sent)
     limits: Floats = np.broadcast_to(np.float64(limit), sent.shape)
     seen_bad, seen = counted_bad, counted = wrong.sum(1), sent.sum(1)
     if bearable:

@@ -4,24 +4,40 @@ Which replies count for what (facts: deliverability, sections 3 and 4): bounces 
 gate, every other bounce for the bounce gate, deferrals that speak of rate or reputation for the deferral gate of each provider, complaints
 only of providers that report any."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any
 
-from email_engine.fleet.traffic import Column, Days, column
-from email_engine.reputation.complaints import on_days_of_mail, reporting
-from email_engine.reputation.evidence import GateJudgement, GateVerdict, ever_above, judge, proven_above
+import numpy as np
+
+from email_engine.fleet.traffic import Days
+from email_engine.reputation.counted import (
+    Basis,
+    Counted,
+    block_rows,
+    blocked_of,
+    complained_of,
+    complaint_rows,
+    pressing_of,
+    together,
+)
+from email_engine.reputation.evidence import (
+    GateJudgement,
+    GateVerdict,
+    ever_above,
+    judge,
+    judge_table,
+    proven_above,
+)
+from email_engine.reputation.provider_days import ProviderDays
 
 BOUNCES, COMPLAINTS, BLOCKS, DEFERRALS = "bounces", "complaints", "blocks", "deferrals"
 GATES = (BOUNCES, COMPLAINTS, BLOCKS, DEFERRALS)
 SCORED = (BOUNCES, COMPLAINTS, BLOCKS)
-EVERY = "*"
 FEWEST = 3
 """Fewer complaints or blocks at one provider prove no rate, whatever they are of."""
-NOTHING = column((0,))
 SMALL_PART = 0.05
 """A provider with a smaller part of the mail is slowed where it presses, but holds nothing else up."""
 _RANK = {GateVerdict.REGRESS: 0, GateVerdict.HOLD: 1, GateVerdict.INSUFFICIENT: 2, GateVerdict.PASS: 3}
@@ -86,29 +102,6 @@ class Judged:
         )
 
 
-class Basis(NamedTuple):
-    """What one IP is judged by. `first`: the UTC day from which its mail counts; `days`: its days from then on; `complaints_first`: the
-    day from which complaints count, which come late; `mailed`: days that may tell of a bad recipient list; `providers`: its days by
-    mailbox provider, all of them under `other` where nobody knows; `reporting`: providers that ever report complaints, None where
-    nobody knows; `peers`: the other IPs of its stream, summed by day."""
-
-    first: date
-    days: Days
-    complaints_first: date
-    mailed: Days
-    providers: Mapping[str, Days]
-    reporting: frozenset[str] | None
-    peers: Days
-
-
-class Row(NamedTuple):
-    """Days of one IP at one provider, or together: `bad` of `messages`; `day` names them."""
-
-    day: Sequence[date]
-    bad: Column
-    messages: Column
-
-
 def judge_gates(fleet: Sequence[Basis], policy: GatePolicy, last: date) -> list[Judged]:
     """Judges each IP at the end of the UTC day `last`; no mail is later."""
     limit = policy.bounces.limit
@@ -120,113 +113,50 @@ def judge_gates(fleet: Sequence[Basis], policy: GatePolicy, last: date) -> list[
         for place, (basis, borne) in enumerate(zip(fleet, excuses, strict=True))
         if borne
     }
-    failed = [Row(basis.days.day, basis.days.failed, basis.days.sent) for basis in fleet]
-    bounces = _answers(failed, policy.bounces, policy, bearable)
-    complained = [complaint_rows(basis, policy) for basis in fleet]
-    blocked = [block_rows(basis) for basis in fleet]
+    failed, sent = [basis.days.failed for basis in fleet], [basis.days.sent for basis in fleet]
+    bounces = _judge(judge, failed, sent, policy.bounces, policy, bearable)
+    rows = ProviderDays([basis.providers for basis in fleet])
+    complained, blocked = complained_of(rows, fleet, policy.complaint_days), blocked_of(rows, fleet)
+    pressing = pressing_of(rows, fleet, last - timedelta(days=policy.deferral_days - 1))
+    complaints = _judge(judge_table, *complained.together, policy.complaints, policy)
+    blocks = _judge(judge_table, *blocked.together, policy.blocks, policy)
     by_gate = {
-        COMPLAINTS: _by_provider(complained, policy.complaints, policy),
-        BLOCKS: _by_provider(blocked, policy.blocks, policy),
-        DEFERRALS: _by_provider(
-            [pressure_rows(basis, last - timedelta(days=policy.deferral_days - 1)) for basis in fleet],
-            policy.deferrals,
-            policy,
-        ),
+        COMPLAINTS: _by_provider(rows, complained, policy.complaints, policy, FEWEST),
+        BLOCKS: _by_provider(rows, blocked, policy.blocks, policy, FEWEST),
+        DEFERRALS: _by_provider(rows, pressing, policy.deferrals, policy, 0),
     }
-    complaints = _answers([together(rows) for rows in complained], policy.complaints, policy)
-    blocks = _answers([together(rows) for rows in blocked], policy.blocks, policy)
     return [
         _judged(
             basis,
             borne,
-            {BOUNCES: next(bounces), COMPLAINTS: next(complaints), BLOCKS: next(blocks)},
+            {BOUNCES: bounces[place], COMPLAINTS: complaints[place], BLOCKS: blocks[place]},
             {gate: by_gate[gate][place] for gate in by_gate},
-            {COMPLAINTS: complained[place], BLOCKS: blocked[place]},
             policy,
         )
         for place, (basis, borne) in enumerate(zip(fleet, excuses, strict=True))
     ]
 
 
-def complaint_rows(basis: Basis, policy: GatePolicy) -> dict[str, Row]:
-    """Complaints of delivered messages by provider that reports."""
-    found = {}
-    for name in reporting(basis.providers, basis.reporting):
-        days = basis.providers[name]
-        at = days.since(basis.complaints_first)
-        complained = on_days_of_mail(days, policy.complaint_days)
-        found[name] = Row(days.day[at:], complained[at:], days.delivered[at:])
-    return found
-
-
-def block_rows(basis: Basis) -> dict[str, Row]:
-    """Blocks of messages that came to an end, by provider; under one name for all where there are none."""
-    found: dict[str, Row] = {}
-    if not any(basis.days.blocked):
-        return {EVERY: Row((), NOTHING, column((sum(basis.days.sent),)))}
-    for name, days in basis.providers.items():
-        at = days.since(basis.first)
-        found[name] = Row(days.day[at:], days.blocked[at:], days.sent[at:])
-    return found
-
-
-def pressure_rows(basis: Basis, since: date) -> dict[str, Row]:
-    """Deferrals and blocks, and the attempts that they are of, by provider."""
-    found = {}
-    for name, days in sorted(basis.providers.items()):
-        at = days.since(max(basis.first, since))
-        found[name] = Row(days.day[at:], days.pressure[at:], days.attempts[at:])
-    return found
-
-
-def together(rows: Mapping[str, Row], but: Collection[str] = ()) -> Row:
-    """The sum of several providers by day; where nothing is bad, one row of all messages says the same."""
-    some = [row for name, row in rows.items() if name not in but]
-    if len(some) == 1:
-        return some[0]
-    if not any(map(any, [row.bad for row in some])):
-        return Row((), NOTHING, column((sum([sum(row.messages) for row in some]),)))
-    first = some[0].day
-    if all(map(first.__eq__, [row.day for row in some])):
-        wrong, whole = (
-            column(map(sum, zip(*columns, strict=True)))
-            for columns in ([row.bad for row in some], [row.messages for row in some])
-        )
-        return Row(first, wrong, whole)
-    sums: dict[date, list[int]] = defaultdict(lambda: [0, 0])
-    for row in some:
-        for day, bad, messages in zip(*row, strict=True):
-            sums[day][0] += bad
-            sums[day][1] += messages
-    days = sorted(sums)
-    return Row(days, column(sums[day][0] for day in days), column(sums[day][1] for day in days))
-
-
-def _answers(
-    rows: Sequence[Row],
+def _judge(
+    how: Callable[..., list[GateJudgement]],
+    bad: Any,
+    messages: Any,
     gate: Gate,
     policy: GatePolicy,
     bearable: Mapping[int, Sequence[float]] | None = None,
-) -> Iterator[GateJudgement]:
-    bad, messages = [row.bad for row in rows], [row.messages for row in rows]
-    return iter(judge(bad, messages, gate.limit, gate.stop, policy.confidence, bearable))
+) -> list[GateJudgement]:
+    return how(bad, messages, gate.limit, gate.stop, policy.confidence, bearable)
 
 
 def _by_provider(
-    fleet: Sequence[Mapping[str, Row]], gate: Gate, policy: GatePolicy
+    rows: ProviderDays, counted: Counted, gate: Gate, policy: GatePolicy, fewest: int
 ) -> list[dict[str, GateJudgement]]:
-    """Of those providers at which enough is bad to prove anything, and for deferrals of all."""
-    every = gate is policy.deferrals
-    places = [
-        (place, name, row)
-        for place, rows in enumerate(fleet)
-        for name, row in rows.items()
-        if every or sum(row.bad) >= FEWEST
-    ]
-    found: list[dict[str, GateJudgement]] = [{} for _ in fleet]
-    answers = _answers([row for _, _, row in places], gate, policy)
-    for (place, name, _), judged in zip(places, answers, strict=True):
-        found[place][name] = judged
+    """Of those providers at which at least `fewest` are bad."""
+    chosen = np.flatnonzero(counted.bad.sum(1) >= fewest)
+    found: list[dict[str, GateJudgement]] = [{} for _ in counted.together[0]]
+    answers = _judge(judge_table, counted.bad[chosen], counted.messages[chosen], gate, policy)
+    for row, judged in zip(chosen.tolist(), answers, strict=True):
+        found[rows.place[row]][rows.name[row]] = judged
     return found
 
 
@@ -235,7 +165,6 @@ def _judged(
     excuses: Mapping[date, float],
     gates: dict[str, GateJudgement],
     providers: Mapping[str, Mapping[str, GateJudgement]],
-    rows: Mapping[str, Mapping[str, Row]],
     policy: GatePolicy,
 ) -> Judged:
     worst = _worst(providers[DEFERRALS])
@@ -246,7 +175,9 @@ def _judged(
     for gate in (COMPLAINTS, BLOCKS):
         bad = [n for n, one in providers[gate].items() if one.verdict is GateVerdict.REGRESS]
         if bad:
-            rest[gate] = next(_answers([together(rows[gate], bad)], getattr(policy, gate), policy))
+            rows = complaint_rows(basis, policy.complaint_days) if gate == COMPLAINTS else block_rows(basis)
+            left = together(rows, bad)
+            (rest[gate],) = _judge(judge, [left.bad], [left.messages], getattr(policy, gate), policy)
     if not excuses:
         return Judged(gates, providers, rest, worst, {}, ())
     excused = {day: rate for day, rate in excuses.items() if day in basis.days.day}

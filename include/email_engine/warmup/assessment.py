@@ -8,8 +8,9 @@ from typing import Any
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpState
 from email_engine.fleet.providers import OTHER
+from email_engine.reputation.counted import Basis
 from email_engine.reputation.evidence import GateJudgement
-from email_engine.reputation.gates import DEFERRALS, Basis, Judged, judge_gates
+from email_engine.reputation.gates import DEFERRALS, Judged, judge_gates
 from email_engine.reputation.score import Score
 from email_engine.warmup.blame import Charge, charges
 from email_engine.warmup.observation import (

@@ -7,19 +7,9 @@ from enum import StrEnum
 
 from email_engine.fleet.traffic import NO_DAYS, Days
 from email_engine.reputation.carrying import Carrying, carrying
+from email_engine.reputation.counted import Basis, Row, block_rows, complaint_rows, together
 from email_engine.reputation.evidence import GateVerdict, judge
-from email_engine.reputation.gates import (
-    BLOCKS,
-    BOUNCES,
-    COMPLAINTS,
-    Basis,
-    Gate,
-    Judged,
-    Row,
-    block_rows,
-    complaint_rows,
-    together,
-)
+from email_engine.reputation.gates import BLOCKS, BOUNCES, COMPLAINTS, Gate, Judged
 from email_engine.warmup.observation import IpObservation
 from email_engine.warmup.peers import RECIPIENT_LIST, bad_of, stream_kinds
 from email_engine.warmup.policy import Policy
@@ -69,7 +59,7 @@ def _charge(gate: str, seen: IpObservation, basis: Basis, judged: Judged, policy
         row = Row(basis.days.day, basis.days.failed, basis.days.sent)
         limits = [judged.excused.get(day, rule.limit) for day in row.day]
     else:
-        rows = complaint_rows(basis, policy.gates) if gate == COMPLAINTS else block_rows(basis)
+        rows = complaint_rows(basis, policy.gates.complaint_days) if gate == COMPLAINTS else block_rows(basis)
         row = together(rows)
         limits = [rule.limit] * len(row.day)
     within = timedelta(days=policy.varying_days.within_days - 1)

@@ -5,18 +5,9 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from email_engine.plural import amount
+from email_engine.reputation.counted import Row, block_rows, complaint_rows, pressure_rows, together
 from email_engine.reputation.evidence import GateVerdict
-from email_engine.reputation.gates import (
-    BLOCKS,
-    BOUNCES,
-    COMPLAINTS,
-    DEFERRALS,
-    Row,
-    block_rows,
-    complaint_rows,
-    pressure_rows,
-    together,
-)
+from email_engine.reputation.gates import BLOCKS, BOUNCES, COMPLAINTS, DEFERRALS
 from email_engine.warmup import advice
 from email_engine.warmup.assessment import Assessment
 from email_engine.warmup.blame import Charge, Whose
@@ -209,7 +200,7 @@ def _limits(assessment: Assessment, gate: str, row: Row) -> list[float]:
 def _rows(assessment: Assessment, gate: str) -> Mapping[str, Row]:
     basis, gates = assessment.basis, assessment.policy.gates
     if gate == COMPLAINTS:
-        return complaint_rows(basis, gates)
+        return complaint_rows(basis, gates.complaint_days)
     if gate == BLOCKS:
         return block_rows(basis)
     return pressure_rows(basis, assessment.day - timedelta(days=gates.deferral_days - 1))

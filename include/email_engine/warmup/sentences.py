@@ -11,8 +11,9 @@ from email_engine.fleet.providers import OTHER
 from email_engine.fleet.traffic import Days
 from email_engine.plural import amount
 from email_engine.quoted import quoted
+from email_engine.reputation.counted import Row
 from email_engine.reputation.evidence import GateJudgement, GateVerdict, day_evidence
-from email_engine.reputation.gates import BLOCKS, BOUNCES, COMPLAINTS, DEFERRALS, Row
+from email_engine.reputation.gates import BLOCKS, BOUNCES, COMPLAINTS, DEFERRALS
 from email_engine.warmup.observation import WorstMail
 
 NEXT = "Next: "

@@ -5,7 +5,8 @@ Only these may act during a day too (`reputation_guard`): they never give anythi
 from datetime import date, timedelta
 
 from email_engine.fleet.model import Pause
-from email_engine.reputation.gates import BLOCKS, BOUNCES, Row
+from email_engine.reputation.counted import Row
+from email_engine.reputation.gates import BLOCKS, BOUNCES
 from email_engine.reputation.named import NamedList, confirmed, suspicions
 from email_engine.warmup import advice
 from email_engine.warmup.assessment import Assessment

@@ -5,7 +5,8 @@ from datetime import date, timedelta
 import pytest
 
 from email_engine.fleet.traffic import DayCounts, Days
-from email_engine.reputation.gates import Basis, Judged, judge_gates
+from email_engine.reputation.counted import Basis
+from email_engine.reputation.gates import Judged, judge_gates
 from email_engine.warmup.policy_file import load_policy
 
 LAST = date(2026, 11, 20)

@@ -9,7 +9,7 @@ import pytest
 from email_engine.adapters.telegram_text import LONGEST_SHOWN, NEXT_STEP
 from email_engine.fleet.model import IpState, Pause
 from email_engine.fleet.traffic import DayCounts, column
-from email_engine.reputation.gates import Row
+from email_engine.reputation.counted import Row
 from email_engine.reputation.named import NamedList
 from email_engine.warmup.guard import guard_ip
 from email_engine.warmup.observation import DnsHealth, IpObservation, WorstMail, midnight
