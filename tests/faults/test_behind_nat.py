@@ -124,8 +124,8 @@ def test_what_receivers_refuse_is_judged_and_stopped_at_the_private_address(whol
     assert decided.keys() == {"198.51.100.2"}
     assert decided["198.51.100.2"] in ("pause", "quarantine", "stop_for_today")
     whole.engage(2)
-    assert brake(whole) == (1, 0, 0)
-    assert whole.disabled_sources() == ["10.0.0.2"]
+    assert brake(whole) == (2, 0, 0), "the IP as a whole, and the provider that refuses it"
+    assert set(whole.disabled_sources()) == {"10.0.0.2"}
     last = whole.host["last_accounting"]["10.0.0.2"]
     whole.mail(2, 50)
     whole.later()

@@ -108,7 +108,9 @@ def _tenants(
     default: Text = tenant or Blank("the customer's name, for ever: lower case letters, digits, - and _")
     streams: dict[str | None, Streams] = {}
     own_pools: dict[str | None, list[str]] = {}
+    first_of: dict[str, str | None] = {}
     for name, pool in chosen.items():
+        first_of.setdefault(pool, _tenant(vmtas[name], tenant))
         named = own_pools.setdefault(_tenant(vmtas[name], tenant), [])
         if pool not in named:
             named.append(pool)
@@ -116,7 +118,8 @@ def _tenants(
     for vmta in vmtas.values():
         owner = _tenant(vmta, tenant)
         if owner not in streams:
-            streams[owner] = Streams(owner or default, configuration, chosen, gaps)
+            foreign = frozenset(pool for pool, first in first_of.items() if first != owner)
+            streams[owner] = Streams(owner or default, configuration, chosen, foreign, gaps)
         _, state = streams[owner].of(vmta, own_pools.get(owner, []))
         its_pool = pools.get(chosen.get(vmta.name, ""))
         read += [(vmta, sender) for sender in reader.read(vmta, its_pool, state)]

@@ -124,12 +124,18 @@ def note_global_keys(configuration: Configuration, gaps: Gaps) -> None:
 
 
 class Streams:
-    """Streams of one tenant, made as virtual MTAs ask for them."""
+    """Streams of one tenant, made as virtual MTAs ask for them; `foreign`: pools that are another tenant's."""
 
     def __init__(
-        self, tenant: Text, configuration: Configuration, chosen: dict[str, str], gaps: Gaps
+        self,
+        tenant: Text,
+        configuration: Configuration,
+        chosen: dict[str, str],
+        foreign: frozenset[str],
+        gaps: Gaps,
     ) -> None:
         self._tenant = tenant
+        self._foreign = foreign
         self._configuration = configuration
         self._chosen = chosen
         self._gaps = gaps
@@ -185,6 +191,15 @@ class Streams:
         if not pool:
             hint = "a name for the stream, such as newsletter; its virtual MTAs are in no pool today"
             return StreamDraft(Blank(hint), Blank("a name for its pool"))
+        if pool in self._foreign:
+            mine = self._tenant if isinstance(self._tenant, str) else "the tenant without a name"
+            why = (
+                f"has virtual MTAs of {printable(mine)} and of another tenant, whose pool it is in the draft"
+            )
+            todo = f"make a pool of its own for the IPs of {printable(mine)}, here and wherever it is named"
+            self._gaps.add(self._configuration.blocks[POOL][pool].place, tag_shown(POOL, pool), why, todo)
+            hint = f"a pool of its own: {printable(pool)} is another tenant's"
+            return StreamDraft(Blank("a name for the stream"), Blank(hint))
         name = pool.removeprefix(f"{self._tenant}-") or pool
         taken = [stream.name for stream in self._made.values()]
         if names.name(pool) is not None or pool in self._configuration.blocks[VMTA]:

@@ -104,6 +104,12 @@ def test_all_that_a_fleet_is_made_of_is_in_the_draft_or_in_the_list(text: str) -
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example(
+    "<virtual-mta v-1>\nsmtp-source-host 192.0.2.1 mail1.example.com\n</virtual-mta>\n"
+    "<virtual-mta-pool a>\nvirtual-mta b\nvirtual-mta v-1\n</virtual-mta-pool>\n"
+    "# email-engine begin tenant t\n"
+    "<virtual-mta b>\nsmtp-source-host 192.0.2.2 mail2.example.com\n</virtual-mta>"
+)
 @given(CONFIGURATIONS)
 def test_a_filled_draft_is_a_right_fleet_file_and_ranges_change_nothing(text: str) -> None:
     single, ranges = adopted(text, ranges=False), adopted(text)
