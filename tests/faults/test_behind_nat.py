@@ -131,8 +131,8 @@ def test_what_receivers_refuse_is_judged_and_stopped_at_the_private_address(whol
     whole.later()
     assert whole.host["last_accounting"]["10.0.0.2"] == last
     whole.ask_release(2)
-    assert brake(whole) == (0, 1, 0)
-    assert whole.disabled_sources() == []
+    assert brake(whole) == (1, 1, 0), "its provider stays suspended"
+    assert set(whole.disabled_sources()) == {"10.0.0.2"}
 
 
 def stop(whole: Whole) -> int:
