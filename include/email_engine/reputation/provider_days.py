@@ -27,7 +27,8 @@ class ProviderDays:
         self.name = [name for _, name, _ in rows]
         self.days = [days for _, _, days in rows]
         self._ends = np.searchsorted(np.array(self.place, np.int64), np.arange(len(fleet)), "right")
-        known = {days.day: np.fromiter(map(date.toordinal, days.day), np.int64) for days in self.days}
+        calendars = {days.day for days in self.days}
+        known = {day: np.fromiter(map(date.toordinal, day), np.int64) for day in calendars}
         self._first = min((int(each[0]) for each in known.values() if len(each)), default=0)
         last = max((int(each[-1]) for each in known.values() if len(each)), default=0)
         self.shape = len(rows), last - self._first + 1
