@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import Connection, insert, update
 
 from email_engine.adapters.powermta import Hold, PowerMta
 from email_engine.decision import Origin
@@ -316,15 +316,22 @@ def test_an_ip_that_leaves_ends_its_suspension_and_stands_still_as_a_whole(whole
     assert whole.brake() == HELD
 
 
+def take_over(conn: Connection) -> int:
+    """The IP of aurora-1 leaves the fleet, and another has its virtual MTA: that one's id."""
+    conn.execute(
+        update(s.ips).where(s.ips.c.vmta_name == "aurora-1").values(removed=True, status="abandoned")
+    )
+    heir = add_ip(conn, 9, state="active")
+    conn.execute(update(s.ips).where(s.ips.c.id == heir).values(vmta_name="aurora-1"))
+    return heir
+
+
 def test_the_next_ip_of_a_virtual_mta_does_not_inherit_a_suspension(whole: Whole) -> None:
     whole.mail(1, 5, domain="yahoo.com")
     suspend(whole)
     whole.brake()
     with whole.db.session(tenant="*") as conn:
-        gone = update(s.ips).where(s.ips.c.vmta_name == "aurora-1")
-        conn.execute(gone.values(removed=True, status="abandoned"))
-        heir = add_ip(conn, 9, state="active")
-        conn.execute(update(s.ips).where(s.ips.c.id == heir).values(vmta_name="aurora-1"))
+        take_over(conn)
     assert whole.brake()["released"] == 1
     assert row(whole).released_at is not None
     assert (paused(whole), disabled(whole)) == (set(), [])
@@ -335,10 +342,7 @@ def test_the_next_ip_of_a_virtual_mta_keeps_a_suspension_of_its_own(whole: Whole
     suspend(whole)
     whole.brake()
     with whole.db.session(tenant="*") as conn:
-        gone = update(s.ips).where(s.ips.c.vmta_name == "aurora-1")
-        conn.execute(gone.values(removed=True, status="abandoned"))
-        heir = add_ip(conn, 9, state="active")
-        conn.execute(update(s.ips).where(s.ips.c.id == heir).values(vmta_name="aurora-1"))
+        heir = take_over(conn)
         conn.execute(
             insert(s.brakes).values(
                 tenant="aurora", ip_id=heir, provider="yahoo", reason="r", actor="a", engaged_at=whole.now
