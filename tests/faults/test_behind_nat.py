@@ -171,6 +171,30 @@ def test_where_the_nat_gets_another_public_address_the_virtual_mta_goes_on(whole
     assert counted(whole)["198.51.100.9"][0] > 50
 
 
+@pytest.mark.parametrize("braked", [False, True], ids=["it stands by", "it is held"])
+def test_the_next_public_address_that_must_stand_still_is_let_go_by_nobody(
+    whole: Whole, braked: bool
+) -> None:
+    whole.mail(1, 100)
+    fleet = imported()
+    other = [
+        replace(ip, address=ip_address("198.51.100.9")) if ip.vmta == "aurora-1" else ip for ip in fleet.ips
+    ]
+    bring(whole, replace(fleet, ips=tuple(other)))
+    with whole.db.session(tenant="*") as conn:
+        status = "active" if braked else "standby"
+        conn.execute(update(s.ips).where(s.ips.c.address == "198.51.100.9").values(status=status))
+    if braked:
+        whole.engage(1)
+    assert stop(whole) == 1
+    brake(whole)
+    assert whole.disabled_sources() == ["10.0.0.1"]
+    whole.later()
+    assert "10.0.0.1" not in whole.host["last_accounting"]
+    brake(whole)
+    assert whole.disabled_sources() == ["10.0.0.1"]
+
+
 def test_block_lists_and_dns_are_asked_about_the_public_address(whole: Whole) -> None:
     whole.lab.knob("list_ip", ip="198.51.100.2", zone="zen.lab.example")
     whole.lab.knob("list_ip", ip="10.0.0.3", zone="zen.lab.example")

@@ -250,6 +250,14 @@ def test_of_a_removed_ip_and_its_heir_the_heir_has_the_private_address(fleet: St
     assert [one[:3] for one in stats(fleet)] == [("aurora-3", "gmail", 1), ("aurora-4", "gmail", 1)]
 
 
+def test_what_a_host_binds_is_no_removed_ip_s_although_it_was_its_public_address(fleet: Store) -> None:
+    with fleet.session(tenant="*") as conn:
+        add_ip(conn, 3, removed=True)
+        add_ip(conn, 4, bind_address="198.51.100.3")
+    take(fleet, content(row(ip="198.51.100.3", vmta="aurora-4"), row(ip="198.51.100.3", vmta="")))
+    assert [one[:3] for one in stats(fleet)] == [("aurora-4", "gmail", 2)]
+
+
 WHOLE = content(
     *(
         row("dbt"[n % 3], rcpt=f"u{n}@gmail.com", ip=f"198.51.100.{n % 2 + 1}", category="x" * (n % 3 == 1))

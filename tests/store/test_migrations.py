@@ -8,6 +8,7 @@ from itertools import count
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -190,6 +191,39 @@ def test_a_failed_upgrade_leaves_nothing_behind(empty_url: str) -> None:
         )
     engine.dispose()
     assert found == ["warmup_plans"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("UPDATE email_engine.ips SET bind_address = '10.0.0.5'", "bind address"),
+        (
+            "INSERT INTO email_engine.brakes (tenant, ip_id, provider, reason, actor, engaged_at) "
+            "SELECT tenant, id, 'yahoo', 'r', 'a', now() FROM email_engine.ips",
+            "would not let go",
+        ),
+    ],
+)
+def test_an_older_release_gets_nothing_that_it_could_not_handle(
+    empty_url: str, change: str, reason: str
+) -> None:
+    upgrade(empty_url)
+    store = Store(empty_url)
+    with store.session(tenant="*") as conn:
+        add_tenant(conn)
+        add_host(conn)
+        add_ip(conn, 1)
+        conn.execute(text(change))
+    engine = create_engine(empty_url, connect_args={"options": "-c search_path=public"})
+    with pytest.raises(RuntimeError, match=reason), engine.begin() as conn:
+        command.downgrade(alembic_config(conn), "0021")
+    with store.session(tenant="*") as conn:
+        conn.execute(text("UPDATE email_engine.ips SET bind_address = NULL"))
+        conn.execute(text("UPDATE email_engine.brakes SET released_at = now()"))
+    with engine.begin() as conn:
+        command.downgrade(alembic_config(conn), "0021")
+    engine.dispose()
+    store.dispose()
 
 
 def test_there_is_one_line_of_revisions_and_alembic_can_write_the_next() -> None:

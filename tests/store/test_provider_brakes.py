@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import select
 
 from email_engine.decision import Origin
 from email_engine.store import schema as s
@@ -12,7 +12,7 @@ from email_engine.store.engine import Store
 from email_engine.store.fleet import ips
 from email_engine.store.judgement import observations, warmup
 from email_engine.store.judgement.forecasts import standings
-from email_engine.store.stops import brakes, provider_brakes
+from email_engine.store.stops import brakes
 from email_engine.warmup.guard import guard_tenant
 from email_engine.warmup.observation import midnight
 from email_engine.warmup.plan import plan_tenant
@@ -149,28 +149,3 @@ def test_a_brake_of_the_ip_and_one_of_its_provider_stand_beside_each_other(store
 
 
 AT = datetime(2026, 11, 10, 12, 30, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("hour", "covered"),
-    [
-        (datetime(2026, 11, 10, 11, tzinfo=UTC), False),
-        (datetime(2026, 11, 10, 12, tzinfo=UTC), True),
-        (datetime(2026, 11, 16, 12, tzinfo=UTC), True),
-        (datetime(2026, 11, 16, 13, tzinfo=UTC), False),
-    ],
-)
-def test_what_waited_may_time_out_until_five_days_after_the_suspension(
-    store: Store, hour: datetime, covered: bool
-) -> None:
-    ip_id = fleet(store)
-    with store.session("*") as conn:
-        row = {"tenant": "aurora", "ip_id": ip_id, "reason": "r", "actor": "a", "engaged_at": AT}
-        conn.execute(insert(s.brakes).values(provider="yahoo", **row))
-        assert provider_brakes.waits(conn).cover(ip_id, "yahoo", datetime(2027, 1, 1, tzinfo=UTC))
-        conn.execute(update(s.brakes).values(released_at=AT + timedelta(days=1)))
-        conn.execute(insert(s.brakes).values(provider="*", **row))
-        found = provider_brakes.waits(conn)
-    assert found.cover(ip_id, "yahoo", hour) is covered
-    assert not found.cover(ip_id, "gmail", hour)
-    assert not found.cover(ip_id + 1, "yahoo", hour)

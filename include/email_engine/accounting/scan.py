@@ -29,6 +29,8 @@ BUFFER = 8 << 20
 BATCH = 4_000
 ATTEMPTS = ("d", "b", "t")
 FAILURES = ("b", "t")
+EXPIRED = "message-expired"
+"""The bounce category of mail whose time ran out; status x.4.7 says the same (RFC 3463)."""
 EVENTS = ("b", "rb", "f")
 SIZES = ("dlvsize", "totalsecondsqueued")
 CLOCK = "([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}"
@@ -45,7 +47,8 @@ class Group(NamedTuple):
     not whole hours; None if it could not be read. `provider` is None unless rcpt is an address: by its domain, else by the MX
     host. `line`: of the row, if asked for and the row looks wrong. `reply` of bounces and deferrals: status code and reply, its
     variable parts masked; `example`: reply and recipient of one of the rows, as they came. `detail` of events and of wrong
-    rows: rcpt, Message-Id, job, time, status, format, feedback type, time of sending."""
+    rows: rcpt, Message-Id, job, time, status, format, feedback type, time of sending. `waited` of bounces that timed out: the queue's
+    domain or roll-up (the recipient's domain where the file names no queue), and the time of queueing."""
 
     kind: str
     hour: str | None
@@ -57,6 +60,7 @@ class Group(NamedTuple):
     detail: str | None
     line: int | None
     example: str | None
+    waited: str | None
     rows: int
 
     def details(self) -> list[str]:
@@ -164,6 +168,10 @@ def query(
     )
     kind = f"CASE WHEN {negative} THEN '{NEGATIVE}' ELSE {field('type')} END" if negative else field("type")
     by_mx, words = _by_mx(providers)
+    queue = f"lower(coalesce(nullif(split_part({field('queue')}, '/', 1), ''), split_part(rcpt, '@', -1)))"
+    timed_out = f"""kind IN {_words(*_named(("b",)))} AND (category = '{EXPIRED}'
+        OR regexp_full_match(split_part(dsn_status, ' ', 1), '[45][.]4[.]7'))"""
+    waited = f"CASE WHEN {timed_out} THEN {_joined('in_queue', 'queued')} END" if events else "NULL"
     sent = f"coalesce(nullif({field('arf_arrival-date')}, ''), {field('header_date')})"
     details = _joined("rcpt", "message_id", "job", "logged", "dsn_status", "format", "feedback", "sent")
     example = _joined(f"left(diagnosis, {LONGEST})", "rcpt")
@@ -176,7 +184,8 @@ def query(
             {field("dsnmta")} AS mx, {field("bouncecat")} AS category, {field("dlvsourceip")} AS address,
             {field("vmta")} AS vmta, {event_field("header_message-id")} AS message_id, {field("dsndiag")} AS diagnosis,
             {event_field("header_x-job", "jobid")} AS job, {field("dsnstatus")} AS dsn_status, {field("format")} AS format,
-            {field("feedbacktype")} AS feedback, {sent} AS sent
+            {field("feedbacktype")} AS feedback, {sent} AS sent, {field("timequeued")} AS queued,
+            {queue} AS in_queue
             {", line" if lines else ""}
         FROM read_csv($path, columns = {{{", ".join(places)}}}, header = {str(header).lower()}, auto_detect = false,
             delim = ',', quote = '"', escape = '"', force_not_null = [{never_null}],
@@ -210,12 +219,12 @@ def query(
         CASE WHEN local IS NOT NULL AND strpos(masked, local) > 0 AND strpos($vocabulary, ' ' || local || ' ') = 0
             THEN regexp_replace(masked, '\\b' || regexp_escape(local) || '\\b', '{MASK}', 'g') ELSE masked END AS reply,
         CASE WHEN {detailed} THEN {details} END AS detail,
-        {line} AS line,
+        {waited} AS waited, {line} AS line,
         any_value(CASE WHEN failed THEN {example} END) AS example,
         count(*) AS found
     FROM masked GROUP BY ALL)
     SELECT kind, hour, CASE WHEN coalesce(domain, '') <> '' THEN coalesce(owner, {by_mx}) END AS provider,
-        category, address, vmta, reply, detail, line, any_value(example), sum(found)::BIGINT
+        category, address, vmta, reply, detail, line, any_value(example), waited, sum(found)::BIGINT
     FROM (SELECT *, lower(split_part(remote, '@', -1)) AS domain,
         rtrim(lower(split_part(mx, ' ', 1)), '.') AS host FROM rows)
     LEFT JOIN owners ON owned = rtrim(domain, '.') GROUP BY ALL"""  # noqa: S608 - words of this module and numbers alone

@@ -92,7 +92,7 @@ def summarize(
         events: takes bounces; without it they are only counted. Complaints stand in the summary.
         latest: rows whose hour begins later were dated by a clock that goes wrong, and are rejected; None: any time goes.
         lexicon: what replies mean; None: as shipped.
-        suspended: may mail of a source to a provider have timed out in an hour because the provider was suspended? Such bounces
+        suspended: did mail time out because its queue stood still for a suspended provider? Such bounces
             say nothing about IP, provider or recipient: they are read and count nowhere. None: there was no suspension.
 
     Raises:
@@ -226,7 +226,7 @@ class _Reading:
                 return "no recipient address"
             if not (group.address or group.vmta):
                 return "neither dlvSourceIp nor vmta"
-            if kind == "b" and waited_out(self.suspended, group, self._source(group), hour):
+            if kind == "b" and waited_out(self.suspended, group, self._source(group)):
                 summary.waited_out += group.rows
                 self._seen(kind, group, hour)
                 return None

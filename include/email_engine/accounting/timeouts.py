@@ -1,22 +1,27 @@
-"""Mail that timed out because its mailbox provider was suspended: it says nothing about IP, provider or recipient."""
+"""Mail that timed out because its queue stood still for a suspended provider: it says nothing about IP, provider or recipient."""
 
-import re
 from collections.abc import Callable
 from datetime import datetime
 
-from email_engine.accounting.scan import Group
-from email_engine.accounting.values import SendingSource
+from email_engine.accounting.scan import BETWEEN, Group
+from email_engine.accounting.values import SendingSource, parse_time
 
-CATEGORY = "message-expired"
-_STATUS = re.compile(r"[45]\.4\.7 ")
-"""Delivery time expired (RFC 3463, x.4.7)."""
-Suspended = Callable[[SendingSource, str, datetime], bool]
-"""Source, mailbox provider and the hour's begin: may its mail have waited there for the end of a suspension?"""
+Suspended = Callable[[SendingSource, str, datetime | None, datetime], bool]
+"""Source, the queue's domain or roll-up, when the mail was queued (None where nobody knows) and when it timed out: did that queue stand
+still for most of this time?"""
 
 
-def waited_out(suspended: Suspended | None, group: Group, source: SendingSource, hour: datetime) -> bool:
+def waited_out(suspended: Suspended | None, group: Group, source: SendingSource) -> bool:
     """Are these bounces such mail?"""
-    if suspended is None or not group.provider:
+    if suspended is None or group.waited is None:
         return False
-    timed_out = group.category == CATEGORY or _STATUS.match(group.reply or "") is not None
-    return timed_out and suspended(source, group.provider, hour)
+    queue, queued = group.waited.split(BETWEEN)
+    try:
+        logged = parse_time(group.details()[3])
+    except ValueError:
+        return False
+    try:
+        since = parse_time(queued)
+    except ValueError:
+        since = None
+    return suspended(source, queue.rstrip("."), since, logged)

@@ -64,7 +64,11 @@ def _decided(assessment: Assessment) -> Proposal:
     told = {(each.gate, each.providers) for each in proposal.evidence}
     factors = fallen(assessment)
     fell = [by_slowing(assessment, {name: factor}) for name, factor in factors.items()]
-    fell = [one for one in fell if not told >= {(each.gate, each.providers) for each in one.evidence}]
+    fell = [
+        one
+        for one in fell
+        if not one.evidence or not told >= {(each.gate, each.providers) for each in one.evidence}
+    ]
     if not fell:
         return proposal
     ground = joined(fell)

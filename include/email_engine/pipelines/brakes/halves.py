@@ -197,6 +197,11 @@ def _enforce_removed(
     virtual MTA now, only the old address is kept from sending; not where that is what the other one binds too."""
     address = str(brake.local_address)
     taken_over = brake.successor_binds == brake.local_address
+    if taken_over and not brake.successor_sends:
+        seen = known.get(brake.vmta)
+        now = seen if seen is not None and seen.holds else mta.hold(address, brake.vmta)
+        told = f"{brake.vmta} is {brake.successor}'s now, which must stand still too"
+        return Half(now.holds, f"PowerMTA: {told}: {now.summary}", gone=now.holds)
     if taken_over or files.lack(mta, brake):
         mta.enable_source(address, brake.vmta)
         if brake.successor_sends:

@@ -101,13 +101,21 @@ def _hold(mta: PowerMta, listing: Listing, brake: Brake) -> Half:
     before = _state(listing, brake)
     now, refused = before, False
     if before.running or before.open:
-        for domain in before.running:
-            mta.pause(brake.vmta, domain)
         refused = not _held_ahead(mta, brake, before.open)
+        for domain in before.running:
+            _pause(mta, brake.vmta, domain)
         now = _state(list_host(mta), brake)
     taken_off = brake.powermta_holds and bool(before.running and before.open) and not refused
     told = now.told if brake.powermta_holds else f"{now.told}; {_age(mta, brake)}"
     return Half(not now.running and (refused or not now.open), told, taken_off)
+
+
+def _pause(mta: PowerMta, vmta: str, domain: str) -> None:
+    """A queue that is empty meanwhile may be gone; what still runs is read back."""
+    try:
+        mta.pause(vmta, domain)
+    except Refused as error:
+        log.info("not paused: %s", error.observed)
 
 
 def _held_ahead(mta: PowerMta, brake: Brake, domains: Iterable[str]) -> bool:

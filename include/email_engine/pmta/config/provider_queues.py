@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from email_engine.fleet.providers import Providers
 from email_engine.pmta.config.deploy_policy import DeployPolicy
 
+ROLLUP = ".rollup"
+"""The end of a roll-up's name, which begins with its provider's."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProviderQueues:
@@ -18,7 +21,7 @@ class ProviderQueues:
 
 def provider_queues(name: str, providers: Providers, policy: DeployPolicy) -> ProviderQueues:
     """Of a provider that nobody knows any more: its roll-up alone."""
-    rollup = f"{name}.rollup"
+    rollup = f"{name}{ROLLUP}"
     own = next((provider.domains for provider in providers.all if provider.name == name), ())
     rolled = policy.rollups and any(rates.name == name and rates.rollup for rates in policy.providers)
     return ProviderQueues(name, frozenset({rollup, *own}), (rollup,) if rolled or not own else own)

@@ -39,14 +39,26 @@ class KnownIps:
 
 def known_ips(conn: Connection, mta_host: str) -> KnownIps:
     """Removed IPs are known too: their last mail still reports. A name that was reused belongs to the present IP; so does an
-    address that `mta_host` binds. Other hosts may bind the same one behind NATs of their own."""
+    address that `mta_host` binds, even if it was once the public one of an IP that left. Other hosts may bind the same one behind
+    NATs of their own."""
     rows = conn.execute(
         select(
-            ips.c.id, ips.c.tenant, ips.c.address, ips.c.bind_address, ips.c.vmta_name, ips.c.mta_host
+            ips.c.id,
+            ips.c.tenant,
+            ips.c.address,
+            ips.c.bind_address,
+            ips.c.vmta_name,
+            ips.c.mta_host,
+            ips.c.removed,
         ).order_by(ips.c.removed.desc(), ips.c.id)
     ).all()
+    bound = {r.bind_address for r in rows if r.mta_host == mta_host and not r.removed}
     return KnownIps(
-        {str(ip_address(str(r.address))): (r.id, r.tenant) for r in rows},
+        {
+            str(ip_address(str(r.address))): (r.id, r.tenant)
+            for r in rows
+            if not r.removed or r.address not in bound
+        },
         {r.vmta_name: (r.id, r.tenant) for r in rows},
         {
             str(ip_address(str(r.bind_address))): (r.id, r.tenant)

@@ -22,6 +22,7 @@ from email_engine.accounting.unpack import unpacked
 from email_engine.errors import InputError
 from email_engine.fleet.providers import Providers
 from email_engine.plural import amount
+from email_engine.pmta.config.provider_queues import ROLLUP
 from email_engine.store.accounting import refusals
 from email_engine.store.accounting.complaints import place_complaints
 from email_engine.store.accounting.counts import KnownIps, Rows, add_counts, known_ips
@@ -169,7 +170,7 @@ def _take(
             events=writer,
             resume=resume,
             latest=reading.latest,
-            suspended=partial(_suspended, fleet, waits) if waits.spans else None,
+            suspended=partial(_suspended, fleet, waits, reading.providers) if waits.spans else None,
         )
     except InputError as error:
         aside.rollback()
@@ -205,9 +206,19 @@ def _take(
     return Taken(TAKEN, summary.records, rejected, message)
 
 
-def _suspended(fleet: KnownIps, waits: Waits, source: SendingSource, provider: str, hour: datetime) -> bool:
+def _suspended(
+    fleet: KnownIps,
+    waits: Waits,
+    providers: Providers,
+    source: SendingSource,
+    queue: str,
+    queued: datetime | None,
+    logged: datetime,
+) -> bool:
+    """Only queues that a suspension holds: the provider's roll-up and its own domains, not those of companies that it serves."""
     ip = fleet.find(source)
-    return ip is not None and waits.cover(ip[0], provider, hour)
+    provider = queue.removesuffix(ROLLUP) if queue.endswith(ROLLUP) else providers.by_domain.get(queue)
+    return ip is not None and provider is not None and waits.cover(ip[0], provider, queued, logged)
 
 
 def _refuse(

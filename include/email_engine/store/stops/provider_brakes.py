@@ -5,15 +5,18 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, or_, select
 
 from email_engine.decision import Origin
-from email_engine.store.schema import brakes
+from email_engine.fleet.model import Mode
+from email_engine.store.schema import brakes, tenants
 from email_engine.store.stops.brakes import WHOLE, OfTenant, ask_release, engage
 
-MAY_WAIT = timedelta(days=5)
-"""So long after its release mail still times out that had waited in a suspended queue: PowerMTA's `bounce-after` is 4d12h unless
-a configuration says otherwise, and 24h to 5d in use."""
+USUAL_AGE = timedelta(days=4, hours=12)
+"""How long mail that timed out had waited where its file does not say so: PowerMTA's `bounce-after` unless a configuration says
+otherwise."""
+MOST = 0.5
+"""Part of its time in the queue for which the queue must have stood still."""
 
 
 def suspended(conn: Connection) -> dict[int, frozenset[str]]:
@@ -46,26 +49,31 @@ def follow(
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """When mail of an IP to a provider may have timed out because that provider was suspended."""
+    """When the queues of an IP to a provider stood still because that provider was suspended."""
 
     spans: Mapping[tuple[int, str], tuple[tuple[datetime, datetime | None], ...]] = field(
         default_factory=dict
     )
 
-    def cover(self, ip_id: int, provider: str, hour: datetime) -> bool:
-        """Is a part of the hour that begins at `hour` within such a time?"""
-        return any(
-            hour + timedelta(hours=1) > first and (last is None or hour <= last)
-            for first, last in self.spans.get((ip_id, provider), ())
-        )
+    def cover(self, ip_id: int, provider: str, queued: datetime | None, logged: datetime) -> bool:
+        """Did they for most of the time from `queued` to `logged`?"""
+        begin = queued if queued is not None and queued < logged else logged - USUAL_AGE
+        held = timedelta()
+        for first, last in self.spans.get((ip_id, provider), ()):
+            held += max(min(last or logged, logged) - max(first, begin), timedelta())
+        return held >= MOST * (logged - begin)
 
 
 def waits(conn: Connection) -> Waits:
-    """From each suspension until MAY_WAIT after its end."""
+    """Of an open suspension only where the queues were seen to stand still, and the tenant acts."""
     c = brakes.c
-    rows = conn.execute(select(c.ip_id, c.provider, c.engaged_at, c.released_at).where(c.provider != WHOLE))
+    held = or_(c.released_at.is_not(None), and_(c.powermta_holds, tenants.c.mode == Mode.ACT.value))
+    rows = conn.execute(
+        select(c.ip_id, c.provider, c.engaged_at, c.released_at)
+        .join_from(brakes, tenants, tenants.c.name == c.tenant)
+        .where(c.provider != WHOLE, held)
+    )
     found: dict[tuple[int, str], list[tuple[datetime, datetime | None]]] = defaultdict(list)
     for row in rows:
-        last = row.released_at + MAY_WAIT if row.released_at is not None else None
-        found[row.ip_id, row.provider].append((row.engaged_at, last))
+        found[row.ip_id, row.provider].append((row.engaged_at, row.released_at))
     return Waits({key: tuple(spans) for key, spans in found.items()})

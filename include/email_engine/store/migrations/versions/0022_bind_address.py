@@ -15,6 +15,8 @@ depends_on = None
 
 HERE = "email_engine"
 
+UNKNOWN_BEFORE = "SELECT count(*) FROM email_engine.ips WHERE bind_address IS NOT NULL AND NOT removed"
+
 
 def upgrade() -> None:
     op.add_column("ips", sa.Column("bind_address", INET), schema=HERE)
@@ -28,6 +30,13 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """Raises RuntimeError while something stands that an older release could not handle."""
+    op.execute("SELECT set_config('email_engine.tenant', '*', true)")
+    standing: int = op.get_bind().execute(sa.text(UNKNOWN_BEFORE)).scalar_one()
+    if standing:
+        raise RuntimeError(
+            f"{standing} IPs have a bind address, which this release alone renders. Next: take bind_address out of the fleet file, deploy, and downgrade then"
+        )
     op.drop_index("uq_ips_bind_address", "ips", schema=HERE)
     op.drop_constraint(op.f("ck_ips_bind_address_is_another"), "ips", schema=HERE)
     op.drop_column("ips", "bind_address", schema=HERE)
