@@ -15,6 +15,7 @@ from email_engine.warmup.guard import guard_ip
 from email_engine.warmup.observation import DnsHealth, IpObservation, WorstMail, midnight
 from email_engine.warmup.plan import plan_quota_pool
 from email_engine.warmup.policy_file import load_policy
+from email_engine.warmup.provider_limits import PROBING
 from email_engine.warmup.sentences import (
     LONGEST,
     LONGEST_TOLD,
@@ -26,7 +27,7 @@ from email_engine.warmup.sentences import (
     whole_reason,
 )
 from tests.core.warmup.reading import mistakes_of
-from tests.core.warmup.worlds import DAY, observation, sent
+from tests.core.warmup.worlds import DAY, decide_day, observation, sent
 from tests.core.warmup.worlds import NEXT as TOMORROW
 
 POLICY = load_policy()
@@ -292,3 +293,19 @@ def test_a_provider_that_is_suspended_leaves_the_rest_unblamed() -> None:
         in reason
     )
     assert "Next: read what microsoft answers, and ask its postmaster to lift it" in reason
+
+
+def test_a_refused_probe_is_told_although_so_few_messages_prove_nothing() -> None:
+    before = [DayCounts(DAY - timedelta(days=n), 400) for n in reversed(range(1, 14))]
+    refused = DayCounts(DAY, 18, 2, blocked=2)
+    seen = observation(
+        [*before, DayCounts(DAY, 418, 2, blocked=2)],
+        ip={"state": IpState.ACTIVE, "phase": 6},
+        providers={"gmail": [*before, DayCounts(DAY, 400)], "yahoo": [refused]},
+        throttle_factors={"yahoo": PROBING},
+        slowed_on={"yahoo": DAY - timedelta(days=3)},
+        standing=500,
+    )
+    proposal = decide_day(seen, load_policy(), DAY, TOMORROW)
+    assert proposal.throttle_factors == {"yahoo": 0.0}
+    assert "yahoo is suspended for 1 day" in proposal.reason
