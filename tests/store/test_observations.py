@@ -1,5 +1,6 @@
 """What the warm-up reads: days, allowances, freshness, DNS, lists, brakes."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ from email_engine.store.stops.brakes import BY_HAND
 from email_engine.warmup.observation import DnsHealth, IpObservation
 from email_engine.warmup.policy_file import load_policy
 from email_engine.warmup.provider_limits import UNBOUND
+from email_engine.warmup.snapshot import observation_document, observation_of
 from tests.fleet_rows import add_delivery, add_host, add_hour
 
 DAY = date(2026, 11, 10)
@@ -321,3 +323,21 @@ def test_bounds_of_providers_stand_until_they_end(store: Store, two_tenants: Sim
         ips.set_allowance(conn, ip_id, "aurora", DAY + timedelta(days=1), UNBOUND, version, None, "microsoft")
         ips.update_plan(conn, ip_id, paces={"yahoo": 0.5})
     assert (see(store).bounds, see(store).throttle_factors) == ({}, {"yahoo": 0.5})
+
+
+def test_days_before_those_of_a_provider_are_known_where_its_reports_are_spread_over_them(
+    store: Store, two_tenants: SimpleNamespace
+) -> None:
+    ip_id = two_tenants.aurora[0]
+    with store.session("*") as conn:
+        for back, delivered in ((21, 20), (20, 30), (14, 40), (13, 50)):
+            for provider in ("gmail", "yahoo"):
+                add_hour(conn, ip_id, START - timedelta(days=back), provider, delivered=delivered)
+        add_hour(conn, ip_id, START, "gmail", delivered=1, complained=5)
+        add_hour(conn, ip_id, START, "yahoo", delivered=9, complained=5)
+    seen = see(store)
+    assert seen.earlier == {
+        "gmail": (DayCounts(DAY - timedelta(days=20), 30), DayCounts(DAY - timedelta(days=14), 40))
+    }
+    assert seen.providers["gmail"][0] == DayCounts(DAY - timedelta(days=13), 50)
+    assert observation_of(json.loads(json.dumps(observation_document(seen)))).earlier == seen.earlier

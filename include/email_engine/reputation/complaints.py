@@ -4,16 +4,22 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from operator import le
 
-from email_engine.fleet.traffic import Column, Days, column
+from email_engine.fleet.traffic import NO_DAYS, Column, Days, by_day, column
 
 
-def on_days_of_mail(days: Days, late_days: int) -> Column:
-    """Complaints by day of `days`. Dated ones stand on the day on which their mail was sent; those whose reports carry no date, and
+def stand_on_their_mail(days: Days) -> bool:
+    """Does each complaint count on the day on which it stands?"""
+    return not any(days.undated_complaints) and all(map(le, days.complained, days.delivered))
+
+
+def on_days_of_mail(days: Days, late_days: int, earlier: Days = NO_DAYS) -> Column:
+    """Complaints by day of `days`; `earlier`: the days before them, to which a part of the reports belongs. Dated ones stand on the day on which their mail was sent; those whose reports carry no date, and
     those that a day's mail cannot have brought, are spread over the mail delivered on their day and the `late_days` before it.
     What finds no mail there is about mail that is not known, and counts nowhere."""
-    plain = not any(days.undated_complaints) and all(map(le, days.complained, days.delivered))
-    if plain:
+    if stand_on_their_mail(days):
         return days.complained
+    if earlier:
+        return on_days_of_mail(by_day([earlier, days]), late_days)[-len(days) :]
     found = [0.0] * len(days)
     for at, (complained, undated, delivered) in enumerate(
         zip(days.complained, days.undated_complaints, days.delivered, strict=True)

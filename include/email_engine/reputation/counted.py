@@ -3,23 +3,26 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
-from email_engine.fleet.traffic import Column, Days, column
+from email_engine.fleet.traffic import NO_DAYS, Column, Days, column
 from email_engine.reputation.complaints import on_days_of_mail, reporting
 from email_engine.reputation.provider_days import Integers, ProviderDays
 
 EVERY = "*"
 NOTHING = column((0,))
+NO_PROVIDERS: Mapping[str, Days] = MappingProxyType({})
 
 
 class Basis(NamedTuple):
     """What one IP is judged by. `first`: the UTC day from which its mail counts; `days`: its days from then on; `complaints_first`: the
     day from which complaints count, which come late; `mailed`: days that may tell of a bad recipient list; `providers`: its days by
     mailbox provider, all of them under `other` where nobody knows; `reporting`: providers that ever report complaints, None where
-    nobody knows; `peers`: the other IPs of its stream, summed by day."""
+    nobody knows; `peers`: the other IPs of its stream, summed by day; `earlier`: days before those of `providers`, over which
+    reports are spread."""
 
     first: date
     days: Days
@@ -28,6 +31,7 @@ class Basis(NamedTuple):
     providers: Mapping[str, Days]
     reporting: frozenset[str] | None
     peers: Days
+    earlier: Mapping[str, Days] = NO_PROVIDERS
 
 
 class Row(NamedTuple):
@@ -54,7 +58,8 @@ def complained_of(rows: ProviderDays, fleet: Sequence[Basis], late_days: int) ->
     spread = rows.table([days.undated_complaints for days in rows.days]).any(1)
     spread |= (complained > delivered).any(1)
     for row in np.flatnonzero(spread).tolist():
-        rows.replace(complained, row, on_days_of_mail(rows.days[row], late_days))
+        earlier = fleet[rows.place[row]].earlier.get(rows.name[row], NO_DAYS)
+        rows.replace(complained, row, on_days_of_mail(rows.days[row], late_days, earlier))
     known = [basis.reporting for basis in fleet]
     reports = [
         complains if (named := known[place]) is None else name in named
@@ -92,7 +97,7 @@ def complaint_rows(basis: Basis, late_days: int) -> dict[str, Row]:
     for name in reporting(basis.providers, basis.reporting):
         days = basis.providers[name]
         at = days.since(basis.complaints_first)
-        complained = on_days_of_mail(days, late_days)
+        complained = on_days_of_mail(days, late_days, basis.earlier.get(name, NO_DAYS))
         found[name] = Row(days.day[at:], complained[at:], days.delivered[at:])
     return found
 

@@ -11,6 +11,7 @@ from email_engine.reputation.named import ListAnswer, NamedList
 from email_engine.simulation.truth import Report
 from email_engine.warmup.carried_state import carried_state_after
 from email_engine.warmup.observation import (
+    EARLIER_DAYS,
     PROVIDER_DAYS,
     WINDOW_DAYS,
     DnsHealth,
@@ -28,7 +29,8 @@ MOST_NAMED = 50
 @dataclass(frozen=True, slots=True)
 class Life:
     """`ip`: inventory and state; `allowance`: messages a UTC day, as last decided (pauses aside), `bounds`: those to providers
-    that may not have all of it; `days`: its accounting of the last 30 days, `providers`: of the last 14 by provider."""
+    that may not have all of it; `days`: its accounting of the last 30 days, `providers`: of the last 14 by provider,
+    `earlier`: of the 7 before, since reports that name no day came."""
 
     ip: IpRecord
     allowance: int = 0
@@ -44,6 +46,8 @@ class Life:
     listed_until: date | None = None
     stops: tuple[RateStop, ...] = ()
     named: tuple[NamedList, ...] = ()
+    earlier: Mapping[str, Days] = field(default_factory=dict)
+    undated: bool = False
 
     @property
     def may_send(self) -> int:
@@ -111,6 +115,7 @@ def sent_on(
     met = providers or {}
     return replace(
         life,
+        earlier=_earlier(life, counts.day) if life.undated else {},
         named=(*life.named, *named)[-MOST_NAMED:],
         days=_with(life.days, counts, counts.day, WINDOW_DAYS),
         providers={
@@ -119,6 +124,16 @@ def sent_on(
             if (days := _with(life.providers.get(name, NO_DAYS), met.get(name), counts.day, PROVIDER_DAYS))
         },
     )
+
+
+def _earlier(life: Life, day: date) -> dict[str, Days]:
+    """With the days that leave `providers` at the end of `day`."""
+    last = day - timedelta(days=PROVIDER_DAYS)
+    found = {
+        name: by_day([life.earlier.get(name, NO_DAYS), days.between(date.min, last)])
+        for name, days in life.providers.items()
+    }
+    return {name: _with(days, None, last, EARLIER_DAYS) for name, days in found.items()}
 
 
 def told_of(life: Life, reports: Sequence[Report], day: date) -> Life:
@@ -133,7 +148,10 @@ def told_of(life: Life, reports: Sequence[Report], day: date) -> Life:
     if not reports:
         return life
     return replace(
-        life, days=by_day(days), providers={name: by_day(some) for name, some in sorted(providers.items())}
+        life,
+        undated=life.undated or not all(one.dated for one in reports),
+        days=by_day(days),
+        providers={name: by_day(some) for name, some in sorted(providers.items())},
     )
 
 
@@ -185,6 +203,7 @@ def observe(
         last_listed_at=midnight(day) if listed else life.last_listed_at,
         blocklists_known=True,
         providers=life.providers,
+        earlier=life.earlier,
         peers=around.peers,
         domain=around.domain,
         throttle_factors=life.throttle_factors,

@@ -21,6 +21,7 @@ _PROVIDER = {
     BLOCKS: "read what {} answers, and ask its postmaster to lift it; a few messages a day try it meanwhile",
     DEFERRALS: "wait, or send less to {}: each good day gives some of the speed back",
 }
+_ONE_PROVIDER = "see first whether {} has an outage, since hardly any mail bounced elsewhere; remove nobody before its answers are read"
 BAD_DAY = "find out what was sent on that day and to whom, and stop it before it is sent again"
 FEW_COMPLAINTS = "ask what these few people were sent and why, before it sends again"
 SCORE = "mend what costs it most points; `email-engine fleet status` shows it by provider"
@@ -42,6 +43,11 @@ def stream(gate: str) -> str:
 def provider(gate: str, name: str) -> str:
     """For what one mailbox provider does alone."""
     return _PROVIDER.get(gate, _PROVIDER[DEFERRALS]).format(name)
+
+
+def one_provider(name: str) -> str:
+    """For bounces nearly all of which come from one mailbox provider."""
+    return _ONE_PROVIDER.format(name)
 
 
 def named(block_list: str) -> str:

@@ -63,6 +63,7 @@ def _basis(seen: IpObservation, policy: Policy, day: date) -> Basis:
         providers=seen.providers or {OTHER: days},
         reporting=seen.reporting,
         peers=seen.peers,
+        earlier=seen.earlier,
     )
 
 

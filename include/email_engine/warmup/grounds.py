@@ -1,9 +1,10 @@
 """Why counts decide something about an IP: each ground as a clause, with the evidence behind it and what a person does now."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
+from email_engine.fleet.providers import OTHER
 from email_engine.plural import amount
 from email_engine.reputation.counted import Row, block_rows, complaint_rows, pressure_rows, together
 from email_engine.reputation.evidence import GateVerdict
@@ -17,6 +18,7 @@ from email_engine.warmup.sentences import (
     bad_count,
     convincing,
     counted,
+    counts_by_provider,
     named,
     tally,
     verdict_clause,
@@ -29,6 +31,8 @@ _VERBS = {
     COMPLAINTS: "complained about {}",
     DEFERRALS: "deferred or blocked {} for rate or reputation",
 }
+
+NEARLY_ALL = 0.8
 
 
 class Ground(NamedTuple):
@@ -58,6 +62,7 @@ def by_charge(assessment: Assessment, charge: Charge) -> Ground:
     count = counted(charge.gate, charge.row, days)
     clause = f"{count} {'proves' if sum(charge.row.bad) == 1 else 'prove'} a rate above {limit:.1%}"
     what = advice.stream(charge.gate) if charge.whose is Whose.STREAM else advice.own([charge.gate])
+    what = _at_one_provider(assessment, charge.gate, days) or what
     return Ground(clause, (_evidence(assessment, charge.gate, days, ()),), what)
 
 
@@ -75,6 +80,7 @@ def by_gate(assessment: Assessment, gate: str) -> Ground:
         speaks = "speaks" if judged.bad == 1 else "speak"
         clause = f"{counted(gate, row, days, where, sums_first=True)} {speaks} against it"
     what = advice.provider(gate, named(worst)) if worst else advice.own([gate])
+    what = _at_one_provider(assessment, gate, days) or what
     return Ground(clause, (_evidence(assessment, gate, days, providers),), what)
 
 
@@ -131,7 +137,8 @@ def like_its_stream(assessment: Assessment) -> Ground:
     days = assessment.judged.recipient_list_days
     count = counted(BOUNCES, _row(assessment, BOUNCES), days)
     evidence = _evidence(assessment, BOUNCES, days, ())
-    return Ground(count, (evidence,), advice.stream(BOUNCES))
+    what = _at_one_provider(assessment, BOUNCES, days) or advice.stream(BOUNCES)
+    return Ground(count, (evidence,), what)
 
 
 def by_slowing(assessment: Assessment, factors: Mapping[str, float]) -> Ground:
@@ -174,6 +181,19 @@ def fallen(assessment: Assessment) -> dict[str, float]:
         for name, factor in now.throttle_factors.items()
         if factor < before.get(name, 1.0) and now.slowed_on.get(name) == assessment.day
     }
+
+
+def _at_one_provider(assessment: Assessment, gate: str, days: Collection[date]) -> str:
+    """What to do where nearly all bounces of the days come from one provider, and the others' are fine; "" elsewhere."""
+    if gate != BOUNCES:
+        return ""
+    counts = counts_by_provider(gate, assessment.seen.providers, days)
+    bad, sent = (sum(each) for each in zip(*counts.values(), strict=True)) if counts else (0, 0)
+    for name, (bad_here, sent_here) in counts.items():
+        fine = bad - bad_here <= assessment.policy.gates.bounces.limit * (sent - sent_here)
+        if name != OTHER and bad_here >= NEARLY_ALL * bad > 0 and fine and sent > sent_here:
+            return advice.one_provider(named(name))
+    return ""
 
 
 def _evidence(

@@ -14,6 +14,8 @@ from email_engine.reputation.named import NamedList
 WINDOW_DAYS = 30
 """Mailbox providers remember about 30 days: older mail neither proves nor warms."""
 PROVIDER_DAYS = 14
+EARLIER_DAYS = 7
+"""So many days before those are known where reports must be spread over them."""
 """How far back days are known by provider."""
 
 
@@ -59,7 +61,8 @@ class IpObservation:
     `held_by`: who else holds its brake, None if nobody does or release was asked for.
     `quarantined_from`: in quarantine, the state in which it was stopped; `minor_listing`: was that one listing of little
     weight, alone in its pool, that ended meanwhile?
-    `providers`: the last 14 of `days` by mailbox provider; `peers`: the other IPs of its stream, summed by day; `domain`: likewise those of
+    `providers`: the last 14 of `days` by mailbox provider; `earlier`: the 7 days before, of providers with reports that do not say when
+    the mail was sent; `peers`: the other IPs of its stream, summed by day; `domain`: likewise those of
     other streams whose DKIM domain has the same parent. `throttle_factors`: speed 0..1 that was left to a provider, or under `*` to the whole IP; what is
     not in it is not slowed; `slowed_on`: the UTC day on which each last lost speed; `last_stream_stop_at`: when it last paused for
     a problem of its stream. `bounds`: messages a UTC day for providers that may not have all, in force on the planned day if
@@ -86,6 +89,7 @@ class IpObservation:
     quarantined_from: IpState | None = None
     minor_listing: bool = False
     providers: Mapping[str, Days] = field(default_factory=dict)
+    earlier: Mapping[str, Days] = field(default_factory=dict)
     peers: Days = NO_DAYS
     domain: Days = NO_DAYS
     throttle_factors: Mapping[str, float] = field(default_factory=dict)

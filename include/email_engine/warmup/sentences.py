@@ -127,6 +127,16 @@ def worst_provider(gate: str, providers: Mapping[str, Days], days: Collection[da
     """`gmail (150 of 300 messages)`: the provider with most of the bad mail on the days; "" where only one is known."""
     if len(providers) < 2:
         return ""
+    counts = counts_by_provider(gate, providers, days)
+    name = max(sorted(counts), key=lambda each: (counts[each][0], each != OTHER))
+    bad_here, messages_here = counts[name]
+    return f"{named(name)} ({bad_here} of {whole_count(gate, messages_here)})" if bad_here else ""
+
+
+def counts_by_provider(
+    gate: str, providers: Mapping[str, Days], days: Collection[date]
+) -> dict[str, tuple[int, int]]:
+    """Bad messages and those that they are of, on the days."""
     counts = {}
     for name, known in providers.items():
         bad, messages = {
@@ -137,14 +147,12 @@ def worst_provider(gate: str, providers: Mapping[str, Days], days: Collection[da
         }[gate]
         at = [place for place, day in enumerate(known.day) if day in days]
         counts[name] = sum(bad[place] for place in at), sum(messages[place] for place in at)
-    name = max(sorted(counts), key=lambda each: (counts[each][0], each != OTHER))
-    bad_here, messages_here = counts[name]
-    return f"{named(name)} ({bad_here} of {whole_count(gate, messages_here)})" if bad_here else ""
+    return counts
 
 
 def named(provider: str) -> str:
     """As a sentence names a mailbox provider."""
-    return "other providers" if provider == OTHER else provider
+    return "the group of other providers" if provider == OTHER else provider
 
 
 def weighs_most(
@@ -170,7 +178,11 @@ def weighs_most(
 
 def bounded(told: str) -> str:
     """What happened, cut where parts of it were long."""
-    return told if len(told) <= LONGEST_TOLD else f"{told[: LONGEST_TOLD - 4].rstrip()} ..."
+    return (
+        told
+        if len(told) <= LONGEST_TOLD
+        else f"{told[: LONGEST_TOLD - 3].rpartition(' ')[0].rstrip(';,(')} ..."
+    )
 
 
 def next_step(advice: str) -> str:

@@ -309,3 +309,20 @@ def test_a_refused_probe_is_told_although_so_few_messages_prove_nothing() -> Non
     proposal = decide_day(seen, load_policy(), DAY, TOMORROW)
     assert proposal.throttle_factors == {"yahoo": 0.0}
     assert "yahoo is suspended for 1 day" in proposal.reason
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "outage"), [(2, True), (60, False)], ids=["one provider alone", "everywhere"]
+)
+def test_an_outage_of_one_provider_makes_nobody_remove_recipients(elsewhere: int, outage: bool) -> None:
+    before = [DayCounts(DAY - timedelta(days=n), 500) for n in reversed(range(1, 14))]
+    gmail, rest = DayCounts(DAY, 300, 200), DayCounts(DAY, 500 - elsewhere, elsewhere)
+    seen = observation(
+        [*before, DayCounts(DAY, gmail.delivered + rest.delivered, 200 + elsewhere)],
+        ip={"state": IpState.ACTIVE, "phase": 6},
+        providers={"gmail": [*before, gmail], "yahoo": [rest]},
+        standing=1000,
+    )
+    advice = decide_day(seen, load_policy(), DAY, TOMORROW).advice
+    assert ("gmail has an outage" in advice) is outage
+    assert ("remove those that bounced" in advice) is not outage

@@ -1,16 +1,17 @@
 """Rows of delivery_days as counts: per IP, and per IP and mailbox provider."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Integer, Row, cast, func, select, true
 
 from email_engine.fleet.traffic import COUNTED, Days
+from email_engine.reputation.complaints import stand_on_their_mail
 from email_engine.reputation.named import NamedList
 from email_engine.store.schema import delivery_days, delivery_events
-from email_engine.warmup.observation import PROVIDER_DAYS, WINDOW_DAYS
+from email_engine.warmup.observation import EARLIER_DAYS, PROVIDER_DAYS, WINDOW_DAYS
 
 _DAYS = delivery_days.c
 
@@ -29,10 +30,17 @@ _SUMS = (
 )
 
 
-def _rows(conn: Connection, tenant: str, first: date, last: date, *keys: Any) -> Iterator[Row[Any]]:
+def _rows(
+    conn: Connection,
+    tenant: str,
+    first: date,
+    last: date,
+    *keys: Any,
+    only: Iterable[ColumnElement[bool]] = (),
+) -> Iterator[Row[Any]]:
     query = (
         select(*keys, _DAYS.day, *_SUMS)
-        .where(_DAYS.tenant == tenant, _DAYS.day.between(first, last))
+        .where(_DAYS.tenant == tenant, _DAYS.day.between(first, last), *only)
         .group_by(*keys, _DAYS.day)
         .order_by(*keys, _DAYS.day)
     )
@@ -58,10 +66,36 @@ def days_of_ips(conn: Connection, tenant: str, day: date) -> dict[int, Days]:
 
 def days_by_provider(conn: Connection, tenant: str, day: date) -> dict[int, dict[str, Days]]:
     """The last 14 days of each IP by mailbox provider."""
-    first = day - timedelta(days=PROVIDER_DAYS - 1)
-    undated = _undated(conn, tenant, first, day)
+    return _by_provider(conn, tenant, day - timedelta(days=PROVIDER_DAYS - 1), day)
+
+
+def earlier_by_provider(
+    conn: Connection, tenant: str, day: date, known: Mapping[int, Mapping[str, Days]]
+) -> dict[int, dict[str, Days]]:
+    """The days before those `known`, of each IP and provider there whose complaints must be spread over them: they are few."""
+    wanted = {
+        (ip_id, name)
+        for ip_id, providers in known.items()
+        for name, days in providers.items()
+        if not stand_on_their_mail(days)
+    }
+    if not wanted:
+        return {}
+    last = day - timedelta(days=PROVIDER_DAYS)
+    only = _DAYS.ip_id.in_({ip_id for ip_id, _ in wanted})
+    found = _by_provider(conn, tenant, last - timedelta(days=EARLIER_DAYS - 1), last, only)
+    return {
+        ip_id: {name: days for name, days in providers.items() if (ip_id, name) in wanted}
+        for ip_id, providers in found.items()
+    }
+
+
+def _by_provider(
+    conn: Connection, tenant: str, first: date, last: date, *only: ColumnElement[bool]
+) -> dict[int, dict[str, Days]]:
+    undated = _undated(conn, tenant, first, last)
     found: dict[int, dict[str, list[Sequence[Any]]]] = defaultdict(lambda: defaultdict(list))
-    for row in _rows(conn, tenant, first, day, _DAYS.ip_id, _DAYS.provider):
+    for row in _rows(conn, tenant, first, last, _DAYS.ip_id, _DAYS.provider, only=only):
         found[row.ip_id][row.provider].append(
             _counts(row, undated.get((row.ip_id, row.provider, row.day), 0))
         )

@@ -16,6 +16,7 @@ from email_engine.store.accounting import refusals
 from email_engine.store.accounting.day_counts import (
     days_by_provider,
     days_of_ips,
+    earlier_by_provider,
     reporting_providers,
 )
 from email_engine.store.fleet.ips import load_ips
@@ -59,6 +60,7 @@ def observe(
     records = load_ips(conn, day=effective, tenant=tenant)
     days = days_of_ips(conn, tenant, day)
     providers = days_by_provider(conn, tenant, day)
+    earlier = earlier_by_provider(conn, tenant, day, providers)
     around = peers_of(records, days, policy.gates)
     reporting = reporting_providers(conn, tenant, day)
     named = named_by_ip(conn, tenant, day, policy.named_lists.days, load_blocklists()[0])
@@ -89,6 +91,7 @@ def observe(
             quarantined_from=stopped[ip.ip_id].stopped_in if ip.ip_id in stopped else None,
             minor_listing=ip.ip_id in stopped and stopped[ip.ip_id].minor,
             providers=providers.get(ip.ip_id, {}),
+            earlier=earlier.get(ip.ip_id, {}),
             peers=around[ip.ip_id].peers,
             domain=around[ip.ip_id].domain,
             throttle_factors=plans[ip.ip_id].paces,
