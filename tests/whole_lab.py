@@ -31,6 +31,7 @@ from email_engine_airflow.operators.mailwizz_quota_sync import SyncQuotas
 from email_engine_airflow.operators.pmta_config_deploy import DeployHost, PlanDeploy
 from lab.testing import API_KEY, RunningLab, example_world, running_lab
 from tests.airflow_connections import engine_connection
+from tests.dns_lab import PATIENCE
 from tests.fleet_rows import add_host, add_ip, add_tenant
 from tests.integration.deploy_bench import connection as powermta_connection
 from tests.integration.deploy_bench import reset as reset_hosts
@@ -76,7 +77,7 @@ def connections(lab: RunningLab, engine_database_url: str) -> dict[str, str]:
         },
         "DNS_RESOLVER_DEFAULT": {
             "conn_type": "dns_resolver", "host": "127.0.0.1", "port": lab.world["dns"]["port"],
-            "extra": {"timeout": 0.2, "tries": 2},
+            "extra": PATIENCE,
         },
         "TELEGRAM_ALERTS_DEFAULT": {
             "conn_type": "telegram_alerts", "password": telegram["token"],

@@ -11,7 +11,7 @@ from email_engine import paths
 from email_engine.cli import main
 from email_engine.commands.sweep import read_keys
 from lab.testing import RunningLab
-from tests.dns_lab import dns_lab
+from tests.dns_lab import PATIENCE, dns_lab
 
 ZONES = str(paths.CONFIG / "blocklists.lab.yaml")
 
@@ -27,7 +27,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
 
 @pytest.fixture
 def resolver(lab: RunningLab) -> list[str]:
-    return ["--resolver", f"127.0.0.1:{lab.world['dns']['port']}", "--timeout", "0.2", "--tries", "2"]
+    patience = [f"--{name}={value}" for name, value in PATIENCE.items()]
+    return ["--resolver", f"127.0.0.1:{lab.world['dns']['port']}", *patience]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from email_engine.dns_answers import Absence, Found, NotFound, Question, Trouble
 from email_engine.errors import InputError, Unreachable
 from email_engine_airflow.hooks.dns_resolver import DnsResolverHook
 from lab.testing import RunningLab
-from tests.dns_lab import dns_lab
+from tests.dns_lab import PATIENCE, dns_lab
 
 CONNECTION = "AIRFLOW_CONN_DNS_RESOLVER_DEFAULT"
 
@@ -32,7 +32,7 @@ def nameserver(lab: RunningLab) -> tuple[str, int]:
 
 
 def resolver(nameserver: tuple[str, int], **settings: Any) -> Resolver:
-    return Resolver([nameserver], **{"timeout": 0.3, "tries": 2} | settings)
+    return Resolver([nameserver], **PATIENCE | settings)
 
 
 def test_every_kind_of_answer_is_told_apart(nameserver: tuple[str, int]) -> None:
@@ -88,7 +88,7 @@ def test_lost_questions_are_asked_again(lab: RunningLab, nameserver: tuple[str, 
     lab.knob("lose_dns", rate=0.3)
     try:
         questions = [Question(f"{n}.0.0.10.bl.lab.example") for n in range(40)]
-        answers = resolver(nameserver, timeout=0.15, tries=8, lifetime=30).resolve_many(questions)
+        answers = resolver(nameserver, timeout=0.5, tries=12, lifetime=60).resolve_many(questions)
     finally:
         lab.knob("lose_dns", rate=0)
     assert set(answers.values()) == {NotFound(Absence.NXDOMAIN)}
@@ -119,7 +119,7 @@ def test_a_second_name_server_answers_when_the_first_is_silent(nameserver: tuple
     question = Question("news1.aurora-mail.example")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
-        both = Resolver([silent.getsockname(), nameserver], timeout=0.2)
+        both = Resolver([silent.getsockname(), nameserver], **PATIENCE)
         assert isinstance(both.resolve_many([question])[question], Found)
         assert both.turned().nameservers[0] == nameserver
 
@@ -161,7 +161,7 @@ def lab_lists(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_test_button_probes_the_lists(
     monkeypatch: pytest.MonkeyPatch, nameserver: tuple[str, int]
 ) -> None:
-    hook = connect(monkeypatch, nameserver[0], nameserver[1], timeout=0.3, tries=1)
+    hook = connect(monkeypatch, *nameserver, **PATIENCE)
     fine, message = hook.test_connection()
     assert fine
     assert "believed: zen-lab, bl-lab" in message
@@ -205,7 +205,7 @@ def test_public_resolvers_are_refused_with_the_reason(
 
 
 def test_a_name_server_may_have_a_name(monkeypatch: pytest.MonkeyPatch, nameserver: tuple[str, int]) -> None:
-    made = connect(monkeypatch, "localhost", nameserver[1], timeout=0.3).get_conn()
+    made = connect(monkeypatch, "localhost", nameserver[1], **PATIENCE).get_conn()
     assert nameserver in made.nameservers
     question = Question("news1.aurora-mail.example", "A")
     assert isinstance(made.resolve_many([question])[question], Found)
