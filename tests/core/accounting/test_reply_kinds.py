@@ -44,6 +44,33 @@ def test_the_length_of_a_reference_number_changes_nothing(
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "4.3.2 smtp;451 4.3.2 Please try again later, first contact from your address",
+        "4.7.0 smtp;421 4.7.0 You have not mailed us before; please retry in 5 minutes",
+        "4.2.0 smtp;450 4.2.0 First-contact delay, retry later",
+        "4.7.1 smtp;450 4.7.1 Unknown sender triplet, deferred for 300 seconds",
+        "4.7.1 smtp;450 4.7.1 Client host delayed: new to us",
+        "4.0.0 smtp;451 Your server is not known to us yet. Try again in 10 minutes.",
+        "4.7.1 smtp;451-4.7.1 We have never seen this sender, come back later",
+    ],
+)
+def test_a_stranger_that_must_wait_is_not_refused(text: str) -> None:
+    assert meanings(text) == meanings(text, "gmail", "policy-related") == {"system"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5.7.1 smtp;550 5.7.1 Your server is unknown to us and blocked for its poor reputation",
+        "5.1.1 smtp;550 5.1.1 The user you have not seen before is unknown to us",
+    ],
+)
+def test_a_stranger_that_is_refused_for_good_need_not_wait(text: str) -> None:
+    assert "system" not in meanings(text)
+
+
+@pytest.mark.parametrize(
     ("means", "provider", "category", "text"),
     [
         ("auth", "yahoo", "policy-related", "5.7.9 smtp;554 5.7.9 Message not accepted for policy reasons."),
