@@ -71,7 +71,7 @@ chromium: # the browser of the browser tests, where it is missing and may be ins
 	  echo "installing Chromium for the browser tests ..."; \
 	  $$install >/dev/null 2>&1 || { timeout 120 apt-get update -qq >/dev/null 2>&1; $$install >/dev/null 2>&1; } || true; }
 
-bench: $(STAMP) ## speed of the configuration language, sureness of the judgement, beside peers
+bench: $(STAMP) ## speed of the configuration language and of the sweep, sureness of the judgement, beside peers
 	@$(RUN) -m tests.bench
 
 check: $(STAMP) ## lint, types, import contracts, generated docs current

@@ -10,7 +10,9 @@ import dns.rdata
 import pytest
 
 from email_engine import paths
-from email_engine.adapters.dns_resolver import Resolver, _text, parse_nameserver
+from email_engine.adapters.dns_resolver import Resolver
+from email_engine.adapters.dns_wire import text_of
+from email_engine.adapters.nameservers import parse_nameserver
 from email_engine.dns_answers import Absence, Found, NotFound, Question, Trouble, Unknown
 from email_engine.errors import InputError, Unreachable
 from email_engine_airflow.hooks.dns_resolver import DnsResolverHook
@@ -72,7 +74,7 @@ def test_a_long_txt_record_is_joined_without_spaces(nameserver: tuple[str, int])
 
 def test_a_txt_record_brings_no_control_characters() -> None:
     rdata = dns.rdata.from_text("IN", "TXT", '"listed\\000\\027[2J\\010 see\\009us" "\\195\\188"')
-    assert _text(rdata, "TXT") == "listed\ufffd\ufffd[2J\ufffd see\tusü"
+    assert text_of(rdata, "TXT") == "listed\ufffd\ufffd[2J\ufffd see\tusü"
 
 
 def test_a_cut_answer_is_fetched_over_tcp(lab: RunningLab, nameserver: tuple[str, int]) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 
 from sqlalchemy import URL
 
-from email_engine.adapters.dns_resolver import DNS_PORT, Resolver, parse_nameserver, refuse_public
+from email_engine.adapters.dns_resolver import Resolver
 from email_engine.adapters.mailwizz_api import Auth, MailwizzApi, MailwizzEndpoint
 from email_engine.adapters.mailwizz_db import MailwizzDatabase, MailwizzDb
+from email_engine.adapters.nameservers import DNS_PORT, parse_nameserver, refuse_public
 from email_engine.adapters.powermta import PowerMtaEndpoint
 from email_engine.adapters.telegram import BASE_URL, TelegramEndpoint
 from email_engine.addresses import HTTP, parse_address, shown

@@ -4,7 +4,8 @@ import argparse
 from dataclasses import asdict
 from ipaddress import ip_address
 
-from email_engine.adapters.dns_resolver import Resolver, parse_nameserver
+from email_engine.adapters.dns_resolver import Resolver
+from email_engine.adapters.nameservers import parse_nameserver
 from email_engine.commands.output import add_json, emit
 from email_engine.commands.sweep import add_resolver
 from email_engine.dns_answers import Found, Question

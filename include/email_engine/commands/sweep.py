@@ -10,7 +10,8 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from email_engine.adapters.dns_resolver import Resolver, parse_nameserver, refuse_public
+from email_engine.adapters.dns_resolver import Resolver
+from email_engine.adapters.nameservers import parse_nameserver, refuse_public
 from email_engine.blocklists.config import load_blocklists
 from email_engine.blocklists.model import BlockList, Health, Listed, ListStatus
 from email_engine.blocklists.sweep import BlastRadius, SweepResult, believed, probe_blocklists, sweep
