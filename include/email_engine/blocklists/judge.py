@@ -18,7 +18,7 @@ from email_engine.blocklists.model import (
     Severity,
 )
 from email_engine.blocklists.names import ProbeQuestions
-from email_engine.dns_answers import Answer, Answers, Found, NotFound, Unknown
+from email_engine.dns_answers import Answer, Answers, Found, NotFound, Question, Unknown
 
 _LISTS = IPv4Network("127.0.0.0/8")
 _REFUSALS = IPv4Network("127.255.255.0/24")
@@ -60,7 +60,7 @@ def _judge_records(blocklist: BlockList, records: tuple[str, ...]) -> ListVerdic
             return NotKnown(
                 f"answer {address} is outside 127.0.0.0/8: a parked domain or a rewriting resolver"
             )
-        if address == _NEVER:
+        if address == _NEVER and not blocklist.bits:
             return NotKnown("answer 127.0.0.1: a filter or a blocking list, never a listing")
         addresses.append(address)
     if not addresses:
@@ -69,44 +69,50 @@ def _judge_records(blocklist: BlockList, records: tuple[str, ...]) -> ListVerdic
 
 
 def _judge_codes(blocklist: BlockList, addresses: list[IPv4Address]) -> ListVerdict:
+    """The codes that are known decide; a strange one beside them is shown, alone it says nothing."""
     for address in addresses:
         if address in _REFUSALS:
             why = _REFUSAL_TEXT.get(int(address) & 0xFF, "the list refuses the question")
             return NotKnown(f"answer {address}: {why}", fault=True)
     found: list[Code] = []
+    sublists: dict[str, None] = {}
     for address in addresses:
-        code = blocklist.codes.get(address, blocklist.default)
-        if code is None:
-            return NotKnown(f"unknown code {address}")
-        if code.list_class is ListClass.ERROR:
-            return NotKnown(f"answer {address}: {code.sublist}", fault=True)
-        found.append(code)
+        rows = blocklist.meaning(address)
+        for row in rows:
+            if row.list_class is ListClass.ERROR:
+                return NotKnown(f"answer {address}: {row.sublist}", fault=True)
+        found += rows
+        sublists |= dict.fromkeys(row.sublist for row in rows) if rows else {f"unknown code {address}": None}
+    if not found:
+        return NotKnown(", ".join(sublists))
     gravest = max(CLASS_ORDER.index(code.list_class) for code in found)
     deciding = [code for code in found if CLASS_ORDER.index(code.list_class) == gravest]
     return Listed(
         codes=tuple(dict.fromkeys(str(address) for address in addresses)),
-        sublists=tuple(dict.fromkeys(code.sublist for code in found)),
+        sublists=tuple(sublists),
         list_class=CLASS_ORDER[gravest],
         severity=SEVERITY_ORDER[max(SEVERITY_ORDER.index(code.severity) for code in deciding)],
         severe=any(code.severe for code in deciding),
+        classes=tuple(dict.fromkeys(code.list_class for code in found)),
     )
 
 
 def judge_probe(blocklist: BlockList, questions: ProbeQuestions, answers: Answers) -> Health:
     """May this list's answers be believed in this sweep, through this resolver?
 
-    The test point must be listed without an error code and with the expected codes; 127.0.0.1 and a random name must
-    not exist. A missing answer is unhealthy."""
+    A test point must be listed without an error code and with the expected codes; what must not be listed (127.0.0.1 or INVALID, and a
+    random name) must not exist. A missing answer is unhealthy."""
 
     def unhealthy(reason: str) -> Health:
         return Health(blocklist.name, False, reason)
 
     if blocklist.status is ListStatus.RETIRED:
         return unhealthy(f"retired: {blocklist.message}")
-    for question, what in (
+    absent = [
         (questions.random, "a name that cannot be listed"),
-        (questions.not_listed, "127.0.0.1"),
-    ):
+        *((q, _point(q)) for q in questions.not_listed),
+    ]
+    for question, what in absent:
         answer = answers.get(question, Unknown("not asked"))
         if isinstance(answer, Unknown):
             return unhealthy(f"probe of {what}: {answer.reason}")
@@ -117,17 +123,32 @@ def judge_probe(blocklist: BlockList, questions: ProbeQuestions, answers: Answer
             return unhealthy(f"it lists {what} ({seen}): a wildcard, a parked domain or a blocking list")
     if not blocklist.probe.has_test_point:
         return Health(blocklist.name, True)
-    return _judge_test_point(blocklist, answers.get(questions.listed, Unknown("not asked")))
+    looked_at = [
+        _judge_test_point(blocklist, q, answers.get(q, Unknown("not asked"))) for q in questions.listed
+    ]
+    return next((health for health in looked_at if health.healthy), looked_at[0])
 
 
-def _judge_test_point(blocklist: BlockList, answer: Answer) -> Health:
+def _point(question: Question) -> str:
+    """A test point as people know it: 127.0.0.1 for 1.0.0.127.ZONE, and never the zone, which may hold a key."""
+    labels = question.name.split(".")
+    octets = labels[:4]
+    if len(octets) == 4 and all(label.isdigit() for label in octets):
+        return ".".join(reversed(octets))
+    return "the IPv6 test point" if len(labels) > 32 else labels[0].upper()
+
+
+def _judge_test_point(blocklist: BlockList, question: Question, answer: Answer) -> Health:
+    point = f"the test point {_point(question)}"
     match answer:
         case Unknown(reason=reason):
-            return Health(blocklist.name, False, f"probe of the test point 127.0.0.2: {reason}")
+            return Health(blocklist.name, False, f"probe of {point}: {reason}")
         case NotFound():
-            return Health(blocklist.name, False, "its test point 127.0.0.2 is not listed: emptied or blocked")
+            return Health(
+                blocklist.name, False, f"its {point.removeprefix('the ')} is not listed: emptied or blocked"
+            )
         case Found(records=records):
-            verdict = _judge_records(replace(blocklist, default=_ANY_CODE), records)
+            verdict = _judge_records(replace(blocklist, default=_ANY_CODE, bits={}), records)
             if isinstance(verdict, NotKnown):
                 return Health(blocklist.name, False, verdict.reason)
             missing = blocklist.probe.listed - {IPv4Address(record) for record in records}

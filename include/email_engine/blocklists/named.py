@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
-from email_engine.blocklists.model import BlockList, ListStatus
+from email_engine.blocklists.model import BlockList, Lists, ListStatus
 
 
 def watched(named: str, lists: Sequence[BlockList]) -> BlockList | None:
     """The list of this name or zone; for another zone of the same operator (`sbl.spamhaus.org`) the one that is watched, where that is
-    one alone. UCEPROTECT's level 3 is not its level 1. None: nobody watches it, or it is retired."""
+    one alone. UCEPROTECT's level 3 is not its level 1. None: nobody watches it, it is retired, or
+    it lists domains."""
     name = named.lower().rstrip(".")
-    active = [one for one in lists if one.status is ListStatus.ACTIVE]
+    active = [one for one in lists if one.status is ListStatus.ACTIVE and one.lists is Lists.IPS]
     exact = [one for one in active if name in (one.name, one.zone)]
     if exact:
         return exact[0]

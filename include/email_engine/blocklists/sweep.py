@@ -1,25 +1,34 @@
 """One sweep: probe the lists, ask about every IP, hold what is too much to believe, and ask again about what is new.
 
 The effects come in as arguments: `ask` and `ask_again` resolve questions (the second preferably another resolver). Between
-the two rounds `confirm_after` passes; whoever calls lets it pass."""
+the two rounds `confirm_after` passes; whoever calls lets it pass. What is asked about is an IP, or for lists of domains a name: a
+`Subject`."""
 
+import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from email_engine.blocklists.judge import judge_answer, judge_probe
-from email_engine.blocklists.model import BlockList, Health, Listed, ListStatus, ListVerdict, NotKnown
-from email_engine.blocklists.names import can_be_asked, listing_question, probe_questions
-from email_engine.dns_answers import Found, Question, ResolveMany, redact
-from email_engine.fleet.model import IpAddress
+from email_engine.blocklists.asking import Asker, Pair, Pause, Subject, wanted_of
+from email_engine.blocklists.judge import judge_probe
+from email_engine.blocklists.model import (
+    BlockList,
+    Health,
+    Listed,
+    Lists,
+    ListStatus,
+    ListVerdict,
+    NotKnown,
+)
+from email_engine.blocklists.names import (
+    ProbeQuestions,
+    probe_questions,
+)
+from email_engine.dns_answers import ResolveMany
 
-Pair = tuple[IpAddress, str]
-"""An address and the name of a list."""
-
-CHUNK = 100
-"""Addresses asked at a time: after each chunk a list that refuses us is left alone."""
-
-REASON_LENGTH = 300
+DOMAIN_LISTED, DOMAIN_NOT_LISTED = ("test",), ("invalid",)
+"""Test names of lists of domains (RFC 5782 section 5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +47,24 @@ class BlastRadius:
 class FirstRound:
     """`verdicts` are final but for the pairs of `new`: those count only when they are answered twice.
 
-    `asked`, `held`, `faults`: see SweepResult."""
+    `asked`, `held`, `faults`, `left_out`: see SweepResult."""
 
     verdicts: Mapping[Pair, ListVerdict]
     new: Mapping[Pair, Listed]
     asked: Mapping[str, int]
     held: Mapping[str, int]
     faults: Mapping[str, str]
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
-    def answered(self) -> frozenset[IpAddress]:
-        """The addresses about which a believed list said yes or no for good."""
+    def answered(self) -> frozenset[Any]:
+        """The subjects about which a believed list said yes or no for good."""
         final = (
             pair for pair, v in self.verdicts.items() if not isinstance(v, NotKnown) and pair not in self.new
         )
-        return frozenset(address for address, _ in final)
+        return frozenset(subject for subject, _ in final)
 
     def unknown(self) -> dict[str, int]:
-        """How many addresses each list left unknown; lists without any are absent."""
+        """How many subjects each list left unknown; lists without any are absent."""
         return _unknown(self.verdicts)
 
 
@@ -62,17 +72,19 @@ class FirstRound:
 class SweepResult:
     """`verdicts` are final: a `Listed` in it is confirmed or was open with the same codes before.
 
-    `reasons`: the TXT record of newly listed pairs. `asked`: addresses a list was asked about. `held`: lists whose new
-    listings (number) are not believed. `faults`: lists that refused us on the way."""
+    `reasons`: the TXT record of newly listed pairs. `asked`: questions that each list was asked. `held`: lists whose new listings
+    (number) are not believed. `faults`: lists that refused us on the way. `left_out`: subjects that a list's limit for the day left
+    unasked."""
 
     verdicts: Mapping[Pair, ListVerdict]
     reasons: Mapping[Pair, str] = field(default_factory=dict)
     asked: Mapping[str, int] = field(default_factory=dict)
     held: Mapping[str, int] = field(default_factory=dict)
     faults: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def unknown(self) -> dict[str, int]:
-        """How many addresses each list left unknown; lists without any are absent."""
+        """How many subjects each list left unknown; lists without any are absent."""
         return _unknown(self.verdicts)
 
 
@@ -88,7 +100,7 @@ def probe_blocklists(
     for x in lists:
         zone = x.zone_to_ask(keys) if x.status is ListStatus.ACTIVE else None
         if zone:
-            four = probe_questions(zone, random_label)
+            four = _probe_of(x, zone, random_label)
             probes[x.name] = (x, four, probe_questions(zone, random_label, ipv6=True) if x.ipv6 else None)
     wanted = [q for _, four, six in probes.values() for probe in (four, six) if probe for q in probe.all()]
     answers = ask(wanted)
@@ -98,13 +110,23 @@ def probe_blocklists(
     )
 
 
+def _probe_of(blocklist: BlockList, zone: str, random_label: str) -> ProbeQuestions:
+    own, domains = blocklist.probe, blocklist.lists is Lists.DOMAINS
+    return probe_questions(
+        zone,
+        random_label,
+        present=own.present or (DOMAIN_LISTED if domains else ()),
+        absent=own.absent or (DOMAIN_NOT_LISTED if domains else ()),
+    )
+
+
 def believed(lists: Sequence[BlockList], healthy: Collection[str], ipv6: Collection[str]) -> list[BlockList]:
     """The lists a sweep may ask, by name; those not in `ipv6` are asked about IPv4 alone."""
     return [replace(x, ipv6=x.name in ipv6) for x in lists if x.name in healthy]
 
 
 def sweep(
-    addresses: Sequence[IpAddress],
+    subjects: Sequence[Subject],
     lists: Sequence[BlockList],
     keys: Mapping[str, str],
     open_codes: Mapping[Pair, tuple[str, ...]],
@@ -112,47 +134,54 @@ def sweep(
     ask_again: ResolveMany,
     wait: Callable[[], None],
     guard: BlastRadius = BlastRadius(),
+    pause: Pause = time.sleep,
 ) -> SweepResult:
     """Both rounds at once; `wait` lets `confirm_after` pass where something is new."""
-    first = first_round(addresses, lists, keys, open_codes, ask, guard)
-    if not first.new:
-        return SweepResult(first.verdicts, {}, first.asked, first.held, first.faults)
-    wait()
-    verdicts, reasons = second_round(first.new, lists, keys, ask_again)
-    return SweepResult({**first.verdicts, **verdicts}, reasons, first.asked, first.held, first.faults)
+    first = first_round(subjects, lists, keys, open_codes, ask, guard, pause=pause)
+    verdicts, reasons = dict(first.verdicts), dict[Pair, str]()
+    if first.new:
+        wait()
+        second, reasons = second_round(first.new, lists, keys, ask_again)
+        verdicts |= second
+    return SweepResult(verdicts, reasons, first.asked, first.held, first.faults, first.left_out)
 
 
 def first_round(
-    addresses: Sequence[IpAddress],
+    subjects: Sequence[Subject],
     lists: Sequence[BlockList],
     keys: Mapping[str, str],
     open_codes: Mapping[Pair, tuple[str, ...]],
     ask: ResolveMany,
     guard: BlastRadius = BlastRadius(),
+    asked_today: Mapping[str, int] | None = None,
+    pause: Pause = time.sleep,
 ) -> FirstRound:
-    """Asks every healthy list of `lists` about every address.
+    """Asks every healthy list of `lists` about every subject of its kind: IPs, or domains.
 
     Args:
         open_codes: the codes of the listings that are open now; a pair outside it that is listed is new.
         guard: what is too much to believe.
+        asked_today: questions that lists were asked in this UTC day already, by name; counts against their limit for a day.
+        pause: lets so many seconds pass, for lists with a limit for a second.
     """
-    asker = _Asker({x.name: x for x in lists}, keys)
-    verdicts, faults = asker.ask_all(addresses, ask)
+    asker = Asker({x.name: x for x in lists}, keys)
+    wanted, left_out = wanted_of(subjects, lists, asked_today or {})
+    verdicts, faults = asker.ask_all(wanted, ask, pause)
     new = {
         pair: verdict
         for pair, verdict in verdicts.items()
         if isinstance(verdict, Listed) and open_codes.get(pair) != verdict.codes
     }
-    asked = {x.name: sum(1 for _, name in verdicts if name == x.name) for x in lists}
+    asked = dict.fromkeys((x.name for x in lists), 0) | Counter(name for _, name in verdicts)
     held = {}
     for name, of_list in asked.items():
         newly_listed = [pair for pair in new if pair[1] == name and pair not in open_codes]
         if guard.exceeded(len(newly_listed), of_list):
             held[name] = len(newly_listed)
             for pair in newly_listed:
-                verdicts[pair] = NotKnown(f"held: {len(newly_listed)} of {of_list} IPs newly listed at once")
+                verdicts[pair] = NotKnown(f"held: {len(newly_listed)} of {of_list} newly listed at once")
                 del new[pair]
-    return FirstRound(verdicts, new, asked, held, faults)
+    return FirstRound(verdicts, new, asked, held, faults, left_out)
 
 
 def second_round(
@@ -160,69 +189,7 @@ def second_round(
 ) -> tuple[dict[Pair, ListVerdict], dict[Pair, str]]:
     """What is new counts only when it is answered twice with the same codes; a list that cannot be asked any more confirms
     nothing. Returns the verdict of each pair, and the reasons (TXT) of the confirmed."""
-    asker = _Asker({x.name: x for x in lists}, keys)
+    asker = Asker({x.name: x for x in lists}, keys)
     verdicts = asker.confirm(new, ask_again)
     confirmed = [pair for pair, verdict in verdicts.items() if isinstance(verdict, Listed)]
     return verdicts, asker.reasons(confirmed, ask_again)
-
-
-class _Asker:
-    def __init__(self, lists: Mapping[str, BlockList], keys: Mapping[str, str]) -> None:
-        self.lists = lists
-        self.keys = keys
-
-    def question(self, pair: Pair, rdtype: str = "A") -> Question:
-        zone = self.lists[pair[1]].zone_to_ask(self.keys)
-        if zone is None:
-            raise ValueError(f"list {pair[1]} cannot be asked without its key")
-        return listing_question(pair[0], zone, rdtype)
-
-    def ask_all(
-        self, addresses: Sequence[IpAddress], ask: ResolveMany
-    ) -> tuple[dict[Pair, ListVerdict], dict[str, str]]:
-        verdicts: dict[Pair, ListVerdict] = {}
-        faults: dict[str, str] = {}
-        for chunk in _chunks(addresses):
-            pairs = [(a, x.name) for a in chunk for x in self.lists.values() if can_be_asked(a, x.ipv6)]
-            questions = {pair: self.question(pair) for pair in pairs if pair[1] not in faults}
-            answers = ask(questions.values())
-            judged = {pair: judge_answer(self.lists[pair[1]], answers[q]) for pair, q in questions.items()}
-            for (_, name), verdict in judged.items():
-                if isinstance(verdict, NotKnown) and verdict.fault:
-                    faults.setdefault(name, verdict.reason)
-            for pair in pairs:
-                verdicts[pair] = NotKnown(faults[pair[1]]) if pair[1] in faults else judged[pair]
-        return verdicts, faults
-
-    def can_ask(self, name: str) -> bool:
-        return name in self.lists and self.lists[name].zone_to_ask(self.keys) is not None
-
-    def confirm(self, new: Mapping[Pair, Listed], ask: ResolveMany) -> dict[Pair, ListVerdict]:
-        questions = {pair: self.question(pair) for pair in new if self.can_ask(pair[1])}
-        answers = ask(questions.values())
-        verdicts: dict[Pair, ListVerdict] = {}
-        for pair, first in new.items():
-            if pair not in questions:
-                verdicts[pair] = NotKnown("not confirmed: the list cannot be asked any more")
-                continue
-            second = judge_answer(self.lists[pair[1]], answers[questions[pair]])
-            if isinstance(second, Listed) and second.codes == first.codes:
-                verdicts[pair] = first
-            else:
-                verdicts[pair] = NotKnown("not confirmed: the second answer differs")
-        return verdicts
-
-    def reasons(self, pairs: Sequence[Pair], ask: ResolveMany) -> dict[Pair, str]:
-        questions = {pair: self.question(pair, "TXT") for pair in pairs}
-        answers = ask(questions.values())
-        found = {pair: answers[question] for pair, question in questions.items()}
-        return {
-            pair: redact(" ".join(answer.records), *self.keys.values())[:REASON_LENGTH]
-            for pair, answer in found.items()
-            if isinstance(answer, Found)
-        }
-
-
-def _chunks(addresses: Sequence[IpAddress]) -> Iterator[Sequence[IpAddress]]:
-    for start in range(0, len(addresses), CHUNK):
-        yield addresses[start : start + CHUNK]

@@ -1,5 +1,6 @@
 """The files of block lists: those that ship, and every way to get one wrong."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,13 @@ from email_engine.blocklists.config import (
     blocklists_path,
     load_blocklists,
     load_confirm_after,
+    load_every_hours,
     parse_blocklists,
     policy_digest,
 )
-from email_engine.blocklists.model import ListClass, ListStatus, Severity
+from email_engine.blocklists.judge import judge_answer
+from email_engine.blocklists.model import Limits, ListClass, Lists, ListStatus, NotKnown, Severity
+from email_engine.dns_answers import Found
 from email_engine.errors import InputError
 from email_engine.fleet.mistakes import FileInvalid
 
@@ -89,6 +93,14 @@ def test_a_list_is_read_with_its_table() -> None:
         (GOOD.replace("{127.0.0.2: {sublist: SBL, class: reputation, severity: high}}", "{}"), "5: lists[0].codes: an empty mapping; allowed: return codes, or a default"),
         (GOOD + "    ipv6: maybe", "6: lists[0].ipv6: 'maybe'; allowed: true or false"),
         (GOOD + "    probe: maybe", "6: lists[0].probe: 'maybe'; allowed: none, or a mapping"),
+        (GOOD + "    probe: {present: [a..b]}", "6: lists[0].probe.present[0]: 'a..b'; allowed: a name below the zone"),
+        (GOOD + "    bits: {2: {sublist: black, class: reputation}}", "5: lists[0].codes: beside bits"),
+        (GOOD.replace("codes: {127.0.0.2", "bits: {3"), "5: lists[0].bits.3: '3'; allowed: one of 1, 2, 4, 8, 16, 32, 64, 128"),
+        (GOOD + "    limits: {a_second: 0}", "6: lists[0].limits.a_second: 0; allowed: a whole number from 1"),
+        (GOOD + "    limits: {a_minute: 5}", "6: lists[0].limits.a_minute: unknown key"),
+        (GOOD + "    expires_hours: soon", "6: lists[0].expires_hours: 'soon'"),
+        (GOOD + "    lists: domains\n    ipv6: true", "7: lists[0].ipv6: true; allowed: false"),
+        (GOOD + "every_hours: 5", "6: every_hours: 5; allowed: a part of a day"),
         (GOOD + "    probe: {listed: [x]}", "6: lists[0].probe.listed[0]: 'x'; allowed: a return code"),
         (GOOD + "    key: spamhaus", "3: lists[0].keyed_zone: missing; allowed: the zone with {key}. in front"),
         (GOOD + "    key: spamhaus\n    keyed_zone: zen.{key}.example", "7: lists[0].keyed_zone: 'zen.{key}.example'"),
@@ -111,6 +123,24 @@ def test_all_mistakes_are_told_at_once() -> None:
     with pytest.raises(FileInvalid) as caught:
         parse_blocklists(text)
     assert len(caught.value.mistakes) == 3
+
+
+def test_what_an_operator_allows_and_when_listings_fall_is_read() -> None:
+    more = "    limits: {a_second: 20, a_day: 5_000}\n    expires_hours: 28\n    probe: {present: [2.0.0.127, x]}\nevery_hours: 1\n"
+    (zen,) = parse_blocklists(GOOD + more)
+    assert (zen.limits, zen.expires) == (Limits(20, 5000), timedelta(hours=28))
+    assert zen.probe.present == ("2.0.0.127", "x")
+
+
+def test_lists_of_domains_ship_with_their_own_test_names() -> None:
+    lists, _ = load_blocklists(paths.CONFIG / "blocklists.yaml")
+    domains = {x.name: x for x in lists if x.lists is Lists.DOMAINS}
+    assert domains.keys() == {"spamhaus-dbl", "spamhaus-zrd", "surbl", "uribl"}
+    assert all("test" in x.probe.present and x.probe.absent == ("invalid",) for x in domains.values())
+    asked_about_an_ip = judge_answer(domains["spamhaus-dbl"], Found(("127.0.1.255",)))
+    assert asked_about_an_ip == NotKnown("answer 127.0.1.255: asked about an IP", fault=True)
+    assert domains["spamhaus-zrd"].zone_to_ask({}) is None
+    assert load_every_hours(paths.CONFIG / "blocklists.yaml") == 4
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What an answer of a block list means: three answers, never two."""
 
+from dataclasses import replace
 from ipaddress import IPv4Address, ip_address
 from typing import Any
 
@@ -11,6 +12,7 @@ from email_engine.blocklists.model import (
     Code,
     ListClass,
     Listed,
+    Lists,
     ListStatus,
     NotKnown,
     NotListed,
@@ -71,7 +73,7 @@ def test_the_codes_decide_class_and_severity(
         (found("127.0.0.2", "146.112.61.108"), "outside 127.0.0.0/8", False),
         (found("127.0.0.1"), "127.0.0.1", False),
         (found("127.0.0.77"), "unknown code", False),
-        (found("127.0.0.2", "127.0.0.77"), "unknown code", False),
+        (found("127.0.0.77", "127.0.0.78"), "unknown code 127.0.0.77, unknown code 127.0.0.78", False),
         (found("127.255.255.252"), "mistyped", True),
         (found("127.255.255.254"), "public resolver", True),
         (found("127.255.255.255"), "too many queries", True),
@@ -144,9 +146,8 @@ HEALTHY: dict[str, Answer] = {"listed": found("127.0.0.2", "127.0.0.4"), "not_li
 def test_a_list_is_believed_only_after_its_probe(change: dict[str, Answer], reason: str) -> None:
     questions = probe_questions("zen.example", "r4nd0m")
     answers: dict[str, Answer] = HEALTHY | change
-    health = judge_probe(
-        ZEN, questions, {getattr(questions, name): answer for name, answer in answers.items()}
-    )
+    asked = {"listed": questions.listed[0], "not_listed": questions.not_listed[0], "random": questions.random}
+    health = judge_probe(ZEN, questions, {asked[name]: answer for name, answer in answers.items()})
     assert health.healthy is (not reason)
     assert reason in health.reason
 
@@ -154,13 +155,13 @@ def test_a_list_is_believed_only_after_its_probe(change: dict[str, Answer], reas
 def test_an_unasked_probe_is_unhealthy_and_so_is_a_retired_list() -> None:
     questions = probe_questions("zen.example", "r4nd0m")
     assert "not asked" in judge_probe(ZEN, questions, {}).reason
-    retired = BlockList("sorbs", "SORBS", "dnsbl.sorbs.net", ListStatus.RETIRED, message="shut down")
+    retired = BlockList("sorbs", "SORBS", "dnsbl.sorbs.net", status=ListStatus.RETIRED, message="shut down")
     assert "shut down" in judge_probe(retired, questions, {}).reason
 
 
 def test_a_list_without_test_point_is_probed_by_what_must_not_exist() -> None:
     questions = probe_questions("mute.example", "r4nd0m")
-    answers: dict[Question, Answer] = {questions.random: NotFound(), questions.not_listed: NotFound()}
+    answers: dict[Question, Answer] = {questions.random: NotFound(), questions.not_listed[0]: NotFound()}
     assert judge_probe(NO_TEST_POINT, questions, answers).healthy
     assert not judge_probe(NO_TEST_POINT, questions, answers | {questions.random: found("127.0.0.2")}).healthy
 
@@ -184,7 +185,66 @@ def test_a_random_label_is_letters_and_digits(label: str) -> None:
 
 
 def test_the_probe_of_an_ipv6_list_asks_the_mapped_test_points() -> None:
-    assert probe_questions("z.example", "x1", ipv6=True).listed.name.startswith("2.0.0.0.0.0.f.7.f.f.f.f.0.")
+    (point,) = probe_questions("z.example", "x1", ipv6=True).listed
+    assert point.name.startswith("2.0.0.0.0.0.f.7.f.f.f.f.0.")
+
+
+@pytest.mark.parametrize(
+    ("records", "sublists"),
+    [
+        (("127.0.0.2", "127.0.0.77"), ("SBL", "unknown code 127.0.0.77")),
+        (("127.0.0.77", "127.0.0.2", "127.0.0.4"), ("SBL", "XBL", "unknown code 127.0.0.77")),
+    ],
+)
+def test_a_strange_code_beside_a_known_one_is_shown_and_changes_nothing(
+    records: tuple[str, ...], sublists: tuple[str, ...]
+) -> None:
+    verdict = judge_answer(ZEN, found(*records))
+    assert isinstance(verdict, Listed)
+    assert (verdict.sublists, verdict.list_class, verdict.severity) == (
+        sublists,
+        ListClass.REPUTATION,
+        Severity.HIGH,
+    )
+    assert set(verdict.codes) == set(records)
+
+
+SPAM = Code("abuse", ListClass.REPUTATION, Severity.HIGH)
+GREY = Code("grey", ListClass.INFO, Severity.INFO)
+REFUSED = Code("query refused", ListClass.ERROR, Severity.INFO)
+SUMS = BlockList(
+    "uribl", "URIBL", "multi.uribl.example", lists=Lists.DOMAINS, bits={1: REFUSED, 2: SPAM, 4: GREY}
+)
+
+
+def test_the_last_octet_of_some_lists_is_a_sum() -> None:
+    both = judge_answer(SUMS, found("127.0.0.6"))
+    assert isinstance(both, Listed)
+    assert (both.sublists, both.list_class, both.classes) == (
+        ("abuse", "grey"), ListClass.REPUTATION, (ListClass.REPUTATION, ListClass.INFO),
+    )  # fmt: skip
+    assert isinstance(alone := judge_answer(SUMS, found("127.0.0.4")), Listed)
+    assert alone.list_class is ListClass.INFO
+    assert judge_answer(SUMS, found("127.0.0.1")) == NotKnown("answer 127.0.0.1: query refused", fault=True)
+    assert isinstance(judge_answer(SUMS, found("127.0.0.3")), NotKnown), "refused, whatever else the sum says"
+    assert isinstance(judge_answer(SUMS, found("127.0.0.64")), NotKnown)
+    assert isinstance(judge_answer(SUMS, found("127.0.1.2")), NotKnown)
+
+
+def test_one_of_a_list_s_own_test_names_must_be_listed() -> None:
+    own = replace(SUMS, probe=Probe(present=("test", "dbltest.com"), absent=("invalid",)))
+    questions = probe_questions(own.zone, "r4nd0m", present=own.probe.present, absent=own.probe.absent)
+    names = [question.name.removesuffix(f".{own.zone}") for question in questions.all()]
+    assert names == ["test", "dbltest.com", "invalid", "r4nd0m"]
+    silent: dict[Question, Answer] = dict.fromkeys(questions.all(), NotFound())
+    assert (
+        judge_probe(own, questions, silent).reason == "its test point TEST is not listed: emptied or blocked"
+    )
+    assert judge_probe(own, questions, silent | {questions.listed[1]: found("127.0.0.2")}).healthy
+    invalid = silent | dict.fromkeys((*questions.listed, *questions.not_listed), found("127.0.0.2"))
+    assert "it lists INVALID" in judge_probe(own, questions, invalid).reason
+    by_ip = dict.fromkeys(questions.all(), found("127.0.0.1"))
+    assert judge_probe(own, questions, by_ip).reason == "answer 127.0.0.1: query refused"
 
 
 @pytest.mark.parametrize(

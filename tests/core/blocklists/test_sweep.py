@@ -6,11 +6,14 @@ from ipaddress import IPv4Address, ip_address
 
 import pytest
 
+from email_engine.blocklists.asking import CHUNK
 from email_engine.blocklists.model import (
     BlockList,
     Code,
+    Limits,
     ListClass,
     Listed,
+    Lists,
     ListStatus,
     NotKnown,
     NotListed,
@@ -18,7 +21,6 @@ from email_engine.blocklists.model import (
 )
 from email_engine.blocklists.names import listing_question
 from email_engine.blocklists.sweep import (
-    CHUNK,
     BlastRadius,
     SweepResult,
     believed,
@@ -176,10 +178,86 @@ def test_a_list_that_refuses_us_on_the_way_is_unknown_and_not_asked_further() ->
     result = world.sweep(fleet=fleet)
     assert "too many queries" in result.faults["zen"]
     assert result.verdicts[fleet[0], "zen"] == NotListed()
-    assert isinstance(result.verdicts[fleet[CHUNK], "zen"], NotKnown)
-    assert isinstance(result.verdicts[fleet[-1], "zen"], NotKnown)
+    assert isinstance(result.verdicts[fleet[CHUNK + 5], "zen"], NotKnown)
+    assert result.verdicts[fleet[CHUNK], "zen"] == NotListed(), "an answer in hand counts"
+    last = result.verdicts[fleet[-1], "zen"]
+    assert isinstance(last, NotKnown)
+    assert "not asked any more" in last.reason
     assert result.verdicts[fleet[-1], "bl"] == NotListed()
     assert [len(asked) for asked in world.rounds] == [2 * CHUNK, 2 * CHUNK, CHUNK]
+
+
+def test_the_order_of_a_file_never_matters() -> None:
+    fleet: list[IpAddress] = [ip_address(0xC6120000 + n) for n in range(250)]
+    world = World(*((str(fleet[n]), ZEN) for n in (11, 121, 241)))
+    world.put(str(fleet[150]), ZEN, "127.255.255.254")
+    forward, backward = world.sweep(fleet=fleet), world.sweep(fleet=fleet[::-1])
+    assert forward.verdicts == backward.verdicts
+    listed = [fleet.index(ip) for (ip, _), verdict in forward.verdicts.items() if isinstance(verdict, Listed)]
+    assert sorted(listed) == [11, 121], "what is in hand counts; 241 was not asked any more"
+    assert isinstance(forward.verdicts[fleet[241], "zen"], NotKnown)
+
+
+def test_an_ipv4_address_in_the_clothes_of_ipv6_is_asked_as_ipv4() -> None:
+    mapped: list[IpAddress] = [ip_address("::ffff:198.51.100.9")]
+    result = World(("198.51.100.9", ZEN)).sweep(fleet=mapped)
+    assert isinstance(result.verdicts[mapped[0], "zen"], Listed)
+
+
+def test_a_reason_cannot_turn_a_terminal_around() -> None:
+    world = World(("198.51.100.9", ZEN))
+    world.table[listing_question(FLEET[8], ZEN.zone, "TXT")] = Found(
+        ("see \u202ehttps://evil\x1b[31m\u2066",), 60
+    )
+    assert world.sweep().reasons == {(FLEET[8], "zen"): "see \ufffdhttps://evil\ufffd[31m\ufffd"}
+
+
+DBL = replace(BL, name="dbl", zone="dbl.example", lists=Lists.DOMAINS)
+
+
+def test_domains_are_asked_of_lists_of_domains_and_ips_of_the_others() -> None:
+    world = World()
+    world.table[Question("aurora.example.dbl.example")] = Found(("127.0.0.2",), 60)
+    result = sweep(
+        [*FLEET[:2], "aurora.example", "borealis.example"],
+        (ZEN, DBL),
+        {},
+        {},
+        world.ask,
+        world.ask,
+        world.wait,
+    )
+    assert {(str(one), name) for one, name in result.verdicts} == {
+        ("198.51.100.1", "zen"), ("198.51.100.2", "zen"), ("aurora.example", "dbl"), ("borealis.example", "dbl"),
+    }  # fmt: skip
+    assert isinstance(result.verdicts["aurora.example", "dbl"], Listed)
+
+
+def test_a_limit_for_a_day_is_kept_and_the_next_sweep_goes_on_where_it_ended() -> None:
+    limited = replace(ZEN, limits=Limits(a_day=50))
+    world = World()
+
+    def asked_about(asked_today: int) -> tuple[set[IpAddress], dict[str, int]]:
+        before = len(world.rounds)
+        first = first_round(FLEET, [limited, BL], {}, {}, world.ask, asked_today={"zen": asked_today})
+        assert len(world.rounds) > before
+        assert sum(1 for _, name in first.verdicts if name == "bl") == len(FLEET)
+        return {ip for ip, name in first.verdicts if name == "zen"}, dict(first.left_out)
+
+    assert asked_about(0) == (set(FLEET), {})
+    assert asked_about(40) == (set(FLEET[:10]), {"zen": 30})
+    assert asked_about(45) == (set(FLEET[5:10]), {"zen": 35})
+    assert asked_about(50) == (set(), {"zen": 40})
+
+
+def test_a_limit_for_a_second_is_kept_by_pauses_and_slows_no_other_list() -> None:
+    limited = replace(ZEN, limits=Limits(a_second=15))
+    world, pauses = World(), list[float]()
+    first = first_round(FLEET, [limited, BL], {}, {}, world.ask, pause=pauses.append)
+    assert [len(asked) for asked in world.rounds] == [40, 15, 15, 10]
+    assert len(pauses) == 2
+    assert all(0.5 < seconds <= 1 for seconds in pauses)
+    assert set(first.verdicts.values()) == {NotListed()}
 
 
 def test_ipv6_addresses_are_asked_of_lists_that_know_them() -> None:
