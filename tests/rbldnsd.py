@@ -31,13 +31,17 @@ def program() -> str | None:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, zones: Mapping[str, Iterable[str]]) -> Iterator[int]:
-    """The port of a server with these zones: lines of an ip4set, `127.0.0.2` (the test point) among them or not."""
+def serving(
+    folder: Path, zones: Mapping[str, Iterable[str]], names: Mapping[str, Iterable[str]] | None = None
+) -> Iterator[int]:
+    """The port of a server with these zones: lines of an ip4set, `127.0.0.2` (the test point) among them or not, and in `names` of
+    a dnset."""
     found = program()
     if found is None:
         pytest.skip("rbldnsd is not installed and cannot be. Next: apt-get install rbldnsd")
     folder.mkdir(parents=True, exist_ok=True)
-    for zone, lines in zones.items():
+    sets = dict.fromkeys(zones, "ip4set") | dict.fromkeys(names or {}, "dnset")
+    for zone, lines in [*zones.items(), *(names or {}).items()]:
         (folder / zone).write_text(
             HEAD + ":127.0.0.2:Listed, see https://bl.example/?ip=$\n" + "\n".join(lines) + "\n"
         )
@@ -48,12 +52,12 @@ def serving(folder: Path, zones: Mapping[str, Iterable[str]]) -> Iterator[int]:
     user = ["-u", "nobody"] if os.geteuid() == 0 else []
     words = [found, "-n", *user, "-r", str(folder), "-b", f"127.0.0.1/{port}", "-t", "60"]
     process = subprocess.Popen(
-        [*words, *(f"{zone}:ip4set:{zone}" for zone in zones)],
+        [*words, *(f"{zone}:{kind}:{zone}" for zone, kind in sets.items())],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
     try:
-        _wait_for(port, next(iter(zones)), process)
+        _wait_for(port, next(iter(sets)), process)
         yield port
     finally:
         process.terminate()
