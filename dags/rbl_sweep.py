@@ -1,22 +1,25 @@
 """
 ### rbl_sweep: is any sending IP on a block list?
 
-**When** every 4 hours, and by hand.
+**When** every 4 hours, or as `every_hours` of the block-list file says (1 for hourly), and by hand.
 
 **What it does**
 1. `probe` asks every list for its test points (RFC 5782). A list that fails is not believed in this sweep.
 2. `sweep` asks the healthy lists about every IP of the fleet. The answer is LISTED, NOT_LISTED or UNKNOWN; UNKNOWN changes
    nothing. A list that suddenly lists more than `blast_radius_rate` of the fleet is held: nothing is done, people are told.
+   Lists of domains (DBL, SURBL, URIBL; ZRD with a key) are asked about sending domains, hostnames and what of them is registered.
+   A list's `limits` hold: so many questions a second and a UTC day; the next sweep goes on where the day's limit ended.
 3. `confirm` asks again about what is new, `confirm_after` seconds later (param, or the block-list file). Until then it is
    `up_for_reschedule` and holds no worker.
 4. `decide` (one task a tenant, one transaction) opens and closes listings. A sending IP on a reputation list of severity
    high or medium goes to quarantine for 7 days with allowance 0. Policy and info codes (PBL, UCEPROTECT 2 and 3) are shown
-   and never act. A listing closes after two clean sweeps.
+   and never act. A listing closes after two clean sweeps. A listed domain holds its IPs (nothing grows) and asks a person; it
+   parks none.
 5. `brake` (one task a host) pauses the queues of those IPs in PowerMTA and disables their MailWizz servers, at once. It
    looks at every brake that stands: what a person or a restart took off since the last sweep is put on again.
 6. `publish` starts the configuration deployment and the quota sync. `tell` sends the alerts.
 
-**What it changes** tables blacklist_events, ips, allowances, decisions, brakes; PowerMTA queues and MailWizz servers of
+**What it changes** tables blacklist_events, domain_listings, domains, blocklist_questions, ips, allowances, decisions, brakes; PowerMTA queues and MailWizz servers of
 quarantined IPs. A tenant in `observe` gets listings and decisions and no change of state. A dry run writes nothing.
 No other IP takes over the volume. When two or more IPs of a pool are listed, the breaker opens and a person decides.
 
@@ -33,7 +36,7 @@ from airflow.sdk import DAG, Param, TriggerRule
 
 from email_engine_airflow import forms
 from email_engine_airflow.assets import LISTINGS
-from email_engine_airflow.defaults import within
+from email_engine_airflow.defaults import sweep_hours, within
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.brakes import ApplyBrakes
@@ -48,7 +51,7 @@ with DAG(
     dag_display_name="Ask block lists (rbl_sweep)",
     description="Block lists: probe, sweep, quarantine within guards, brake at once",
     doc_md=__doc__,
-    schedule=UniqueRunCron("0 */4 * * *"),
+    schedule=UniqueRunCron(f"0 */{sweep_hours()} * * *"),
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=1),

@@ -36,6 +36,25 @@ def test_rbl_sweep_runs_every_four_hours_one_at_a_time(rbl_sweep: DAG) -> None:
     assert rbl_sweep.params.dump()["lists"] is None
 
 
+@pytest.mark.parametrize(
+    ("text", "cron"),
+    [
+        ("every_hours: 1\n", "0 */1 * * *"),
+        ("every_hours: 5\n", "0 */4 * * *"),
+        ("nonsense: [", "0 */4 * * *"),
+    ],
+    ids=["hourly", "no part of a day", "garbage"],
+)
+def test_the_block_list_file_says_how_often(
+    text: str, cron: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "{127.0.0.2: {sublist: SBL, class: reputation, severity: high}}"
+    (tmp_path / "lists.yaml").write_text(text + f"lists: [{{name: zen, zone: zen.example, codes: {code}}}]\n")
+    monkeypatch.setenv("EMAIL_ENGINE_BLOCKLISTS", str(tmp_path / "lists.yaml"))
+    dag: DAG = runpy.run_path(str(DAGS / "rbl_sweep.py"))["dag"]
+    assert dag.schedule.summary == cron
+
+
 def test_nothing_is_decided_before_lists_are_probed_and_ips_swept(rbl_sweep: DAG) -> None:
     assert {"probe", "sweep", "confirm"} <= upstream(rbl_sweep, "decide")
     assert "decide" in upstream(rbl_sweep, "brake")

@@ -148,6 +148,7 @@ def test_a_listed_ip_is_quarantined_braked_and_told_about(lab: RunningLab, store
     (result,) = run_sweep()
     assert result == {
         "tenant": "aurora", "opened": ["198.51.100.12"], "closed": [], "quarantined": ["198.51.100.12"], "breakers": [],
+        "domains": [],
     }  # fmt: skip
     ip = record_of(store, "198.51.100.12")
     assert (ip.state, ip.allowance, ip.braked) == (IpState.QUARANTINE, 0, True)
@@ -304,7 +305,7 @@ def test_a_list_that_lists_too_much_of_the_fleet_is_held(lab: RunningLab, store:
         lab.knob("list_ip", ip=f"198.51.100.{n}", zone=ZEN)
     assert run_sweep() == []
     assert rows(store, s.blacklist_events) == []
-    assert "newly lists 5 of 40 IPs at once" in told(store)["list_sweep", "zen-lab"]
+    assert "newly lists 5 of 40 at once" in told(store)["list_sweep", "zen-lab"]
     (result,) = run_sweep(AS_OF + FOUR_HOURS, blast_radius_rate=1.0)
     assert len(result["quarantined"]) == 5
 

@@ -55,6 +55,10 @@ def fill(conn: Connection, tenant: str, ip_id: int) -> None:
             "ip_id": ip_id, "subject": "x", "check_id": "spf", "status": "ok", "severity": "error", "observed": "",
             "expected": "", "remedy": "", "checked_at": NOON,
         },
+        s.domain_listings: {
+            "domain": f"{tenant}.example", "list": "dbl", "zone": "dbl.example", "severity": "high", "class": "reputation",
+            "codes": ["127.0.1.2"], "opened_at": NOON, "last_seen_at": NOON,
+        },
         s.blocklist_answers: {"ip_id": ip_id, "list": "zen", "answer": "not_listed", "asked_at": NOON},
         s.reputation: {"ip_id": ip_id, "provider": "gmail", "messages": 1, "rates": {}, "as_of": NOON},
         s.quota_syncs: {

@@ -38,7 +38,7 @@ class SeenListing:
 
 @dataclass(frozen=True, slots=True)
 class OpenListing:
-    """An open row of `blacklist_events`. `counted`: this very run has already counted a clean observation or a sight;
+    """An open row of `blacklist_events`, or of `domain_listings` (`ip_id` 0). `counted`: this very run has already counted a clean observation or a sight;
     a task that runs again counts nothing twice."""
 
     event_id: int
@@ -114,6 +114,25 @@ def decide_listing(
 
     A list that is in neither `seen` nor `clean` is unknown and changes nothing."""
     by_name = {x.list_name: x for x in open_listings}
+    steps, still_open = listing_steps(open_listings, seen, clean)
+    parking = [x for x in seen if x.parks and not _acknowledged(by_name.get(x.list_name), as_of)]
+    quarantine = bool(parking) and ip.state in SENDING_STATES
+    return ListingDecision(
+        ip_id=ip.ip_id,
+        steps=tuple(steps),
+        quarantine=quarantine,
+        quarantine_until=as_of + at_least if quarantine else None,
+        listed_on=tuple(sorted(n for n, c in still_open.items() if c is ListClass.REPUTATION)),
+        reason=_reason(ip, steps, parking, quarantine),
+    )
+
+
+def listing_steps(
+    open_listings: Sequence[OpenListing], seen: Sequence[SeenListing], clean: Collection[str]
+) -> tuple[list[ListingStep], dict[str, ListClass]]:
+    """What one sweep changes about the listings of one IP or one domain, and the lists that hold it afterwards. A list that is in
+    neither `seen` nor `clean` is unknown and changes nothing."""
+    by_name = {x.list_name: x for x in open_listings}
     steps: list[ListingStep] = []
     still_open = {x.list_name: x.list_class for x in open_listings}
     for listing in seen:
@@ -137,16 +156,7 @@ def decide_listing(
         else:
             why = f"off {before.list_name} in {count} of {CLEAN_TO_CLOSE} sweeps"
             steps.append(ListingStep(ListingAction.CLEAN, before.list_name, why, event_id=before.event_id))
-    parking = [x for x in seen if x.parks and not _acknowledged(by_name.get(x.list_name), as_of)]
-    quarantine = bool(parking) and ip.state in SENDING_STATES
-    return ListingDecision(
-        ip_id=ip.ip_id,
-        steps=tuple(steps),
-        quarantine=quarantine,
-        quarantine_until=as_of + at_least if quarantine else None,
-        listed_on=tuple(sorted(n for n, c in still_open.items() if c is ListClass.REPUTATION)),
-        reason=_reason(ip, steps, parking, quarantine),
-    )
+    return steps, still_open
 
 
 def _acknowledged(listing: OpenListing | None, as_of: datetime) -> bool:

@@ -215,6 +215,8 @@ class IpRecord:
     pause: Pause | None = None
     quarantine_until: datetime | None = None
     blacklisted_on: tuple[str, ...] = field(default=())
+    domain_listed_on: tuple[str, ...] = ()
+    """What of its names stands on which lists of domains, as `NAME on LIST`: that holds it and parks it not."""
     dealt: bool = True
     """Was an allowance ever decided? An IP that came aboard sending keeps what its operator gave it until then."""
     warmed_to: int = 0

@@ -25,10 +25,12 @@ from email_engine.store.tables.signals import (
     accounting_quarantine,
     blacklist_events,
     blocklist_answers,
+    blocklist_questions,
     delivery_days,
     delivery_events,
     delivery_stats,
     dns_checks,
+    domain_listings,
     reply_texts,
 )
 
@@ -42,6 +44,7 @@ __all__ = [
     "approvals",
     "blacklist_events",
     "blocklist_answers",
+    "blocklist_questions",
     "brakes",
     "decisions",
     "delivery_days",
@@ -49,6 +52,7 @@ __all__ = [
     "delivery_stats",
     "deployments",
     "dns_checks",
+    "domain_listings",
     "domains",
     "fleet_versions",
     "incidents",

@@ -20,6 +20,8 @@ def obstacle(observation: IpObservation) -> str | None:
         return f"its brake is held by {brief(observation.held_by, LONGEST_HOLDER)}"
     if observation.ip.blacklisted_on:
         return f"it is listed on {', '.join(observation.ip.blacklisted_on)}"
+    if observation.ip.domain_listed_on:
+        return f"a list of domains holds {', '.join(observation.ip.domain_listed_on)}"
     if observation.dns is DnsHealth.BROKEN:
         return f"its DNS is broken ({', '.join(observation.dns_broken)})"
     return None

@@ -12,6 +12,7 @@ from email_engine.blocklists.config import load_blocklists
 from email_engine.blocklists.model import ListClass, Listed, ListStatus, Severity
 from email_engine.blocklists.sweep import Pair, second_round
 from email_engine.pipelines.clients import Clients
+from email_engine.pipelines.rbl_sweep.sweep import something
 from email_engine.pipelines.run import Run
 from email_engine.store.engine import Store
 from email_engine.store.fleet.ips import mark_swept
@@ -34,7 +35,7 @@ def confirm(store: Store, clients: Clients, first: Mapping[str, Any], run: Run) 
     tells and when IPs were swept last.
 
     Returns one dict for each tenant that something was found for: `tenant`, `listed` (confirmed listings), `clean` (open
-    listings that were answered "not listed"), `unknown` (list to number of its IPs)."""
+    listings that were answered "not listed"), `unknown` (list to number of its IPs), `domains` (its own `listed` and `clean`)."""
     new = dict(_new(first))
     verdicts, reasons = _ask_again(clients, new) if new else ({}, {})
     confirmed = {pair for pair, verdict in verdicts.items() if isinstance(verdict, Listed)}
@@ -49,12 +50,12 @@ def confirm(store: Store, clients: Clients, first: Mapping[str, Any], run: Run) 
         with store.session(tenant="*") as conn:
             mark_swept(conn, listed | set(first["swept"]), run.as_of)
             _tell(conn, first["lists"], [pair for pair in new if pair not in confirmed], run)
-    return [tenant for tenant in tenants if tenant["listed"] or tenant["clean"]]
+    return [tenant for tenant in tenants if something(tenant) or something(tenant["domains"])]
 
 
 def _new(first: Mapping[str, Any]) -> Iterator[tuple[Pair, Listed]]:
     for tenant in first["tenants"]:
-        for row in tenant["listed"]:
+        for row in (*tenant["listed"], *tenant["domains"]["listed"]):
             if "ask_again" in row:
                 yield (
                     _pair(row),
@@ -69,7 +70,7 @@ def _new(first: Mapping[str, Any]) -> Iterator[tuple[Pair, Listed]]:
 
 
 def _pair(row: Mapping[str, Any]) -> Pair:
-    return ip_address(row["ask_again"]), row["list"]
+    return row["ask_again"] if "domain" in row else ip_address(row["ask_again"]), row["list"]
 
 
 def _ask_again(clients: Clients, new: Mapping[Pair, Listed]) -> tuple[Mapping[Pair, Any], Mapping[Pair, str]]:
@@ -88,7 +89,19 @@ def _settled(tenant: Mapping[str, Any], confirmed: set[Pair], reasons: Mapping[P
             listed.append(kept | {"reason": reasons.get(_pair(row), "")})
         else:
             unknown[row["list"]] = unknown.get(row["list"], 0) + 1
-    return {"tenant": tenant["tenant"], "listed": listed, "clean": tenant["clean"], "unknown": unknown}
+    domains = [
+        {key: value for key, value in row.items() if key != "ask_again"}
+        | ({"reason": reasons.get(_pair(row), "")} if "ask_again" in row else {})
+        for row in tenant["domains"]["listed"]
+        if "ask_again" not in row or _pair(row) in confirmed
+    ]
+    return {
+        "tenant": tenant["tenant"],
+        "listed": listed,
+        "clean": tenant["clean"],
+        "unknown": unknown,
+        "domains": {"listed": domains, "clean": tenant["domains"]["clean"]},
+    }
 
 
 def _tell(conn: Connection, lists: Mapping[str, Any], not_confirmed: list[Pair], run: Run) -> None:
@@ -100,7 +113,7 @@ def _tell(conn: Connection, lists: Mapping[str, Any], not_confirmed: list[Pair],
         if name in held:
             state = "held"
             text = (
-                f"Block list {name} newly lists {held[name]} of {asked} IPs at once and is held\n"
+                f"Block list {name} newly lists {held[name]} of {asked} at once and is held\n"
                 "Nothing is done. If it is true, run rbl_sweep by hand with a larger blast radius."
             )
         elif name in faults:
@@ -110,7 +123,7 @@ def _tell(conn: Connection, lists: Mapping[str, Any], not_confirmed: list[Pair],
             )
         elif asked and unknown >= UNKNOWN_ALERT_RATE * asked:
             state = "unknown"
-            text = f"Block list {name} left {unknown} of {asked} IPs unknown; they keep their state."
+            text = f"Block list {name} left {unknown} of {asked} questions unknown; what it was asked about keeps its state."
         if text:
             severity = "critical" if state == "held" else "warning"
             alerts.raise_alert(conn, "list_sweep", name, state, severity, text, **ids)

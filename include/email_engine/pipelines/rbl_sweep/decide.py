@@ -16,11 +16,12 @@ from email_engine.blocklists.decide import (
     decide_listing,
     open_breakers,
 )
-from email_engine.blocklists.model import ListClass, Severity
 from email_engine.decision import Decision, Origin
 from email_engine.fleet.model import IpRecord, Mode
 from email_engine.lifecycle.machine import Event, known
+from email_engine.pipelines.rbl_sweep.domains import decide_domains, domain_news
 from email_engine.pipelines.rbl_sweep.listing_news import listing_news
+from email_engine.pipelines.rbl_sweep.seen import seen_listing
 from email_engine.pipelines.run import Run
 from email_engine.store import versions
 from email_engine.store.engine import Store
@@ -45,16 +46,20 @@ def decide(store: Store, findings: Mapping[str, Any], run: Run) -> dict[str, Any
     Args:
         findings: one item of what `confirm` returned.
 
-    Returns `{"tenant", "opened", "closed", "quarantined", "breakers"}` with addresses as text."""
+    Returns `{"tenant", "opened", "closed", "quarantined", "breakers", "domains"}` with addresses as text; `domains`: those whose
+    listings changed."""
     digest = load_blocklists()[1]
     tenant = findings["tenant"]
     with store.session(tenant=tenant) as conn:
         records, decisions, breakers = _decide(conn, findings, digest, run)
+        domains = decide_domains(conn, findings, records, digest, run)
     if not run.dry_run:
         with store.session(tenant="*") as conn:
             news = listing_news(conn, tenant, records, decisions, breakers, run)
+            news += domain_news(conn, tenant, records, domains, run)
         announce(store, news)
-    summary = _summary(tenant, records, decisions, breakers)
+    changed = [domain for domain, steps in domains.items() if steps]
+    summary = _summary(tenant, records, decisions, breakers) | {"domains": changed}
     log.info("%s%s", "dry run, nothing written: " if run.dry_run else "", summary)
     return summary
 
@@ -93,18 +98,7 @@ def _read_findings(
 ) -> tuple[dict[int, list[SeenListing]], dict[int, set[str]]]:
     seen: dict[int, list[SeenListing]] = {}
     for row in findings["listed"]:
-        seen.setdefault(row["ip_id"], []).append(
-            SeenListing(
-                list_name=row["list"],
-                zone=row["zone"],
-                codes=tuple(row["codes"]),
-                sublists=tuple(row["sublists"]),
-                list_class=ListClass(row["class"]),
-                severity=Severity(row["severity"]),
-                severe=row["severe"],
-                reason=row["reason"],
-            )
-        )
+        seen.setdefault(row["ip_id"], []).append(seen_listing(row))
     clean: dict[int, set[str]] = {}
     for row in findings["clean"]:
         clean.setdefault(row["ip_id"], set()).add(row["list"])

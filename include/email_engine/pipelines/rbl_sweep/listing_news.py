@@ -95,11 +95,11 @@ def _ids(tenant: str, run: Run) -> dict[str, Any]:
     return {"tenant": tenant, "dag_id": run.dag_id, "run_id": run.run_id}
 
 
-def where_to_ask(zones: Iterable[Iterable[str]]) -> list[str]:
-    """A line for each block list: where a person asks, and what the list says about it."""
-    named = {zone for of_ip in zones for zone in of_ip}
+def where_to_ask(lists: Iterable[Iterable[str]]) -> list[str]:
+    """A line for each of these block lists (by name): where a person asks, and what the list says about it."""
+    named = {name for of_ip in lists for name in of_ip}
     return [
         f"{x.title}: {x.delisting_url} {x.delisting}".strip()
         for x in load_blocklists()[0]
-        if x.zone in named and (x.delisting_url or x.delisting)
+        if x.name in named and (x.delisting_url or x.delisting)
     ]

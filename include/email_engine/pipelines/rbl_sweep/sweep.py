@@ -7,9 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from email_engine.blocklists.asking import Pair
 from email_engine.blocklists.config import load_blocklists, load_confirm_after
 from email_engine.blocklists.decide import OpenListing
-from email_engine.blocklists.model import BlockList, Listed, NotKnown, NotListed
+from email_engine.blocklists.domains import all_names, names_of
+from email_engine.blocklists.model import BlockList, Listed, ListVerdict, NotKnown, NotListed
 from email_engine.blocklists.sweep import BlastRadius, FirstRound, believed, first_round
 from email_engine.fleet.model import IpRecord, IpState
 from email_engine.pipelines.clients import Clients
@@ -17,6 +19,8 @@ from email_engine.pipelines.run import Run
 from email_engine.reputation.named import ListAnswer
 from email_engine.store.engine import Store
 from email_engine.store.fleet.ips import load_ips, mark_swept
+from email_engine.store.stops.domain_listings import open_domain_listings
+from email_engine.store.stops.list_questions import add_questions, asked_on
 from email_engine.store.stops.listings import open_listings
 from email_engine.store.stops.named_lists import to_ask, write_answers
 from email_engine.warmup.policy_file import load_policy
@@ -32,22 +36,29 @@ def sweep(store: Store, clients: Clients, health: Mapping[str, Any], run: Run) -
 
     - `due`: when what is new may be asked again (ISO, UTC); None where nothing is new.
     - `tenants`: one dict for each tenant that something was found for: `tenant`, `listed`, `clean` (open listings that were
-      answered "not listed"), `unknown` (list to number of its IPs). A listing with `ask_again` (an address) is new.
+      answered "not listed"), `unknown` (list to number of its IPs), `domains` (its own `listed` and `clean`). A listing with
+      `ask_again` (an address or a domain) is new.
     - `swept`: ids of IPs with something new about which a list answered for good. The others are marked as swept already.
-    - `lists`: `asked`, `unknown` and `held` (numbers by list), `faults` (texts by list)."""
+    - `lists`: `asked`, `unknown`, `held` and `left_out` (numbers by list), `faults` (texts by list)."""
     wait = _confirm_after(run)
     lists = believed(load_blocklists()[0], health["healthy"], health["ipv6"])
     with store.session(tenant="*") as conn:
         records, standing = load_ips(conn, day=run.as_of.date()), open_listings(conn)
+        of_domains, today = open_domain_listings(conn), asked_on(conn, datetime.now(UTC).date())
     records = tuple(ip for ip in records if ip.state is not IpState.ABANDONED)
     by_id = {ip.ip_id: ip.address for ip in records}
+    codes: dict[Pair, tuple[str, ...]] = {
+        (domain, x.list_name): x.codes for (_, domain), some in of_domains.items() for x in some
+    }
+    codes |= {(by_id[x.ip_id], x.list_name): x.codes for x in standing if x.ip_id in by_id}
     first = first_round(
-        [ip.address for ip in records],
+        [*(ip.address for ip in records), *all_names(records)],
         lists,
         clients.blocklist_keys(),
-        {(by_id[x.ip_id], x.list_name): x.codes for x in standing if x.ip_id in by_id},
+        codes,
         clients.resolver().resolve_many,
         BlastRadius(share_rate=float(run.params.get("blast_radius_rate", 0.10))),
+        today,
     )
     due = datetime.now(UTC) + wait if first.new else None
     log.info("%d IPs, asked %s, unknown %s", len(records), dict(first.asked), first.unknown())
@@ -57,16 +68,18 @@ def sweep(store: Store, clients: Clients, health: Mapping[str, Any], run: Run) -
     swept = [ip for ip in records if ip.address in answered]
     if not run.dry_run:
         with store.session(tenant="*") as conn:
+            add_questions(conn, datetime.now(UTC).date(), first.asked)
             mark_swept(conn, [ip.ip_id for ip in swept if ip.address not in new], run.as_of)
             _note_answers(conn, records, first, run)
     return {
         "due": due.isoformat() if due is not None else None,
-        "tenants": _by_tenant(records, {x.name: x for x in lists}, standing, first),
+        "tenants": _by_tenant(records, {x.name: x for x in lists}, standing, of_domains, first),
         "swept": [ip.ip_id for ip in swept if ip.address in new],
         "lists": {
             "asked": dict(first.asked),
             "unknown": first.unknown(),
             "held": dict(first.held),
+            "left_out": dict(first.left_out),
             "faults": dict(first.faults),
         },
     }
@@ -79,7 +92,7 @@ def _note_answers(conn: Connection, records: Sequence[IpRecord], first: FirstRou
     said = [
         (ids[address], name, ListAnswer.LISTED if isinstance(verdict, Listed) else ListAnswer.NOT_LISTED)
         for (address, name), verdict in first.verdicts.items()
-        if ids[address] in asked.get(name, ())
+        if ids.get(address) in asked.get(name, ())
         and (
             isinstance(verdict, NotListed)
             or (isinstance(verdict, Listed) and (address, name) not in first.new)
@@ -97,27 +110,66 @@ def _by_tenant(
     records: Sequence[IpRecord],
     lists: Mapping[str, BlockList],
     standing: Sequence[OpenListing],
+    of_domains: Mapping[tuple[str, str], Sequence[OpenListing]],
     first: FirstRound,
 ) -> list[dict[str, Any]]:
     by_address = {ip.address: ip for ip in records}
-    known = {(x.ip_id, x.list_name) for x in standing}
+    owners: dict[str, set[str]] = {}
+    for ip in records:
+        for name in names_of(ip):
+            owners.setdefault(name, set()).add(ip.tenant)
+    known: set[tuple[Any, str]] = {(x.ip_id, x.list_name) for x in standing}
+    known |= {((tenant, name), x.list_name) for (tenant, name), some in of_domains.items() for x in some}
     found: dict[str, dict[str, Any]] = {}
     for pair, verdict in first.verdicts.items():
+        again = {"ask_again": str(pair[0])} if pair in first.new else {}
+        if isinstance(pair[0], str):
+            for tenant in owners[pair[0]]:
+                of_domain = _of_tenant(found, tenant)["domains"]
+                key = (tenant, pair[0])
+                _sort(of_domain, {"domain": pair[0]}, lists[pair[1]], verdict, again, (key, pair[1]) in known)
+            continue
         ip = by_address[pair[0]]
-        item = found.setdefault(ip.tenant, {"tenant": ip.tenant, "listed": [], "clean": [], "unknown": {}})
-        if isinstance(verdict, Listed):
-            again = {"ask_again": str(ip.address)} if pair in first.new else {}
-            item["listed"].append(_listing(ip.ip_id, lists[pair[1]], verdict) | again)
-        elif isinstance(verdict, NotListed) and (ip.ip_id, pair[1]) in known:
-            item["clean"].append({"ip_id": ip.ip_id, "list": pair[1]})
-        elif isinstance(verdict, NotKnown):
+        item = _of_tenant(found, ip.tenant)
+        _sort(item, {"ip_id": ip.ip_id}, lists[pair[1]], verdict, again, (ip.ip_id, pair[1]) in known)
+        if isinstance(verdict, NotKnown):
             item["unknown"][pair[1]] = item["unknown"].get(pair[1], 0) + 1
-    return [found[t] for t in sorted(found) if found[t]["listed"] or found[t]["clean"]]
+    return [found[t] for t in sorted(found) if something(found[t]) or something(found[t]["domains"])]
 
 
-def _listing(ip_id: int, blocklist: BlockList, verdict: Listed) -> dict[str, Any]:
+def _of_tenant(found: dict[str, dict[str, Any]], tenant: str) -> dict[str, Any]:
+    empty = {
+        "tenant": tenant,
+        "listed": [],
+        "clean": [],
+        "unknown": {},
+        "domains": {"listed": [], "clean": []},
+    }
+    return found.setdefault(tenant, empty)
+
+
+def something(found: Mapping[str, Any]) -> bool:
+    """Is anything listed, or off a list on which it stood?"""
+    return bool(found["listed"] or found["clean"])
+
+
+def _sort(
+    into: dict[str, Any],
+    subject: Mapping[str, Any],
+    blocklist: BlockList,
+    verdict: ListVerdict,
+    again: dict[str, str],
+    known: bool,
+) -> None:
+    if isinstance(verdict, Listed):
+        into["listed"].append(_listing(subject, blocklist, verdict) | again)
+    elif isinstance(verdict, NotListed) and known:
+        into["clean"].append({**subject, "list": blocklist.name})
+
+
+def _listing(subject: Mapping[str, Any], blocklist: BlockList, verdict: Listed) -> dict[str, Any]:
     return {
-        "ip_id": ip_id,
+        **subject,
         "list": blocklist.name,
         "zone": blocklist.zone,
         "codes": list(verdict.codes),

@@ -46,7 +46,7 @@ def _query(day: date) -> Select[Any]:
             ips.c.id.label("ip_id"), ips.c.address, ips.c.bind_address, ips.c.hostname, domains.c.name.label("domain"), ips.c.tenant,
             tenants.c.mode, ips.c.stream, streams.c.risk_class, ips.c.vmta_name, ips.c.pool_name, ips.c.mta_host,
             ips.c.mailwizz, ips.c.mailwizz_server_id, domains.c.dkim_selector, domains.c.dkim_key_path, ips.c.status,
-            ips.c.status_since, ips.c.quarantine_until, ips.c.blacklisted_on, warmup_plans.c.target_daily_quota,
+            ips.c.status_since, ips.c.quarantine_until, ips.c.blacklisted_on, domains.c.listed_on, warmup_plans.c.target_daily_quota,
             warmup_plans.c.schedule, warmup_plans.c.phase, warmup_plans.c.sent_days_in_phase, warmup_plans.c.paused,
             warmup_plans.c.pause_until, warmup_plans.c.warmed_to, mailwizz_instances.c.addresses, newest.label("messages"), braked.label("braked"),
         )
@@ -91,6 +91,7 @@ def _record(row: Row[Any], bounds: Mapping[str, int]) -> IpRecord:
         pause=Pause(row.pause_until) if row.paused else None,
         quarantine_until=row.quarantine_until,
         blacklisted_on=tuple(row.blacklisted_on),
+        domain_listed_on=tuple(row.listed_on),
         dealt=row.messages is not None,
         warmed_to=row.warmed_to,
         braked=row.braked,

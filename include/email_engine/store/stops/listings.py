@@ -1,9 +1,9 @@
 """Table `blacklist_events`: one row from the first to the last sight of an IP on a list."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, RowMapping, Table, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from email_engine.blocklists.decide import ListingAction, ListingDecision, ListingStep, OpenListing
@@ -26,22 +26,24 @@ def open_listings(
     query = select(blacklist_events).where(events.closed_at.is_(None)).order_by(events.id)
     if tenant is not None:
         query = query.where(events.tenant == tenant)
-    return tuple(
-        OpenListing(
-            event_id=row["id"],
-            ip_id=row["ip_id"],
-            list_name=row["list"],
-            zone=row["zone"],
-            codes=tuple(row["codes"]),
-            list_class=ListClass(row["class"]),
-            severity=Severity(row["severity"]),
-            opened_at=row["opened_at"],
-            clean_observations=row["clean_observations"],
-            acknowledged_until=row["acknowledged_until"],
-            counted=(run_id is not None and row["run_id"] == run_id)
-            or (as_of is not None and row["last_seen_at"] > as_of),
-        )
-        for row in conn.execute(query).mappings()
+    return tuple(opened(row, run_id, as_of) for row in conn.execute(query).mappings())
+
+
+def opened(row: RowMapping, run_id: str | None, as_of: datetime | None) -> OpenListing:
+    """A row of `blacklist_events`, or of `domain_listings`, which has no IP and no acknowledgement."""
+    return OpenListing(
+        event_id=row["id"],
+        ip_id=row.get("ip_id", 0),
+        list_name=row["list"],
+        zone=row["zone"],
+        codes=tuple(row["codes"]),
+        list_class=ListClass(row["class"]),
+        severity=Severity(row["severity"]),
+        opened_at=row["opened_at"],
+        clean_observations=row["clean_observations"],
+        acknowledged_until=row.get("acknowledged_until"),
+        counted=(run_id is not None and row["run_id"] == run_id)
+        or (as_of is not None and row["last_seen_at"] > as_of),
     )
 
 
@@ -55,24 +57,33 @@ def apply_steps(
     run_id: str | None,
 ) -> None:
     """Writes what a sweep decided about one IP's listings. `dag_id`, `run_id`: the run that touched a row last."""
+    write_steps(conn, blacklist_events, {"tenant": tenant, "ip_id": ip_id}, steps, as_of, dag_id, run_id)
+
+
+def write_steps(
+    conn: Connection,
+    table: Table,
+    subject: Mapping[str, object],
+    steps: Sequence[ListingStep],
+    as_of: datetime,
+    dag_id: str | None,
+    run_id: str | None,
+) -> None:
+    """The same for a table of listings whose columns `subject` say what is listed."""
     run = {"dag_id": dag_id, "run_id": run_id}
     for step in steps:
         if step.action is ListingAction.OPEN:
-            _open(conn, tenant, ip_id, step, as_of, run)
+            _open(conn, table, subject, step, as_of, run)
             continue
-        row = update(blacklist_events).where(
-            blacklist_events.c.id == step.event_id, blacklist_events.c.closed_at.is_(None)
-        )
+        row = update(table).where(table.c.id == step.event_id, table.c.closed_at.is_(None))
         match step.action:
             case ListingAction.SEEN:
-                seen_at = func.greatest(blacklist_events.c.last_seen_at, as_of)
+                seen_at = func.greatest(table.c.last_seen_at, as_of)
                 row = row.values(last_seen_at=seen_at, clean_observations=0, **_seen(step), **run)
             case ListingAction.CLEAN:
-                row = row.values(clean_observations=blacklist_events.c.clean_observations + 1, **run)
+                row = row.values(clean_observations=table.c.clean_observations + 1, **run)
             case ListingAction.CLOSE:
-                row = row.values(
-                    clean_observations=blacklist_events.c.clean_observations + 1, closed_at=as_of, **run
-                )
+                row = row.values(clean_observations=table.c.clean_observations + 1, closed_at=as_of, **run)
         conn.execute(row)
 
 
@@ -98,30 +109,16 @@ def _seen(step: ListingStep) -> dict[str, object]:
 
 def _open(
     conn: Connection,
-    tenant: str,
-    ip_id: int,
+    table: Table,
+    subject: Mapping[str, object],
     step: ListingStep,
     as_of: datetime,
     run: dict[str, str | None],
 ) -> None:
-    values = _seen(step)
+    """Leaves alone what is open already."""
     zone = step.seen.zone if step.seen else ""
-    conn.execute(
-        upsert(blacklist_events)
-        .values(
-            tenant=tenant,
-            ip_id=ip_id,
-            list=step.list_name,
-            zone=zone,
-            opened_at=as_of,
-            last_seen_at=as_of,
-            **values,
-            **run,
-        )
-        .on_conflict_do_nothing(
-            index_elements=["ip_id", "zone"], index_where=blacklist_events.c.closed_at.is_(None)
-        )
-    )
+    row = {**subject, "list": step.list_name, "zone": zone, "opened_at": as_of, "last_seen_at": as_of}
+    conn.execute(upsert(table).values(**row, **_seen(step), **run).on_conflict_do_nothing())
 
 
 def quarantine(

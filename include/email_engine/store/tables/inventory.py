@@ -146,6 +146,7 @@ domains = Table(
     Column("ptr_valid", Boolean),
     Column("mx_valid", Boolean),
     moment("last_dns_check"),
+    Column("listed_on", ARRAY(Text), nullable=False, server_default="{}"),
     ForeignKeyConstraint(
         ["ip_id", "tenant"], [f"{SCHEMA}.ips.id", f"{SCHEMA}.ips.tenant"], name="fk_domains_ip_tenant"
     ),

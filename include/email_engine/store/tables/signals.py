@@ -187,6 +187,45 @@ blacklist_events = Table(
     ),
 )
 
+domain_listings = Table(
+    "domain_listings",
+    metadata,
+    row_id(),
+    of_tenant(),
+    Column("domain", Text, nullable=False),
+    Column("list", Text, nullable=False),
+    Column("zone", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("class", Text, nullable=False),
+    Column("codes", ARRAY(Text), nullable=False),
+    Column("reason", Text),
+    moment("opened_at", nullable=False),
+    moment("last_seen_at", nullable=False),
+    Column("clean_observations", Integer, nullable=False, server_default="0"),
+    moment("closed_at"),
+    *of_run(),
+    one_of("severity", "high", "medium", "low", "info"),
+    one_of("class", "reputation", "policy", "info"),
+    Index(
+        "uq_domain_listings_open",
+        "tenant",
+        "domain",
+        "zone",
+        unique=True,
+        postgresql_where=text("closed_at IS NULL"),
+    ),
+)
+"""From the first to the last sight of a sending domain or hostname on a list of domains."""
+
+blocklist_questions = Table(
+    "blocklist_questions",
+    metadata,
+    Column("list", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("questions", BigInteger, nullable=False),
+    CheckConstraint("questions >= 0", name="not_negative"),
+)
+
 blocklist_answers = Table(
     "blocklist_answers",
     metadata,
