@@ -77,7 +77,7 @@ FILES = (
     )),
     SmallFile("blocklists.yaml", parse_blocklists, (
         Slip("127.0.0.3: {sublist: CSS, class: reputation, severity: high}", "127.0.0.3: {sublist: CSS, class: repute, severity: high}", "lists[0].codes.127.0.0.3.class: 'repute'; allowed: did you mean 'reputation'? One of error, info, policy, reputation"),
-        Slip("zone: bl.spamcop.net", "zone: bl.spamcop.net\n    kay: spamcop", "lists[1].kay: unknown key; allowed: did you mean 'key'? One of codes, default, delisting, ipv6, key, key_required, keyed_zone, message, name, probe, status, title, ...", "kay:"),
+        Slip("zone: bl.spamcop.net", "zone: bl.spamcop.net\n    kay: spamcop", "lists[1].kay: unknown key; allowed: did you mean 'key'? One of bits, codes, default, delisting, expires_hours, ipv6, key, key_required, keyed_zone, limits, lists, message, ...", "kay:"),
         Slip("127.0.0.2: {sublist: BRBL, class: reputation, severity: high}", "127.0.0.2: {sublist: BRBL, class: reputation}\n      127.0.0.2: {class: policy}", "lists[2].codes.127.0.0.2: the key stands twice; allowed: once", "127.0.0.2: {class: policy}"),
     )),
     SmallFile("deploy.yaml", _parse_policy, (
