@@ -77,7 +77,7 @@ FILES = (
     )),
     SmallFile("blocklists.yaml", parse_blocklists, (
         Slip("127.0.0.3: {sublist: CSS, class: reputation, severity: high}", "127.0.0.3: {sublist: CSS, class: repute, severity: high}", "lists[0].codes.127.0.0.3.class: 'repute'; allowed: did you mean 'reputation'? One of error, info, policy, reputation"),
-        Slip("zone: bl.spamcop.net", "zone: bl.spamcop.net\n    kay: spamcop", "lists[1].kay: unknown key; allowed: did you mean 'key'? One of bits, codes, default, delisting, expires_hours, ipv6, key, key_required, keyed_zone, limits, lists, message, ...", "kay:"),
+        Slip("zone: bl.spamcop.net", "zone: bl.spamcop.net\n    kay: spamcop", "lists[1].kay: unknown key; allowed: did you mean 'key'? One of bits, codes, default, delisting, expires_hours, ipv6, key, key_required, keyed_zone, limits, lists, message, name, probe, status, title, zone", "kay:"),
         Slip("127.0.0.2: {sublist: BRBL, class: reputation, severity: high}", "127.0.0.2: {sublist: BRBL, class: reputation}\n      127.0.0.2: {class: policy}", "lists[2].codes.127.0.0.2: the key stands twice; allowed: once", "127.0.0.2: {class: policy}"),
     )),
     SmallFile("deploy.yaml", _parse_policy, (
@@ -91,7 +91,7 @@ FILES = (
         Slip("pattern: Poor Reputation Sender\n        actions: mode=backoff,backoff-to-normal-after=4h\n        means: reputation", "pattern: Poor Reputation Sender\n        actions: mode=backoff\n        means: repute", "replies[15].patterns[0].means: 'repute'; allowed: did you mean 'reputation'? One of address, auth, content, rate, reputation, system", "means: repute\n"),
     )),
     SmallFile("bounce_categories.yaml", lambda text, name: parse_config(text, name, read_categories), (
-        Slip("- category: relaying-issues", "- category: relaying", "categories[6].category: 'relaying'; allowed: did you mean 'relaying-issues'? One of bad-configuration, bad-connection, bad-domain, bad-mailbox, content-related, inactive-mailbox, invalid-sender, message-expired, no-answer-from-host, policy-related, protocol-errors, quota-issues, ... (what nothing matches is `other` anyway)"),
+        Slip("- category: relaying-issues", "- category: relaying", "categories[6].category: 'relaying'; allowed: did you mean 'relaying-issues'? One of bad-configuration, bad-connection, bad-domain, bad-mailbox, content-related, inactive-mailbox, invalid-sender, message-expired, no-answer-from-host, policy-related, protocol-errors, quota-issues, relaying-issues, routing-errors, spam-related, virus-related (what nothing matches is `other` anyway)"),
         Slip('- { words: "reputation", sample:', '- { words: "reputation", sampel:', "categories[18].patterns[1].sampel: unknown key; allowed: did you mean 'sample'? One of means, pattern, sample, status, words"),
         Slip('- { status: x.2.2,', '- [ ]\n      - { status: x.2.2,', "categories[9].patterns[0]: found a list; allowed: a mapping", "- [ ]"),
     )),

@@ -96,9 +96,13 @@ def nearest(known: Iterable[str], given: str) -> str:
     return near[0] if near else ""
 
 
+MOST_NAMES = 40
+"""All keys of every mapping of ours; of a list without end, enough to see what kind of name is wanted."""
+
+
 def one_of(known: Iterable[str], given: str) -> str:
     """`a, b or c`, led by the nearest of them when one is near."""
     names = sorted(str(name) for name in known)
     near = nearest(names, given)
-    listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+    listed = ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "")
     return f"did you mean {near!r}? One of {listed}" if near else f"one of {listed or 'none yet'}"
