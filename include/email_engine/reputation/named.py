@@ -38,6 +38,8 @@ class NamedList:
 
 def suspicions(named: Sequence[NamedList], day: date, days: int) -> tuple[NamedList, ...]:
     """Those of the last `days` days up to `day` that the list itself did not refute, worst first."""
+    if not named:
+        return ()
     first = day - timedelta(days=days - 1)
     standing = (one for one in named if one.day >= first and one.answer is not ListAnswer.NOT_LISTED)
     return tuple(sorted(standing, key=lambda one: (-sum(one.refused.values()), one.name)))

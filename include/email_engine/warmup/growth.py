@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from math import ceil
 
 from email_engine.fleet.model import IpState
-from email_engine.fleet.traffic import Days
+from email_engine.fleet.traffic import NO_DAYS, Days
 from email_engine.plural import amount
 from email_engine.warmup.observation import IpObservation
 from email_engine.warmup.policy import Policy
@@ -32,21 +32,19 @@ def provider_bounds(observation: IpObservation, policy: Policy) -> dict[str, int
     less than the last phase gave."""
     last = policy.schedules[observation.ip.schedule].stages[-1]
     return {
-        name: max(2 * proven_volume(observation.providers.get(name, Days())), ceil(last * limit.share))
+        name: max(2 * proven_volume(observation.providers.get(name, NO_DAYS)), ceil(last * limit.share))
         for name, limit in policy.providers.items()
     }
 
 
-def grown_most(observation: IpObservation, policy: Policy, mix: Mapping[str, float]) -> int:
+def grown_most(
+    observation: IpObservation, policy: Policy, mix: Mapping[str, float], bounds: Mapping[str, int]
+) -> int:
     """Messages a UTC day that an IP which its warm-up made active may have at most: twice what a sent week has proven, never more
-    than its bounded providers bear, and what stands."""
+    than its bounded providers bear (`provider_bounds`), and what stands."""
     standing, proven = _unslowed(observation, policy, mix), proven_volume(observation.days)
     most = 2 * standing if 0 < standing * policy.sent_day_rate <= proven else max(standing, 2 * proven)
-    borne = [
-        int(bound / mix[name])
-        for name, bound in provider_bounds(observation, policy).items()
-        if mix.get(name)
-    ]
+    borne = [int(bound / mix[name]) for name, bound in bounds.items() if mix.get(name)]
     first = policy.schedules[observation.ip.schedule].stages[0]
     return max(min([most, *borne]), standing, first)
 
@@ -90,8 +88,9 @@ def within_proof(
             kept.append(proposal)
             continue
         grows = proposal.wanted > observation.standing and warmed_here(observation, proposal, policy)
+        bounds = provider_bounds(observation, policy) if grows else {}
         if grows:
-            most = min(most, grown_most(observation, policy, proposal.mix))
+            most = min(most, grown_most(observation, policy, proposal.mix, bounds))
         if proposal.wanted > policy.unwarmed_max:
             most = min(most, proven_most(observation, policy, effective))
         if proposal.wanted <= most:
@@ -100,6 +99,5 @@ def within_proof(
         what = "target" if proposal.wanted == observation.ip.daily_target else "volume"
         how = "doubles each sent week" if grows else "is grown into"
         reason = f"{proposal.reason}; its {what} of {proposal.wanted} {how}: {amount(most, 'message')} a day for now"
-        bounds = provider_bounds(observation, policy) if grows else {}
         kept.append(replace(proposal, wanted=most, reason=reason, grows_within=bounds))
     return kept
