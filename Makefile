@@ -6,8 +6,9 @@ RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
+DEBIAN := chromium rbldnsd
 .DEFAULT_GOAL := help
-.PHONY: help secrets setup up down status logs reset lab demo test bench check docs lock sql url decisions doctor chromium
+.PHONY: help secrets setup up down status logs reset lab demo test bench check docs lock sql url decisions doctor $(DEBIAN)
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -61,14 +62,16 @@ demo: $(STAMP) ## six simulated weeks through the DAGs, with a report
 	@$(RUN) -m stack.demo
 
 test: $(STAMP) ## the whole suite
+	@$(MAKE) --no-print-directory rbldnsd
 	@$(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not e2e"
 	@$(MAKE) --no-print-directory chromium
 	@$(RUN) -m pytest -m e2e -rs tests/e2e tests/browser tests/compose
 
-chromium: # the browser of the browser tests, where it is missing and may be installed; without it those tests say why they skip
-	@command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { \
-	  export DEBIAN_FRONTEND=noninteractive; install="timeout 300 apt-get install -y -qq --no-install-recommends chromium"; \
-	  echo "installing Chromium for the browser tests ..."; \
+# What tests want from Debian, where it is missing and may be installed; without it those tests say why they skip.
+$(DEBIAN):
+	@command -v $@ >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { \
+	  export DEBIAN_FRONTEND=noninteractive; install="timeout 300 apt-get install -y -qq --no-install-recommends $@"; \
+	  echo "installing $@ for the tests ..."; \
 	  $$install >/dev/null 2>&1 || { timeout 120 apt-get update -qq >/dev/null 2>&1; $$install >/dev/null 2>&1; } || true; }
 
 bench: $(STAMP) ## speed of the configuration language and of the sweep, sureness of the judgement, beside peers
