@@ -38,6 +38,7 @@ class Trouble(StrEnum):
     UNREACHABLE = "unreachable"
     MALFORMED = "malformed"
     BAD_NAME = "bad name"
+    LAME = "the resolver does not recurse"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -123,7 +123,7 @@ def test_an_alert_carries_the_record_and_comes_once_for_a_change(lab: RunningLab
     assert check(AS_OF + 2 * DAY)["changed"] == 0
     lab.knob("break_record", domain="news1.aurora-mail.example", which="spf", how="missing")
     assert check(AS_OF + 3 * DAY)["changed"] == 0
-    lab.knob("break_record", domain="mail2.aurora-mail.example", which="mx", how="missing")
+    lab.knob("break_record", domain="mail2.aurora-mail.example", which="mx", how="wrong")
     assert check(AS_OF + 4 * DAY)["changed"] == 1
     lab.knob("mend_record", domain="news1.aurora-mail.example")
     lab.knob("mend_record", domain="mail2.aurora-mail.example")

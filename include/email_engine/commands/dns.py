@@ -2,16 +2,15 @@
 
 import argparse
 from dataclasses import asdict
-from ipaddress import ip_address
+from typing import Any
 
 from email_engine.adapters.dns_resolver import Resolver, parse_nameserver
 from email_engine.commands.output import add_json, emit
 from email_engine.commands.sweep import add_resolver
-from email_engine.dns_answers import Found, Question
+from email_engine.dnsauth.by_hand import parse_subject, with_known_name
 from email_engine.dnsauth.model import DnsFinding, DnsStatus, Gravity, Subject
-from email_engine.dnsauth.validate import validate, validity
-from email_engine.errors import InputError
-from email_engine.fleet.model import IpAddress
+from email_engine.dnsauth.ready import Readiness, judge_readiness
+from email_engine.dnsauth.validate import GROUPS, Examination, examine, validity
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,48 +25,46 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit 1 if an error or a warning stands, or an answer is missing."""
+    subject = parse_subject(args.domain, args.ip, args.helo, args.selector)
     resolver = Resolver(
         [parse_nameserver(args.resolver, "--resolver")], timeout=args.timeout, tries=args.tries
     )
-    address = _address(args.ip) if args.ip else None
-    helo = args.helo or (_name_of(resolver, address) if address else "")
-    subject = Subject(_domain(args.domain), address, helo or _domain(args.domain), args.selector or "")
-    findings = validate([subject], resolver.resolve_many)[subject]
-    verdicts = {group: verdict for group, verdict in validity(findings).items() if verdict is not None}
-    emit(
-        args,
-        {
-            "domain": subject.domain,
-            "ip": args.ip,
-            "valid": verdicts,
-            "findings": [asdict(f) for f in findings],
-        },
-        _render(findings),
-    )
-    return 1 if any(f.status is not DnsStatus.OK and f.severity is not Gravity.INFO for f in findings) else 0
+    subject = with_known_name(subject, resolver.resolve_many)
+    seen = examine(subject, resolver.resolve_many)
+    ready = judge_readiness(seen.findings)
+    emit(args, as_json(subject, seen, ready), render(seen.findings, ready))
+    wanting = [f for f in seen.findings if f.status is not DnsStatus.OK and f.severity is not Gravity.INFO]
+    return 1 if wanting else 0
 
 
-def _address(text: str) -> IpAddress:
-    try:
-        return ip_address(text)
-    except ValueError:
-        raise InputError("--ip", repr(text), "an IP address", "correct it") from None
+def as_json(subject: Subject, seen: Examination, ready: Readiness) -> dict[str, Any]:
+    """`{"domain", "ip", "spf": {"valid", "findings", "record"}, "dkim": {..., "selector"}, "dmarc": {..., "policy"},
+    "ptr": {..., "hostname"}, "mx": {..., "records"}, "extras": {"findings"}, "ready": {...}}`; every finding stands once."""
+    verdicts = validity(seen.findings)
+    groups: dict[str, Any] = {
+        group: {"valid": verdicts[group], "findings": [asdict(f) for f in seen.findings if f.group == group]}
+        for group in GROUPS
+    }
+    groups["spf"]["record"] = seen.spf
+    groups["dkim"]["selector"] = subject.selector or None
+    groups["dmarc"]["policy"] = seen.policy
+    groups["ptr"]["hostname"] = subject.hostname or None
+    groups["mx"]["records"] = list(seen.mx)
+    others = [asdict(f) for f in seen.findings if f.group not in GROUPS]
+    return {
+        "domain": subject.domain,
+        "ip": str(subject.address) if subject.address else None,
+        **groups,
+        "extras": {"findings": others},
+        "ready": asdict(ready),
+    }
 
 
-def _domain(text: str) -> str:
-    name = text.rstrip(".").lower()
-    if "." not in name or not name.replace(".", "").replace("-", "").replace("_", "").isalnum():
-        raise InputError("DOMAIN", repr(text), "a domain name such as news.example.com", "correct it")
-    return name
+_VERDICT = {True: "yes", False: "NO", None: "not known"}
 
 
-def _name_of(resolver: Resolver, address: IpAddress) -> str:
-    question = Question(address.reverse_pointer, "PTR")
-    answer = resolver.resolve_many([question])[question]
-    return answer.records[0] if isinstance(answer, Found) else ""
-
-
-def _render(findings: tuple[DnsFinding, ...]) -> str:
+def render(findings: tuple[DnsFinding, ...], ready: Readiness) -> str:
+    """One line a finding, with what to publish below those that are not fine; the readiness last."""
     lines = []
     for finding in findings:
         fine = finding.status is DnsStatus.OK
@@ -76,4 +73,13 @@ def _render(findings: tuple[DnsFinding, ...]) -> str:
         if not fine and finding.remedy:
             lines.append(f"{'':18} expected {finding.expected}")
             lines.append(f"{'':18} publish  {finding.remedy}")
+    receivers = ", ".join(
+        f"{name.capitalize()} {_VERDICT[verdict]}" for name, verdict in ready.receivers.items()
+    )
+    lines.append(f"{'ready':18} as far as DNS shows: {receivers}")
+    if ready.missing:
+        lines.append(f"{'':18} missing  {', '.join(ready.missing)}")
+    if ready.unknown:
+        lines.append(f"{'':18} not known or not asked: {', '.join(ready.unknown)}")
+    lines.append(f"{'':18} DNS does not show: {', '.join(ready.not_asked)}")
     return "\n".join(lines)

@@ -44,7 +44,8 @@ def ed25519() -> str:
     ids=["usual", "defaults", "all tags, folded", "Ed25519"],
 )
 def test_a_good_record_is_read(record: str, kind: str, bits: int) -> None:
-    assert parse_key(record)[:2] == (kind, bits)
+    key = parse_key(record)
+    assert (key.kind, key.bits, key.spki) == (kind, bits, True)
 
 
 @pytest.mark.parametrize(
