@@ -26,9 +26,9 @@ def parse_subject(
     """
     return Subject(
         _domain("DOMAIN", domain),
-        _address(ip) if ip else None,
-        _domain("--helo", helo) if helo else "",
-        _selector(selector) if selector else "",
+        _address(ip) if ip is not None else None,
+        _domain("--helo", helo) if helo is not None else "",
+        _selector(selector) if selector is not None else "",
     )
 
 

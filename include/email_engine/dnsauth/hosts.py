@@ -13,7 +13,7 @@ def check_ptr(lookup: Lookup, subject: Subject) -> Report:
     address, report = subject.address, Report(str(subject.address))
     expected = f"exactly one PTR, {subject.hostname or 'a name of your own that leads back'}"
     answer = lookup.ask(address.reverse_pointer, "PTR")
-    names = answer.records if isinstance(answer, Found) else ()
+    names = tuple(sorted(answer.records)) if isinstance(answer, Found) else ()
     if isinstance(answer, Unknown):
         report.unknown("ptr.record", answer, address.reverse_pointer, expected)
     elif len(names) == 1 and subject.hostname.lower() in ("", names[0]):

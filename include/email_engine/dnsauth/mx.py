@@ -2,7 +2,7 @@
 
 from ipaddress import ip_address
 
-from email_engine.dns_answers import Found, Unknown
+from email_engine.dns_answers import Answer, Found, Unknown
 from email_engine.dnsauth.model import Gravity, Lookup, Report, Subject, record_text
 from email_engine.dnsauth.names import addresses, mail_name, reachable, type_of
 
@@ -15,7 +15,7 @@ def check_mx(lookup: Lookup, subject: Subject) -> Report:
     if isinstance(answer, Unknown):
         report.unknown("mx.record", answer, subject.domain, "an MX record")
         return report
-    records = answer.records if isinstance(answer, Found) else ()
+    records = mx_records(answer)
     hosts = [record.partition(" ")[2].rstrip(".") for record in records]
     if not hosts:
         _implicit(report, lookup, subject)
@@ -26,6 +26,12 @@ def check_mx(lookup: Lookup, subject: Subject) -> Report:
         report.ok("mx.record", ", ".join(records))
         _judge_hosts(report, lookup, subject, tuple(dict.fromkeys(hosts)))
     return report
+
+
+def mx_records(answer: Answer) -> tuple[str, ...]:
+    """`preference host` each, the preferred first: servers turn their order with every answer."""
+    records = answer.records if isinstance(answer, Found) else ()
+    return tuple(sorted(records, key=lambda record: (int(record.partition(" ")[0]), record)))
 
 
 def _implicit(report: Report, lookup: Lookup, subject: Subject) -> None:

@@ -122,13 +122,14 @@ def may_lead_to(lookup: Lookup, subject: Subject, name: str) -> bool:
     if name in (subject.domain, organisation) or name.split(".")[0] in ("www", "web", "shop", "blog"):
         return False
     own = [lookup.ask(name, rdtype) for rdtype in ("A", "AAAA")]
-    others = [lookup.ask(n, rdtype) for n in (subject.domain, organisation) for rdtype in ("A", "AAAA")]
-    if any(isinstance(answer, Unknown) for answer in (*own, *others)):
+    if any(isinstance(answer, Unknown) for answer in own):
         return False
-    taken, site = ({address for answer in of for address in addresses(answer)} for of in (own, others))
-    if name == subject.hostname:
-        return not taken & site
-    return not taken and name.endswith(f".{organisation}")
+    taken = {address for answer in own for address in addresses(answer)}
+    if name != subject.hostname or not taken:
+        return not taken and (name == subject.hostname or name.endswith(f".{organisation}"))
+    others = [lookup.ask(n, rdtype) for n in (subject.domain, organisation) for rdtype in ("A", "AAAA")]
+    site = {address for answer in others for address in addresses(answer)}
+    return not taken & site and not any(isinstance(answer, Unknown) for answer in others)
 
 
 def mail_name(lookup: Lookup, subject: Subject, address: IpAddress) -> str:

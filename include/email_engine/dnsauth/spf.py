@@ -22,7 +22,7 @@ def check_spf(lookup: Lookup, subject: Subject) -> Report:
         report.unknown("spf.record", answer, subject.domain, "one v=spf1 record")
         return report
     texts = answer.records if isinstance(answer, Found) else ()
-    records = [text for text in texts if is_spf(text)]
+    records = sorted(text for text in texts if is_spf(text))
     if len(records) != 1:
         advice = spf_remedy(lookup, subject, records)
         remedy = f"keep one record and remove the others: {advice}" if records else advice

@@ -64,8 +64,10 @@ def mended(lookup: Lookup, subject: Subject, records: Sequence[str]) -> str:
             ours = check_host(lookup, address, subject.domain, helo, value) if address else None
             if guests is None or (address and ours is None):
                 return ""  # more answers are on their way
-            everybody = let_in(guests)
-            if everybody:
+            stranger = next(
+                (result for family in guests for result in family if result.result == "pass"), None
+            )
+            if stranger:
                 break
             if any(result.result == "permerror" for family in guests for result in family):
                 continue
@@ -73,7 +75,7 @@ def mended(lookup: Lookup, subject: Subject, records: Sequence[str]) -> str:
                 return value if address or terms or end.startswith("redirect") else ""
         else:
             break
-        culprit = everybody.matched[0].term if everybody.matched else ""
+        culprit = stranger.matched[0].term if stranger.matched else ""
         if culprit in terms:
             terms.remove(culprit)
         elif end != "-all":

@@ -9,7 +9,7 @@ from email_engine.dnsauth.dmarc import check_dmarc, policy_in_force
 from email_engine.dnsauth.extras import check_extras
 from email_engine.dnsauth.hosts import check_address, check_ptr
 from email_engine.dnsauth.model import DnsFinding, DnsStatus, Gravity, Lookup, Report, Subject
-from email_engine.dnsauth.mx import check_mx
+from email_engine.dnsauth.mx import check_mx, mx_records
 from email_engine.dnsauth.spf import check_helo, check_spf
 from email_engine.dnsauth.spf_host import one_loop
 from email_engine.dnsauth.spf_record import is_spf
@@ -62,7 +62,7 @@ def examine(subject: Subject, resolve_many: ResolveMany) -> Examination:
         done[subject],
         records[0] if len(records) == 1 else None,
         policy_in_force(lookup, subject.domain),
-        mx.records if isinstance(mx, Found) else (),
+        mx_records(mx),
     )
 
 
