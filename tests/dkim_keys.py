@@ -40,7 +40,8 @@ def weak(bits: int) -> str:
 
 def _der(tag: int, content: bytes) -> bytes:
     size = len(content)
-    length = bytes([size]) if size < 128 else bytes([0x81, size])
+    octets = size.to_bytes((size.bit_length() + 7) // 8 or 1)
+    length = octets if size < 128 else bytes([0x80 | len(octets)]) + octets
     return bytes([tag]) + length + content
 
 

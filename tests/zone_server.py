@@ -1,4 +1,4 @@
-"""A small recursive resolver on loopback that answers from a table, over UDP and TCP, and can misbehave.
+"""A small recursive resolver on loopback that answers from a table, over UDP and TCP.
 
 `zones`: name to {type: value or list}, or to "SERVFAIL", "TIMEOUT", "REFUSED"; a type's value may be one of these too. A TXT list
 is several records; a list inside it the strings of one. MX: [preference, host] each. `*.name` is a wildcard. A name
@@ -26,12 +26,10 @@ Zones = dict[str, Any]
 
 
 class ZoneAnswers:
-    """`lame`: refers to somebody else (NOERROR, no answer, NS in authority, RA=0). `no_soa`: a negative answer that shows no
-    zone. `no_edns`: FORMERR to whoever speaks EDNS."""
+    """What a zone table answers; remembers what it was asked."""
 
-    def __init__(self, zones: Zones, manner: str = "") -> None:
+    def __init__(self, zones: Zones) -> None:
         self.zones = {name.lower().rstrip("."): records for name, records in zones.items()}
-        self.manner = manner
         self.asked: list[tuple[str, str]] = []
 
     def reply(self, query: dns.message.Message) -> dns.message.Message | None:
@@ -39,13 +37,7 @@ class ZoneAnswers:
         self.asked.append(
             (question.name.to_text(omit_final_dot=True).lower(), dns.rdatatype.to_text(question.rdtype))
         )
-        reply = dns.message.make_response(query, recursion_available=self.manner != "lame")
-        if self.manner == "lame":
-            reply.authority.append(dns.rrset.from_text(".", 60, "IN", "NS", "a.root-servers.net."))
-            return reply
-        if self.manner == "no_edns" and query.edns >= 0:
-            reply.set_rcode(dns.rcode.FORMERR)
-            return reply
+        reply = dns.message.make_response(query, recursion_available=True)
         return self._answer(reply, question.name, question.rdtype)
 
     def _answer(
@@ -69,8 +61,7 @@ class ZoneAnswers:
             if alias is None:
                 if records is None:
                     reply.set_rcode(dns.rcode.NXDOMAIN)
-                if self.manner != "no_soa":
-                    reply.authority.append(_soa(name))
+                reply.authority.append(_soa(name))
                 return reply
             reply.answer.append(dns.rrset.from_rdata_list(name, 60, _rdatas(dns.rdatatype.CNAME, alias)))
             name = dns.name.from_text(str(alias).rstrip(".") + ".")

@@ -1,6 +1,5 @@
 """A domain that a person names: read, or refused with what would be right."""
 
-import re
 from dataclasses import replace
 from ipaddress import IPv6Address, ip_address
 
@@ -9,11 +8,10 @@ import idna
 from email_engine.addresses import shown
 from email_engine.dns_answers import Found, Question, ResolveMany
 from email_engine.dnsauth.model import LONGEST_NAME, Subject
+from email_engine.dnsauth.names import LABEL, is_host_name
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpAddress
 from email_engine.fleet.ranges import parse_address
-
-_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
 def parse_subject(
@@ -39,7 +37,9 @@ def with_known_name(subject: Subject, resolve_many: ResolveMany) -> Subject:
     question = Question(subject.address.reverse_pointer, "PTR")
     answer = resolve_many([question])[question]
     names = answer.records if isinstance(answer, Found) else ()
-    return replace(subject, hostname=names[0]) if len(names) == 1 else subject
+    if len(names) != 1 or not is_host_name(names[0]):
+        return subject
+    return replace(subject, hostname=names[0], hostname_is_ours=False)
 
 
 def _address(text: str) -> IpAddress:
@@ -64,7 +64,7 @@ def _domain(subject: str, text: str) -> str:
         mistake = "one label is no domain"
     elif len(name) > LONGEST_NAME:
         mistake = f"{len(name)} characters, {LONGEST_NAME} are allowed"
-    elif bad := next((label for label in labels if not _LABEL.fullmatch(label)), None):
+    elif bad := next((label for label in labels if not LABEL.fullmatch(label)), None):
         mistake = f"label {bad[:70]!r}"
     elif "" in labels:
         mistake = "an empty label"
@@ -84,7 +84,7 @@ def _selector(text: str) -> str:
             "the selector alone, such as s1",
             "leave out ._domainkey and the domain",
         )
-    if len(name) > LONGEST_NAME or not all(_LABEL.fullmatch(label) for label in name.split(".")):
+    if len(name) > LONGEST_NAME or not all(LABEL.fullmatch(label) for label in name.split(".")):
         raise InputError(
             "--selector",
             repr(shown(text)),

@@ -3,7 +3,7 @@
 import re
 
 from email_engine.dns_answers import Absence, Found, NotFound, Unknown
-from email_engine.dnsauth.model import Gravity, Lookup, Report, Subject, record_text
+from email_engine.dnsauth.model import MOST_HOSTS, Gravity, Lookup, Report, Subject, record_text
 from email_engine.dnsauth.organisation import (
     ask_walk,
     dmarc_records,
@@ -167,7 +167,7 @@ def _judge_reports(report: Report, lookup: Lookup, name: str, record: str) -> No
         report.broken("dmarc.rua", seen, "an address for reports", remedy, Gravity.INFO)
         return
     hosts = [found.group(1).lower() for uri in uris if (found := _MAILTO.fullmatch(uri))]
-    for host in dict.fromkeys(hosts):
+    for host in list(dict.fromkeys(hosts))[:MOST_HOSTS]:
         _judge_external(report, lookup, name, host)
 
 

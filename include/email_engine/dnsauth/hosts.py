@@ -1,8 +1,8 @@
 """Names and addresses: PTR, forward confirmation, HELO, the domain's own address."""
 
 from email_engine.dns_answers import Found, Unknown
-from email_engine.dnsauth.model import Gravity, Lookup, Report, Subject, record_text
-from email_engine.dnsauth.names import addresses, looks_generic, mail_name, may_lead_to, type_of
+from email_engine.dnsauth.model import MOST_HOSTS, Gravity, Lookup, Report, Subject, record_text
+from email_engine.dnsauth.names import addresses, is_host_name, looks_generic, mail_name, may_lead_to, type_of
 from email_engine.fleet.model import IpAddress
 
 
@@ -16,12 +16,12 @@ def check_ptr(lookup: Lookup, subject: Subject) -> Report:
     names = tuple(sorted(answer.records)) if isinstance(answer, Found) else ()
     if isinstance(answer, Unknown):
         report.unknown("ptr.record", answer, address.reverse_pointer, expected)
-    elif len(names) == 1 and subject.hostname.lower() in ("", names[0]):
+    elif len(names) == 1 and subject.hostname.lower() in ("", names[0]) and is_host_name(names[0]):
         report.ok("ptr.record", names[0])
     else:
         seen = f"{len(names)} names: {', '.join(names)}" if len(names) > 1 else "".join(names) or "no PTR"
         report.broken("ptr.record", seen, expected, _ptr_remedy(lookup, subject, address))
-    for name in names:
+    for name in names[:MOST_HOSTS]:
         of_name = Report(name)
         _forward(of_name, lookup, subject, name, address)
         report.findings += of_name.findings

@@ -10,6 +10,9 @@ from email_engine.fleet.model import IpAddress
 LONGEST_NAME = 253
 """Octets of a name as text; what is longer cannot be published (RFC 1035 section 2.3.4)."""
 
+MOST_HOSTS = 20
+"""Hosts of one answer that are looked at (MX, PTR, report addresses): nobody needs more, and a zone may name thousands."""
+
 SHOWN = 500
 
 
@@ -33,7 +36,7 @@ class Gravity(StrEnum):
 class Subject:
     """One sending IP and its domain. `public_key`: base64 of the SPKI that signs, if the engine can read it;
     `dkim_key_path` is only named in remedies. `address` None: the domain alone is checked. `hostname` "": the HELO name is
-    not known."""
+    not known; `hostname_is_ours` False: it was read from the PTR record, and may be the hoster's."""
 
     domain: str
     address: IpAddress | None
@@ -41,6 +44,7 @@ class Subject:
     selector: str = ""
     dkim_key_path: str = ""
     public_key: str | None = None
+    hostname_is_ours: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from ipaddress import ip_address
 
 from email_engine.dns_answers import Answer, Found, Unknown
-from email_engine.dnsauth.model import Gravity, Lookup, Report, Subject, record_text
+from email_engine.dnsauth.model import MOST_HOSTS, Gravity, Lookup, Report, Subject, record_text
 from email_engine.dnsauth.names import addresses, mail_name, reachable, type_of
 
 
@@ -64,7 +64,7 @@ def _remedy(lookup: Lookup, subject: Subject) -> str:
 
 def _judge_hosts(report: Report, lookup: Lookup, subject: Subject, hosts: tuple[str, ...]) -> None:
     """One host that takes mail is enough; then the others are only worth a warning."""
-    seen = {host: _look_at(lookup, host) for host in hosts}
+    seen = {host: _look_at(lookup, host) for host in hosts[:MOST_HOSTS]}
     good = any(fault == "" for fault in seen.values())
     gravity = Gravity.WARNING if good else Gravity.ERROR
     for host, fault in seen.items():

@@ -52,6 +52,7 @@ _GENERIC = frozenset(
 _FILLERS = frozenset(
     ["addr", "host", "hosts", "ip", "ipv", "node", "net", "user", "in", "h", "vps", "vm", "srv", "server"]
 )
+LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _SERIAL = re.compile(
     r"(?:dedi|host|ip|kvm|node|ns|server|srv|vm|vmi|vps)-?\d{4,}|vps-?[0-9a-f]{6,}|ec2-.*|li\d+-\d+"
 )
@@ -62,6 +63,22 @@ _HOSTERS = (
     "vultrusercontent.com", "your-server.de",
 )  # fmt: skip
 """Below them hosters name machines that nobody gave a name of its own."""
+
+
+def is_host_name(text: str) -> bool:
+    """Two labels or more of letters, digits, - and _."""
+    labels = text.lower().rstrip(".").split(".")
+    return len(labels) > 1 and all(LABEL.fullmatch(label) for label in labels)
+
+
+def is_ours(subject: Subject, name: str) -> bool:
+    """A name that the owner of the domain can publish records for: below the domain's organisation, or the HELO name they named."""
+    organisation = listed_organisation(subject.domain)
+    return (
+        name == organisation
+        or name.endswith(f".{organisation}")
+        or (name == subject.hostname and subject.hostname_is_ours)
+    )
 
 
 def looks_generic(name: str, address: IpAddress) -> bool:
@@ -122,11 +139,11 @@ def may_lead_to(lookup: Lookup, subject: Subject, name: str) -> bool:
     if name in (subject.domain, organisation) or name.split(".")[0] in ("www", "web", "shop", "blog"):
         return False
     own = [lookup.ask(name, rdtype) for rdtype in ("A", "AAAA")]
-    if any(isinstance(answer, Unknown) for answer in own):
+    if not is_ours(subject, name) or any(isinstance(answer, Unknown) for answer in own):
         return False
     taken = {address for answer in own for address in addresses(answer)}
     if name != subject.hostname or not taken:
-        return not taken and (name == subject.hostname or name.endswith(f".{organisation}"))
+        return not taken
     others = [lookup.ask(n, rdtype) for n in (subject.domain, organisation) for rdtype in ("A", "AAAA")]
     site = {address for answer in others for address in addresses(answer)}
     return not taken & site and not any(isinstance(answer, Unknown) for answer in others)

@@ -6,6 +6,7 @@ from spftrace import SpfPermError, parse
 
 from email_engine.dns_answers import Found, Unknown
 from email_engine.dnsauth.model import NOT_ASKED, Gravity, Lookup, Report, Subject, record_text
+from email_engine.dnsauth.names import is_ours
 from email_engine.dnsauth.spf_host import SpfResult, check_host
 from email_engine.dnsauth.spf_record import LONGEST, is_spf, let_in, spf_remedy, strangers
 from email_engine.fleet.model import IpAddress
@@ -158,10 +159,14 @@ def check_helo(lookup: Lookup, subject: Subject) -> Report:
         gravity = Gravity.ERROR if result.result in {"fail", "permerror"} else Gravity.WARNING
         answer = lookup.known(subject.hostname, "TXT")
         records = [r for r in answer.records if is_spf(r)] if isinstance(answer, Found) else []
-        remedy = (
-            spf_remedy(lookup, replace(subject, domain=subject.hostname), records)
-            if records
-            else record_text(subject.hostname, "TXT", "v=spf1 a -all")
-        )
+        remedy = _helo_remedy(lookup, subject, records)
         report.broken("spf.helo", f"{result.result} {result.why}".strip(), expected, remedy, gravity)
     return report
+
+
+def _helo_remedy(lookup: Lookup, subject: Subject, records: list[str]) -> str:
+    if not is_ours(subject, subject.hostname):
+        return f"give the IP a host name of its own below {subject.domain}, with an SPF record that lets the IP in"
+    if records:
+        return spf_remedy(lookup, replace(subject, domain=subject.hostname), records)
+    return record_text(subject.hostname, "TXT", "v=spf1 a -all")

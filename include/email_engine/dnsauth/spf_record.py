@@ -16,6 +16,9 @@ FOREIGN_6 = tuple(map(ip_address, ("2400:31::9", "2a0f:31::9")))
 LONGEST = 450
 """Octets; then the answer still fits into 512 (RFC 7208 section 3.4)."""
 
+LONGEST_MENDED = 4000
+"""Octets of records that are worth mending; whatever is longer, receivers would not take."""
+
 ASK_WITH_IP = "ask again with the sending IP (--ip): the record to publish is written out then"
 
 
@@ -27,11 +30,13 @@ def strangers(
     lookup: Lookup, domain: str, helo: str, record: str | None = None
 ) -> tuple[list[SpfResult], list[SpfResult]] | None:
     """check_host() for the addresses of strangers, IPv4 and IPv6; None while answers are missing."""
-    results = [
-        [check_host(lookup, a, domain, helo, record) for a in family] for family in (FOREIGN_4, FOREIGN_6)
-    ]
-    four, six = ([result for result in family if result is not None] for family in results)
-    return (four, six) if len(four) + len(six) == len(FOREIGN_4) + len(FOREIGN_6) else None
+    first = check_host(lookup, FOREIGN_4[0], domain, helo, record)
+    if first is None:
+        return None  # the others would wait for the same answers
+    rest = [check_host(lookup, address, domain, helo, record) for address in (*FOREIGN_4[1:], *FOREIGN_6)]
+    known = [first, *(result for result in rest if result is not None)]
+    four = len(FOREIGN_4)
+    return (known[:four], known[four:]) if len(known) == four + len(FOREIGN_6) else None
 
 
 def let_in(results: Iterable[Sequence[SpfResult]]) -> SpfResult | None:
@@ -55,8 +60,10 @@ def spf_remedy(lookup: Lookup, subject: Subject, records: Sequence[str]) -> str:
 
 def mended(lookup: Lookup, subject: Subject, records: Sequence[str]) -> str:
     """ "" where no IP is known and nothing would be left that may send."""
-    terms, end = _sound_terms(records)
     address = subject.address
+    if sum(map(len, records)) > LONGEST_MENDED:
+        return plain_record(address) if address else ""
+    terms, end = _sound_terms(records)
     helo = subject.hostname or subject.domain
     for _ in range(len(terms) + 2):
         for value in _candidates(terms, end, address):
