@@ -105,6 +105,8 @@ def test_dns_names_what_is_broken_and_the_record_to_publish(
     assert main(["dns", "news1.aurora-mail.example", "--ip", "198.51.100.2", *resolver]) == 1
     text = capsys.readouterr().out
     assert "BROKEN (error)" in text
+    assert "as far as DNS shows: Google NO, Yahoo NO, Microsoft NO" in text
+    assert "DNS does not show: TLS, one-click unsubscribe, spam rate" in text
     assert 'publish  news1.aurora-mail.example. TXT "v=spf1 ip4:198.51.100.1 ip4:198.51.100.2 -all"' in text
 
 

@@ -4,6 +4,7 @@ import re
 
 from email_engine.dns_answers import Absence, Found, NotFound, Unknown
 from email_engine.dnsauth.model import MOST_HOSTS, Gravity, Lookup, Report, Subject, record_text
+from email_engine.dnsauth.names import is_ours
 from email_engine.dnsauth.organisation import (
     ask_walk,
     dmarc_records,
@@ -129,8 +130,9 @@ def _judge(report: Report, lookup: Lookup, subject: Subject, name: str, record: 
             _corrected(name, record),
             Gravity.WARNING,
         )
-    _judge_reports(report, lookup, name, record)
-    _judge_tags(report, name, record)
+    if is_ours(subject, name):
+        _judge_reports(report, lookup, name, record)
+        _judge_tags(report, name, record)
     _judge_alignment(report, lookup, subject, record)
     _judge_older(report, lookup, subject, policy)
 

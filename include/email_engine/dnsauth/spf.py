@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from spftrace import SpfPermError, parse
+from spftrace import SpfPermError, Term, parse
 
 from email_engine.dns_answers import Found, Unknown
 from email_engine.dnsauth.model import NOT_ASKED, Gravity, Lookup, Report, Subject, record_text
@@ -108,37 +108,59 @@ def _by(result: SpfResult) -> str:
 
 
 def _judge_style(report: Report, lookup: Lookup, subject: Subject, record: str) -> None:
-    """ptr, wide networks, no end, a long record: said of the records that the evaluation came through."""
-    complaints: list[str] = []
-    todo, seen = [(subject.domain, record)], {subject.domain}
-    while todo:
-        owner, text = todo.pop()
-        try:
-            parsed = parse(text)
-        except (SpfPermError, ValueError):
-            continue
-        for term in parsed.terms:
-            if term.name == "ptr":
-                complaints.append(f"ptr in {owner}")
-            elif term.name == "ip4" and (term.cidr4 or 0) < WIDEST_IP4:
-                complaints.append(f"{term.raw} in {owner} is wider than /{WIDEST_IP4}")
-            elif term.name == "ip6" and (term.cidr6 or 0) < WIDEST_IP6:
-                complaints.append(f"{term.raw} in {owner} is wider than /{WIDEST_IP6}")
-        if owner == subject.domain and not parsed.redirect and all(t.name != "all" for t in parsed.terms):
-            complaints.append("neither all nor redirect at the end")
-        targets = [t.arg for t in parsed.terms if t.name == "include"]
-        targets += [parsed.redirect.arg] if parsed.redirect else []
-        for target in targets:
-            name = (target or "").rstrip(".").lower()
-            answer = lookup.known(name, "TXT") if name not in seen else None
-            seen.add(name)
-            if isinstance(answer, Found):
-                todo += [(name, r) for r in answer.records if is_spf(r)]
+    """ptr, wide networks, no end, a long record; what stands in the records of others is their matter, and only information."""
+    own = [_loose(term) for term in _terms(record)]
+    complaints = [f"{said} in {subject.domain}" for said in own if said]
+    if not any(term.name in ("all", "redirect") for term in _terms(record)) and _terms(record):
+        complaints.append("neither all nor redirect at the end")
     if len(record) > LONGEST:
         complaints.append(f"{len(record)} octets; above {LONGEST} some answers no longer fit")
+    others = _complaints_about_others(lookup, subject, record)
+    seen = ", ".join([*complaints, *others])
     if complaints:
-        advice = spf_remedy(lookup, subject, [record])
-        report.broken("spf.style", ", ".join(complaints), "a short, exact record", advice, Gravity.WARNING)
+        kept = [term.raw for term in _terms(record) if not _loose(term)]
+        remedy = spf_remedy(lookup, subject, [" ".join(["v=spf1", *kept])])
+        report.broken("spf.style", seen, "a short, exact record", remedy, Gravity.WARNING)
+    elif others:
+        remedy = "nothing of yours: whoever runs that record may narrow it, or you send without the include"
+        report.broken("spf.style", seen, "exact records", remedy, Gravity.INFO)
+
+
+def _terms(record: str) -> list[Term]:
+    try:
+        return list(parse(record).terms)
+    except (SpfPermError, ValueError):
+        return []
+
+
+def _loose(term: Term) -> str:
+    if term.name == "ptr":
+        return "ptr"
+    if term.qualifier != "+":
+        return ""
+    if term.name == "ip4" and (term.cidr4 or 0) < WIDEST_IP4:
+        return f"{term.raw}, wider than /{WIDEST_IP4},"
+    if term.name == "ip6" and (term.cidr6 or 0) < WIDEST_IP6:
+        return f"{term.raw}, wider than /{WIDEST_IP6},"
+    return ""
+
+
+def _complaints_about_others(lookup: Lookup, subject: Subject, record: str) -> list[str]:
+    """Of the records that the evaluation came through; none is asked for this."""
+    complaints: list[str] = []
+    todo, seen = [record], {subject.domain}
+    while todo:
+        for term in _terms(todo.pop()):
+            name = (term.arg or "").rstrip(".").lower()
+            if term.name not in ("include", "redirect") or name in seen:
+                continue
+            seen.add(name)
+            answer = lookup.known(name, "TXT")
+            for text in answer.records if isinstance(answer, Found) else ():
+                if is_spf(text):
+                    todo.append(text)
+                    complaints += [f"{said} in {name}" for said in map(_loose, _terms(text)) if said]
+    return complaints
 
 
 def check_helo(lookup: Lookup, subject: Subject) -> Report:

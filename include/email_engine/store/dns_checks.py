@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from email_engine.dnsauth.model import DnsFinding, DnsStatus
+from email_engine.dnsauth.model import DnsFinding, DnsStatus, Gravity
 from email_engine.store.schema import dns_checks, domains, ips
 
 Key = tuple[int, str, str]
@@ -29,7 +29,7 @@ def record_findings(
     dag_id: str | None,
     run_id: str | None,
 ) -> None:
-    """Writes one IP's findings; a run that is repeated replaces its own."""
+    """Writes one IP's findings, without information that is as it should be; a run that is repeated replaces its own."""
     rows = [
         {
             "tenant": tenant,
@@ -46,6 +46,7 @@ def record_findings(
             "run_id": run_id,
         }
         for finding in findings
+        if finding.status is not DnsStatus.OK or finding.severity is not Gravity.INFO
     ]
     if not rows:
         return
