@@ -23,6 +23,8 @@ LEAST_BITS = 1024
 WANTED_BITS = 2048
 MOST_BITS = 4096
 ED25519_BYTES = 32
+_BLANKS = " \t\r\n"
+_NO_BLANKS = dict.fromkeys(map(ord, _BLANKS))
 _TAG = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
@@ -57,14 +59,15 @@ def parse_tags(record: str) -> dict[str, str]:
         )
     tags: dict[str, str] = {}
     for part in record.split(";"):
-        if not part.strip():
+        if not part.strip(_BLANKS):
             continue
         tag, equals, value = part.partition("=")
-        if not equals or not _TAG.fullmatch(tag.strip()):
+        name = tag.strip(_BLANKS)
+        if not equals or not _TAG.fullmatch(name):
             raise BadKey(f"{part.strip()[:30]!r} is no tag")
-        if tag.strip() in tags:
-            raise BadKey(f"tag {tag.strip()} twice")
-        tags[tag.strip()] = "".join(value.split())
+        if name in tags:
+            raise BadKey(f"tag {name} twice")
+        tags[name] = value.translate(_NO_BLANKS)
     return tags
 
 

@@ -49,6 +49,25 @@ _GENERIC = frozenset(
         "xdsl",
     ]
 )
+_OWN_AS_WELL = frozenset(
+    [
+        "cable",
+        "client",
+        "clients",
+        "cust",
+        "customer",
+        "customers",
+        "fiber",
+        "generic",
+        "pool",
+        "pools",
+        "rev",
+        "reverse",
+        "static",
+        "unused",
+    ]
+)
+"""Words that people give to hosts of their own too: they count beside a number alone."""
 _FILLERS = frozenset(
     ["addr", "host", "hosts", "ip", "ipv", "node", "net", "user", "in", "h", "vps", "vm", "srv", "server"]
 )
@@ -88,15 +107,17 @@ def looks_generic(name: str, address: IpAddress) -> bool:
     labels = name.removesuffix(own).rstrip(".").split(".") if name != own else []
     return (
         any(name.endswith(f".{hoster}") for hoster in _HOSTERS)
-        or any(_is_generic(label) for label in labels)
+        or any(_is_generic(label, numbered=labels[0].replace("-", "").isdigit()) for label in labels)
         or bool(labels and _SERIAL.fullmatch(labels[0]))
         or _holds_address(name, address)
     )
 
 
-def _is_generic(label: str) -> bool:
-    """Nothing but generic words, fillers and numbers: `dsl-pool-12`, not `customer-success`."""
+def _is_generic(label: str, *, numbered: bool) -> bool:
+    """Nothing but generic words, fillers and numbers: `dsl-pool-12`, not `customer-success`; `numbered`: the host is a number."""
     words = re.findall(r"[a-z]+", label)
+    if not numbered and not re.search(r"\d", label) and _GENERIC.intersection(words) <= _OWN_AS_WELL:
+        return False
     return bool(_GENERIC.intersection(words)) and all(word in _GENERIC or word in _FILLERS for word in words)
 
 
