@@ -24,7 +24,12 @@ def program() -> str | None:
     if shutil.which("rbldnsd") is None and os.geteuid() == 0 and shutil.which("apt-get"):
         for words in (["install", "-y", "rbldnsd"], ["update"], ["install", "-y", "rbldnsd"]):
             with contextlib.suppress(subprocess.TimeoutExpired):
-                subprocess.run(["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=60", *words], capture_output=True, check=False, timeout=120)
+                subprocess.run(
+                    ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=60", *words],
+                    capture_output=True,
+                    check=False,
+                    timeout=120,
+                )
             if shutil.which("rbldnsd"):
                 break
     return shutil.which("rbldnsd")

@@ -17,7 +17,7 @@ from email_engine_airflow.operators.accounting_ingest import IngestHost, ListMta
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.brake_watch import FindBrakes
 from email_engine_airflow.operators.brakes import ApplyBrakes
-from email_engine_airflow.operators.dns_validate import CheckDns
+from email_engine_airflow.operators.dns_validate import CheckDns, CheckDomain
 from email_engine_airflow.operators.emergency_stop import PullTheBrake
 from email_engine_airflow.operators.mailwizz_quota_sync import SyncQuotas
 from email_engine_airflow.operators.mta_health import CheckHost
@@ -54,6 +54,7 @@ STEPS: dict[str, tuple[str, Callable[[], Any], dict[str, Any]]] = {
     "publish listings": ("rbl_sweep", lambda: PublishListings(task_id="x"), {}),
     "tenants to check": ("dns_validate", lambda: ListNames(task_id="x", of="tenants with IPs"), {}),
     "check DNS": ("dns_validate", lambda: CheckDns(task_id="x", tenant="aurora"), {}),
+    "check a domain": ("dns_validate", lambda: CheckDomain(task_id="x"), {"domain": "news1.aurora-mail.example"}),
     "list MailWizz": ("mailwizz_quota_sync", lambda: ListNames(task_id="x", of="mailwizz"), {}),
     "sync quotas": ("mailwizz_quota_sync", lambda: SyncQuotas(task_id="x", instance="mw-aurora"), {}),
     "list hosts to deploy": ("pmta_config_deploy", lambda: ListHosts(task_id="x"), {}),

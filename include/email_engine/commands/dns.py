@@ -1,18 +1,14 @@
 """`email-engine dns DOMAIN`: mail DNS of one sending domain, and of an IP that sends for it."""
 
 import argparse
-from dataclasses import asdict
-from ipaddress import ip_address
 
-from email_engine.adapters.dns_resolver import Resolver
-from email_engine.adapters.nameservers import parse_nameserver
 from email_engine.commands.output import add_json, emit
-from email_engine.commands.sweep import add_resolver
-from email_engine.dns_answers import Found, Question
-from email_engine.dnsauth.model import DnsFinding, DnsStatus, Gravity, Subject
-from email_engine.dnsauth.validate import validate, validity
-from email_engine.errors import InputError
-from email_engine.fleet.model import IpAddress
+from email_engine.commands.sweep import add_resolver, resolver_of
+from email_engine.dnsauth.by_hand import parse_subject, with_known_name
+from email_engine.dnsauth.model import DnsStatus, Gravity
+from email_engine.dnsauth.ready import judge_readiness
+from email_engine.dnsauth.told import render_json, render_text
+from email_engine.dnsauth.validate import examine
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -27,54 +23,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit 1 if an error or a warning stands, or an answer is missing."""
-    resolver = Resolver(
-        [parse_nameserver(args.resolver, "--resolver")], timeout=args.timeout, tries=args.tries
-    )
-    address = _address(args.ip) if args.ip else None
-    helo = args.helo or (_name_of(resolver, address) if address else "")
-    subject = Subject(_domain(args.domain), address, helo or _domain(args.domain), args.selector or "")
-    findings = validate([subject], resolver.resolve_many)[subject]
-    verdicts = {group: verdict for group, verdict in validity(findings).items() if verdict is not None}
-    emit(
-        args,
-        {
-            "domain": subject.domain,
-            "ip": args.ip,
-            "valid": verdicts,
-            "findings": [asdict(f) for f in findings],
-        },
-        _render(findings),
-    )
-    return 1 if any(f.status is not DnsStatus.OK and f.severity is not Gravity.INFO for f in findings) else 0
-
-
-def _address(text: str) -> IpAddress:
-    try:
-        return ip_address(text)
-    except ValueError:
-        raise InputError("--ip", repr(text), "an IP address", "correct it") from None
-
-
-def _domain(text: str) -> str:
-    name = text.rstrip(".").lower()
-    if "." not in name or not name.replace(".", "").replace("-", "").replace("_", "").isalnum():
-        raise InputError("DOMAIN", repr(text), "a domain name such as news.example.com", "correct it")
-    return name
-
-
-def _name_of(resolver: Resolver, address: IpAddress) -> str:
-    question = Question(address.reverse_pointer, "PTR")
-    answer = resolver.resolve_many([question])[question]
-    return answer.records[0] if isinstance(answer, Found) else ""
-
-
-def _render(findings: tuple[DnsFinding, ...]) -> str:
-    lines = []
-    for finding in findings:
-        fine = finding.status is DnsStatus.OK
-        mark = "ok" if fine else f"{finding.status.upper()} ({finding.severity})"
-        lines.append(f"{mark:18} {finding.check_id:15} {finding.subject}: {finding.observed}")
-        if not fine and finding.remedy:
-            lines.append(f"{'':18} expected {finding.expected}")
-            lines.append(f"{'':18} publish  {finding.remedy}")
-    return "\n".join(lines)
+    subject = parse_subject(args.domain, args.ip, args.helo, args.selector)
+    resolver = resolver_of(args)
+    subject = with_known_name(subject, resolver.resolve_many)
+    seen = examine(subject, resolver.resolve_many)
+    ready = judge_readiness(seen.findings)
+    emit(args, render_json(subject, seen, ready), render_text(seen.findings, ready))
+    wanting = [f for f in seen.findings if f.status is not DnsStatus.OK and f.severity is not Gravity.INFO]
+    return 1 if wanting else 0

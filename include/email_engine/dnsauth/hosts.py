@@ -1,28 +1,9 @@
-"""Names and addresses: PTR, forward confirmation, HELO, MX, the domain's own address."""
+"""Names and addresses: PTR, forward confirmation, HELO, the domain's own address."""
 
-import re
-from ipaddress import ip_address
-
-from email_engine.dns_answers import Answer, Found, Unknown
-from email_engine.dnsauth.model import Gravity, Lookup, Report, Subject, record_text
+from email_engine.dns_answers import Found, Unknown
+from email_engine.dnsauth.model import MOST_HOSTS, Gravity, Lookup, Report, Subject, record_text
+from email_engine.dnsauth.names import addresses, is_host_name, looks_generic, mail_name, may_lead_to, type_of
 from email_engine.fleet.model import IpAddress
-
-_GENERIC_WORDS = re.compile(
-    r"(^|[.-])(dynamic|dyn|dhcp|dial|pool|static|dsl|cable|client|customer|unassigned|ppp)([.-]|\d|$)"
-)
-
-
-def looks_generic(name: str, address: IpAddress) -> bool:
-    """Does a PTR name look like a provider's default: the IP's numbers, or words such as `dynamic`?"""
-    if _GENERIC_WORDS.search(name):
-        return True
-    if address.version == 6:
-        digits = "".join(address.exploded.split(":"))
-        return digits[:12] in name.replace("-", "").replace(".", "")
-    octets = str(address).split(".")
-    numbers = re.findall(r"\d+", name)
-    runs = {tuple(numbers[n : n + 3]) for n in range(len(numbers) - 2)}
-    return bool({tuple(octets[:3]), tuple(octets[1:]), tuple(octets[:0:-1]), tuple(octets[2::-1])} & runs)
 
 
 def check_ptr(lookup: Lookup, subject: Subject) -> Report:
@@ -30,126 +11,93 @@ def check_ptr(lookup: Lookup, subject: Subject) -> Report:
     if subject.address is None:
         return Report(subject.domain)
     address, report = subject.address, Report(str(subject.address))
-    expected = f"exactly one PTR, {subject.hostname}"
-    remedy = record_text(address.reverse_pointer, "PTR", f"{subject.hostname}.")
+    expected = f"exactly one PTR, {subject.hostname or 'a name of your own that leads back'}"
     answer = lookup.ask(address.reverse_pointer, "PTR")
+    names = tuple(sorted(answer.records)) if isinstance(answer, Found) else ()
     if isinstance(answer, Unknown):
-        report.unknown("ptr.record", answer.reason, expected)
+        report.unknown("ptr.record", answer, address.reverse_pointer, expected)
+    elif len(names) == 1 and subject.hostname.lower() in ("", names[0]) and is_host_name(names[0]):
+        report.ok("ptr.record", names[0])
     else:
-        names = answer.records if isinstance(answer, Found) else ()
-        if len(names) != 1:
-            seen = f"{len(names)} names: {', '.join(names)}" if names else "no PTR"
-            report.broken("ptr.record", seen, expected, remedy)
-        elif names[0] != subject.hostname.lower():
-            report.broken("ptr.record", names[0], expected, remedy)
-        else:
-            report.ok("ptr.record", names[0])
-        for name in names:
-            of_name = Report(name)
-            _forward(of_name, lookup, name, address)
-            report.findings += of_name.findings
-        generic = [name for name in names if looks_generic(name, address)]
-        if generic:
-            report.broken("ptr.generic", ", ".join(generic), "a name of your own", remedy, Gravity.WARNING)
-    _helo(report, lookup, subject, address)
+        seen = f"{len(names)} names: {', '.join(names)}" if len(names) > 1 else "".join(names) or "no PTR"
+        report.broken("ptr.record", seen, expected, _ptr_remedy(lookup, subject, address))
+    for name in names[:MOST_HOSTS]:
+        of_name = Report(name)
+        _forward(of_name, lookup, subject, name, address)
+        report.findings += of_name.findings
+    generic = [name for name in names if looks_generic(name, address)]
+    if generic:
+        remedy = _ptr_remedy(lookup, subject, address, not_these=generic)
+        report.broken("ptr.generic", ", ".join(generic), "a name of your own", remedy, Gravity.WARNING)
+    if subject.hostname:
+        _helo(report, lookup, subject, address)
     return report
 
 
-def _forward(report: Report, lookup: Lookup, name: str, address: IpAddress) -> None:
-    answer = lookup.ask(name, _type_of(address))
+def _ptr_remedy(
+    lookup: Lookup, subject: Subject, address: IpAddress, not_these: list[str] | None = None
+) -> str:
+    """The PTR record, and the address of its name where that is missing; never an address for a name that is in use."""
+    name = mail_name(lookup, subject, address)
+    if not name or name in (not_these or ()):
+        return (
+            f"give the IP a host name of its own below {subject.domain} that nothing else uses: an address record of that name, "
+            f"{address}, and with whoever routes the IP a PTR record at {address.reverse_pointer}"
+        )
+    ptr = record_text(address.reverse_pointer, "PTR", f"{name}.")
+    if address in addresses(lookup.ask(name, type_of(address))):
+        return ptr
+    return f"{ptr} and {record_text(name, type_of(address), str(address))}"
+
+
+def _forward(report: Report, lookup: Lookup, subject: Subject, name: str, address: IpAddress) -> None:
+    answer = lookup.ask(name, type_of(address))
     expected = f"{name} leads back to {address}"
     if isinstance(answer, Unknown):
-        report.unknown("ptr.forward", f"{answer.reason} at {name}", expected)
-    elif address not in _addresses(answer):
-        remedy = record_text(name, _type_of(address), str(address))
-        report.broken("ptr.forward", f"{name} does not lead back to {address}", expected, remedy)
-    else:
+        report.unknown("ptr.forward", answer, name, expected)
+    elif address in addresses(answer):
         report.ok("ptr.forward", expected)
+    else:
+        report.broken(
+            "ptr.forward",
+            f"{name} does not lead back to {address}",
+            expected,
+            _address_remedy(lookup, subject, name, address),
+        )
+
+
+def _address_remedy(lookup: Lookup, subject: Subject, name: str, address: IpAddress) -> str:
+    if may_lead_to(lookup, subject, name):
+        return record_text(name, type_of(address), str(address))
+    return f"leave {name} as it is; {_ptr_remedy(lookup, subject, address, not_these=[name])}"
 
 
 def _helo(report: Report, lookup: Lookup, subject: Subject, address: IpAddress) -> None:
-    answer = lookup.ask(subject.hostname, _type_of(address))
+    answer = lookup.ask(subject.hostname, type_of(address))
     expected = f"{subject.hostname} resolves to {address}"
     if isinstance(answer, Unknown):
-        report.unknown("ptr.helo", f"{answer.reason} at {subject.hostname}", expected)
-    elif address not in _addresses(answer):
-        seen = ", ".join(map(str, _addresses(answer))) or "no address"
-        remedy = record_text(subject.hostname, _type_of(address), str(address))
-        report.broken("ptr.helo", f"{subject.hostname}: {seen}", expected, remedy)
-    else:
+        report.unknown("ptr.helo", answer, subject.hostname, expected)
+    elif address in addresses(answer):
         report.ok("ptr.helo", expected)
-
-
-def check_mx(lookup: Lookup, subject: Subject) -> Report:
-    """Bounces and replies must have somewhere to go: MX, not null (RFC 7505), whose hosts have addresses."""
-    report = Report(subject.domain)
-    target = subject.hostname or f"mx.{subject.domain}"
-    remedy = record_text(subject.domain, "MX", f"10 {target}.")
-    answer = lookup.ask(subject.domain, "MX")
-    if isinstance(answer, Unknown):
-        report.unknown("mx.record", answer.reason, "an MX record")
-        return report
-    records = answer.records if isinstance(answer, Found) else ()
-    hosts = [record.partition(" ")[2] for record in records]
-    if not hosts:
-        report.broken("mx.record", "no MX", "an MX record", remedy)
-    elif any(host in ("", ".") for host in hosts):
-        report.broken("mx.record", "a null MX: the domain takes no mail", "an MX record with a host", remedy)
     else:
-        report.ok("mx.record", ", ".join(records))
-        for host in dict.fromkeys(hosts):
-            of_host = Report(host)
-            _mx_host(of_host, lookup, host, subject, remedy)
-            report.findings += of_host.findings
-    return report
-
-
-def _mx_host(report: Report, lookup: Lookup, host: str, subject: Subject, remedy: str) -> None:
-    expected = f"{host} is a name with an address and no alias"
-    if _is_address(host):
-        report.broken("mx.host", f"{host} is an address", expected, remedy)
-        return
-    alias = lookup.ask(host, "CNAME")
-    if isinstance(alias, Found):
-        report.broken("mx.host", f"{host} is an alias (RFC 2181 section 10.3)", expected, remedy)
-        return
-    answers = [lookup.ask(host, "A"), lookup.ask(host, "AAAA")]
-    unknown = [answer.reason for answer in (alias, *answers) if isinstance(answer, Unknown)]
-    if any(isinstance(answer, Found) for answer in answers):
-        report.ok("mx.host", f"{host} has an address")
-    elif unknown:
-        report.unknown("mx.host", f"{unknown[0]} at {host}", expected)
-    else:
-        remedy = record_text(host, "A", str(subject.address or "<address of the mail host>"))
-        report.broken("mx.host", f"{host} has no address", expected, remedy)
+        seen = ", ".join(map(str, addresses(answer))) or "no address"
+        remedy = _address_remedy(lookup, subject, subject.hostname, address)
+        report.broken("ptr.helo", f"{subject.hostname}: {seen}", expected, remedy)
 
 
 def check_address(lookup: Lookup, subject: Subject) -> Report:
-    """The sending domain should have an address of its own: links and some filters ask for it."""
+    """The sending domain may have an address of its own: links and some filters ask for it."""
     report = Report(subject.domain)
     answers = [lookup.ask(subject.domain, "A"), lookup.ask(subject.domain, "AAAA")]
-    unknown = [answer.reason for answer in answers if isinstance(answer, Unknown)]
+    unknown = [answer for answer in answers if isinstance(answer, Unknown)]
+    expected = "an A or AAAA record, if the domain has links"
     if any(isinstance(answer, Found) for answer in answers):
-        report.ok("address.record", "the domain has an address", Gravity.WARNING)
+        report.ok("address.record", "the domain has an address", Gravity.INFO)
     elif unknown:
-        report.unknown("address.record", unknown[0], "an A or AAAA record", Gravity.WARNING)
+        report.unknown("address.record", unknown[0], subject.domain, expected, Gravity.INFO)
     else:
-        remedy = record_text(subject.domain, "A", str(subject.address or "<address of your web server>"))
-        report.broken("address.record", "no address", "an A or AAAA record", remedy, Gravity.WARNING)
+        remedy = (
+            f"if the domain has links: the address of the server behind them, as A record at {subject.domain}"
+        )
+        report.broken("address.record", "no address", expected, remedy, Gravity.INFO)
     return report
-
-
-def _type_of(address: IpAddress) -> str:
-    return "A" if address.version == 4 else "AAAA"
-
-
-def _addresses(answer: Answer) -> tuple[IpAddress, ...]:
-    return tuple(ip_address(record) for record in answer.records) if isinstance(answer, Found) else ()
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -1,219 +1,194 @@
 """SPF (RFC 7208), evaluated as a receiver does: check_host for each sending IP, for MAIL FROM and for HELO."""
 
-import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
 
-from spftrace import BaseResolver, Evaluator, Limits, SpfPermError, parse
+from spftrace import SpfPermError, Term, parse
 
-from email_engine.dns_answers import Found, NotFound, Unknown
+from email_engine.dns_answers import Found, Unknown
 from email_engine.dnsauth.model import NOT_ASKED, Gravity, Lookup, Report, Subject, record_text
+from email_engine.dnsauth.names import is_ours
+from email_engine.dnsauth.spf_host import SpfResult, check_host
+from email_engine.dnsauth.spf_record import LONGEST, is_spf, let_in, spf_remedy, strangers
 from email_engine.fleet.model import IpAddress
 
-_TRANSIENT = {"timeout": "TIMEOUT"}
 WIDEST_IP4 = 16
-_LOOP: ContextVar[asyncio.AbstractEventLoop | None] = ContextVar("spf_loop", default=None)
-
-
-@dataclass(frozen=True, slots=True)
-class SpfResult:
-    """`result`: pass, fail, softfail, neutral, none, permerror or temperror; `why` in words; the counters of RFC 7208
-    section 4.6.4 (at most 10 terms, 2 void look-ups)."""
-
-    result: str
-    why: str
-    terms: int
-    voids: int
-
-
-class _Missing(Exception):
-    pass
-
-
-class _Known(BaseResolver):
-    """spftrace's port on answers that are known already."""
-
-    def __init__(self, lookup: Lookup) -> None:
-        self.lookup = lookup
-
-    async def _lookup(self, name: str, rtype: str) -> tuple[str, list[str]]:
-        match self.lookup.ask(name, rtype):
-            case Found(records=records):
-                return "NOERROR", [_exchange(r) for r in records] if rtype == "MX" else list(records)
-            case NotFound(absence=absence):
-                return ("NXDOMAIN" if absence == "nxdomain" else "NOERROR"), []
-            case Unknown() as answer if answer is NOT_ASKED:
-                raise _Missing
-            case Unknown(reason=reason):
-                return _TRANSIENT.get(reason, "SERVFAIL"), []
-
-
-def _exchange(record: str) -> str:
-    return record.partition(" ")[2]
-
-
-def check_host(lookup: Lookup, address: IpAddress, domain: str, helo: str) -> SpfResult | None:
-    """check_host() for `postmaster@domain` (RFC 7208 section 4); None while answers are missing from `lookup`."""
-    evaluator = Evaluator(_Known(lookup), Limits(max_queries=None, time_limit=3600.0), receiver="unknown")
-    try:
-        done = _without_waiting(lambda: evaluator.evaluate(str(address), f"postmaster@{domain}", helo))
-    except _Missing:
-        return None
-    exits = [e.data.get("reason", "") for e in done.trace.events if e.kind == "exit"]
-    return SpfResult(done.result, exits[-1] if exits else "", done.dns_terms_used, done.void_lookups_used)
-
-
-@contextmanager
-def one_loop() -> Iterator[None]:
-    """One private event loop for every check_host() inside: making a loop costs more than an evaluation."""
-    with closing(asyncio.new_event_loop()) as loop:
-        token = _LOOP.set(loop)
-        try:
-            yield
-        finally:
-            _LOOP.reset(token)
-
-
-def _without_waiting(work: Callable[[], Any]) -> Any:
-    """spftrace is asynchronous; its answers are at hand here, so a private event loop only carries it through."""
-    if (loop := _LOOP.get()) is not None:
-        return loop.run_until_complete(work())
-    with one_loop():
-        return _without_waiting(work)
-
-
-def is_spf(text: str) -> bool:
-    return text.lower() == "v=spf1" or text.lower().startswith("v=spf1 ")
+WIDEST_IP6 = 32
 
 
 def check_spf(lookup: Lookup, subject: Subject) -> Report:
-    """The record of the domain, its evaluation for the IP, and what reaches too far."""
+    """The record of the domain, its evaluation for the IP and for strangers, and what reaches too far."""
     report = Report(subject.domain)
     answer = lookup.ask(subject.domain, "TXT")
     if isinstance(answer, Unknown):
-        report.unknown("spf.record", answer.reason, "one v=spf1 record")
+        report.unknown("spf.record", answer, subject.domain, "one v=spf1 record")
         return report
     texts = answer.records if isinstance(answer, Found) else ()
-    records = [text for text in texts if is_spf(text)]
+    records = sorted(text for text in texts if is_spf(text))
     if len(records) != 1:
-        seen = f"{len(records)} SPF records" if records else "no SPF record"
-        advice = record_text(subject.domain, "TXT", _wanted(subject))
-        remedy = (
-            f"publish exactly: {advice}"
-            if not records
-            else f"keep one record and remove the others: {advice}"
-        )
-        report.broken("spf.record", seen, "exactly one v=spf1 record", remedy)
+        advice = spf_remedy(lookup, subject, records)
+        remedy = f"keep one record and remove the others: {advice}" if records else advice
+        report.broken("spf.record", _count(texts, len(records)), "exactly one v=spf1 record", remedy)
         return report
     report.ok("spf.record", records[0])
     if subject.address is not None:
         _judge_ip(report, lookup, subject, subject.address, records[0])
-    _look_for_gaps(report, lookup, subject, records[0])
+    _judge_strangers(report, lookup, subject, records[0])
+    _judge_style(report, lookup, subject, records[0])
     return report
+
+
+def _count(texts: tuple[str, ...], records: int) -> str:
+    if records:
+        return f"{records} SPF records: receivers take none of them (permerror)"
+    near = next((text for text in texts if "v=spf1" in text.lower()), "")
+    return f"no SPF record; {near[:80]!r} is none: it must begin with 'v=spf1 '" if near else "no SPF record"
 
 
 def _judge_ip(report: Report, lookup: Lookup, subject: Subject, address: IpAddress, record: str) -> None:
     result = check_host(lookup, address, subject.domain, subject.hostname or subject.domain)
     expected = f"pass for {address}"
     if result is None:
-        report.unknown("spf.result", NOT_ASKED.reason, expected)
-        return
-    counters = f"{result.terms} of 10 look-up terms, {result.voids} of 2 void"
-    seen = f"{result.result} for {address} ({counters})" + (f": {result.why}" if result.why else "")
-    match result.result:
-        case "pass":
-            report.ok("spf.result", seen)
-        case "temperror":
-            report.unknown("spf.result", result.why or "temporary error", expected)
-        case "permerror":
-            remedy = f"mend the record, or publish the plain one: {record_text(subject.domain, 'TXT', _wanted(subject))}"
-            report.broken("spf.result", seen, expected, remedy)
-        case _:
-            report.broken(
-                "spf.result", seen, expected, record_text(subject.domain, "TXT", _with_ip(record, address))
-            )
-
-
-def _look_for_gaps(report: Report, lookup: Lookup, subject: Subject, record: str) -> None:
-    """`all` with pass or neutral anywhere reachable, ptr, wide networks, long strings."""
-    complaints: list[str] = []
-    everybody: list[str] = []
-    todo, seen = [(subject.domain, record)], {subject.domain}
-    while todo:
-        owner, text = todo.pop()
-        try:
-            parsed = parse(text)
-        except SpfPermError:
-            continue
-        for term in parsed.terms:
-            if term.name == "all" and term.qualifier in "+?":
-                everybody.append(f"{term.raw} in {owner}")
-            elif term.name == "ptr":
-                complaints.append(f"ptr in {owner}")
-            elif term.name == "ip4" and (term.cidr4 or 0) < WIDEST_IP4:
-                complaints.append(f"{term.raw} in {owner} is wider than /{WIDEST_IP4}")
-        if owner == subject.domain and not parsed.redirect and all(t.name != "all" for t in parsed.terms):
-            complaints.append("neither all nor redirect at the end")
-        targets = [t.arg for t in parsed.terms if t.name == "include"]
-        targets += [parsed.redirect.arg] if parsed.redirect else []
-        for target in targets:
-            name = (target or "").rstrip(".").lower()
-            if name and "%" not in name and name not in seen:
-                seen.add(name)
-                answer = lookup.ask(name, "TXT")
-                if isinstance(answer, Found):
-                    todo += [(name, r) for r in answer.records if is_spf(r)]
-    advice = record_text(subject.domain, "TXT", _wanted(subject))
-    if everybody:
-        remedy = f"end the record with -all and drop what lets everybody in, for example: {advice}"
-        report.broken("spf.all", ", ".join(everybody), "-all or ~all: not everybody may send", remedy)
+        report.unknown("spf.result", NOT_ASKED, subject.domain, expected)
+    elif result.unknown:
+        name, trouble = result.unknown
+        report.unknown("spf.result", trouble, name, expected)
+    elif result.result == "pass":
+        report.ok("spf.result", _told(result, str(address)))
     else:
-        report.ok("spf.all", "not everybody may send")
+        remedy = spf_remedy(lookup, subject, [record])
+        report.broken("spf.result", _told(result, str(address)), expected, remedy)
+
+
+def _told(result: SpfResult, whom: str) -> str:
+    counters = f"{result.terms} of 10 look-up terms, {result.voids} of 2 void"
+    return f"{result.result} for {whom} ({counters})" + (f": {result.why}" if result.why else "")
+
+
+def _judge_strangers(report: Report, lookup: Lookup, subject: Subject, record: str) -> None:
+    """May everybody send? What strangers get is asked, not read from the record."""
+    guests = strangers(lookup, subject.domain, subject.hostname or subject.domain)
+    expected = "-all or ~all for strangers: not everybody may send"
+    if guests is None:
+        report.unknown("spf.all", NOT_ASKED, subject.domain, expected, Gravity.WARNING)
+        return
+    results = [result for family in guests for result in family]
+    if everybody := let_in(guests):
+        seen = f"strangers pass: {_by(everybody)}"
+        report.broken("spf.all", seen, expected, spf_remedy(lookup, subject, [record]))
+    elif wrong := next((r for r in results if r.result == "permerror" and not r.unknown), None):
+        _tell_permerror(report, lookup, subject, record, wrong)
+    elif trouble := next((r.unknown for r in results if r.unknown), None):
+        # An IP that passes does so whatever comes after the term that names it.
+        gravity = Gravity.ERROR if subject.address is None else Gravity.WARNING
+        report.unknown("spf.all", trouble[1], trouble[0], expected, gravity)
+    elif loose := next((r for r in results if r.result in ("pass", "neutral")), None):
+        remedy = spf_remedy(lookup, subject, [record])
+        report.broken(
+            "spf.all", f"strangers get {loose.result}: {_by(loose)}", expected, remedy, Gravity.WARNING
+        )
+    else:
+        report.ok("spf.all", f"not everybody may send: strangers get {results[0].result}")
+
+
+def _tell_permerror(report: Report, lookup: Lookup, subject: Subject, record: str, wrong: SpfResult) -> None:
+    expected = "a record that receivers can evaluate for every address"
+    remedy = spf_remedy(lookup, subject, [record])
+    if subject.address is None:
+        report.broken("spf.result", _told(wrong, "strangers"), expected, remedy)
+    else:
+        report.broken("spf.limits", _told(wrong, "strangers"), expected, remedy, Gravity.WARNING)
+
+
+def _by(result: SpfResult) -> str:
+    if not result.matched:
+        return "no term matches"
+    own, innermost = result.matched[0], result.matched[-1]
+    through = f", through {own.term}" if own != innermost else ""
+    return f"{innermost.term} in {innermost.domain}{through}"
+
+
+def _judge_style(report: Report, lookup: Lookup, subject: Subject, record: str) -> None:
+    """ptr, wide networks, no end, a long record; what stands in the records of others is their matter, and only information."""
+    own = [_loose(term) for term in _terms(record)]
+    complaints = [f"{said} in {subject.domain}" for said in own if said]
+    if not any(term.name in ("all", "redirect") for term in _terms(record)) and _terms(record):
+        complaints.append("neither all nor redirect at the end")
+    if len(record) > LONGEST:
+        complaints.append(f"{len(record)} octets; above {LONGEST} some answers no longer fit")
+    others = _complaints_about_others(lookup, subject, record)
+    seen = ", ".join([*complaints, *others])
     if complaints:
-        report.broken("spf.style", ", ".join(complaints), "a short, exact record", advice, Gravity.WARNING)
+        kept = [term.raw for term in _terms(record) if not _loose(term)]
+        remedy = spf_remedy(lookup, subject, [" ".join(["v=spf1", *kept])])
+        report.broken("spf.style", seen, "a short, exact record", remedy, Gravity.WARNING)
+    elif others:
+        remedy = "nothing of yours: whoever runs that record may narrow it, or you send without the include"
+        report.broken("spf.style", seen, "exact records", remedy, Gravity.INFO)
+
+
+def _terms(record: str) -> list[Term]:
+    try:
+        return list(parse(record).terms)
+    except (SpfPermError, ValueError):
+        return []
+
+
+def _loose(term: Term) -> str:
+    if term.name == "ptr":
+        return "ptr"
+    if term.qualifier != "+":
+        return ""
+    if term.name == "ip4" and (term.cidr4 or 0) < WIDEST_IP4:
+        return f"{term.raw}, wider than /{WIDEST_IP4},"
+    if term.name == "ip6" and (term.cidr6 or 0) < WIDEST_IP6:
+        return f"{term.raw}, wider than /{WIDEST_IP6},"
+    return ""
+
+
+def _complaints_about_others(lookup: Lookup, subject: Subject, record: str) -> list[str]:
+    """Of the records that the evaluation came through; none is asked for this."""
+    complaints: list[str] = []
+    todo, seen = [record], {subject.domain}
+    while todo:
+        for term in _terms(todo.pop()):
+            name = (term.arg or "").rstrip(".").lower()
+            if term.name not in ("include", "redirect") or name in seen:
+                continue
+            seen.add(name)
+            answer = lookup.known(name, "TXT")
+            for text in answer.records if isinstance(answer, Found) else ():
+                if is_spf(text):
+                    todo.append(text)
+                    complaints += [f"{said} in {name}" for said in map(_loose, _terms(text)) if said]
+    return complaints
 
 
 def check_helo(lookup: Lookup, subject: Subject) -> Report:
     """Bounces have an empty MAIL FROM: then receivers check `postmaster@helo` (RFC 7208 section 2.4)."""
     report = Report(subject.hostname)
-    if subject.address is None or not subject.hostname:
+    if subject.address is None or subject.hostname in ("", subject.domain):
         return report
     result = check_host(lookup, subject.address, subject.hostname, subject.hostname)
     expected = f"pass for {subject.address}"
-    remedy = record_text(subject.hostname, "TXT", "v=spf1 a -all")
-    if result is None or result.result == "temperror":
-        reason = result.why if result else NOT_ASKED.reason
-        report.unknown("spf.helo", reason, expected, Gravity.WARNING)
+    if result is None:
+        report.unknown("spf.helo", NOT_ASKED, subject.hostname, expected, Gravity.WARNING)
+    elif result.unknown:
+        name, trouble = result.unknown
+        report.unknown("spf.helo", trouble, name, expected, Gravity.WARNING)
     elif result.result == "pass":
         report.ok("spf.helo", f"pass for {subject.address}", Gravity.WARNING)
     else:
         gravity = Gravity.ERROR if result.result in {"fail", "permerror"} else Gravity.WARNING
+        answer = lookup.known(subject.hostname, "TXT")
+        records = [r for r in answer.records if is_spf(r)] if isinstance(answer, Found) else []
+        remedy = _helo_remedy(lookup, subject, records)
         report.broken("spf.helo", f"{result.result} {result.why}".strip(), expected, remedy, gravity)
     return report
 
 
-def _mechanism(address: IpAddress) -> str:
-    return f"ip{address.version}:{address}"
-
-
-def _wanted(subject: Subject) -> str:
-    if subject.address is None:
-        return "v=spf1 ip4:<the sending IP> -all"
-    return f"v=spf1 {_mechanism(subject.address)} -all"
-
-
-def _with_ip(record: str, address: IpAddress) -> str:
-    """The present record with the IP let in before its first `all`, `redirect` or, at the latest, its end."""
-    terms = record.split()
-    place = next(
-        (
-            n
-            for n, t in enumerate(terms)
-            if t.lower().lstrip("+-~?") == "all" or t.lower().startswith("redirect=")
-        ),
-        len(terms),
-    )
-    return " ".join([*terms[:place], _mechanism(address), *terms[place:]])
+def _helo_remedy(lookup: Lookup, subject: Subject, records: list[str]) -> str:
+    if not is_ours(subject, subject.hostname):
+        return f"give the IP a host name of its own below {subject.domain}, with an SPF record that lets the IP in"
+    if records:
+        return spf_remedy(lookup, replace(subject, domain=subject.hostname), records)
+    return record_text(subject.hostname, "TXT", "v=spf1 a -all")

@@ -31,7 +31,7 @@ def check(store: Store, clients: Clients, tenant: str, run: Run) -> dict[str, An
     It changes no state: `warmup_advance` reads the verdicts in `domains` and holds.
 
     Returns `{"tenant", "ips", "broken", "unknown", "changed"}`: numbers of IPs with an error, of IPs with an unanswered
-    check, and of errors that came or went since the last answer."""
+    check, and of errors that came or went since the last answer. What is unknown keeps its last verdict."""
     with store.session(tenant=tenant) as conn:
         records = load_ips(conn, day=run.as_of.date(), tenant=tenant)
     subjects = {ip.ip_id: _subject(ip) for ip in records if ip.state is not IpState.ABANDONED}
@@ -82,14 +82,18 @@ class _Change:
         }
         self.broken = {key: f for key, f in keyed.items() if f.status == "broken"}
         unknown = {key for key, f in keyed.items() if f.status == "unknown"}
-        answered = {key[0] for key in keyed} - {key[0] for key in unknown}
+        answered = {_group(key) for key in keyed} - {_group(key) for key in unknown}
         self.new = {key: f for key, f in self.broken.items() if key not in before}
-        # A check that is not made any more (the record is gone, or there at last) is mended if its IP was answered.
-        self.mended = {key for key in before - self.broken.keys() - unknown if key[0] in answered}
+        # A check that is not made any more (the record is gone, or there at last) is mended if its group was answered.
+        self.mended = {key for key in before - self.broken.keys() - unknown if _group(key) in answered}
         self.still = len(self.broken) - len(self.new)
-        self.unsettled = (before & unknown) | {key for key in before if key[0] not in answered}
+        self.unsettled = {key for key in before - self.broken.keys() if _group(key) not in answered}
         self.ips = len(findings)
         self.unknown_ips = len({key[0] for key in unknown})
+
+
+def _group(key: dns_checks.Key) -> tuple[int, str]:
+    return key[0], key[2].partition(".")[0]
 
 
 def _subject(ip: IpRecord) -> Subject:
@@ -99,11 +103,11 @@ def _subject(ip: IpRecord) -> Subject:
         hostname=ip.hostname,
         selector=ip.dkim_selector,
         dkim_key_path=ip.dkim_key_path,
-        public_key=_public_key(ip.dkim_key_path),
+        public_key=public_key(ip.dkim_key_path),
     )
 
 
-def _public_key(path: str) -> str | None:
+def public_key(path: str) -> str | None:
     """The public half of the signing key, when its file can be read here; usually it lies on the MTA host alone."""
     try:
         return public_key_of(Path(path).read_bytes())

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy import Connection, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 
-from email_engine.dnsauth.model import DnsFinding, DnsStatus
+from email_engine.dnsauth.model import DnsFinding, DnsStatus, Gravity
 from email_engine.store.schema import dns_checks, domains, ips
 
 Key = tuple[int, str, str]
@@ -28,7 +29,7 @@ def record_findings(
     dag_id: str | None,
     run_id: str | None,
 ) -> None:
-    """Writes one IP's findings; a run that is repeated replaces its own."""
+    """Writes one IP's findings, without information that is as it should be; a run that is repeated replaces its own."""
     rows = [
         {
             "tenant": tenant,
@@ -45,6 +46,7 @@ def record_findings(
             "run_id": run_id,
         }
         for finding in findings
+        if finding.status is not DnsStatus.OK or finding.severity is not Gravity.INFO
     ]
     if not rows:
         return
@@ -62,8 +64,9 @@ def record_findings(
 def set_validity(
     conn: Connection, ip_id: int, validity: Mapping[str, bool | None], checked_at: datetime
 ) -> None:
-    """`validity`: spf, dkim, dmarc, ptr, mx to True, False, or None for unknown. An older run never overwrites."""
-    verdicts = {f"{group}_valid": verdict for group, verdict in validity.items()}
+    """`validity`: spf, dkim, dmarc, ptr, mx to True, False, or None for unknown, which keeps the last answer. An older run never
+    overwrites."""
+    verdicts = {f"{group}_valid": verdict for group, verdict in validity.items() if verdict is not None}
     not_newer = domains.c.last_dns_check.is_(None) | (domains.c.last_dns_check <= checked_at)
     conn.execute(
         update(domains)
@@ -73,22 +76,43 @@ def set_validity(
 
 
 def broken_before(conn: Connection, tenant: str, before: datetime) -> frozenset[Key]:
-    """Error findings whose last known status, before that time, is broken; runs that got no answer do not count."""
-    newest = (
-        select(dns_checks.c.ip_id, dns_checks.c.subject, dns_checks.c.check_id, dns_checks.c.status)
-        .where(
-            dns_checks.c.tenant == tenant,
-            dns_checks.c.checked_at < before,
-            dns_checks.c.status != DnsStatus.UNKNOWN.value,
-            dns_checks.c.severity == "error",
-        )
-        .ext(distinct_on(dns_checks.c.ip_id, dns_checks.c.subject, dns_checks.c.check_id))
-        .order_by(
-            dns_checks.c.ip_id, dns_checks.c.subject, dns_checks.c.check_id, dns_checks.c.checked_at.desc()
-        )
+    """Error findings that the last answered run before that time found broken, by IP and group of checks (spf, ptr ...); runs in
+    which the group got no answer do not count, and what a later run no longer found is over."""
+    checks = dns_checks.c
+    group = func.split_part(checks.check_id, ".", 1)
+    broken = (checks.severity == "error") & (checks.status == DnsStatus.BROKEN.value)
+    unknown = (checks.severity == "error") & (checks.status == DnsStatus.UNKNOWN.value)
+    runs = (
+        select(checks.ip_id, group.label("of"), checks.checked_at)
+        .where(checks.tenant == tenant, checks.checked_at < before)
+        .group_by(checks.ip_id, group, checks.checked_at)
+        .having(func.bool_or(broken) | ~func.bool_or(unknown))
+        .subquery()
     )
-    return frozenset(
-        (row.ip_id, row.subject, row.check_id)
-        for row in conn.execute(newest)
-        if row.status == DnsStatus.BROKEN.value
+    last = (
+        select(runs.c.ip_id, runs.c.of, func.max(runs.c.checked_at).label("checked_at"))
+        .group_by(runs.c.ip_id, runs.c.of)
+        .subquery()
     )
+    query = (
+        select(checks.ip_id, checks.subject, checks.check_id)
+        .join(
+            last,
+            (last.c.ip_id == checks.ip_id) & (last.c.of == group) & (last.c.checked_at == checks.checked_at),
+        )
+        .where(broken)
+    )
+    return frozenset((row.ip_id, row.subject, row.check_id) for row in conn.execute(query))
+
+
+def sender_of(conn: Connection, domain: str) -> Any:
+    """The IP that sends for the domain: `address`, `hostname`, `selector`, `key_path`, `tenant`; None where the fleet has none."""
+    query = (
+        select(
+            ips.c.address, ips.c.hostname, ips.c.tenant, domains.c.dkim_selector.label("selector"),
+            domains.c.dkim_key_path.label("key_path"),
+        )
+        .join(domains, domains.c.ip_id == ips.c.id)
+        .where(domains.c.name == domain, ips.c.removed.is_(False))
+    )  # fmt: skip
+    return conn.execute(query).one_or_none()

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.exceptions import AirflowSkipException
+
 from email_engine_airflow.operators.base import EngineOperator
 
 if TYPE_CHECKING:
@@ -22,3 +24,15 @@ class CheckDns(EngineOperator):
         from email_engine.pipelines.dns_validate import check
 
         return check(store, self.clients, self.tenant, run)
+
+
+class CheckDomain(EngineOperator):
+    """Checks the domain that the form names, and is skipped where it names none: see `pipelines.dns_by_hand`."""
+
+    def call(self, store: "Store", run: "Run") -> dict[str, Any]:
+        from email_engine.pipelines.dns_by_hand import check_domain
+
+        done = check_domain(store, self.clients, run)
+        if done is None:
+            raise AirflowSkipException("the form names no domain: the fleet is checked")
+        return done

@@ -3,30 +3,19 @@
 import base64
 import re
 from dataclasses import replace
-from functools import cache
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from email_engine.dns_answers import Unknown
 from email_engine.dnsauth.dkim import BadKey, parse_key, parse_tags, public_key_of
 from email_engine.dnsauth.model import DnsStatus, Gravity
+from tests.dkim_keys import KEYS, rsa, spki, weak
 from tests.dns_zone import DOMAIN, SUBJECT, Zone, good_records
 
 NAME = f"s1._domainkey.{DOMAIN}"
-
-
-@cache
-def rsa(bits: int = 2048, number: int = 0) -> RSAPrivateKey:
-    return generate_private_key(public_exponent=65537, key_size=bits)
-
-
-def spki(bits: int = 2048, number: int = 0) -> str:
-    der = rsa(bits, number).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return base64.b64encode(der).decode()
 
 
 def ed25519() -> str:
@@ -44,7 +33,8 @@ def ed25519() -> str:
     ids=["usual", "defaults", "all tags, folded", "Ed25519"],
 )
 def test_a_good_record_is_read(record: str, kind: str, bits: int) -> None:
-    assert parse_key(record)[:2] == (kind, bits)
+    key = parse_key(record)
+    assert (key.kind, key.bits, key.spki) == (kind, bits, True)
 
 
 @pytest.mark.parametrize(
@@ -83,9 +73,23 @@ def test_white_space_and_a_closing_semicolon_mean_nothing() -> None:
         ([f"p={spki()}", f"p={spki(number=1)}"], "dkim.record", DnsStatus.BROKEN, Gravity.ERROR, "2 records"),
         (Unknown("servfail"), "dkim.record", DnsStatus.UNKNOWN, Gravity.ERROR, "servfail"),
         ([f"v=DKIM1; p={spki(1024)}"], "dkim.size", DnsStatus.BROKEN, Gravity.WARNING, "1024 bits"),
+        ([f"v=DKIM1; p={weak(4104)}"], "dkim.size", DnsStatus.BROKEN, Gravity.WARNING, "4104 bits"),
+        ([f"v=DKIM1; p={weak(1016)}"], "dkim.size", DnsStatus.BROKEN, Gravity.ERROR, "1016 bits"),
+        ([f"v=DKIM1; p={KEYS['pkcs1']}"], "dkim.form", DnsStatus.BROKEN, Gravity.WARNING, "PKCS#1"),
         ([f"v=DKIM1; t=y:s; p={spki()}"], "dkim.testing", DnsStatus.BROKEN, Gravity.WARNING, "t=y"),
     ],
-    ids=["good", "missing", "revoked", "two", "no answer", "short key", "testing"],
+    ids=[
+        "good",
+        "missing",
+        "revoked",
+        "two",
+        "no answer",
+        "short key",
+        "long key",
+        "shorter than allowed",
+        "bare key",
+        "testing",
+    ],
 )
 def test_what_the_selector_shows(
     values: list[str] | Unknown, check_id: str, status: DnsStatus, severity: Gravity, observed: str

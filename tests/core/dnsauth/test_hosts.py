@@ -5,8 +5,8 @@ from ipaddress import ip_address
 import pytest
 
 from email_engine.dns_answers import Unknown
-from email_engine.dnsauth.hosts import looks_generic
 from email_engine.dnsauth.model import DnsFinding, DnsStatus, Gravity, Subject, record_text
+from email_engine.dnsauth.names import looks_generic
 from email_engine.dnsauth.validate import validate, validity
 from tests.dns_zone import DOMAIN, HOST, IP, SUBJECT, Zone, good_records
 
@@ -25,7 +25,7 @@ TIMEOUT = Unknown("timeout")
         ({(PTR, "PTR"): TIMEOUT}, "ptr.record", DnsStatus.UNKNOWN, "nothing yet"),
         ({(PTR, "PTR"): [HOST, "other.example"]}, "ptr.record", DnsStatus.BROKEN, "PTR mail7"),
         ({(PTR, "PTR"): ["other.example"]}, "ptr.record", DnsStatus.BROKEN, "PTR mail7"),
-        ({(PTR, "PTR"): ["other.example"]}, "ptr.forward", DnsStatus.BROKEN, "other.example. A 198.51.100.7"),
+        ({(PTR, "PTR"): ["other.example"]}, "ptr.forward", DnsStatus.BROKEN, "leave other.example as it is"),
         (
             {(PTR, "PTR"): ["ip-198-51-100-7.static.hoster.example"]},
             "ptr.generic",
@@ -37,12 +37,15 @@ TIMEOUT = Unknown("timeout")
         ({(HOST, "A"): []}, "ptr.helo", DnsStatus.BROKEN, f"{HOST}. A 198.51.100.7"),
         ({(HOST, "A"): TIMEOUT}, "ptr.helo", DnsStatus.UNKNOWN, "nothing yet"),
         ({(HOST, "A"): ["192.0.2.1", str(IP)]}, "ptr.helo", DnsStatus.OK, ""),
-        ({(DOMAIN, "MX"): []}, "mx.record", DnsStatus.BROKEN, f"{DOMAIN}. MX 10 {HOST}."),
+        ({(DOMAIN, "MX"): []}, "mx.record", DnsStatus.OK, ""),
+        ({(DOMAIN, "MX"): []}, "mx.implicit", DnsStatus.BROKEN, f"{DOMAIN}. MX 10 {HOST}."),
+        ({(DOMAIN, "MX"): [], (DOMAIN, "A"): []}, "mx.record", DnsStatus.BROKEN, f"{DOMAIN}. MX 10 {HOST}."),
+        ({(DOMAIN, "MX"): [], (DOMAIN, "A"): TIMEOUT}, "mx.record", DnsStatus.UNKNOWN, "nothing yet"),
         ({(DOMAIN, "MX"): ["0 ."]}, "mx.record", DnsStatus.BROKEN, f"{DOMAIN}. MX 10 {HOST}."),
         ({(DOMAIN, "MX"): ["0 "]}, "mx.record", DnsStatus.BROKEN, f"{DOMAIN}. MX 10 {HOST}."),
         ({(DOMAIN, "MX"): TIMEOUT}, "mx.record", DnsStatus.UNKNOWN, "nothing yet"),
         ({(DOMAIN, "MX"): ["10 198.51.100.7"]}, "mx.host", DnsStatus.BROKEN, "MX 10"),
-        ({(DOMAIN, "MX"): ["10 gone.example"]}, "mx.host", DnsStatus.BROKEN, "gone.example. A"),
+        ({(DOMAIN, "MX"): ["10 gone.example"]}, "mx.host", DnsStatus.BROKEN, f"{DOMAIN}. MX 10 {HOST}."),
         (
             {("alias.example", "CNAME"): [HOST], (DOMAIN, "MX"): ["10 alias.example"]},
             "mx.host",
@@ -50,7 +53,7 @@ TIMEOUT = Unknown("timeout")
             "MX 10",
         ),
         ({(HOST, "A"): TIMEOUT}, "mx.host", DnsStatus.UNKNOWN, "nothing yet"),
-        ({(DOMAIN, "A"): []}, "address.record", DnsStatus.BROKEN, f"{DOMAIN}. A"),
+        ({(DOMAIN, "A"): []}, "address.record", DnsStatus.BROKEN, "the server behind them"),
         ({(DOMAIN, "A"): TIMEOUT}, "address.record", DnsStatus.UNKNOWN, "nothing yet"),
     ],
 )
@@ -72,6 +75,19 @@ def test_what_is_found_comes_with_the_record_to_publish(
         ("dynamic-7.hoster.example", True),
         ("pool7.hoster.example", True),
         ("mta.liverpool.example", False),
+        ("mta1.customer.brand.example", False),
+        ("static.brand.example", False),
+        ("static-77.isp.example", True),
+        ("77.static.isp.example", True),
+        ("dynamic.isp.example", True),
+        ("host77-adsl.isp.example", True),
+        ("pool1-mta3.brand.example", False),
+        ("ns3124567.ip-198-51-100.eu", True),
+        ("vps-1a2b3c4d.vps.ovh.net", True),
+        ("ec2-198-51-100-7.compute-1.amazonaws.com", True),
+        ("198-051-100-007.isp.example", True),
+        ("100-51-198.isp.example", True),
+        ("dhcp.example", False),
         ("mx100.aurora-mail.example", False),
     ],
 )

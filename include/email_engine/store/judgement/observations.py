@@ -21,6 +21,7 @@ from email_engine.store.accounting.day_counts import (
 )
 from email_engine.store.fleet.ips import load_ips
 from email_engine.store.hosts.trouble import host_trouble
+from email_engine.store.judgement.dns import dns_health
 from email_engine.store.stops import quarantines
 from email_engine.store.stops.brakes import BY_HAND, Brake, engaged
 from email_engine.store.stops.named_lists import named_by_ip
@@ -29,8 +30,6 @@ from email_engine.warmup.peers import peers_of
 from email_engine.warmup.plan import Quotas
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.provider_limits import UNBOUND, WHOLE
-
-Dns = dict[int, tuple[DnsHealth, tuple[str, ...]]]
 
 
 def quotas(conn: Connection, tenant: str) -> Quotas:
@@ -68,7 +67,7 @@ def observe(
     many = too_many(suspected, sum(ip.state in SENDING_STATES for ip in records), policy.named_lists.many)
     given, standing = _allowances(conn, tenant, day), _allowances(conn, tenant, effective)
     fresh, listed, plans = _fresh_through(conn), _last_listed(conn, tenant), _plans(conn, tenant)
-    dns = _dns(conn, tenant, end - timedelta(hours=policy.dns_max_age_hours), known_until or end)
+    dns = dns_health(conn, tenant, end - timedelta(hours=policy.dns_max_age_hours), known_until or end)
     swept = _swept(conn, tenant, end - timedelta(hours=policy.blocklists_max_age_hours))
     brakes = {brake.ip_id: brake for brake in engaged(conn, tenant=tenant)}
     stopped, troubles = quarantines.standing(conn, tenant), host_trouble(conn, end)
@@ -176,27 +175,3 @@ def _plans(conn: Connection, tenant: str) -> dict[int, Any]:
         plans.stops,
     ).where(plans.tenant == tenant)
     return {row.ip_id: row for row in conn.execute(query)}
-
-
-def _dns(conn: Connection, tenant: str, oldest: datetime, latest: datetime) -> Dns:
-    """What the newest run from `oldest` to `latest` found about each IP. Only errors count, warnings do not."""
-    checks = s.dns_checks.c
-    newest = (
-        select(checks.ip_id, func.max(checks.checked_at).label("checked_at"))
-        .where(checks.tenant == tenant, checks.checked_at.between(oldest, latest))
-        .group_by(checks.ip_id)
-        .subquery()
-    )
-    query = select(checks.ip_id, checks.check_id, checks.status, checks.severity).join(
-        newest, (newest.c.ip_id == checks.ip_id) & (newest.c.checked_at == checks.checked_at)
-    )
-    found: dict[int, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for row in conn.execute(query):
-        found[row.ip_id][row.status if row.severity == "error" else "ok"].add(row.check_id)
-    health: Dns = {}
-    for ip_id, by_status in found.items():
-        if by_status["broken"]:
-            health[ip_id] = (DnsHealth.BROKEN, tuple(sorted(by_status["broken"])))
-        else:
-            health[ip_id] = (DnsHealth.UNKNOWN if by_status["unknown"] else DnsHealth.OK, ())
-    return health
