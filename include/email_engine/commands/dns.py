@@ -5,7 +5,7 @@ import argparse
 from email_engine.adapters.dns_resolver import Resolver, parse_nameserver
 from email_engine.commands.output import add_json, emit
 from email_engine.commands.sweep import add_resolver
-from email_engine.dnsauth.by_hand import parse_subject, with_known_name
+from email_engine.dnsauth.by_hand import parse_subject, remembering, with_known_name
 from email_engine.dnsauth.model import DnsStatus, Gravity
 from email_engine.dnsauth.ready import judge_readiness
 from email_engine.dnsauth.told import render_json, render_text
@@ -28,8 +28,9 @@ def run(args: argparse.Namespace) -> int:
     resolver = Resolver(
         [parse_nameserver(args.resolver, "--resolver")], timeout=args.timeout, tries=args.tries
     )
-    subject = with_known_name(subject, resolver.resolve_many)
-    seen = examine(subject, resolver.resolve_many)
+    ask = remembering(resolver.resolve_many)
+    subject = with_known_name(subject, ask)
+    seen = examine(subject, ask)
     ready = judge_readiness(seen.findings)
     emit(args, render_json(subject, seen, ready), render_text(seen.findings, ready))
     wanting = [f for f in seen.findings if f.status is not DnsStatus.OK and f.severity is not Gravity.INFO]
