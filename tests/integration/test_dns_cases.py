@@ -85,3 +85,17 @@ def test_the_command_says_what_is_right(
     code, out = asked(server, capsys, *map(str, case["cmd"]))
     assert {key: said(key, wanted, code, out) for key, wanted in case["want"].items()} == case["want"]
     assert (code == 2) == (out == {})
+
+
+def test_a_dead_resolver_leaves_everything_open_with_a_next_step(capsys: pytest.CaptureFixture[str]) -> None:
+    with zone_server() as gone:
+        port = gone.port
+    words = ("dns", "h.test", "--ip", "198.51.100.7", "--selector", "s1")
+    code = main([*words, "--json", "--resolver", f"127.0.0.1:{port}", "--timeout=0.3", "--tries=1"])
+    out = json.loads(capsys.readouterr().out)
+    assert code == 1
+    assert {out[group]["valid"] for group in ("spf", "dkim", "dmarc", "ptr", "mx")} == {None}
+    assert (out["ready"]["valid"], set(out["ready"]["receivers"].values())) == (None, {None})
+    for group in ("spf", "dkim", "dmarc", "ptr", "mx", "extras"):
+        assert {f["status"] for f in out[group]["findings"]} == {"unknown"}
+        assert all("publish nothing yet; " in f["remedy"] for f in out[group]["findings"])

@@ -4,7 +4,7 @@ import argparse
 
 from email_engine.commands.output import add_json, emit
 from email_engine.commands.sweep import add_resolver, resolver_of
-from email_engine.dnsauth.by_hand import parse_subject, with_known_name
+from email_engine.dnsauth.by_hand import parse_subject, remembering, with_known_name
 from email_engine.dnsauth.model import DnsStatus, Gravity
 from email_engine.dnsauth.ready import judge_readiness
 from email_engine.dnsauth.told import render_json, render_text
@@ -24,9 +24,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Exit 1 if an error or a warning stands, or an answer is missing."""
     subject = parse_subject(args.domain, args.ip, args.helo, args.selector)
-    resolver = resolver_of(args)
-    subject = with_known_name(subject, resolver.resolve_many)
-    seen = examine(subject, resolver.resolve_many)
+    ask = remembering(resolver_of(args).resolve_many)
+    subject = with_known_name(subject, ask)
+    seen = examine(subject, ask)
     ready = judge_readiness(seen.findings)
     emit(args, render_json(subject, seen, ready), render_text(seen.findings, ready))
     wanting = [f for f in seen.findings if f.status is not DnsStatus.OK and f.severity is not Gravity.INFO]

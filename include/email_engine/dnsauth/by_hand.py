@@ -1,12 +1,13 @@
 """A domain that a person names: read, or refused with what would be right."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from ipaddress import IPv6Address, ip_address
 
 import idna
 
 from email_engine.addresses import shown
-from email_engine.dns_answers import Found, Question, ResolveMany
+from email_engine.dns_answers import Answer, Found, Question, ResolveMany
 from email_engine.dnsauth.model import LONGEST_NAME, Subject
 from email_engine.dnsauth.names import LABEL, is_host_name
 from email_engine.errors import InputError
@@ -40,6 +41,18 @@ def with_known_name(subject: Subject, resolve_many: ResolveMany) -> Subject:
     if len(names) != 1 or not is_host_name(names[0]):
         return subject
     return replace(subject, hostname=names[0], hostname_is_ours=False)
+
+
+def remembering(resolve_many: ResolveMany) -> ResolveMany:
+    """The same, asking no question twice: where nothing answers, each costs its whole patience."""
+    answers: dict[Question, Answer] = {}
+
+    def ask(questions: Iterable[Question]) -> dict[Question, Answer]:
+        wanted = list(questions)
+        answers.update(resolve_many([question for question in wanted if question not in answers]))
+        return {question: answers[question] for question in wanted}
+
+    return ask
 
 
 def _address(text: str) -> IpAddress:

@@ -4,7 +4,7 @@ import logging
 from dataclasses import replace
 from typing import Any
 
-from email_engine.dnsauth.by_hand import parse_subject, with_known_name
+from email_engine.dnsauth.by_hand import parse_subject, remembering, with_known_name
 from email_engine.dnsauth.model import Subject
 from email_engine.dnsauth.ready import judge_readiness
 from email_engine.dnsauth.told import render_text
@@ -43,9 +43,9 @@ def check_domain(store: Store, clients: Clients, run: Run) -> dict[str, Any] | N
         return None
     subject = parse_subject(given["domain"], given["ip"], given["helo"], given["selector"])
     subject, tenant = _as_the_fleet_has_it(store, subject)
-    resolver = clients.resolver()
-    subject = with_known_name(subject, resolver.resolve_many)
-    seen = examine(subject, resolver.resolve_many)
+    ask = remembering(clients.resolver().resolve_many)
+    subject = with_known_name(subject, ask)
+    seen = examine(subject, ask)
     ready = judge_readiness(seen.findings)
     log.info("%s%s\n%s", subject.domain, f" of {tenant}" if tenant else "", render_text(seen.findings, ready))
     return {

@@ -1,11 +1,14 @@
 """Readiness for the large receivers, and what every check says when nothing answers."""
 
+from dataclasses import replace
+
 import pytest
 
 from email_engine.dns_answers import Trouble, Unknown
+from email_engine.dnsauth.by_hand import remembering, with_known_name
 from email_engine.dnsauth.model import WHAT_TO_DO, DnsFinding, DnsStatus, Gravity
 from email_engine.dnsauth.ready import judge_readiness
-from email_engine.dnsauth.validate import validate, validity
+from email_engine.dnsauth.validate import examine, validate, validity
 from tests.dkim_keys import spki
 from tests.dns_zone import DOMAIN, HOST, IP, SUBJECT, Zone, good_records
 
@@ -87,3 +90,19 @@ def test_one_silent_name_turns_nothing_red(silent: tuple[str, str], trouble: Tro
     verdicts = validity(validate([SUBJECT], zone.resolve_many)[SUBJECT])
     assert False not in verdicts.values()
     assert None in verdicts.values()
+
+
+def test_no_question_is_asked_twice() -> None:
+    zone = Zone(good_records(GOOD))
+    ask = remembering(zone.resolve_many)
+    alone = with_known_name(replace(SUBJECT, hostname=""), ask)
+    assert (alone.hostname, alone.hostname_is_ours) == (HOST, False)
+    examine(alone, ask)
+    examine(alone, ask)
+    assert len(zone.asked) == len(set(zone.asked))
+
+
+@pytest.mark.parametrize("names", [[HOST, "other.example"], [], ["."], ["mta"], Unknown("timeout")], ids=str)
+def test_a_name_that_is_not_told_clearly_is_not_known(names: list[str] | Unknown) -> None:
+    zone = Zone(good_records(GOOD) | {(PTR, "PTR"): names})
+    assert with_known_name(replace(SUBJECT, hostname=""), zone.resolve_many).hostname == ""
