@@ -38,7 +38,7 @@ from email_engine_airflow.defaults import within
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.brakes import ApplyBrakes
-from email_engine_airflow.operators.delisting import StartDelistings
+from email_engine_airflow.operators.delisting import FollowUp
 from email_engine_airflow.operators.names import ListNames
 from email_engine_airflow.operators.publish import PublishListings
 from email_engine_airflow.operators.rbl_sweep import ConfirmListings, DecideListings, ProbeLists, SweepLists
@@ -110,7 +110,7 @@ with DAG(
     ).expand(mta_host=hosts.output)
     publish = PublishListings(task_id="publish", trigger_rule=TriggerRule.ALL_DONE, outlets=[LISTINGS])
     # Telling, asking and taking over never stand before stopping.
-    follow_up = StartDelistings(task_id="follow_up", trigger_rule=TriggerRule.ALL_DONE)
+    follow_up = FollowUp(task_id="follow_up", trigger_rule=TriggerRule.ALL_DONE)
     # `publish` and `tell` run after failures too: this leaf keeps them from making a failed run look fine.
     whole = EmptyOperator(task_id="whole", trigger_rule=TriggerRule.NONE_FAILED)
     tell = SendAlerts(task_id="tell")

@@ -20,9 +20,9 @@ from email_engine_airflow.operators import delisting as steps
 from email_engine_airflow.operators.delisting import (
     AskCause,
     FinishDelisting,
+    FollowUp,
     GiveUpIp,
     OpenDelisting,
-    StartDelistings,
 )
 from tests.airflow_connections import engine_connection
 from tests.fleet_rows import add_host, add_ip, add_tenant
@@ -316,11 +316,11 @@ def test_a_dry_run_shows_and_writes_nothing(world: World) -> None:
     with world.store.session("*") as conn:
         assert conn.execute(select(s.delistings.c.id)).all() == []
     with pytest.raises(AirflowSkipException):
-        StartDelistings(task_id="follow_up").execute(ctx(dry_run=True))
+        FollowUp(task_id="follow_up").execute(ctx(dry_run=True))
 
 
 def start() -> dict[str, int]:
-    done: dict[str, int] = StartDelistings(task_id="follow_up").execute(ctx("sweep"))
+    done: dict[str, int] = FollowUp(task_id="follow_up").execute(ctx("sweep"))
     return done
 
 

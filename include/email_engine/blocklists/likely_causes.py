@@ -40,7 +40,7 @@ def likely_causes(
 
     Args:
         sublists: of the listing's codes. listed_around: other IPs of ours in its /24 that are listed now."""
-    found = [*_of_traffic(traffic), *(_BY_SUBLIST[x] for x in sorted(sublists) if x in _BY_SUBLIST)]
+    found = [*traffic_causes(traffic), *(_BY_SUBLIST[x] for x in sorted(sublists) if x in _BY_SUBLIST)]
     if listed_around:
         found.append(f"{listed_around} more of the same /24 are listed: what they have in common comes first")
     return tuple(found) or (
@@ -48,7 +48,8 @@ def likely_causes(
     )
 
 
-def _of_traffic(traffic: Sequence[ProviderTraffic]) -> Iterator[str]:
+def traffic_causes(traffic: Sequence[ProviderTraffic]) -> Iterator[str]:
+    """What the counts show, in words; nothing for mail that is clean by them."""
     delivered = sum(x.delivered for x in traffic)
     ended = delivered + sum(x.bounced for x in traffic)
     if not ended:

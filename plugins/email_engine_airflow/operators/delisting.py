@@ -45,13 +45,18 @@ class StartRuns(EngineOperator):
         return {"started": started, "existed": len(wanted) - started}
 
 
-class StartDelistings(StartRuns):
-    """A run of `delisting` for every listing that nobody follows: see `pipelines.delisting.follow`."""
+class FollowUp(StartRuns):
+    """What follows a sweep: a run of `delisting` for every listing that nobody follows, a standby IP where one may start by itself, and
+    once a week a word about what waits for people."""
 
     def runs(self, store: "Store", run: "Run") -> "Sequence[ToStart]":
         from email_engine.pipelines.delisting.follow import to_start
+        from email_engine.pipelines.delisting.nag import nag
+        from email_engine.pipelines.rbl_sweep.failover import failovers
+        from email_engine_airflow.incident import base_url
 
-        return to_start(store, run)
+        nag(store, run, base_url())
+        return (*to_start(store, run), *failovers(store, run))
 
 
 class OpenDelisting(EngineOperator):

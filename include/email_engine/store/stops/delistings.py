@@ -146,6 +146,18 @@ def unfollowed(conn: Connection) -> tuple[tuple[int, datetime], ...]:
     return tuple((row.id, row.since) for row in conn.execute(query))
 
 
+def waiting(conn: Connection) -> tuple[Delisting, ...]:
+    """Listings of acting tenants that count against an IP of the fleet, oldest first, followed or not."""
+    found = _load(conn, COUNTS, PARKS, ~_I.removed, s.tenants.c.mode == Mode.ACT.value)
+    minor = {
+        ip_id
+        for tenant in sorted({row["whose"] for row in found})
+        for ip_id, stopped in quarantines.standing(conn, tenant).items()
+        if stopped.minor
+    }
+    return tuple(_delisting(row, row["ip"] in minor) for row in found)
+
+
 def listings_of(conn: Connection, ip_ids: Collection[int]) -> dict[int, tuple[int, ...]]:
     """Ids of the listings of each IP that count against it now."""
     query = (
