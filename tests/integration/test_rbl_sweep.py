@@ -284,7 +284,9 @@ def test_unknown_changes_nothing_and_two_clean_sweeps_close(lab: RunningLab, sto
 
 
 @pytest.mark.usefixtures("fleet")
-def test_two_ips_of_a_pool_open_the_breaker_the_stream_stops_and_nobody_takes_over(lab: RunningLab, store: Store) -> None:
+def test_two_ips_of_a_pool_open_the_breaker_the_stream_stops_and_nobody_takes_over(
+    lab: RunningLab, store: Store
+) -> None:
     for n in (3, 4):
         lab.knob("list_ip", ip=f"198.51.100.{n}", zone=BL)
     (result,) = run_sweep()
