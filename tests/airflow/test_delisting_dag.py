@@ -107,6 +107,21 @@ class TestTrigger:
         monkeypatch.setenv("AIRFLOW_CONN_EMAIL_ENGINE_DB", json.dumps(nowhere))
         assert self.fire(asked, 0.2) == {"error_type": "timeout"}
 
+    def test_a_question_that_is_asked_after_a_look_is_not_taken_for_ended(
+        self, store: Store, listing: int
+    ) -> None:
+        """Others looked a moment before: what they saw knows nothing of it."""
+
+        async def both() -> dict[str, Any]:
+            with store.session("*") as conn:
+                delistings.follow(conn, listing, "delisting", "one")
+            assert await self.first(listing, poll_seconds=60) == {"ended": True}, "nobody is asked yet"
+            with store.session("*") as conn:
+                delistings.ask(conn, listing, AS_OF)
+            return await self.first(listing, 0.3, poll_seconds=60)
+
+        assert asyncio.run(both()) == {"error_type": "timeout"}
+
     def test_three_hundred_questions_look_at_the_database_together(
         self, asked: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:

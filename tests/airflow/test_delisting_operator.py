@@ -7,7 +7,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferred
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowRuntimeError,
+    AirflowSkipException,
+    ErrorType,
+    TaskDeferred,
+)
+from airflow.sdk.execution_time.comms import ErrorResponse
 from sqlalchemy import select, update
 
 from email_engine.blocklists.delisting import Answer, Delisting, Recheck, Status
@@ -247,6 +254,28 @@ def test_a_question_is_superseded_when_the_listing_ends_and_the_other_one_asked(
     assert "off zen-lab: what was the cause?" in world.shown[-1]["subject"]
     answer(found, NAMED, "over", cause="a trap in the list of May")
     assert world.row().cause == "a trap in the list of May"
+
+
+def test_a_question_that_has_a_sense_still_goes_on_whatever_the_trigger_saw(world: World) -> None:
+    found = opened(world)
+    ask(found)
+    with pytest.raises(TaskDeferred):
+        asking(found).execute_complete(ctx(), {"ended": True})
+    assert world.row().question == "pending"
+
+
+def test_a_run_that_cannot_be_started_keeps_no_other_from_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(dag_id: str, run_id: str, conf: dict[str, Any]) -> bool:
+        if conf["listing"] == world.listing:
+            raise AirflowRuntimeError(ErrorResponse(error=ErrorType.GENERIC_ERROR))
+        return world.start(dag_id, run_id, conf)
+
+    monkeypatch.setattr(steps, "start_now", broken)
+    with pytest.raises(AirflowRuntimeError):
+        start()
+    assert [conf["listing"] for conf in world.started.values()] == [world.observed]
 
 
 def test_a_minor_listing_that_ended_is_not_asked_about(world: World) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
-from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowRescheduleException, AirflowRuntimeError, AirflowSkipException
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
 from email_engine_airflow.forms import LONGEST_NAME, LONGEST_REASON
@@ -37,11 +37,18 @@ class StartRuns(EngineOperator):
         wanted = self.runs(store, run)
         if not wanted:
             raise AirflowSkipException("nothing follows from this")
-        started = 0
+        started, failure = 0, None
         for one in wanted:
-            made = start_now(one.dag_id, one.run_id, one.conf)
+            try:
+                made = start_now(one.dag_id, one.run_id, one.conf)
+            except AirflowRuntimeError as error:  # the others are not to wait for it
+                self.log.error("%s %s was not started: %s", one.dag_id, one.run_id, error)
+                failure = error
+                continue
             started += made
             self.log.info("%s %s %s", one.dag_id, one.run_id, "started" if made else "exists")
+        if failure is not None:
+            raise failure
         return {"started": started, "existed": len(wanted) - started}
 
 
@@ -132,13 +139,20 @@ class AskCause(HITLOperator, OfListing):
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
         """`event`: from the trigger, or the person's answer from Airflow's API."""
+        with self.answered(context):
+            return self._complete(context, event)
+
+    def _complete(self, context: Any, event: dict[str, Any]) -> Any:
         from email_engine.blocklists.delisting import Part
         from email_engine.pipelines.delisting import question
 
         run = current_run(context)
         with self.store() as store:
             if "ended" in event:
-                raise AirflowSkipException(question.ended(store, self.listing, Part(self.part), run))
+                why = question.ended(store, self.listing, Part(self.part), run)
+                if why is not None:
+                    raise AirflowSkipException(why)
+                self._wait(context)
             if event.get("error_type") == "timeout":
                 raise AirflowSkipException(question.not_answered(store, self.listing))
             by = (event.get("responded_by_user") or {}).get("name") or "somebody"

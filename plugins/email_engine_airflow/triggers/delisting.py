@@ -15,20 +15,21 @@ POLL_SECONDS = 10.0
 
 
 class _Look:
-    """What one look at the database showed; everybody in the same event loop shares it until it is `seconds` old."""
+    """What one look at the database showed, begun at `at` by the loop's clock; everybody in the same event loop shares it."""
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.at = float("-inf")
         self.asked: Mapping[int, Delisting] = {}
 
-    async def younger_than(self, seconds: float) -> "Mapping[int, Delisting]":
-        """Questions that wait, by listing. Raises EngineError where the database is away."""
+    async def since(self, moment: float) -> "Mapping[int, Delisting]":
+        """Questions that wait, by listing, as a look begun at `moment` or later showed them: an older one may not know a question that
+        was asked meanwhile. Raises EngineError where the database is away."""
         async with self.lock:
-            clock = asyncio.get_running_loop().time
-            if clock() - self.at >= seconds:
+            if self.at < moment:
+                began = asyncio.get_running_loop().time()
                 self.asked = await _asked()
-                self.at = clock()
+                self.at = began
             return self.asked
 
 
@@ -81,10 +82,12 @@ class DelistingTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        look = _LOOKS.setdefault(asyncio.get_running_loop(), _Look())
+        loop = asyncio.get_running_loop()
+        look = _LOOKS.setdefault(loop, _Look())
+        began = loop.time()
         while True:
             left = (datetime.fromisoformat(self.deadline) - datetime.now(UTC)).total_seconds()
-            if await self._ended(look):
+            if await self._ended(look, max(began, loop.time() - self.poll_seconds / 2)):
                 yield TriggerEvent({"ended": True})
                 return
             if left <= 0:
@@ -92,12 +95,12 @@ class DelistingTrigger(BaseTrigger):
                 return
             await asyncio.sleep(min(self.poll_seconds, max(left, 0.0)))
 
-    async def _ended(self, look: _Look) -> bool:
+    async def _ended(self, look: _Look, moment: float) -> bool:
         from email_engine.blocklists.delisting import Part, why_not_ask
         from email_engine.errors import EngineError
 
         try:
-            asked = await look.younger_than(self.poll_seconds / 2)
+            asked = await look.since(moment)
         except EngineError as error:
             self.log.warning("the question about listing %d cannot be looked at: %s", self.listing_id, error)
             return False

@@ -51,7 +51,10 @@ def _lines(d: Delisting, now: datetime) -> Iterator[str]:
         if until <= now:
             yield f"{d}: {d.acknowledged_by} took care of it until {until:%Y-%m-%d}{ticket}, and it stands"
         return
-    if d.cause or d.gives_up:
+    if d.gives_up:
+        yield f"{d}: {d.answered_by} gave it up, and it is in {d.state} still; see ip_transition"
+        return
+    if d.cause:
         return
     if d.closed_at is not None and d.state is IpState.QUARANTINE and not d.minor:
         yield f"{d}: over since {d.closed_at:%Y-%m-%d}, and waits in quarantine for its cause alone"

@@ -82,14 +82,17 @@ def _others_run(delisting: Delisting, run: Run) -> str | None:
     return f"run {delisting.run_id} follows {delisting} now"
 
 
-def ended(store: Store, listing_id: int, part: Part, run: Run) -> str:
-    """Why the question ended without its answer; it is written down as superseded."""
+def ended(store: Store, listing_id: int, part: Part, run: Run) -> str | None:
+    """Why the question ended without its answer, which is written down as superseded; None where it has a sense still."""
     with store.session(tenant="*") as conn:
         delisting = delistings.find(conn, listing_id)
         why = _others_run(delisting, run)
-        if why is None:
+        if why is not None:
+            return why
+        why = why_not_ask(delisting, part)
+        if why is not None:
             delistings.settle(conn, listing_id, "superseded")
-    return why or why_not_ask(delisting, part) or f"the question about {delisting} ended"
+    return why
 
 
 def not_answered(store: Store, listing_id: int) -> str:
@@ -130,8 +133,8 @@ def _name(
     store: Store, d: Delisting, run: Run, given: Mapping[str, Any], by: str, mistakes: list[str], now: datetime
 ) -> Taken:  # fmt: skip
     cause = read_words(given.get("cause"), "cause", "what led to the listing, in words", mistakes)
-    if not mistakes:
-        name_cause(store, d, run, cause, by, now)
+    if not mistakes and not name_cause(store, d, run, cause, by, now):
+        return Taken(f"somebody else answered about {d} in the same moment; their answer counts")
     return Taken(f"{by} named the cause of {d}: {cause}")
 
 

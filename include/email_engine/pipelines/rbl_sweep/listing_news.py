@@ -55,7 +55,8 @@ def _moved(
     evidence: Evidence,
 ) -> Iterator[News]:
     """One message for all IPs that were stopped or whose listings changed; those that were asked about for the first time together."""
-    lines, stopped, first = [], [], []
+    lines: dict[int, str] = {}
+    stopped, first = [], []
     for ip in records:
         decision = decisions.get(ip.ip_id)
         parked = decision is not None and decision.quarantine and ip.mode is Mode.ACT
@@ -64,13 +65,18 @@ def _moved(
         stopped += [ip] if decision.quarantine else []
         if ip.ip_id in evidence.first:
             first.append(ip)
-        lines.append(_line(ip, decision, evidence))
+        lines[ip.ip_id] = _line(ip, decision, evidence)
     if not lines:
         return
-    title = _title(tenant, stopped, len(lines))
+    title, shown = _title(tenant, stopped, len(lines)), list(lines.values())
     if len(first) > FEW:
-        title, lines = _first_sweep(tenant, first, stopped, decisions, evidence, lines)
-    text = [title, *lines[:SHOWN], *([f"and {len(lines) - SHOWN} more"] if lines[SHOWN:] else [])]
+        others = [line for ip_id, line in lines.items() if ip_id not in evidence.first]
+        title = (
+            f"{tenant}: the first sweep of {amount(evidence.asked_first, 'IP')} finds {len(first)} on block lists, "
+            f"{len(stopped)} stopped"
+        )
+        shown = [*_by_list(first, decisions), *others]
+    text = [title, *shown[:SHOWN], *([f"and {len(shown) - SHOWN} more"] if shown[SHOWN:] else [])]
     if stopped:
         until = max(end for ip in stopped if (end := decisions[ip.ip_id].quarantine_until))
         text.append(
@@ -104,31 +110,17 @@ def _title(tenant: str, stopped: Sequence[IpRecord], moved: int) -> str:
     return f"{tenant}: {names} on a block list and stopped"
 
 
-def _first_sweep(
-    tenant: str,
-    first: Sequence[IpRecord],
-    stopped: Sequence[IpRecord],
-    decisions: Mapping[int, ListingDecision],
-    evidence: Evidence,
-    lines: Sequence[str],
-) -> tuple[str, list[str]]:
-    """Title and lines where many IPs were asked about for the first time: a line a list, not one an IP."""
-    by_list: dict[str, list[str]] = {}
-    for ip in first:
+def _by_list(those: Sequence[IpRecord], decisions: Mapping[int, ListingDecision]) -> list[str]:
+    """A line for each list, not one for each IP."""
+    listed: dict[str, list[str]] = {}
+    for ip in those:
         for name in dict.fromkeys(step.list_name for step in decisions[ip.ip_id].steps):
-            by_list.setdefault(name, []).append(str(ip.address))
-    shown = [
-        f"{name} lists {amount(len(those), 'IP')}: {', '.join(those[:FEW])}"
-        + (f" and {len(those) - FEW} more" if those[FEW:] else "")
-        for name, those in by_list.items()
+            listed.setdefault(name, []).append(str(ip.address))
+    return [
+        f"{name} lists {amount(len(addresses), 'IP')}: {', '.join(addresses[:FEW])}"
+        + (f" and {len(addresses) - FEW} more" if addresses[FEW:] else "")
+        for name, addresses in listed.items()
     ]
-    known = {str(ip.address) for ip in first}
-    others = [line for line in lines if line.split(" ")[0].rstrip(":") not in known]
-    title = (
-        f"{tenant}: the first sweep of {amount(evidence.asked_first, 'IP')} finds {len(first)} on block lists, "
-        f"{len(stopped)} stopped"
-    )
-    return title, [*shown, *others]
 
 
 def _breaker(
