@@ -27,7 +27,7 @@ from lab.testing import RunningLab
 from tests.dns_lab import AS_OF, connect, context, dns_lab
 from tests.fleet_rows import add_delivery, add_host, add_ip, add_tenant
 from tests.lifecycle_rows import well_known
-from tests.listing_rows import add_listing
+from tests.listing_rows import add_listing, quarantine
 
 ZEN = "zen.lab.example"
 DAY, FOUR_HOURS = timedelta(days=1), timedelta(hours=4)
@@ -277,3 +277,31 @@ def test_once_a_week_people_read_what_waits_for_them(lab: RunningLab, fleet: Fle
     follow_up(MONDAY + 7 * DAY)
     assert "4 listings wait" not in fleet.told()["listing_nag"]
     assert "3 listings wait" in fleet.told()["listing_nag"]
+
+
+@pytest.mark.parametrize(
+    ("days", "answer", "said"),
+    [
+        (8, {}, "waits in quarantine for its cause alone"),
+        (1, {}, None),
+        (8, {"cause": "old list"}, None),
+        (2, {"gives_up": True}, "ops gave it up, and it is in quarantine still"),
+        (0.5, {"gives_up": True}, None),
+    ],
+    ids=["over for long", "just over", "named", "not carried out", "just given up"],
+)
+def test_what_is_over_or_answered_is_named_only_where_something_is_left_undone(
+    lab: RunningLab, fleet: Fleet, days: float, answer: dict[str, Any], said: str | None
+) -> None:
+    with fleet.store.session("*") as conn:
+        quarantine(conn, fleet.ids[0], MONDAY - 20 * DAY)
+        listing = add_listing(conn, fleet.ids[0], MONDAY - 20 * DAY, closed=MONDAY - days * DAY)
+        delistings.follow(conn, listing, "delisting", "one")
+        if answer:
+            delistings.answer(conn, listing, "ops", MONDAY - days * DAY, **answer)
+    follow_up(MONDAY)
+    told = fleet.told().get("listing_nag")
+    assert (told is None) is (said is None)
+    if told is not None:
+        assert told.startswith("aurora: 1 listing waits for a person\n")
+        assert str(said) in told

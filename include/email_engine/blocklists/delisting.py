@@ -66,6 +66,7 @@ class Delisting:
     next_check_at: datetime | None
     ended_because: str | None = None
     replaces: bool = False
+    answered_at: datetime | None = None
     run_id: str | None = None
     acknowledged_until: datetime | None = None
     acknowledged_by: str | None = None

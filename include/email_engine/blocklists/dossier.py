@@ -82,7 +82,7 @@ def _plain_json(value: Any) -> Any:
 def render_dossier(dossier: Dossier) -> str:
     """The page as Markdown, short enough for a phone; nothing that a stranger wrote becomes markup."""
     d = dossier
-    held = f", in quarantine until {d.quarantine_until:%Y-%m-%d} at least" if d.quarantine_until else ""
+    held = f" until {d.quarantine_until:%Y-%m-%d} at least" if d.quarantine_until else ""
     parts = [
         f"**{unmarked(d.address)}** ({unmarked(d.hostname)}) is on **{unmarked(d.title)}** since {d.opened_at:%Y-%m-%d %H:%M} UTC. "
         f"Stream {unmarked(d.tenant)}/{unmarked(d.stream)}, now in {unmarked(d.state)}{held}.",

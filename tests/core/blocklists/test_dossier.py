@@ -24,7 +24,7 @@ DOSSIER = Dossier(
 @pytest.mark.parametrize(
     "part",
     [
-        "since 2026-11-20 08:00 UTC", "in quarantine until 2026-11-27 at least", "CSS (127.0.0.3): see the record",
+        "since 2026-11-20 08:00 UTC", "now in quarantine until 2026-11-27 at least", "CSS (127.0.0.3): see the record",
         "gmail: 10,000 delivered, 20 bounced", "spring sale: 12", "550 blocked: 9", "bl from 2026-01-02 to 2026-01-04: old list",
         "1 of 9 more IPs of ours around it are listed**: 198.51.100.2", "Waiting in its queues: 3 messages.",
         "https://check.example/a_b", "Self-service after the fix.", "The engine submits nothing",

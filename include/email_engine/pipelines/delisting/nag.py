@@ -15,6 +15,8 @@ from email_engine.store.telling.alerts import News, announce
 
 EVENT = "listing_nag"
 UNANSWERED = timedelta(days=7)
+NOT_DONE = timedelta(days=1)
+"""After so long a person's answer should have been carried out."""
 SHOWN = 15
 
 
@@ -36,7 +38,7 @@ def nag(store: Store, run: Run, base_url: str) -> None:
         if not lines:
             continue
         more = [f"and {len(lines) - SHOWN} more"] if lines[SHOWN:] else []
-        title = f"{tenant}: {amount(len(lines), 'listing')} wait for a person"
+        title = f"{tenant}: {amount(len(lines), 'listing')} {'wait' if lines[1:] else 'waits'} for a person"
         text = [title, *lines[:SHOWN], *more, f"Answer here: {open_questions_url(base_url)}"]
         news.append(
             News(EVENT, tenant, f"{year}-W{week:02}", "warning", "\n".join(text), tenant, run.dag_id, run.run_id)
@@ -52,11 +54,13 @@ def _lines(d: Delisting, now: datetime) -> Iterator[str]:
             yield f"{d}: {d.acknowledged_by} took care of it until {until:%Y-%m-%d}{ticket}, and it stands"
         return
     if d.gives_up:
-        yield f"{d}: {d.answered_by} gave it up, and it is in {d.state} still; see ip_transition"
+        if d.answered_at is not None and now - d.answered_at >= NOT_DONE:
+            yield f"{d}: {d.answered_by} gave it up, and it is in {d.state} still; see ip_transition"
         return
     if d.cause:
         return
     if d.closed_at is not None and d.state is IpState.QUARANTINE and not d.minor:
-        yield f"{d}: over since {d.closed_at:%Y-%m-%d}, and waits in quarantine for its cause alone"
+        if now - d.closed_at >= UNANSWERED:
+            yield f"{d}: over since {d.closed_at:%Y-%m-%d}, and waits in quarantine for its cause alone"
     elif d.closed_at is None and now - d.opened_at >= UNANSWERED:
         yield f"{d}: stands since {d.opened_at:%Y-%m-%d}, and nobody named a cause"

@@ -122,6 +122,7 @@ def _delisting(row: Mapping[str, Any], minor: bool) -> Delisting:
         next_check_at=row["next_check_at"],
         ended_because=row["ended_because"],
         replaces=bool(row["replaces"]),
+        answered_at=row["answered_at"],
         run_id=row["run_id"],
         acknowledged_until=row["acknowledged_until"],
         acknowledged_by=row["acknowledged_by"],
