@@ -17,7 +17,8 @@
    parks none.
 5. `brake` (one task a host) pauses the queues of those IPs in PowerMTA and disables their MailWizz servers, at once. It
    looks at every brake that stands: what a person or a restart took off since the last sweep is put on again.
-6. `publish` starts the configuration deployment and the quota sync. `tell` sends the alerts.
+6. `publish` starts the configuration deployment and the quota sync. `follow_up` starts a run of `delisting` for every listing that
+   stops an IP and that nobody follows: it asks for the cause, without which nothing is released. `tell` sends the alerts.
 
 **What it changes** tables blacklist_events, domain_listings, domains, blocklist_questions, ips, allowances, decisions, brakes; PowerMTA queues and MailWizz servers of
 quarantined IPs. A tenant in `observe` gets listings and decisions and no change of state. A dry run writes nothing.
@@ -40,6 +41,7 @@ from email_engine_airflow.defaults import sweep_hours, within
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.brakes import ApplyBrakes
+from email_engine_airflow.operators.delisting import FollowUp
 from email_engine_airflow.operators.names import ListNames
 from email_engine_airflow.operators.publish import PublishListings
 from email_engine_airflow.operators.rbl_sweep import ConfirmListings, DecideListings, ProbeLists, SweepLists
@@ -110,10 +112,13 @@ with DAG(
         **FIRST,
     ).expand(mta_host=hosts.output)
     publish = PublishListings(task_id="publish", trigger_rule=TriggerRule.ALL_DONE, outlets=[LISTINGS])
+    # Telling, asking and taking over never stand before stopping.
+    follow_up = FollowUp(task_id="follow_up", trigger_rule=TriggerRule.ALL_DONE)
     # `publish` and `tell` run after failures too: this leaf keeps them from making a failed run look fine.
     whole = EmptyOperator(task_id="whole", trigger_rule=TriggerRule.NONE_FAILED)
     tell = SendAlerts(task_id="tell")
 
     decide >> hosts
     brake >> publish >> tell
-    [probe, sweep, confirm, decide, hosts, brake] >> whole >> tell
+    brake >> follow_up >> tell
+    [probe, sweep, confirm, decide, hosts, brake, follow_up] >> whole >> tell

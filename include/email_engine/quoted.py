@@ -3,7 +3,10 @@
 import re
 import unicodedata
 
+from email_engine.forms import shortened
+
 LONGEST = 80
+LONGEST_LINE = 240
 _BLANK = re.compile(r"\s+")
 _HIDDEN = re.compile(
     r"(?P<link>(?:\w+://|www\.)\S+|\b(?:[a-z0-9-]+\.)+[a-z]{2,}/\S*)"
@@ -47,3 +50,9 @@ def _stand_in(match: re.Match[str]) -> str:
     if match["address"]:
         return "(address)"
     return f"{match['named'] or ''}(secret)"
+
+
+def unmarked(text: str, longest: int = LONGEST_LINE) -> str:
+    """As a line of Markdown in which nothing that a configuration, a person or a stranger wrote becomes markup; long ones are cut."""
+    one_line = shortened(" ".join(text[: 10 * longest].split()), longest)
+    return re.sub(r"([\\`*_\[\]<>#|!~])", r"\\\1", one_line)

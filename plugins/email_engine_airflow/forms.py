@@ -4,12 +4,14 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from email_engine.fleet.names_file import known_names
+from email_engine.fleet.names_file import known_count, known_names
 
 LONGEST_REASON = 300
 LONGEST_NAME = 253
 MOST_ENTRIES = 100
 """As in email_engine.forms, which parsing a DAG does not import."""
+
+FEWEST_RUNS, MOST_RUNS = 128, 1_000
 
 BY_HAND = ("manual", "operator_triggered")
 BY_CLOCK = ("scheduled", *BY_HAND)
@@ -34,6 +36,12 @@ def name(title: str, description: str, *kinds: str) -> Param:
         description=description,
         **offered,
     )
+
+
+def as_many_as_ips() -> int:
+    """How many runs may wait at once where there is one for each IP: as many as the fleet has, FEWEST_RUNS to MOST_RUNS. Read at every
+    parse, so it changes only with the fleet."""
+    return min(max(known_count("ips"), FEWEST_RUNS), MOST_RUNS)
 
 
 def words(title: str, description: str, **schema: Any) -> Param:

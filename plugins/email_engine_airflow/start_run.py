@@ -20,3 +20,21 @@ def start(dag_id: str, run_id: str, conf: dict[str, Any]) -> DagRunTriggerExcept
         poke_interval=60,
         deferrable=False,
     )
+
+
+def start_now(dag_id: str, run_id: str, conf: dict[str, Any]) -> bool:
+    """Starts a run from within a task, as many as it likes; False where one of that id exists. Raises AirflowRuntimeError where
+    Airflow refuses, as for a DAG that is not there."""
+    from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+    from airflow.sdk.execution_time.comms import ErrorResponse, TriggerDagRun
+    from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
+
+    try:
+        answer = SUPERVISOR_COMMS.send(TriggerDagRun(dag_id=dag_id, run_id=run_id, conf=conf))
+    except AirflowRuntimeError as error:
+        answer = error.error
+    if isinstance(answer, ErrorResponse):
+        if answer.error == ErrorType.DAGRUN_ALREADY_EXISTS:
+            return False
+        raise AirflowRuntimeError(answer)
+    return True

@@ -78,7 +78,7 @@ def test_a_failure_never_keeps_the_rest_from_braking_and_publishing(rbl_sweep: D
 
 def test_a_failed_brake_fails_the_run_although_later_tasks_succeed(rbl_sweep: DAG) -> None:
     whole: Any = rbl_sweep.get_task("whole")
-    assert {"probe", "sweep", "confirm", "decide", "hosts", "brake"} == whole.upstream_task_ids
+    assert {"probe", "sweep", "confirm", "decide", "hosts", "brake", "follow_up"} == whole.upstream_task_ids
     assert whole.trigger_rule == TriggerRule.NONE_FAILED
     assert rbl_sweep.get_task("tell").is_teardown
 

@@ -23,7 +23,7 @@ SCHEDULES = {
     "rbl_sweep": "0 */4 * * *",
     "warmup_advance": "0 0 * * *",
 }
-BY_HAND = ("emergency_stop", "ip_transition", "pmta_config_approval")
+BY_HAND = ("delisting", "emergency_stop", "ip_transition", "pmta_config_approval")
 ANY_CHANGE = {"email-engine-allowances", "email-engine-fleet", "email-engine-listings"}
 ON_CHANGE = {
     "mailwizz_quota_sync": ANY_CHANGE,
@@ -34,7 +34,7 @@ ON_CHANGE = {
 ALL = (*SCHEDULES, *ON_CHANGE, *BY_HAND)
 
 # how many runs at once, where it is not one: a watch or a person keeps no other change waiting
-AT_ONCE = {"pmta_config_deploy": 4, "pmta_config_approval": 64, "emergency_stop": 500}
+AT_ONCE = {"delisting": 128, "pmta_config_deploy": 4, "pmta_config_approval": 64, "emergency_stop": 500}
 
 # a person triggers it and nothing waits: it shows first what it would do
 DRY_AT_FIRST = {"ip_transition"}
@@ -46,6 +46,9 @@ SAFETY = {
     ("pmta_config_deploy", "rest"): {"plan", "canary", "watch"},
     ("pmta_config_deploy", "ask"): {"plan"},
     ("pmta_config_approval", "deploy"): {"ask"},
+    ("delisting", "ask"): {"dossier"},
+    ("delisting", "give_up"): {"ask", "ask_afterwards"},
+    ("delisting", "finish"): {"recheck", "give_up"},
     ("emergency_stop", "brake"): {"pull"},
     ("ip_transition", "brake"): {"move"},
     ("ip_transition", "publish"): {"brake"},
@@ -55,6 +58,7 @@ SAFETY = {
     ("rbl_sweep", "decide"): {"probe", "sweep", "confirm"},
     ("rbl_sweep", "brake"): {"decide"},
     ("rbl_sweep", "publish"): {"brake"},
+    ("rbl_sweep", "follow_up"): {"brake"},
     ("reputation_guard", "brake"): {"guard"},
     ("reputation_guard", "publish"): {"brake"},
     ("warmup_advance", "decide"): {"fleet"},

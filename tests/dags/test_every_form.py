@@ -22,6 +22,11 @@ DAGS = ROOT / "dags"
 ALL = sorted(path.stem for path in DAGS.glob("*.py"))
 NAMES = {"name": "ips", "host": "hosts", "tenant": "tenants", "instance": "mailwizz"}
 FREE = [
+    ("delisting", "name"),
+    ("delisting", "list"),
+    ("delisting", "cause"),
+    ("delisting", "owner"),
+    ("delisting", "ticket"),
     ("emergency_stop", "name"),
     ("emergency_stop", "reason"),
     ("ip_transition", "name"),

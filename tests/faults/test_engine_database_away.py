@@ -17,6 +17,7 @@ from email_engine_airflow.operators.accounting_ingest import IngestHost, ListMta
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.brake_watch import FindBrakes
 from email_engine_airflow.operators.brakes import ApplyBrakes
+from email_engine_airflow.operators.delisting import FollowUp
 from email_engine_airflow.operators.dns_validate import CheckDns, CheckDomain
 from email_engine_airflow.operators.emergency_stop import PullTheBrake
 from email_engine_airflow.operators.mailwizz_quota_sync import SyncQuotas
@@ -51,6 +52,7 @@ STEPS: dict[str, tuple[str, Callable[[], Any], dict[str, Any]]] = {
     "confirm listings": ("rbl_sweep", lambda: ConfirmListings(task_id="x", first=NOTHING_NEW), {}),
     "decide listings": ("rbl_sweep", lambda: DecideListings(task_id="x", findings=NOTHING_FOUND), {}),
     "hosts to brake": ("rbl_sweep", lambda: ListNames(task_id="x", of="hosts with brakes"), {}),
+    "follow up a sweep": ("rbl_sweep", lambda: FollowUp(task_id="x"), {}),
     "publish listings": ("rbl_sweep", lambda: PublishListings(task_id="x"), {}),
     "tenants to check": ("dns_validate", lambda: ListNames(task_id="x", of="tenants with IPs"), {}),
     "check DNS": ("dns_validate", lambda: CheckDns(task_id="x", tenant="aurora"), {}),

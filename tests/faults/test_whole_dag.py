@@ -42,6 +42,9 @@ def test_a_listed_ip_on_a_host_that_is_away_is_held_in_mailwizz_told_and_braked_
             "failed", "success", "failed", "upstream_failed",
         )  # fmt: skip
         assert (failed["publish"], failed["tell"]) == ("success", "success")
+        assert failed["follow_up"] == "success", "asking for the cause waits for no host"
+        followed = runs_of("delisting")
+        assert len(followed) == 1
         assert whole.server(2)[2] == "disabled"
         said = telegram(lab)
         assert said.count("mta-1 cannot be reached") == 1
@@ -49,7 +52,8 @@ def test_a_listed_ip_on_a_host_that_is_away_is_held_in_mailwizz_told_and_braked_
         assert "198.51.100.2 on a block list and stopped" in said
         lab.knob("up")
         healed = sweep(at + timedelta(hours=4))
-        assert (healed["run"], healed["brake"]) == ("success", "success")
+        assert (healed["run"], healed["brake"], healed["follow_up"]) == ("success", "success", "success")
+        assert runs_of("delisting") == followed, "one run a listing, while it waits in the queue too"
     finally:
         lab.knob("up")
         lab.knob("delist_ip", ip="198.51.100.2", zone="zen.lab.example")
@@ -57,6 +61,13 @@ def test_a_listed_ip_on_a_host_that_is_away_is_held_in_mailwizz_told_and_braked_
     (brake,) = whole.rows(s.brakes)
     assert (brake.powermta_holds, brake.mailwizz_holds) == (True, True)
     assert "mta-1 can be used again" in telegram(lab)
+
+
+def runs_of(dag_id: str) -> list[str]:
+    """Ids of the DAG's runs in Airflow's database."""
+    from airflow.models.dagrun import DagRun
+
+    return [run.run_id for run in DagRun.find(dag_id=dag_id)]
 
 
 def telegram(lab: RunningLab) -> str:

@@ -285,7 +285,9 @@ def test_unknown_changes_nothing_and_two_clean_sweeps_close(lab: RunningLab, sto
 
 
 @pytest.mark.usefixtures("fleet")
-def test_two_ips_of_a_pool_open_the_breaker_and_nobody_takes_over(lab: RunningLab, store: Store) -> None:
+def test_two_ips_of_a_pool_open_the_breaker_the_stream_stops_and_nobody_takes_over(
+    lab: RunningLab, store: Store
+) -> None:
     for n in (3, 4):
         lab.knob("list_ip", ip=f"198.51.100.{n}", zone=BL)
     (result,) = run_sweep()
@@ -294,9 +296,16 @@ def test_two_ips_of_a_pool_open_the_breaker_and_nobody_takes_over(lab: RunningLa
     text = told(store)["breaker", "aurora/aurora-newsletter"]
     assert "a person decides" in text
     assert "198.51.100.3, 198.51.100.4" in text
-    assert record_of(store, "198.51.100.5").allowance == 1000
+    sibling = record_of(store, "198.51.100.5")
+    assert (sibling.state, sibling.allowance, sibling.braked) == (IpState.ACTIVE, 0, True)
+    assert sibling.pause is not None
+    assert sibling.pause.until is None, "until a person resumes it"
+    assert record_of(store, "203.0.113.5").allowance == 1000, "another tenant's stream goes on"
     assert record_of(store, "198.51.100.20").state is IpState.STANDBY
-    assert hosts() == ["mta-1"]
+    assert hosts() == ["mta-1", "mta-2"]
+    before = len(rows(store, s.decisions))
+    run_sweep()
+    assert len(rows(store, s.decisions)) == before
 
 
 @pytest.mark.usefixtures("fleet")

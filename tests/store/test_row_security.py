@@ -88,6 +88,8 @@ def fill(conn: Connection, tenant: str, ip_id: int) -> None:
     }  # fmt: skip
     for table, row in rows.items():
         conn.execute(insert(table).values(tenant=tenant, **row))
+    listing = select(func.max(s.blacklist_events.c.id)).scalar_subquery()
+    conn.execute(insert(s.delistings).values(tenant=tenant, ip_id=ip_id, listing_id=listing))
 
 
 @pytest.fixture

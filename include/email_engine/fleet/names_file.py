@@ -9,7 +9,7 @@ import re
 import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from email_engine.fleet.model import Fleet
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 MOST_NAMES = 200
 """Of each kind; a browser's list of suggestions is no good with more."""
 MOST_BYTES = 256 * 1024
+COUNTS = "counts"
 KINDS = ("tenants", "streams", "hosts", "mailwizz", "ips")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,252}")
 
@@ -30,13 +31,27 @@ def known_names() -> Mapping[str, tuple[str, ...]]:
         return {}
 
 
+def known_count(kind: str) -> int:
+    """How many of a kind the fleet has, those beyond MOST_NAMES too; 0 where nobody knows."""
+    given = os.environ.get("EMAIL_ENGINE_FLEET")
+    try:
+        found = _read_json(names_path(Path(given))) if given else {}
+    except ValueError:
+        return 0
+    counts = found.get(COUNTS)
+    count = counts.get(kind) if isinstance(counts, dict) else None
+    return count if isinstance(count, int) and not isinstance(count, bool) and count > 0 else 0
+
+
 def names_path(fleet_file: Path) -> Path:
     """`fleet.yaml` -> `fleet.names.json`, in the same folder."""
     return fleet_file.with_suffix(".names.json")
 
 
-def names_of(fleet: "Fleet") -> dict[str, list[str]]:
+def names_of(fleet: "Fleet") -> dict[str, Any]:
+    """The names by kind, and how many there are of those that may be cut."""
     return {
+        COUNTS: {"ips": len(fleet.ips)},
         "tenants": _some(tenant.name for tenant in fleet.tenants),
         "streams": _some(f"{stream.tenant}/{stream.name}" for stream in fleet.streams),
         "hosts": _some(host.name for host in fleet.mta_hosts),
@@ -61,13 +76,16 @@ def write_names(fleet_file: Path, fleet: "Fleet") -> bool:
 
 def read_names(path: Path) -> Mapping[str, tuple[str, ...]]:
     """Kind to names; nothing for what is missing, too large or no list of names."""
+    found = _read_json(path)
+    return {kind: tuple(_some(found[kind])) for kind in KINDS if isinstance(found.get(kind), list)}
+
+
+def _read_json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(_read(path))
     except (OSError, ValueError, RecursionError):
         return {}
-    if not isinstance(found, dict):
-        return {}
-    return {kind: tuple(_some(found[kind])) for kind in KINDS if isinstance(found.get(kind), list)}
+    return found if isinstance(found, dict) else {}
 
 
 def _read(path: Path) -> bytes:

@@ -111,7 +111,8 @@ def _rows() -> Iterator[Transition]:
     )
     yield Transition(
         S.QUARANTINE, Event.CLEAN, S.RESTING, engine,
-        "its time is over, block lists answer and none holds it, its DNS is not broken; the cause is what its history says",
+        "its time is over, block lists answer and none holds it, its DNS is not broken; of each listing a person named the cause and a "
+        "re-check found it ended (`delisting`); of a stop by counts the cause is what its history says",
     )  # fmt: skip
     yield Transition(
         S.QUARANTINE, Event.RELEASE, S.RESTING, person,
@@ -119,8 +120,8 @@ def _rows() -> Iterator[Transition]:
     )  # fmt: skip
     yield Transition(
         S.QUARANTINE, Event.REENTER, S.WARMING, both,
-        "its time is over, and what stopped it was one minor listing, alone in its pool, that ended by itself; block lists "
-        "and DNS known and good; it warms again some phases below where it was; by a person: and the cause is named",
+        "its time is over, and what stopped it was one minor listing, alone in its pool, that ended by itself, as a re-check found too; "
+        "block lists and DNS known and good; it warms again some phases below where it was; by a person: and the cause is named",
     )  # fmt: skip
     yield Transition(
         S.RESTING, Event.LISTED, S.RESTING, engine, "it stays; it stands by only when it is off the list"

@@ -12,6 +12,7 @@ from email_engine.forms import one_line, shortened
 INTERNAL_KEYS: Mapping[str, tuple[str, ...]] = {
     "pmta_config_deploy": ("approval", "only_failed"),
     "pmta_config_approval": ("approval", "hours"),
+    "delisting": ("listing",),
 }
 """Keys of a run's conf that DAGs and scripts pass and no form shows; `Run.internal` reads them."""
 LARGEST_ID = 2**31 - 1
@@ -58,6 +59,10 @@ class Run:
             "approval": (
                 number and isinstance(value, int) and 1 <= value <= LARGEST_ID,
                 "an id of table approvals",
+            ),
+            "listing": (
+                number and isinstance(value, int) and 1 <= value <= LARGEST_ID,
+                "an id of table blacklist_events",
             ),
             "only_failed": (isinstance(value, bool), "true or false"),
             "hours": (number and 0 < value <= LONGEST_HOURS, f"a number above 0, {LONGEST_HOURS} at most"),

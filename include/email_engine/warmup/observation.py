@@ -70,6 +70,7 @@ class IpObservation:
     `risen`: by kind (see `peers`), the others of its stream without the worst of them, where the stream as a whole shows it.
     `reporting`: providers that ever report complaints, None where nobody knows. `named`: block lists that receivers named lately;
     `many_named`: too many IPs at once for replies to prove anything. `stops`: its stops by rates lately, oldest first.
+    `awaited`: in quarantine, what its listings still lack before it is released, in a few words: a named cause, a re-check; None if nothing.
     `worst`: what weighs most of its bad mail; it decides nothing, and is known only where something was decided."""
 
     __pydantic_config__: ClassVar = {"arbitrary_types_allowed": True}
@@ -103,6 +104,7 @@ class IpObservation:
     many_named: bool = False
     stops: tuple[RateStop, ...] = ()
     worst: tuple[WorstMail, ...] = ()
+    awaited: str | None = None
 
     @property
     def blamed(self) -> bool:

@@ -61,6 +61,8 @@ def _quarantine(observation: IpObservation, policy: Policy, effective: date) -> 
         return _stay(observation, f"Quarantine is over by date, but {blocked}", Action.HOLD)
     if not observation.blocklists_known:
         return _stay(observation, f"Quarantine is over by date, but {NO_BLOCKLISTS}", Action.HOLD)
+    if observation.awaited:
+        return _stay(observation, f"Quarantine is over by date, but {observation.awaited}", Action.HOLD)
     if observation.minor_listing and observation.quarantined_from in (IpState.WARMING, IpState.ACTIVE):
         return _reenter(observation, policy, observation.quarantined_from)
     reason = f"Quarantine ended on {end:%Y-%m-%d} and no block list holds it, so it rests {amount(policy.rest_days, 'day')}"

@@ -42,9 +42,9 @@ def read_request(params: Mapping[str, Any], today: date) -> Request:
     event = Event(given) if given in events else None
     if event is None:
         mistakes.append(f"event {given[:40]!r} is none of {', '.join(events)}")
-    reason = _words(params.get("reason"), "reason", "others will read it", mistakes)
+    reason = read_words(params.get("reason"), "reason", "others will read it", mistakes)
     led = f"{event} needs what led to the quarantine, in words" if event in _CAUSES else None
-    cause = _words(params.get("cause"), "cause", led, mistakes)
+    cause = read_words(params.get("cause"), "cause", led, mistakes)
     until = _until(params.get("until"), event, today, mistakes)
     if event is None or mistakes:
         raise InputError(
@@ -56,7 +56,7 @@ def read_request(params: Mapping[str, Any], today: date) -> Request:
     return Request(event, reason, until, cause or None)
 
 
-def _words(given: Any, key: str, needed: str | None, mistakes: list[str]) -> str:
+def read_words(given: Any, key: str, needed: str | None, mistakes: list[str]) -> str:
     """What a person wrote on one line; '' where nothing is given, which is a mistake if it is `needed`, and why."""
     text = given.strip() if isinstance(given, str) else "" if given is None else str(given)
     if not text:

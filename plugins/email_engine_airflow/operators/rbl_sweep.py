@@ -75,5 +75,6 @@ class DecideListings(EngineOperator):
 
     def call(self, store: "Store", run: "Run") -> dict[str, Any]:
         from email_engine.pipelines.rbl_sweep import decide
+        from email_engine_airflow.incident import base_url
 
-        return decide(store, self.findings, run)
+        return decide(store, self.findings, run, base_url())

@@ -19,7 +19,9 @@ from email_engine.blocklists.decide import (
 from email_engine.decision import Decision, Origin
 from email_engine.fleet.model import IpRecord, Mode
 from email_engine.lifecycle.machine import Event, known
+from email_engine.pipelines.rbl_sweep.breaker import stop_streams
 from email_engine.pipelines.rbl_sweep.domains import decide_domains, domain_news
+from email_engine.pipelines.rbl_sweep.listing_evidence import Evidence, read_evidence
 from email_engine.pipelines.rbl_sweep.listing_news import listing_news
 from email_engine.pipelines.rbl_sweep.seen import seen_listing
 from email_engine.pipelines.run import Run
@@ -38,13 +40,14 @@ log = logging.getLogger(__name__)
 PIPELINE = "rbl_sweep"
 
 
-def decide(store: Store, findings: Mapping[str, Any], run: Run) -> dict[str, Any]:
+def decide(store: Store, findings: Mapping[str, Any], run: Run, base_url: str = "") -> dict[str, Any]:
     """Opens and closes one tenant's listings and parks its listed IPs, all in one transaction.
 
     A tenant in `observe` gets listings and decisions (not applied) and no change of state.
 
     Args:
         findings: one item of what `confirm` returned.
+        base_url: of Airflow, for links to the questions that follow.
 
     Returns `{"tenant", "opened", "closed", "quarantined", "breakers", "domains"}` with addresses as text; `domains`: those whose
     listings changed."""
@@ -54,8 +57,10 @@ def decide(store: Store, findings: Mapping[str, Any], run: Run) -> dict[str, Any
         records, decisions, breakers = _decide(conn, findings, digest, run)
         domains = decide_domains(conn, findings, records, digest, run)
     if not run.dry_run:
+        with store.session(tenant=tenant) as conn:
+            evidence = _evidence(conn, tenant, records, decisions, run, base_url)
         with store.session(tenant="*") as conn:
-            news = listing_news(conn, tenant, records, decisions, breakers, run)
+            news = listing_news(conn, tenant, records, decisions, breakers, run, evidence)
             news += domain_news(conn, tenant, records, domains, run)
         announce(store, news)
     changed = [domain for domain, steps in domains.items() if steps]
@@ -90,6 +95,9 @@ def _decide(
     breakers = open_breakers(records, decisions, standing, now)
     if not run.dry_run:
         _write(conn, [ip for ip in records if ip.ip_id in decisions], decisions, digest, run, now)
+        quarantined = {n for n, decision in decisions.items() if decision.quarantine}
+        origin = Origin(run.actor, now, run.dag_id, run.run_id)
+        stop_streams(conn, records, breakers, quarantined, digest, run.as_of.isoformat(), origin)
     return records, decisions, breakers
 
 
@@ -179,6 +187,19 @@ def _note_parked(conn: Connection, ip: IpRecord, decision: ListingDecision, run:
             Origin(run.actor, now, run.dag_id, run.run_id),
             None,
         )
+
+
+def _evidence(
+    conn: Connection,
+    tenant: str,
+    records: Sequence[IpRecord],
+    decisions: Mapping[int, ListingDecision],
+    run: Run,
+    base_url: str,
+) -> Evidence:
+    stopped = [ip for ip in records if ip.ip_id in decisions and decisions[ip.ip_id].quarantine]
+    closed = {n for n, d in decisions.items() if any(step.action is ListingAction.CLOSE for step in d.steps)}
+    return read_evidence(conn, tenant, stopped, closed, run.as_of, base_url)
 
 
 def _summary(

@@ -10,13 +10,13 @@ from datetime import datetime
 
 from email_engine.forms import shortened
 from email_engine.pmta.config.inventory import read_inventory
+from email_engine.quoted import LONGEST_LINE, unmarked
 
 SHOWN_REASONS = 6
 SHOWN_ITEMS = 12
 SHOWN_WAITING = 5
 SHOWN_CAUSES = 4
 SHOWN_LINES = 8
-LONGEST_LINE = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +58,15 @@ def render_question(
     """
     items = meaning.splitlines()
     parts = [
-        f"The guard stopped a change on **{_plain(host)}**{_plain(', ' + only) if only else ''}.",
+        f"The guard stopped a change on **{unmarked(host)}**{unmarked(', ' + only) if only else ''}.",
         f"**Answer until {until:%Y-%m-%d %H:%M} UTC.** No answer means no.",
         "**Why it was stopped**",
-        _list((_plain(reason) for reason in why[:SHOWN_REASONS]), len(why) - SHOWN_REASONS),
+        _list((unmarked(reason) for reason in why[:SHOWN_REASONS]), len(why) - SHOWN_REASONS),
         *_waiting(waiting),
         "**What caused it**",
         _list(map(_cause, causes[:SHOWN_CAUSES]), len(causes) - SHOWN_CAUSES),
         "**What would change**",
-        _list(map(_plain, items[:SHOWN_ITEMS]), len(items) - SHOWN_ITEMS),
+        _list(map(unmarked, items[:SHOWN_ITEMS]), len(items) - SHOWN_ITEMS),
         *_difference(diff, whole),
         "**Approve** deploys exactly this, **Reject** nothing.",
     ]
@@ -109,22 +109,18 @@ def _waiting(waiting: Waiting) -> list[str]:
     most = sorted(waiting.recipients.items(), key=lambda item: (-item[1], item[0]))
     if not most[0][1]:
         return [seen, "- none"]
-    shown = [f"{_plain(name)}: {count} recipients" for name, count in most[:SHOWN_WAITING]]
+    shown = [f"{unmarked(name)}: {count} recipients" for name, count in most[:SHOWN_WAITING]]
     rest = most[SHOWN_WAITING:]
     more = [f"and {sum(count for _, count in rest)} in {len(rest)} more"] if rest else []
     return [seen, _list([*shown, *more], 0)]
 
 
 def _cause(cause: Cause) -> str:
-    return f"{_plain(cause.text)}: [{_plain(cause.run)}]({cause.url})" if cause.url else _plain(cause.text)
+    return (
+        f"{unmarked(cause.text)}: [{unmarked(cause.run)}]({cause.url})" if cause.url else unmarked(cause.text)
+    )
 
 
 def _list(items: Iterable[str], left_out: int) -> str:
     more = [f"- and {left_out} more"] if left_out > 0 else []
     return "\n".join([*(f"- {item}" for item in items), *more])
-
-
-def _plain(text: str) -> str:
-    """Nothing that a configuration or a person says becomes markup; long ones are cut."""
-    one_line = shortened(" ".join(text[: 10 * LONGEST_LINE].split()), LONGEST_LINE)
-    return re.sub(r"([\\`*_\[\]<>#|!~])", r"\\\1", one_line)

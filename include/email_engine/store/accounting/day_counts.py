@@ -7,10 +7,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Integer, Row, cast, func, select, true
 
+from email_engine.blocklists.likely_causes import ProviderTraffic
 from email_engine.fleet.traffic import COUNTED, Days
 from email_engine.reputation.complaints import stand_on_their_mail
 from email_engine.reputation.named import NamedList
-from email_engine.store.schema import delivery_days, delivery_events
+from email_engine.store.schema import delivery_days, delivery_events, ips
 from email_engine.warmup.observation import EARLIER_DAYS, PROVIDER_DAYS, WINDOW_DAYS
 
 _DAYS = delivery_days.c
@@ -88,6 +89,32 @@ def earlier_by_provider(
         ip_id: {name: days for name, days in providers.items() if (ip_id, name) in wanted}
         for ip_id, providers in found.items()
     }
+
+
+def provider_sums(conn: Connection, ip_id: int, first: date, last: date) -> tuple[ProviderTraffic, ...]:
+    """What an IP sent on these UTC days by mailbox provider, most first."""
+    return _sums(conn, first, last, _DAYS.ip_id == ip_id)
+
+
+def pool_sums(conn: Connection, pool: str, first: date, last: date) -> tuple[ProviderTraffic, ...]:
+    """What the IPs that are in a pool now sent on these UTC days by mailbox provider, most first."""
+    return _sums(conn, first, last, _DAYS.ip_id.in_(select(ips.c.id).where(ips.c.pool_name == pool)))
+
+
+def _sums(
+    conn: Connection, first: date, last: date, whose: ColumnElement[bool]
+) -> tuple[ProviderTraffic, ...]:
+    query = (
+        select(_DAYS.provider, *_SUMS)
+        .where(whose, _DAYS.day.between(first, last))
+        .group_by(_DAYS.provider)
+        .order_by((func.sum(_DAYS.delivered + _DAYS.bounced)).desc(), _DAYS.provider)
+    )
+    names = ("delivered", "bounced", "unknown_users", "blocked", "content_refusals", "deferred", "complained")
+    return tuple(
+        ProviderTraffic(row.provider, **{name: int(getattr(row, name)) for name in names})
+        for row in conn.execute(query)
+    )
 
 
 def _by_provider(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select
@@ -49,6 +49,31 @@ def worst_mail(conn: Connection, ip_id: int, evidence: Evidence) -> WorstMail | 
         return None
     campaign, reply = harmless(campaign, CAMPAIGN), harmless(reply, REPLY)
     return WorstMail(evidence.gate, campaign, campaign_bad, reply, reply_bad)
+
+
+def most_named(
+    conn: Connection, ip_id: int, first: date, limit: int
+) -> tuple[tuple[tuple[str, int], ...], tuple[tuple[str, int], ...]]:
+    """Of the bad mail of an IP since the UTC day `first`: the campaigns and the replies named most, each with its number, fit to be
+    shown. Bounces told later by a message are counted nowhere."""
+    e, count = delivery_events.c, func.count()
+
+    def most(column: ColumnElement[str], longest: int, *kinds: EventKind) -> tuple[tuple[str, int], ...]:
+        query = (
+            select(column, count)
+            .where(e.ip_id == ip_id, e.at >= datetime.combine(first, time(), UTC), column != "")
+            .where(e.kind.in_([kind.value for kind in kinds]))
+            .group_by(column)
+            .order_by(count.desc(), column)
+            .limit(limit)
+        )
+        shown = ((harmless(str(row[0]), longest), int(row[1])) for row in conn.execute(query))
+        return tuple((text, number) for text, number in shown if text)
+
+    return (
+        most(e.campaign, CAMPAIGN, EventKind.BOUNCE, EventKind.COMPLAINT),
+        most(e.reply, REPLY, EventKind.BOUNCE),
+    )
 
 
 def _most(conn: Connection, ip_id: int, evidence: Evidence, column: ColumnElement[str]) -> tuple[str, int]:

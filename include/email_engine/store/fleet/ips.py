@@ -6,7 +6,7 @@ from datetime import date, datetime
 from ipaddress import ip_address
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, insert, literal, select, update
+from sqlalchemy import Connection, Row, Select, and_, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -239,11 +239,12 @@ def update_plan(conn: Connection, ip_id: int, **columns: Any) -> None:
 
 
 def mark_swept(conn: Connection, ip_ids: Iterable[int], at: datetime) -> None:
-    """Block lists answered about these IPs at `at`; an older sweep moves nothing back."""
+    """Block lists answered about these IPs at `at`; an older sweep moves nothing back. The first time is kept."""
     mine = ips.c.id.in_(sorted(ip_ids))
     conn.execute(select(ips.c.id).where(mine).order_by(ips.c.id).with_for_update(key_share=True)).all()
     older = ips.c.lists_checked_at.is_(None) | (ips.c.lists_checked_at < at)
-    conn.execute(update(ips).where(mine, older).values(lists_checked_at=at))
+    first = func.coalesce(ips.c.first_swept_at, at)
+    conn.execute(update(ips).where(mine, older).values(lists_checked_at=at, first_swept_at=first))
 
 
 def set_listed(conn: Connection, ip_id: int, zones: Iterable[str]) -> None:

@@ -22,7 +22,7 @@ from email_engine.store.accounting.day_counts import (
 from email_engine.store.fleet.ips import load_ips
 from email_engine.store.hosts.trouble import host_trouble
 from email_engine.store.judgement.dns import dns_health
-from email_engine.store.stops import quarantines
+from email_engine.store.stops import delistings, quarantines
 from email_engine.store.stops.brakes import BY_HAND, Brake, engaged
 from email_engine.store.stops.named_lists import named_by_ip
 from email_engine.warmup.observation import DnsHealth, IpObservation, RateStop, midnight
@@ -71,6 +71,7 @@ def observe(
     swept = _swept(conn, tenant, end - timedelta(hours=policy.blocklists_max_age_hours))
     brakes = {brake.ip_id: brake for brake in engaged(conn, tenant=tenant)}
     stopped, troubles = quarantines.standing(conn, tenant), host_trouble(conn, end)
+    awaited = delistings.awaited(conn, tenant, stopped)
     unknown: tuple[DnsHealth, tuple[str, ...]] = (DnsHealth.UNKNOWN, ())
     return tuple(
         IpObservation(
@@ -89,6 +90,7 @@ def observe(
             held_by=_holder(ip, brakes.get(ip.ip_id)),
             quarantined_from=stopped[ip.ip_id].stopped_in if ip.ip_id in stopped else None,
             minor_listing=ip.ip_id in stopped and stopped[ip.ip_id].minor,
+            awaited=awaited.get(ip.ip_id),
             providers=providers.get(ip.ip_id, {}),
             earlier=earlier.get(ip.ip_id, {}),
             peers=around[ip.ip_id].peers,

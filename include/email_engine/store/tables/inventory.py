@@ -112,6 +112,7 @@ ips = Table(
     moment("quarantine_until"),
     Column("blacklisted_on", ARRAY(Text), nullable=False, server_default="{}"),
     moment("lists_checked_at"),
+    moment("first_swept_at"),
     removed(),
     recorded("created_at"),
     one_of("status", *STATES),

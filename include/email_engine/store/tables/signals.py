@@ -180,6 +180,7 @@ blacklist_events = Table(
     moment("acknowledged_until"),
     Column("acknowledged_by", Text),
     *of_run(),
+    Column("acknowledged_ticket", Text),
     one_of("severity", "high", "medium", "low", "info"),
     one_of("class", "reputation", "policy", "info"),
     Index(
@@ -225,6 +226,39 @@ blocklist_questions = Table(
     Column("questions", BigInteger, nullable=False),
     CheckConstraint("questions >= 0", name="not_negative"),
 )
+delistings = Table(
+    "delistings",
+    metadata,
+    row_id(),
+    of_tenant(),
+    of_ip(),
+    Column("listing_id", BigInteger, ForeignKey(f"{SCHEMA}.blacklist_events.id"), nullable=False),
+    Column("status", Text, nullable=False, server_default="open"),
+    Column("ended_because", Text),
+    Column("dossier", JSONB, nullable=False, server_default="{}"),
+    Column("question", Text, nullable=False, server_default="none"),
+    moment("asked_at"),
+    moment("answered_at"),
+    Column("answered_by", Text),
+    Column("cause", Text),
+    Column("gives_up", Boolean, nullable=False, server_default="false"),
+    Column("replaces", Boolean, nullable=False, server_default="false"),
+    Column("checks", Integer, nullable=False, server_default="0"),
+    Column("last_answer", Text),
+    moment("last_checked_at"),
+    moment("next_check_at"),
+    moment("closed_at"),
+    *of_run(),
+    recorded("opened_at"),
+    UniqueConstraint("listing_id"),
+    one_of("status", "open", "cleared", "ended"),
+    one_of("question", "none", "pending", "answered", "superseded", "expired"),
+    one_of("last_answer", "listed", "not_listed", "unknown"),
+    Index("ix_delistings_ip_id", "ip_id"),
+)
+"""One row a listing that is followed up. `cleared`: the listing is closed and a re-check later said so too; `ended`: nothing is left to
+follow (`ended_because`). `cause`: the root cause that a person (`answered_by`) named; `gives_up`: they gave the IP up; `replaces`: and want one of
+standby in its place."""
 
 blocklist_answers = Table(
     "blocklist_answers",
