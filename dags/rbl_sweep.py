@@ -37,7 +37,7 @@ from airflow.sdk import DAG, Param, TriggerRule
 
 from email_engine_airflow import forms
 from email_engine_airflow.assets import LISTINGS
-from email_engine_airflow.defaults import sweep_hours, within
+from email_engine_airflow.defaults import within
 from email_engine_airflow.notifiers.telegram_alerts import TelegramAlertsNotifier
 from email_engine_airflow.operators.alerts import SendAlerts
 from email_engine_airflow.operators.brakes import ApplyBrakes
@@ -46,6 +46,7 @@ from email_engine_airflow.operators.names import ListNames
 from email_engine_airflow.operators.publish import PublishListings
 from email_engine_airflow.operators.rbl_sweep import ConfirmListings, DecideListings, ProbeLists, SweepLists
 from email_engine_airflow.pools import FIRST
+from email_engine_airflow.sweep_hours import sweep_hours
 from email_engine_airflow.timetable import UniqueRunCron
 
 with DAG(
