@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from email_engine.fleet.model import IpState
 from email_engine.store import schema as s
@@ -136,6 +136,20 @@ def test_what_was_registered_holds_all_its_ips_of_every_tenant(world: World, sto
     world.sweep("aurora-mail.example", blast_radius_rate=1)
     assert all(why and "aurora-mail.example on dbl" in why for why in held(store).values())
     assert set(held(store, "borealis").values()) == {None}
+
+
+def test_a_name_that_no_ip_has_any_more_holds_nobody(world: World, store: Store) -> None:
+    world.sweep("news2.aurora-mail.example")
+    with store.session(tenant="*") as conn:
+        renamed = update(s.domains).where(s.domains.c.name == "news2.aurora-mail.example")
+        conn.execute(renamed.values(name="post2.aurora-mail.example"))
+    world.sweep("news2.aurora-mail.example")
+    assert set(held(store).values()) == {None}
+    (row,) = rows(store, s.domain_listings)
+    assert row.closed_at is not None
+    assert (
+        "news2.aurora-mail.example is no IP's name any more" in told(store)["domain_listings", "aurora"].text
+    )
 
 
 def test_a_list_that_suddenly_lists_every_domain_is_held_and_nothing_else_is(

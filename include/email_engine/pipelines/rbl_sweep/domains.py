@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from email_engine.blocklists.decide import ListingAction, ListingStep, listing_steps
-from email_engine.blocklists.domains import names_of
+from email_engine.blocklists.decide import ListingAction, ListingStep, OpenListing, listing_steps
+from email_engine.blocklists.domains import all_names, names_of
 from email_engine.decision import Decision
 from email_engine.fleet.model import IpRecord, Mode
 from email_engine.pipelines.rbl_sweep.listing_news import where_to_ask
@@ -44,13 +44,24 @@ def decide_domains(
     clean: dict[str, set[str]] = {}
     for row in found["clean"]:
         clean.setdefault(row["domain"], set()).add(row["list"])
+    there = set(all_names(records))
     steps = {
         domain: listing_steps(standing.get(domain, ()), seen.get(domain, ()), clean.get(domain, ()))[0]
+        if domain in there
+        else _left(standing.get(domain, ()))
         for domain in sorted(seen.keys() | clean.keys())
     }
     if not run.dry_run:
         _write(conn, tenant, steps, records, digest, run)
     return steps
+
+
+def _left(standing: Sequence[OpenListing]) -> list[ListingStep]:
+    """Closes what stands about a name that no IP has any more."""
+    return [
+        ListingStep(ListingAction.CLOSE, x.list_name, "no IP's name any more", event_id=x.event_id)
+        for x in standing
+    ]
 
 
 def _write(

@@ -134,6 +134,12 @@ def _by_tenant(
         _sort(item, {"ip_id": ip.ip_id}, lists[pair[1]], verdict, again, (ip.ip_id, pair[1]) in known)
         if isinstance(verdict, NotKnown):
             item["unknown"][pair[1]] = item["unknown"].get(pair[1], 0) + 1
+    for (tenant, name), some in of_domains.items():
+        if tenant not in owners.get(
+            name, ()
+        ):  # nobody has the name any more: `decide` closes what stands about it
+            left = _of_tenant(found, tenant)["domains"]
+            left["clean"] += [{"domain": name, "list": x.list_name} for x in some]
     return [found[t] for t in sorted(found) if something(found[t]) or something(found[t]["domains"])]
 
 
