@@ -195,6 +195,7 @@ def test_people_see_every_pair_when_they_ask_for_all(sweep: Any) -> None:
     [
         ("198.51.100.9", ["--resolver", "8.8.8.8"], "public or cloud resolver"),
         ("198.51.100.9", ["--resolver", "dns.example"], "'dns.example'"),
+        ("198.51.100.9", ["--resolver", "127.0.0.1:99999"], "--resolver: '127.0.0.1:99999'; expected an IP address, with :port (1"),
         ("198.51.100.9\nnonsense\n300.1.1.1\n", [], "line 2: 'nonsense'; line 3: '300.1.1.1'"),
         ("127.0.0.2", [], "line 1: 127.0.0.2 is a loopback address"),
         ("10.0.0.1\n224.0.0.1\nfe80::1\n::ffff:10.1.1.1", [], "line 4: 10.1.1.1 is a private or reserved address"),

@@ -29,14 +29,17 @@ def parse_nameserver(text: str, subject: str = "name server") -> tuple[str, int]
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
     try:
-        return str(ip_address(host)), int(port or DNS_PORT)
+        address, number = str(ip_address(host)), int(port or DNS_PORT)
     except ValueError:
+        number = 0
+    if not 0 < number < 65536:
         raise InputError(
             subject,
             f"{shown(text)!r}",
-            "an IP address, with :port if it is not 53",
+            "an IP address, with :port (1 to 65535) if it is not 53",
             "correct the name server",
-        ) from None
+        )
+    return address, number
 
 
 def refuse_public(subject: str, address: str) -> None:
