@@ -32,6 +32,8 @@ lists:
   - {{name: dbl, zone: dbl.example, lists: domains, codes: {CODES}, delisting: {{url: https://check.dbl.example, text: Mend first.}}}}
 """
 
+OTHER = f"  - {{name: other, zone: other.example, codes: {CODES}}}\n"
+
 
 @pytest.fixture
 def fleet(store: Store) -> None:
@@ -119,7 +121,7 @@ def test_a_listed_domain_holds_its_ip_asks_a_person_and_parks_nothing(world: Wor
 def test_it_is_told_once_and_two_clean_sweeps_let_go(world: World, store: Store) -> None:
     world.sweep("news2.aurora-mail.example")
     first = told(store)["domain_listings", "aurora"].id
-    assert world.sweep("news2.aurora-mail.example")[0]["domains"] == ["news2.aurora-mail.example"]
+    assert world.sweep("news2.aurora-mail.example")[0]["domains"] == []
     assert told(store)["domain_listings", "aurora"].id == first
     world.sweep()
     assert held(store)["news2.aurora-mail.example"] is not None, "once clean is not twice clean"
@@ -133,7 +135,7 @@ def test_it_is_told_once_and_two_clean_sweeps_let_go(world: World, store: Store)
 
 def test_what_was_registered_holds_all_its_ips_of_every_tenant(world: World, store: Store) -> None:
     """The lab's two tenants have domains of their own; the wildcard of the list covers the names below."""
-    world.sweep("aurora-mail.example", blast_radius_rate=1)
+    world.sweep("aurora-mail.example")
     assert all(why and "aurora-mail.example on dbl" in why for why in held(store).values())
     assert set(held(store, "borealis").values()) == {None}
 
@@ -152,12 +154,42 @@ def test_a_name_that_no_ip_has_any_more_holds_nobody(world: World, store: Store)
     )
 
 
-def test_a_list_that_suddenly_lists_every_domain_is_held_and_nothing_else_is(
-    world: World, store: Store
-) -> None:
-    assert world.sweep("aurora-mail.example", "borealis-mail.example") == []
+def test_a_list_under_another_name_is_the_same_list(world: World, store: Store) -> None:
+    world.sweep("news2.aurora-mail.example", ips=["198.51.100.1"])
+    lists = world.folder / "lists.yaml"
+    lists.write_text(
+        lists.read_text().replace("name: dbl", "name: domains").replace("name: zen", "name: zen2")
+    )
+    (done,) = world.sweep("news2.aurora-mail.example", ips=["198.51.100.1"])
+    assert (done["opened"], done["domains"]) == ([], [])
+    world.sweep()
+    world.sweep()
     assert set(held(store).values()) == {None}
-    assert "dbl newly lists" in told(store)["list_sweep", "dbl"].text
+    assert all(
+        row.closed_at for table in (s.domain_listings, s.blacklist_events) for row in rows(store, table)
+    )
+
+
+def test_a_list_that_was_taken_out_holds_nobody_for_ever_and_that_is_told(world: World, store: Store) -> None:
+    world.sweep("news2.aurora-mail.example", ips=["198.51.100.1"])
+    lists = world.folder / "lists.yaml"
+    retired = lists.read_text().replace("name: zen,", "name: zen, status: retired, message: gone,")
+    lists.write_text(retired[: retired.index("  - {name: dbl")] + OTHER)
+    world.sweep()
+    assert held(store)["news2.aurora-mail.example"] is not None
+    world.sweep()
+    assert all(
+        row.closed_at for table in (s.domain_listings, s.blacklist_events) for row in rows(store, table)
+    )
+    assert "nobody watches dbl any more" in told(store)["domain_listings", "aurora"].text
+    assert "nobody watches zen any more" in told(store)["listings", "aurora"].text
+
+
+def test_the_listing_of_a_tenant_s_only_domain_is_believed(world: World, store: Store) -> None:
+    """The list covers every name below it, which is one listing and no sick list."""
+    world.sweep("aurora-mail.example")
+    assert ("list_sweep", "dbl") not in told(store)
+    assert all(held(store).values())
 
 
 def test_ips_and_domains_of_one_sweep_are_judged_each_by_its_own_lists(world: World, store: Store) -> None:

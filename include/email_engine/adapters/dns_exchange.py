@@ -8,7 +8,7 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 from secrets import randbelow
@@ -42,26 +42,38 @@ class _Server:
     def __init__(self, address: str, port: int) -> None:
         self.address, self.port = address, port
         self.edns = True
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self.doors = [_Door(self, family) for _ in range(SOCKETS)]
+        self.doors = [_Door(self) for _ in range(SOCKETS)]
         self.turns = cycle(self.doors)
 
 
 class _Door:
     """One socket, and what is waited for behind it by ID."""
 
-    def __init__(self, server: _Server, family: int) -> None:
+    def __init__(self, server: _Server) -> None:
         self.server = server
         self.waiting: dict[int, _Course] = {}
-        self.socket = socket.socket(family, socket.SOCK_DGRAM)
-        self.socket.setblocking(False)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        self.connected = False
+        self._socket: socket.socket | None = None
 
-    def connect(self) -> None:
-        if not self.connected:
-            self.socket.connect((self.server.address, self.server.port))
-            self.connected = True
+    def opened(self, loop: asyncio.AbstractEventLoop, read: "Callable[[_Door], None]") -> socket.socket:
+        """The socket, opened when it is first needed. Raises OSError where its family or route does not exist."""
+        if self._socket is None:
+            family = socket.AF_INET6 if ":" in self.server.address else socket.AF_INET
+            made = socket.socket(family, socket.SOCK_DGRAM)
+            try:
+                made.setblocking(False)
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+                made.connect((self.server.address, self.server.port))
+            except OSError:
+                made.close()
+                raise
+            loop.add_reader(made.fileno(), read, self)
+            self._socket = made
+        return self._socket
+
+    def close(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._socket is not None:
+            loop.remove_reader(self._socket.fileno())
+            self._socket.close()
 
     def free_number(self) -> int:
         while (number := int.from_bytes(os.urandom(2), "big")) in self.waiting:
@@ -103,9 +115,6 @@ class Exchange:
         self._done = self._loop.create_future()
         try:
             self._servers = [_Server(address, port) for address, port in self._addresses]
-            for server in self._servers:
-                for door in server.doors:
-                    self._loop.add_reader(door.socket.fileno(), self._read, door)
             self._timer = self._loop.call_later(_TICK, self._look_at_the_clock)
             self._fill()
             await self._done
@@ -120,8 +129,7 @@ class Exchange:
             task.cancel()
         for server in self._servers:
             for door in server.doors:
-                self._loop.remove_reader(door.socket.fileno())
-                door.socket.close()
+                door.close(self._loop)
 
     def _fill(self) -> None:
         """Sends as many questions as may be under way."""
@@ -150,8 +158,7 @@ class Exchange:
         door.waiting[course.number] = course
         course.due = min(time.monotonic() + self._manners.timeout, course.end)
         try:
-            door.connect()
-            door.socket.send(course.asked.octets(course.number, course.edns))
+            door.opened(self._loop, self._read).send(course.asked.octets(course.number, course.edns))
         except BlockingIOError:
             pass  # a full buffer is a lost packet
         except OSError:
@@ -164,9 +171,10 @@ class Exchange:
         course.door = None
 
     def _read(self, door: _Door) -> None:
+        opened = door.opened(self._loop, self._read)
         while True:
             try:
-                reply = door.socket.recv(_LARGEST)
+                reply = opened.recv(_LARGEST)
             except BlockingIOError:
                 break
             except OSError:  # nobody listens there: what was sent is lost

@@ -1,11 +1,12 @@
 """Name servers as people write them, and those through which no block list means anything."""
 
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from email_engine.addresses import shown
 from email_engine.errors import InputError
 
 DNS_PORT = 53
+_TRANSLATED = ip_network("64:ff9b::/96")
 
 PUBLIC_RESOLVERS = tuple(
     ip_network(network)
@@ -45,7 +46,7 @@ def parse_nameserver(text: str, subject: str = "name server") -> tuple[str, int]
 def refuse_public(subject: str, address: str) -> None:
     """Raises InputError for a public or cloud resolver: no answer of a block list through it means anything."""
     try:
-        public = any(ip_address(address) in network for network in PUBLIC_RESOLVERS)
+        public = any(_as_ipv4(address) in network for network in PUBLIC_RESOLVERS)
     except ValueError:
         return
     if public:
@@ -56,3 +57,12 @@ def refuse_public(subject: str, address: str) -> None:
             "every IP looks clean",
             "run a recursive resolver (unbound without forwarding) and name its address here",
         )
+
+
+def _as_ipv4(address: str) -> IPv4Address | IPv6Address:
+    """An IPv4 address that is mapped or translated (RFC 6052) into IPv6 as what it is."""
+    written = ip_address(address)
+    if isinstance(written, IPv6Address):
+        translated = IPv4Address(int(written) & 0xFFFFFFFF) if written in _TRANSLATED else None
+        return written.ipv4_mapped or translated or written
+    return written

@@ -107,15 +107,16 @@ def decide_listing(
     clean: Collection[str],
     as_of: datetime,
     at_least: timedelta,
+    unwatched: Collection[str] = (),
 ) -> ListingDecision:
     """Args:
     open_listings: of this IP. seen: confirmed in this sweep. clean: names of the lists that answered "not listed".
-    at_least: how long a quarantine lasts.
+    at_least: how long a quarantine lasts. unwatched: names of lists that nobody asks any more.
 
     A list that is in neither `seen` nor `clean` is unknown and changes nothing."""
     by_name = {x.list_name: x for x in open_listings}
-    steps, still_open = listing_steps(open_listings, seen, clean)
-    parking = [x for x in seen if x.parks and not _acknowledged(by_name.get(x.list_name), as_of)]
+    steps, still_open = listing_steps(open_listings, seen, clean, unwatched)
+    parking = [x for x in seen if x.parks and not _acknowledged(by_name.get(x.list_name), x, as_of)]
     quarantine = bool(parking) and ip.state in SENDING_STATES
     return ListingDecision(
         ip_id=ip.ip_id,
@@ -128,10 +129,13 @@ def decide_listing(
 
 
 def listing_steps(
-    open_listings: Sequence[OpenListing], seen: Sequence[SeenListing], clean: Collection[str]
+    open_listings: Sequence[OpenListing],
+    seen: Sequence[SeenListing],
+    clean: Collection[str],
+    unwatched: Collection[str] = (),
 ) -> tuple[list[ListingStep], dict[str, ListClass]]:
     """What one sweep changes about the listings of one IP or one domain, and the lists that hold it afterwards. A list that is in
-    neither `seen` nor `clean` is unknown and changes nothing."""
+    neither `seen` nor `clean` nor `unwatched` is unknown and changes nothing."""
     by_name = {x.list_name: x for x in open_listings}
     steps: list[ListingStep] = []
     still_open = {x.list_name: x.list_class for x in open_listings}
@@ -140,27 +144,38 @@ def listing_steps(
         if before is None:
             why = f"listed on {listing}"
             steps.append(ListingStep(ListingAction.OPEN, listing.list_name, why, listing))
+        elif before.parks and not listing.parks:
+            continue  # what parked is off the list; the lesser listing opens when that one is closed
         else:
             why = f"still listed on {listing}"
             steps.append(ListingStep(ListingAction.SEEN, listing.list_name, why, listing, before.event_id))
         still_open[listing.list_name] = listing.list_class
-    seen_names = {x.list_name for x in seen}
+    lesser = {x.list_name for x in seen if (old := by_name.get(x.list_name)) and old.parks and not x.parks}
+    clean, seen_names = {*clean, *lesser, *unwatched}, {x.list_name for x in seen} - lesser
     for before in open_listings:
         if before.list_name not in clean or before.list_name in seen_names or before.counted:
             continue
         count = before.clean_observations + 1
+        gone = "nobody watches {} any more," if before.list_name in unwatched else "off {}"
+        off = gone.format(before.list_name)
         if count >= CLEAN_TO_CLOSE:
-            why = f"off {before.list_name} in {count} sweeps in a row"
+            why = f"{off} in {count} sweeps in a row"
             steps.append(ListingStep(ListingAction.CLOSE, before.list_name, why, event_id=before.event_id))
             del still_open[before.list_name]
         else:
-            why = f"off {before.list_name} in {count} of {CLEAN_TO_CLOSE} sweeps"
+            why = f"{off} in {count} of {CLEAN_TO_CLOSE} sweeps"
             steps.append(ListingStep(ListingAction.CLEAN, before.list_name, why, event_id=before.event_id))
     return steps, still_open
 
 
-def _acknowledged(listing: OpenListing | None, as_of: datetime) -> bool:
-    return listing is not None and listing.acknowledged(as_of)
+def _acknowledged(before: OpenListing | None, seen: SeenListing, as_of: datetime) -> bool:
+    """What became worse since is not what a person took responsibility for."""
+    return before is not None and before.acknowledged(as_of) and not _worse(before, seen)
+
+
+def _worse(before: OpenListing, seen: SeenListing) -> bool:
+    """Does it park where it did not, or became severe?"""
+    return seen.parks and (not before.parks or (seen.severe and before.codes != seen.codes))
 
 
 def _reason(
@@ -189,8 +204,9 @@ def open_breakers(
     open_listings: Sequence[OpenListing],
     as_of: datetime,
 ) -> tuple[Breaker, ...]:
-    """The pools whose breaker this sweep opens: a newly opened parking listing, while two or more IPs of the pool stand
-    on lists (facts, deliverability section 6.2 rule 3), or one listing that is severe by itself."""
+    """The pools whose breaker this sweep opens: a parking listing that is new or became worse, while two or more IPs of the pool
+    stand on lists (facts, deliverability section 6.2 rule 3), or one listing that is severe by itself."""
+    before = {x.event_id: x for x in open_listings}
     closed = {s.event_id for d in decisions.values() for s in d.steps if s.action is ListingAction.CLOSE}
     standing = {
         x.ip_id for x in open_listings if x.parks and not x.acknowledged(as_of) and x.event_id not in closed
@@ -198,7 +214,11 @@ def open_breakers(
     fresh: dict[int, list[SeenListing]] = {}
     for decision in decisions.values():
         for step in decision.steps:
-            if step.action is ListingAction.OPEN and step.seen and step.seen.parks:
+            old = before.get(step.event_id) if step.event_id is not None else None
+            new_now = step.action is ListingAction.OPEN or (
+                old is not None and step.seen and _worse(old, step.seen)
+            )
+            if new_now and step.seen and step.seen.parks:
                 fresh.setdefault(decision.ip_id, []).append(step.seen)
     breakers = []
     for pool in sorted({ip.pool for ip in ips}):

@@ -6,11 +6,11 @@ the two rounds `confirm_after` passes; whoever calls lets it pass. What is asked
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from email_engine.blocklists.asking import Asker, Pair, Pause, Subject, wanted_of
+from email_engine.blocklists.asking import NOTHING_ASKED, Asked, Asker, Pair, Pause, Subject, wanted_of
 from email_engine.blocklists.judge import judge_probe
 from email_engine.blocklists.model import (
     BlockList,
@@ -26,6 +26,7 @@ from email_engine.blocklists.names import (
     probe_questions,
 )
 from email_engine.dns_answers import ResolveMany
+from email_engine.dnsauth.organisation import listed_organisation
 
 DOMAIN_LISTED, DOMAIN_NOT_LISTED = ("test",), ("invalid",)
 """Test names of lists of domains (RFC 5782 section 5)."""
@@ -141,7 +142,7 @@ def sweep(
     verdicts, reasons = dict(first.verdicts), dict[Pair, str]()
     if first.new:
         wait()
-        second, reasons = second_round(first.new, lists, keys, ask_again)
+        second, reasons, _ = second_round(first.new, lists, keys, ask_again, pause)
         verdicts |= second
     return SweepResult(verdicts, reasons, first.asked, first.held, first.faults, first.left_out)
 
@@ -153,7 +154,7 @@ def first_round(
     open_codes: Mapping[Pair, tuple[str, ...]],
     ask: ResolveMany,
     guard: BlastRadius = BlastRadius(),
-    asked_today: Mapping[str, int] | None = None,
+    before: Asked = NOTHING_ASKED,
     pause: Pause = time.sleep,
 ) -> FirstRound:
     """Asks every healthy list of `lists` about every subject of its kind: IPs, or domains.
@@ -161,35 +162,45 @@ def first_round(
     Args:
         open_codes: the codes of the listings that are open now; a pair outside it that is listed is new.
         guard: what is too much to believe.
-        asked_today: questions that lists were asked in this UTC day already, by name; counts against their limit for a day.
+        before: questions that lists were asked already.
         pause: lets so many seconds pass, for lists with a limit for a second.
     """
     asker = Asker({x.name: x for x in lists}, keys)
-    wanted, left_out = wanted_of(subjects, lists, asked_today or {})
+    wanted, left_out = wanted_of(subjects, lists, before)
     verdicts, faults = asker.ask_all(wanted, ask, pause)
     new = {
         pair: verdict
         for pair, verdict in verdicts.items()
         if isinstance(verdict, Listed) and open_codes.get(pair) != verdict.codes
     }
-    asked = dict.fromkeys((x.name for x in lists), 0) | Counter(name for _, name in verdicts)
+    asked = {x.name: asker.sent[x.name] for x in lists}
     held = {}
-    for name, of_list in asked.items():
+    for name, all_of_list in wanted.items():
         newly_listed = [pair for pair in new if pair[1] == name and pair not in open_codes]
-        if guard.exceeded(len(newly_listed), of_list):
-            held[name] = len(newly_listed)
+        count, of_list = _owners(pair[0] for pair in newly_listed), _owners(all_of_list)
+        if guard.exceeded(count, of_list):
+            held[name] = count
             for pair in newly_listed:
-                verdicts[pair] = NotKnown(f"held: {len(newly_listed)} of {of_list} newly listed at once")
+                verdicts[pair] = NotKnown(f"held: {count} of {of_list} newly listed at once")
                 del new[pair]
     return FirstRound(verdicts, new, asked, held, faults, left_out)
 
 
+def _owners(subjects: Iterable[Subject]) -> int:
+    """IPs, or registered domains: a list that lists a domain lists every name below it, which is one listing."""
+    return len({listed_organisation(one) if isinstance(one, str) else one for one in subjects})
+
+
 def second_round(
-    new: Mapping[Pair, Listed], lists: Sequence[BlockList], keys: Mapping[str, str], ask_again: ResolveMany
-) -> tuple[dict[Pair, ListVerdict], dict[Pair, str]]:
+    new: Mapping[Pair, Listed],
+    lists: Sequence[BlockList],
+    keys: Mapping[str, str],
+    ask_again: ResolveMany,
+    pause: Pause = time.sleep,
+) -> tuple[dict[Pair, ListVerdict], dict[Pair, str], Mapping[str, int]]:
     """What is new counts only when it is answered twice with the same codes; a list that cannot be asked any more confirms
-    nothing. Returns the verdict of each pair, and the reasons (TXT) of the confirmed."""
+    nothing. Returns the verdict of each pair, the reasons (TXT) of the confirmed, and the questions that each list was asked."""
     asker = Asker({x.name: x for x in lists}, keys)
-    verdicts = asker.confirm(new, ask_again)
+    verdicts = asker.confirm(new, ask_again, pause)
     confirmed = [pair for pair, verdict in verdicts.items() if isinstance(verdict, Listed)]
-    return verdicts, asker.reasons(confirmed, ask_again)
+    return verdicts, asker.reasons(confirmed, ask_again, pause), asker.sent

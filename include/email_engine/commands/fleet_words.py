@@ -53,7 +53,7 @@ def trouble_of(standing: Standing) -> str | None:
         return "braked"
     if ip.pause is not None and ip.state in SENDING_STATES:
         return "paused"
-    if ip.blacklisted_on:
+    if ip.blacklisted_on or ip.domain_listed_on:
         return "listed"
     if standing.suspended:
         return "suspended at a provider"
@@ -86,6 +86,8 @@ def _exception(standing: Standing) -> list[str]:
     why = standing.blocked_by
     if not why and ip.blacklisted_on:
         why = f"it is on {', '.join(ip.blacklisted_on)}"
+    if not why and ip.domain_listed_on:
+        why = f"a list of domains holds {', '.join(ip.domain_listed_on)}"
     if standing.suspended:
         held = f"its queues to {', '.join(standing.suspended)} stand still"
         why = f"{why}; {held}" if why else held

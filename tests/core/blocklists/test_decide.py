@@ -167,3 +167,36 @@ def test_no_breaker_without_a_new_listing_beside_another(
     clean: dict[int, set[str]],
 ) -> None:
     assert breakers(seen, standing, pools, clean) == ()
+
+
+def test_a_listing_that_became_a_lesser_one_is_off_only_after_two_sweeps() -> None:
+    """SBL falls, PBL stays on the same zone: the IP is not free of the list at once, and its cause is asked all the same."""
+    first = decide_listing(ip(state=IpState.QUARANTINE), [open_row(SBL)], [PBL], [], AS_OF, WEEK)
+    assert [step.action for step in first.steps] == [ListingAction.CLEAN]
+    assert first.listed_on == ("zen",)
+    second = decide_listing(ip(state=IpState.QUARANTINE), [open_row(SBL, clean=1)], [PBL], [], AS_OF, WEEK)
+    assert [step.action for step in second.steps] == [ListingAction.CLOSE]
+    third = decide_listing(ip(state=IpState.QUARANTINE), [], [PBL], [], AS_OF, WEEK)
+    assert ([step.action for step in third.steps], third.listed_on) == ([ListingAction.OPEN], ())
+
+
+def test_a_listing_that_became_worse_is_news_for_the_pool() -> None:
+    rows = [open_row(PBL, 9, 1), open_row(PBL, 10, 2)]
+    both = {n: decide_listing(ip(n), [rows[n - 9]], [SBL], [], AS_OF, WEEK) for n in (9, 10)}
+    (breaker,) = open_breakers([ip(9), ip(10)], both, rows, AS_OF)
+    assert breaker.addresses == ("198.51.100.9", "198.51.100.10")
+    severe = replace(SBL, codes=("127.0.0.9",), severe=True)
+    for before in (PBL, SBL):
+        row = open_row(before)
+        one = {9: decide_listing(ip(), [row], [severe], [], AS_OF, WEEK)}
+        assert len(open_breakers([ip()], one, [row], AS_OF)) == 1, before
+    still = open_row(severe)
+    same = {9: decide_listing(ip(), [still], [severe], [], AS_OF, WEEK)}
+    assert open_breakers([ip()], same, [still], AS_OF) == (), "once is enough"
+
+
+def test_responsibility_for_one_listing_is_none_for_a_worse_one() -> None:
+    taken = replace(open_row(PBL), acknowledged_until=AS_OF + WEEK)
+    assert decide_listing(ip(), [taken], [SBL], [], AS_OF, WEEK).quarantine
+    same = replace(open_row(SBL), acknowledged_until=AS_OF + WEEK)
+    assert not decide_listing(ip(), [same], [SBL], [], AS_OF, WEEK).quarantine

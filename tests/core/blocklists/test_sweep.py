@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, ip_address
 
 import pytest
 
-from email_engine.blocklists.asking import CHUNK
+from email_engine.blocklists.asking import CHUNK, LONGEST_PACED, Asked
 from email_engine.blocklists.model import (
     BlockList,
     Code,
@@ -29,7 +29,7 @@ from email_engine.blocklists.sweep import (
     second_round,
     sweep,
 )
-from email_engine.dns_answers import Answer, Found, NotFound, Question, Unknown
+from email_engine.dns_answers import Answer, Found, NotFound, Question, Trouble, Unknown
 from email_engine.fleet.model import IpAddress
 
 FLEET: list[IpAddress] = [ip_address(f"198.51.100.{n}") for n in range(1, 41)]
@@ -127,7 +127,7 @@ def test_the_first_round_counts_an_ip_as_answered_by_what_is_final_alone() -> No
 def test_a_list_that_cannot_be_asked_any_more_confirms_nothing(lists: list[BlockList]) -> None:
     world = World(("198.51.100.9", ZEN))
     new = first_round(FLEET, [ZEN], {}, {}, world.ask).new
-    verdicts, reasons = second_round(new, lists, {}, world.ask_again)
+    verdicts, reasons, _ = second_round(new, lists, {}, world.ask_again)
     assert [type(verdict) for verdict in verdicts.values()] == [NotKnown]
     assert reasons == {}
 
@@ -237,10 +237,9 @@ def test_a_limit_for_a_day_is_kept_and_the_next_sweep_goes_on_where_it_ended() -
     limited = replace(ZEN, limits=Limits(a_day=50))
     world = World()
 
-    def asked_about(asked_today: int) -> tuple[set[IpAddress], dict[str, int]]:
-        before = len(world.rounds)
-        first = first_round(FLEET, [limited, BL], {}, {}, world.ask, asked_today={"zen": asked_today})
-        assert len(world.rounds) > before
+    def asked_about(today: int, ever: int = 0) -> tuple[set[IpAddress], dict[str, int]]:
+        before = Asked({"zen": today}, {"zen": ever + today})
+        first = first_round(FLEET, [limited, BL], {}, {}, world.ask, before=before)
         assert sum(1 for _, name in first.verdicts if name == "bl") == len(FLEET)
         return {ip for ip, name in first.verdicts if name == "zen"}, dict(first.left_out)
 
@@ -248,6 +247,64 @@ def test_a_limit_for_a_day_is_kept_and_the_next_sweep_goes_on_where_it_ended() -
     assert asked_about(40) == (set(FLEET[:10]), {"zen": 30})
     assert asked_about(45) == (set(FLEET[5:10]), {"zen": 35})
     assert asked_about(50) == (set(), {"zen": 40})
+
+
+def test_over_some_days_everything_is_asked_whatever_the_limit() -> None:
+    """150 IPs, 100 questions a day, six sweeps a day: what one day leaves out, the next one begins with."""
+    fleet: list[IpAddress] = [ip_address(0xC6120000 + n) for n in range(150)]
+    limited, world, ever, seen = replace(ZEN, limits=Limits(a_day=100)), World(), 0, set[IpAddress]()
+    for _ in range(2):
+        today = 0
+        for _ in range(6):
+            first = first_round(
+                fleet, [limited], {}, {}, world.ask, before=Asked({"zen": today}, {"zen": ever})
+            )
+            today, ever = today + first.asked["zen"], ever + first.asked["zen"]
+            seen |= {ip for ip, _ in first.verdicts}
+        assert today == 100
+    assert seen == set(fleet)
+
+
+def test_a_slow_limit_takes_no_longer_than_a_sweep_may() -> None:
+    fleet: list[IpAddress] = [ip_address(0xC6120000 + n) for n in range(4000)]
+    limited, world, pauses = replace(ZEN, limits=Limits(a_second=5)), World(), list[float]()
+    first = first_round(fleet, [limited], {}, {}, world.ask, pause=pauses.append)
+    assert first.left_out == {"zen": 4000 - 5 * LONGEST_PACED}
+    assert sum(pauses) <= LONGEST_PACED
+
+
+def test_a_list_that_falls_silent_keeps_no_other_list_waiting() -> None:
+    fleet: list[IpAddress] = [ip_address(0xC6120000 + n) for n in range(10 * CHUNK)]
+    world = World()
+    for ip in fleet:
+        world.table[listing_question(ip, ZEN.zone)] = Unknown(Trouble.TIMEOUT)
+    result = world.sweep(fleet=fleet)
+    assert result.faults == {"zen": "100 of 100 questions were not answered"}
+    assert (result.asked, result.unknown()) == ({"zen": CHUNK, "bl": 10 * CHUNK}, {"zen": 10 * CHUNK})
+
+
+def test_the_second_round_keeps_the_limit_too_and_says_why_it_confirms_nothing() -> None:
+    limited, pauses = replace(ZEN, limits=Limits(a_second=2)), list[float]()
+    world = World(*((str(ip), ZEN) for ip in FLEET[:5]))
+    first = first_round(FLEET[:5], [limited], {}, {}, world.ask, BlastRadius(1.0), pause=pauses.append)
+    world.rounds.clear()
+    pauses.clear()
+    world.then(str(FLEET[0]), ZEN, Unknown(Trouble.TIMEOUT))
+    verdicts, reasons, asked = second_round(first.new, [limited], {}, world.ask_again, pauses.append)
+    assert [len(one) for one in world.rounds] == [2, 2, 1, 2, 2]
+    assert (len(reasons), asked, pauses) == (4, {"zen": 9}, [1, 1, 1])
+    assert verdicts[FLEET[0], "zen"] == NotKnown("not confirmed: timeout")
+
+
+def test_all_names_of_one_registered_domain_are_one_listing() -> None:
+    names = [f"news{n}.aurora.example" for n in range(20)] + [f"{n}.example" for n in "abcdefghij"]
+    world = World()
+    for name in names[:20]:
+        world.table[Question(f"{name}.dbl.example")] = Found(("127.0.0.2",), 60)
+    assert world.sweep((DBL,), fleet=names).held == {}  # type: ignore[arg-type]
+    for name in names[20:24]:
+        world.table[Question(f"{name}.dbl.example")] = Found(("127.0.0.2",), 60)
+    assert world.sweep((DBL,), fleet=names).held == {"dbl": 5}  # type: ignore[arg-type]
 
 
 def test_a_limit_for_a_second_is_kept_by_pauses_and_slows_no_other_list() -> None:

@@ -205,6 +205,8 @@ def _give_up(
         if done:
             said = f"{by} gives {d.address} up" + (" and wants it replaced from standby" if replaces else "")
             record(conn, _decision(d, run, "given up", said, now), run.dag_id, run.run_id)
+    if not done:
+        return Taken(f"somebody else answered about {d} in the same moment; their answer counts")
     return Taken(f"{by} gave {d.address} up")
 
 

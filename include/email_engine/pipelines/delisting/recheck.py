@@ -1,7 +1,7 @@
 """A list is asked again about one IP, with growing pauses, until the listing is over for good or nobody needs to know."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from secrets import token_hex
 
@@ -13,7 +13,7 @@ from email_engine.blocklists.delisting import (
     nothing_to_follow,
     pause_after,
 )
-from email_engine.blocklists.model import Listed, NotListed
+from email_engine.blocklists.model import Listed, ListStatus, NotListed
 from email_engine.blocklists.sweep import believed, first_round, probe_blocklists
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.delisting.follow import watched_list
@@ -65,6 +65,10 @@ def _note(store: Store, asked: Delisting, answer: Answer | None, now: datetime) 
     """Decided on what stands now: the list took its time to answer."""
     with store.session(tenant="*") as conn:
         delisting = delistings.find(conn, asked.listing_id)
+        if asked.closed_at is None and answer is Answer.NOT_LISTED:
+            delisting = replace(
+                delisting, closed_at=None
+            )  # it said so before the sweeps closed it: that clears nothing
         decided = decide_recheck(delisting, answer or Answer.UNKNOWN, now)
         if not delistings.note_check(conn, delisting, answer, decided, now):
             delisting = delistings.find(conn, asked.listing_id)
@@ -76,9 +80,9 @@ def _note(store: Store, asked: Delisting, answer: Answer | None, now: datetime) 
 def _ask(clients: Clients, delisting: Delisting) -> Answer:
     """What the list says; unknown where it fails its test points, cannot be asked, or is not watched any more."""
     blocklist = watched_list(delisting.list_name)
-    if blocklist is None:
+    if blocklist is None or blocklist.status is ListStatus.RETIRED:
         log.warning("nobody watches %s any more, so it cannot be asked", delisting.list_name)
-        return Answer.UNKNOWN
+        return Answer.UNKNOWN if delisting.closed_at is None else Answer.NOT_LISTED
     keys, ask = clients.blocklist_keys(), clients.resolver().resolve_many
     healths = probe_blocklists([blocklist], keys, ask, token_hex(12))
     healthy = [health for health in healths if health.healthy]

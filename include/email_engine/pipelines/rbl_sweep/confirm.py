@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 
@@ -16,6 +16,7 @@ from email_engine.pipelines.rbl_sweep.sweep import something
 from email_engine.pipelines.run import Run
 from email_engine.store.engine import Store
 from email_engine.store.fleet.ips import mark_swept
+from email_engine.store.stops.list_questions import add_questions
 from email_engine.store.telling import alerts
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ def confirm(store: Store, clients: Clients, first: Mapping[str, Any], run: Run) 
     Returns one dict for each tenant that something was found for: `tenant`, `listed` (confirmed listings), `clean` (open
     listings that were answered "not listed"), `unknown` (list to number of its IPs), `domains` (its own `listed` and `clean`)."""
     new = dict(_new(first))
-    verdicts, reasons = _ask_again(clients, new) if new else ({}, {})
+    verdicts, reasons, questions = _ask_again(clients, new) if new else ({}, {}, {})
     confirmed = {pair for pair, verdict in verdicts.items() if isinstance(verdict, Listed)}
     tenants = [_settled(tenant, confirmed, reasons) for tenant in first["tenants"]]
     if new:
@@ -48,6 +49,7 @@ def confirm(store: Store, clients: Clients, first: Mapping[str, Any], run: Run) 
             if "ask_again" in row and _pair(row) in confirmed
         }  # fmt: skip
         with store.session(tenant="*") as conn:
+            add_questions(conn, datetime.now(UTC).date(), questions)
             mark_swept(conn, listed | set(first["swept"]), run.as_of)
             _tell(conn, first["lists"], [pair for pair in new if pair not in confirmed], run)
     return [tenant for tenant in tenants if something(tenant) or something(tenant["domains"])]
@@ -73,7 +75,9 @@ def _pair(row: Mapping[str, Any]) -> Pair:
     return row["ask_again"] if "domain" in row else ip_address(row["ask_again"]), row["list"]
 
 
-def _ask_again(clients: Clients, new: Mapping[Pair, Listed]) -> tuple[Mapping[Pair, Any], Mapping[Pair, str]]:
+def _ask_again(
+    clients: Clients, new: Mapping[Pair, Listed]
+) -> tuple[Mapping[Pair, Any], Mapping[Pair, str], Mapping[str, int]]:
     lists = [x for x in load_blocklists()[0] if x.status is ListStatus.ACTIVE]
     return second_round(new, lists, clients.blocklist_keys(), clients.resolver().turned().resolve_many)
 
@@ -120,6 +124,12 @@ def _tell(conn: Connection, lists: Mapping[str, Any], not_confirmed: list[Pair],
             state, text = (
                 "refuses",
                 f"Block list {name} stopped answering us during the sweep\nSeen: {faults[name]}",
+            )
+        elif name in lists.get("left_out", {}):
+            state = "limited"
+            text = (
+                f"Block list {name} may be asked too little for this fleet: {lists['left_out'][name]} left out\n"
+                "Each sweep goes on where the last one ended, so a listing is seen late. Ask its operator for more, and raise `limits`."
             )
         elif asked and unknown >= UNKNOWN_ALERT_RATE * asked:
             state = "unknown"

@@ -16,6 +16,8 @@ from email_engine.blocklists.decide import (
     decide_listing,
     open_breakers,
 )
+from email_engine.blocklists.model import BlockList
+from email_engine.blocklists.named import as_watched
 from email_engine.decision import Decision, Origin
 from email_engine.fleet.model import IpRecord, Mode
 from email_engine.lifecycle.machine import Event, known
@@ -51,11 +53,11 @@ def decide(store: Store, findings: Mapping[str, Any], run: Run, base_url: str = 
 
     Returns `{"tenant", "opened", "closed", "quarantined", "breakers", "domains"}` with addresses as text; `domains`: those whose
     listings changed."""
-    digest = load_blocklists()[1]
+    lists, digest = load_blocklists()
     tenant = findings["tenant"]
     with store.session(tenant=tenant) as conn:
-        records, decisions, breakers = _decide(conn, findings, digest, run)
-        domains = decide_domains(conn, findings, records, digest, run)
+        records, decisions, breakers = _decide(conn, findings, lists, digest, run)
+        domains = decide_domains(conn, findings, records, lists, digest, run)
     if not run.dry_run:
         with store.session(tenant=tenant) as conn:
             evidence = _evidence(conn, tenant, records, decisions, run, base_url)
@@ -63,14 +65,15 @@ def decide(store: Store, findings: Mapping[str, Any], run: Run, base_url: str = 
             news = listing_news(conn, tenant, records, decisions, breakers, run, evidence)
             news += domain_news(conn, tenant, records, domains, run)
         announce(store, news)
-    changed = [domain for domain, steps in domains.items() if steps]
+    moved = (ListingAction.OPEN, ListingAction.CLOSE)
+    changed = [name for name, steps in domains.items() if any(step.action in moved for step in steps)]
     summary = _summary(tenant, records, decisions, breakers) | {"domains": changed}
     log.info("%s%s", "dry run, nothing written: " if run.dry_run else "", summary)
     return summary
 
 
 def _decide(
-    conn: Connection, findings: Mapping[str, Any], digest: str, run: Run
+    conn: Connection, findings: Mapping[str, Any], lists: Sequence[BlockList], digest: str, run: Run
 ) -> tuple[Sequence[IpRecord], Mapping[int, ListingDecision], Sequence[Breaker]]:
     tenant = findings["tenant"]
     if not run.dry_run:
@@ -78,7 +81,11 @@ def _decide(
     seen, clean = _read_findings(findings)
     now = run.no_earlier_than(newest(conn)).as_of
     records = load_ips(conn, day=now.date(), tenant=tenant)
-    standing = open_listings(conn, tenant=tenant, run_id=run.run_id, as_of=run.as_of)
+    standing = as_watched(open_listings(conn, tenant=tenant, run_id=run.run_id, as_of=run.as_of), lists)
+    ended: dict[int, set[str]] = {}
+    for row in findings["clean"]:
+        if row.get("unwatched"):
+            ended.setdefault(row["ip_id"], set()).add(row["list"])
     at_least = timedelta(days=load_policy().quarantine_days)
     decisions = {
         ip.ip_id: decide_listing(
@@ -88,6 +95,7 @@ def _decide(
             clean.get(ip.ip_id, ()),
             now,
             at_least,
+            ended.get(ip.ip_id, ()),
         )
         for ip in records
         if ip.ip_id in seen or ip.ip_id in clean

@@ -7,6 +7,8 @@ from sqlalchemy import Connection
 
 from email_engine.blocklists.decide import ListingAction, ListingStep, OpenListing, listing_steps
 from email_engine.blocklists.domains import all_names, names_of
+from email_engine.blocklists.model import BlockList
+from email_engine.blocklists.named import as_watched
 from email_engine.decision import Decision
 from email_engine.fleet.model import IpRecord, Mode
 from email_engine.pipelines.rbl_sweep.listing_news import where_to_ask
@@ -27,13 +29,18 @@ Steps = Mapping[str, Sequence[ListingStep]]
 
 
 def decide_domains(
-    conn: Connection, findings: Mapping[str, Any], records: Sequence[IpRecord], digest: str, run: Run
+    conn: Connection,
+    findings: Mapping[str, Any],
+    records: Sequence[IpRecord],
+    lists: Sequence[BlockList],
+    digest: str,
+    run: Run,
 ) -> Steps:
     """Opens and closes the domain listings of one tenant and writes what holds its IPs, in the caller's transaction. A dry run
     writes nothing."""
     tenant, found = findings["tenant"], findings["domains"]
     standing = {
-        domain: some
+        domain: as_watched(some, lists)
         for (_, domain), some in open_domain_listings(
             conn, tenant=tenant, run_id=run.run_id, as_of=run.as_of
         ).items()
@@ -42,14 +49,17 @@ def decide_domains(
     for row in found["listed"]:
         seen.setdefault(row["domain"], []).append(seen_listing(row))
     clean: dict[str, set[str]] = {}
+    ended: dict[str, set[str]] = {}
     for row in found["clean"]:
-        clean.setdefault(row["domain"], set()).add(row["list"])
+        (ended if row.get("unwatched") else clean).setdefault(row["domain"], set()).add(row["list"])
     there = set(all_names(records))
-    steps = {
-        domain: listing_steps(standing.get(domain, ()), seen.get(domain, ()), clean.get(domain, ()))[0]
+    steps: dict[str, list[ListingStep]] = {
+        domain: listing_steps(
+            standing.get(domain, ()), seen.get(domain, ()), clean.get(domain, ()), ended.get(domain, ())
+        )[0]
         if domain in there
         else _left(standing.get(domain, ()))
-        for domain in sorted(seen.keys() | clean.keys())
+        for domain in sorted(seen.keys() | clean.keys() | ended.keys())
     }
     if not run.dry_run:
         _write(conn, tenant, steps, records, digest, run)

@@ -7,11 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from email_engine.blocklists.asking import Pair
-from email_engine.blocklists.config import load_blocklists, load_confirm_after
+from email_engine.blocklists.asking import LONGEST_PACED, Pair
+from email_engine.blocklists.config import load_blocklists, load_confirm_after, load_every_hours
 from email_engine.blocklists.decide import OpenListing
 from email_engine.blocklists.domains import all_names, names_of
 from email_engine.blocklists.model import BlockList, Listed, ListVerdict, NotKnown, NotListed
+from email_engine.blocklists.named import as_watched, unwatched
 from email_engine.blocklists.sweep import BlastRadius, FirstRound, believed, first_round
 from email_engine.fleet.model import IpRecord, IpState
 from email_engine.pipelines.clients import Clients
@@ -20,7 +21,7 @@ from email_engine.reputation.named import ListAnswer
 from email_engine.store.engine import Store
 from email_engine.store.fleet.ips import load_ips, mark_swept
 from email_engine.store.stops.domain_listings import open_domain_listings
-from email_engine.store.stops.list_questions import add_questions, asked_on
+from email_engine.store.stops.list_questions import add_questions, asked_before
 from email_engine.store.stops.listings import open_listings
 from email_engine.store.stops.named_lists import to_ask, write_answers
 from email_engine.warmup.policy_file import load_policy
@@ -39,12 +40,15 @@ def sweep(store: Store, clients: Clients, health: Mapping[str, Any], run: Run) -
       answered "not listed"), `unknown` (list to number of its IPs), `domains` (its own `listed` and `clean`). A listing with
       `ask_again` (an address or a domain) is new.
     - `swept`: ids of IPs with something new about which a list answered for good. The others are marked as swept already.
-    - `lists`: `asked`, `unknown`, `held` and `left_out` (numbers by list), `faults` (texts by list)."""
+    - `lists`: `asked`, `unknown`, `held` and `left_out` (numbers by list; of a list whose limits are too small for the fleet),
+      `faults` (texts by list)."""
     wait = _confirm_after(run)
-    lists = believed(load_blocklists()[0], health["healthy"], health["ipv6"])
+    all_lists = load_blocklists()[0]
+    lists = believed(all_lists, health["healthy"], health["ipv6"])
     with store.session(tenant="*") as conn:
-        records, standing = load_ips(conn, day=run.as_of.date()), open_listings(conn)
-        of_domains, today = open_domain_listings(conn), asked_on(conn, datetime.now(UTC).date())
+        records, standing = load_ips(conn, day=run.as_of.date()), as_watched(open_listings(conn), all_lists)
+        of_domains, today = open_domain_listings(conn), asked_before(conn, datetime.now(UTC).date())
+    of_domains = {key: as_watched(some, all_lists) for key, some in of_domains.items()}
     records = tuple(ip for ip in records if ip.state is not IpState.ABANDONED)
     by_id = {ip.ip_id: ip.address for ip in records}
     codes: dict[Pair, tuple[str, ...]] = {
@@ -73,13 +77,17 @@ def sweep(store: Store, clients: Clients, health: Mapping[str, Any], run: Run) -
             _note_answers(conn, records, first, run)
     return {
         "due": due.isoformat() if due is not None else None,
-        "tenants": _by_tenant(records, {x.name: x for x in lists}, standing, of_domains, first),
+        "tenants": _by_tenant(records, all_lists, standing, of_domains, first),
         "swept": [ip.ip_id for ip in swept if ip.address in new],
         "lists": {
             "asked": dict(first.asked),
             "unknown": first.unknown(),
             "held": dict(first.held),
-            "left_out": dict(first.left_out),
+            "left_out": {
+                x.name: first.left_out[x.name]
+                for x in lists
+                if first.left_out.get(x.name, 0) and _too_small(x, len(records))
+            },
             "faults": dict(first.faults),
         },
     }
@@ -101,6 +109,15 @@ def _note_answers(conn: Connection, records: Sequence[IpRecord], first: FirstRou
     write_answers(conn, said, datetime.now(UTC))
 
 
+def _too_small(blocklist: BlockList, subjects: int) -> bool:
+    """Is a whole day of its limits too little to ask about everything once?"""
+    a_day, a_second = blocklist.limits.a_day, blocklist.limits.a_second
+    sweeps = 24 // load_every_hours()
+    return (a_day is not None and a_day < subjects) or (
+        a_second is not None and a_second * LONGEST_PACED * sweeps < subjects
+    )
+
+
 def _confirm_after(run: Run) -> timedelta:
     asked = run.params.get("confirm_after")
     return load_confirm_after() if asked is None else timedelta(seconds=float(asked))
@@ -108,12 +125,12 @@ def _confirm_after(run: Run) -> timedelta:
 
 def _by_tenant(
     records: Sequence[IpRecord],
-    lists: Mapping[str, BlockList],
+    all_lists: Sequence[BlockList],
     standing: Sequence[OpenListing],
     of_domains: Mapping[tuple[str, str], Sequence[OpenListing]],
     first: FirstRound,
 ) -> list[dict[str, Any]]:
-    by_address = {ip.address: ip for ip in records}
+    lists, by_address = {x.name: x for x in all_lists}, {ip.address: ip for ip in records}
     owners: dict[str, set[str]] = {}
     for ip in records:
         for name in names_of(ip):
@@ -134,7 +151,16 @@ def _by_tenant(
         _sort(item, {"ip_id": ip.ip_id}, lists[pair[1]], verdict, again, (ip.ip_id, pair[1]) in known)
         if isinstance(verdict, NotKnown):
             item["unknown"][pair[1]] = item["unknown"].get(pair[1], 0) + 1
+    tenants = {ip.ip_id: ip.tenant for ip in records}
+    for x in unwatched(standing, all_lists):
+        if x.ip_id in tenants:
+            _of_tenant(found, tenants[x.ip_id])["clean"].append(
+                {"ip_id": x.ip_id, "list": x.list_name, "unwatched": True}
+            )
     for (tenant, name), some in of_domains.items():
+        _of_tenant(found, tenant)["domains"]["clean"] += [
+            {"domain": name, "list": x.list_name, "unwatched": True} for x in unwatched(some, all_lists)
+        ]
         if tenant not in owners.get(
             name, ()
         ):  # nobody has the name any more: `decide` closes what stands about it

@@ -3,17 +3,22 @@
 from collections.abc import Mapping
 from datetime import date
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 
+from email_engine.blocklists.asking import Asked
 from email_engine.store.schema import blocklist_questions
 
 
-def asked_on(conn: Connection, day: date) -> dict[str, int]:
-    """Questions by name of the list."""
+def asked_before(conn: Connection, day: date) -> Asked:
+    """Questions of that UTC day and of all days."""
     rows = blocklist_questions.c
-    query = select(rows.list, rows.questions).where(rows.day == day)
-    return {row.list: row.questions for row in conn.execute(query)}
+    ever = select(rows.list, func.sum(rows.questions).label("questions")).group_by(rows.list)
+    today = select(rows.list, rows.questions).where(rows.day == day)
+    return Asked(
+        {row.list: row.questions for row in conn.execute(today)},
+        {row.list: int(row.questions) for row in conn.execute(ever)},
+    )
 
 
 def add_questions(conn: Connection, day: date, asked: Mapping[str, int]) -> None:
