@@ -134,11 +134,20 @@ def test_another_run_asks_in_its_place(lab: RunningLab, store: Store, listing: i
     assert row(store, listing).next_check_at is None
 
 
-def test_a_list_that_nobody_watches_any_more_is_unknown(lab: RunningLab, store: Store, listing: int) -> None:
+@pytest.mark.parametrize(
+    ("closed", "status", "answer"),
+    [(None, Status.OPEN, Answer.UNKNOWN), (NOW, Status.CLEARED, Answer.NOT_LISTED)],
+    ids=["the listing stands", "the sweeps closed it"],
+)
+def test_a_list_that_nobody_watches_any_more_keeps_nothing_open_that_the_sweeps_closed(
+    lab: RunningLab, store: Store, listing: int, closed: datetime | None, status: Status, answer: Answer
+) -> None:
     with store.session("*") as conn:
-        gone = add_listing(conn, row(store, listing).ip_id, NOW, list="gone", zone="gone.example", closed=NOW)
+        gone = add_listing(
+            conn, row(store, listing).ip_id, NOW, list="gone", zone="gone.example", closed=closed
+        )
         delistings.follow(conn, gone, "delisting", "one")
     look(store, gone, NOW)
-    assert look(store, gone, NOW + HOUR).status is Status.OPEN
-    assert row(store, gone).last_answer is Answer.UNKNOWN
+    assert look(store, gone, NOW + HOUR).status is status
+    assert row(store, gone).last_answer is answer
     assert row(store, gone).address == ip_address(ADDRESS)
