@@ -23,6 +23,8 @@ from email_engine.store.telling.alerts import News
 
 PIPELINE = "rbl_sweep"
 SHOWN = 20
+NOTHING: Mapping[str, Any] = {"listed": (), "clean": ()}
+"""What a run that began before lists of domains were asked found about domains."""
 
 Steps = Mapping[str, Sequence[ListingStep]]
 """By domain."""
@@ -38,7 +40,7 @@ def decide_domains(
 ) -> Steps:
     """Opens and closes the domain listings of one tenant and writes what holds its IPs, in the caller's transaction. A dry run
     writes nothing."""
-    tenant, found = findings["tenant"], findings["domains"]
+    tenant, found = findings["tenant"], findings.get("domains", NOTHING)
     standing = {
         domain: as_watched(some, lists)
         for (_, domain), some in open_domain_listings(
