@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 PAUSE = 0.02
+LONGEST = 150
+"""Seconds of one run. Airflow's own time-outs of tasks take the alarm away that would end a test."""
 
 
 def quicken(patch: pytest.MonkeyPatch) -> None:
@@ -36,12 +38,21 @@ def _write_once(patch: pytest.MonkeyPatch) -> None:
 
 
 def _look_again_soon(patch: pytest.MonkeyPatch) -> None:
-    """Airflow waits a second whenever it marked tasks as skipped or failed and so started none."""
+    """Airflow waits a second whenever it marked tasks as skipped or failed and so started none; for ever, if a task waits for a
+    time that does not come."""
     from airflow.sdk import DAG
 
     sleep, looks = time.sleep, DAG.test.__code__
+    since: dict[str, float] = {}
 
     def briefly(seconds: float) -> None:
-        sleep(PAUSE if sys._getframe(1).f_code is looks else seconds)
+        looking = sys._getframe(1)
+        if looking.f_code is not looks:
+            sleep(seconds)
+            return
+        run_id = looking.f_locals["dr"].run_id
+        if time.monotonic() - since.setdefault(run_id, time.monotonic()) > LONGEST:
+            raise AssertionError(f"run {run_id} has not ended for {LONGEST} s")
+        sleep(PAUSE)
 
     patch.setattr(time, "sleep", briefly)

@@ -14,6 +14,7 @@ from airflow.sdk import DAG
 
 from email_engine.blocklists.delisting import Answer, Delisting, Recheck, Status
 from email_engine.paths import ROOT
+from email_engine.pipelines.delisting import recheck as rechecks
 from email_engine.store.engine import Store
 from email_engine.store.stops import delistings
 from email_engine.store.telling import alerts
@@ -168,7 +169,9 @@ class TestDag:
     def test_it_asks_is_superseded_asks_afterwards_and_ends_when_the_cause_is_named(
         self, dag: DAG, store: Store, listing: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        with store.session("*") as conn:  # the first re-check is not due before the end
+        # Whichever of `ask` and `recheck` comes first: the re-check looks again before anybody would have been asked.
+        monkeypatch.setattr(rechecks, "pause_after", lambda checks: timedelta(seconds=0.3))
+        with store.session("*") as conn:
             delistings.follow(conn, listing, None, None)
         wait = threading.Thread(target=_live, args=(store, listing), daemon=True)
         wait.start()
