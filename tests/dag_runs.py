@@ -43,16 +43,17 @@ def _look_again_soon(patch: pytest.MonkeyPatch) -> None:
     from airflow.sdk import DAG
 
     sleep, looks = time.sleep, DAG.test.__code__
-    since: dict[str, float] = {}
+    since: dict[int, tuple[Any, float]] = {}  # by run; the run is kept, so that nothing else gets its id
 
     def briefly(seconds: float) -> None:
         looking = sys._getframe(1)
         if looking.f_code is not looks:
             sleep(seconds)
             return
-        run_id = looking.f_locals["dr"].run_id
-        if time.monotonic() - since.setdefault(run_id, time.monotonic()) > LONGEST:
-            raise AssertionError(f"run {run_id} has not ended for {LONGEST} s")
+        run = looking.f_locals["dr"]
+        _, began = since.setdefault(id(run), (run, time.monotonic()))
+        if time.monotonic() - began > LONGEST:
+            raise AssertionError(f"run {run.run_id} has not ended for {LONGEST} s")
         sleep(PAUSE)
 
     patch.setattr(time, "sleep", briefly)
