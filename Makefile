@@ -6,9 +6,12 @@ RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
-DEBIAN := chromium rbldnsd
+DEBIAN := chromium rbldnsd named-checkzone mariadbd
+PACKAGE = $@
+named-checkzone: PACKAGE = bind9-utils
+mariadbd: PACKAGE = mariadb-server-core mariadb-client-core
 .DEFAULT_GOAL := help
-.PHONY: help secrets setup up down status logs reset lab demo test bench check docs lock sql url decisions doctor $(DEBIAN)
+.PHONY: help secrets setup up down status logs reset lab demo test test-parts test-whole bench check docs lock sql url decisions doctor $(DEBIAN)
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -61,16 +64,20 @@ lab: $(STAMP) ## the knobs of the lab: list an IP, break a record, fail a reload
 demo: $(STAMP) ## six simulated weeks through the DAGs, with a report
 	@$(RUN) -m stack.demo
 
-test: $(STAMP) ## the whole suite
-	@$(MAKE) --no-print-directory rbldnsd
-	@$(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not e2e"
-	@$(MAKE) --no-print-directory chromium
+test: $(STAMP) ## the whole suite: parts and whole products beside each other, each printed at its end
+	@$(MAKE) --no-print-directory $(DEBIAN)
+	@$(MAKE) --no-print-directory -j2 -k --output-sync=target test-parts test-whole
+
+test-parts: $(STAMP) ## everything but e2e, browser and compose
+	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not e2e"
+
+test-whole: $(STAMP) ## e2e, browser and compose: real stacks, one after the other
 	@$(RUN) -m pytest -m e2e -rs tests/e2e tests/browser tests/compose
 
 # What tests want from Debian, where it is missing and may be installed; without it those tests say why they skip.
 $(DEBIAN):
 	@command -v $@ >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { \
-	  export DEBIAN_FRONTEND=noninteractive; install="timeout 300 apt-get install -y -qq --no-install-recommends $@"; \
+	  export DEBIAN_FRONTEND=noninteractive; install="timeout 300 apt-get install -y -qq --no-install-recommends $(PACKAGE)"; \
 	  echo "installing $@ for the tests ..."; \
 	  $$install >/dev/null 2>&1 || { timeout 120 apt-get update -qq >/dev/null 2>&1; $$install >/dev/null 2>&1; } || true; }
 

@@ -9,7 +9,8 @@ not seen, oldest first, and adds their delivered, bounced, deferred and complain
 IP, mailbox provider and hour, and to their sums by UTC day in `delivery_days`, which judgement reads. Bounces and
 complaints are kept one by one in `delivery_events`, with campaign, reply and a keyed hash of the recipient (key:
 `EMAIL_ENGINE_RECIPIENT_KEY`, or a file named by `EMAIL_ENGINE_RECIPIENT_KEY_FILE`, 16 bytes at least, the same on
-every worker; without it they are kept without recipient). A complaint counts for the hour in which its mail was sent
+every worker; without it they are kept without recipient). What they say against addresses is noted in `suppressions`, with the
+address encrypted until `suppression_sync` has counted it (docs/suppression.md); a delivery ends a row of soft bounces. A complaint counts for the hour in which its mail was sent
 where it tells that (`counted_by` header or message), else for that of the report. Mail that timed out (x.4.7) because its
 provider was suspended for the IP counts nowhere; the file's row in `accounting_files` says how many. What receivers mean by their
 replies (`include/config/lexicon.yaml`) counts in `bounce_meanings`, `deferral_meanings` and `named_lists`; each
@@ -34,7 +35,7 @@ taken, and the hold ends. Or accept the loss: trigger this DAG with `accept_refu
 accounting_files (`accepted_by`, `accepted_at`, `accepted_because`).
 
 **What it changes** tables accounting_files, accounting_quarantine, delivery_stats, delivery_days, delivery_events,
-reply_texts and alerts. Nothing on the hosts; old files are PowerMTA's to delete. Rows of IPs outside the fleet are
+suppressions, reply_texts and alerts. Nothing on the hosts; old files are PowerMTA's to delete. Rows of IPs outside the fleet are
 counted as rejected, and on their file (`unknown_sources`). Unreadable rows and rows dated in the future go to the
 quarantine with file, line and reason. A file with more than 1 % of them (`include/config/accounting.yaml`) is refused
 with an alert, and the next one is taken. A dry run reads and reports, and writes nothing.

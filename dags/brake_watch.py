@@ -7,12 +7,15 @@
 1. `stops` lists the hosts on which a brake stands, of an IP or of its mail to a suspended provider; IPs that left the fleet file while they were sending get theirs here.
 2. `brake` (one task a host) looks at each of them again and puts back what a restart, a reload or a person took off, in PowerMTA
    and in MailWizz; it completes what could not be done while a host or a MailWizz was away, and releases that were asked for. Of
-   a suspended provider only its own queues are held; a queue that appeared meanwhile is paused here.
+   a suspended provider only its own queues are held; a queue that appeared meanwhile is paused here. Then it listens to MailWizz: two
+   minutes without a row in its usage log prove that a server which is off hands nothing over, one more look ten minutes later confirms
+   it, and you read how many messages came after the switch. A server that hands over for ten minutes has its campaigns paused by the
+   API; what the engine paused goes on when the stop is over, if it is paused still.
 3. `publish` starts the deployment and the quota sync if a release was completed. `tell` sends the alerts, also those that other
    pipelines could not send.
 
-**What it changes** PowerMTA queues and sources, and MailWizz server status, of what must stand still or may run again; tables
-brakes, decisions, incidents, alerts. Where all holds already it costs two commands a host and two queries a MailWizz; without any
+**What it changes** PowerMTA queues and sources, and MailWizz server status, of what must stand still or may run again; campaigns of a server that does not fall silent; tables
+brakes, silences, paused_campaigns, decisions, incidents, alerts. Where all holds already it costs two commands a host and two queries a MailWizz; without any
 brake nothing is asked. A dry run looks at nothing.
 
 **If it fails** a host or a MailWizz that is away fails nothing: that is one incident, with the stops that wait for it, and it is

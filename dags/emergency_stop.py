@@ -57,7 +57,7 @@ with DAG(
         "name": forms.name("Name", "198.51.100.7, aurora/newsletter, aurora; empty for all.", "tenants", "streams", "ips"),
         "reason": forms.words("Reason", "Others will read it. A stop goes ahead without one.", maxLength=10_000),
         "release": Param(False, type="boolean", title="Release", description="Let go instead of stopping."),
-        "dry_run": Param(False, type="boolean", title="Dry run", description="Only list the IPs that are meant."),
+        "dry_run": Param(False, type="boolean", title="Dry run", description="Only list the IPs that are meant, and the campaigns and customers that lose their last delivery server."),
     },
 ) as dag:  # fmt: skip
     pull = PullTheBrake(task_id="pull", **FIRST)

@@ -14,6 +14,9 @@ Its dry run is on at first: it shows what would happen, and every refusal. For a
    - `reenter`: quarantine to warming, some phases lower. As release, and what stopped it was one minor listing that ended.
    - `retire`: active to a warm-down in steps, then rest. `abandon`: a parked IP is given up for good.
 
+   With `retire` and `abandon` the message names the standby IPs of the pool that may start now; with `replace` they start at once, at
+   their own phase 1, by every guard of `start`. What the other sent is shed, not moved.
+
    Of a stream or a tenant, IPs in a state that does not know the event stay as they are. There is no force: unknown is not good.
 2. `brake` (one task a host) makes PowerMTA queues and MailWizz servers stand still at once where mail must stop, and lets go
    what may run again.
@@ -77,6 +80,10 @@ with DAG(
             None, type=["null", "string"], format="date", title="Until", description="UTC day on which a pause ends, or a quarantine at the earliest."
         ),
         "cause": forms.words("Cause", "What led to it; release and reenter need it, and resume after a stop."),
+        "replace": Param(
+            False, type="boolean", title="Start a standby IP instead",
+            description="With retire or abandon: standby IPs of its pool start at their own phase 1, by every guard; no volume is moved.",
+        ),
         "dry_run": Param(True, type="boolean", title="Dry run", description="Show what would happen, write nothing."),
     },
 ) as dag:  # fmt: skip

@@ -7,20 +7,27 @@
 1. reads the allowances of the run's UTC day, and asks MailWizz's API and database for its delivery servers;
 2. plans: daily quota = allowance of the IP; hourly quota = a tenth of it, at most 1000 (include/config/mailer.yaml);
    an IP that may not send has its server disabled and both quotas at 1, for 0 means unlimited in MailWizz;
-3. writes server by server, reductions first. Each write happens only if the row still is as it was read, is read back,
-   and is recorded in `quota_syncs`. What somebody else had changed is mended and told as drift.
+3. writes in batches of 250 servers, reductions first: each write is noted in `quota_syncs` before it is tried, happens only if
+   the row still is as it was read, and is read back. A row that another session holds is skipped, tried again for two
+   seconds, and named. What somebody else had changed is mended and told as drift. MariaDB before 10.6 and MySQL before 8.0.1
+   cannot skip such rows: there it goes row by row, and waits ten seconds for each;
+4. compares what MailWizz's usage log and PowerMTA's accounting say was handed over today: the larger number is recorded, and
+   mail of two hours ago of which accounting knows less than half is told.
 
 **What it changes** `daily_quota`, `hourly_quota`, `status`, `last_updated` of `mw_delivery_server`; tables decisions,
 quota_syncs, alerts. A tenant in `observe` gets its decisions and no change. A dry run writes nothing at all.
 MailWizz keeps "sendings left" in a cache for 5 minutes: a lower quota is no brake, the brake pauses PowerMTA's queue.
 
 **What it leaves to people** (one alert an instance, when it changes): a server that is missing, of another type, names
-another virtual MTA or shares it, is under a warm-up plan of MailWizz's own, or was disabled by a person. The engine
-enables only what it disabled itself.
+another virtual MTA or shares it, is under a warm-up plan of MailWizz's own, was disabled by a person, has limits that are not
+known (a column that may not be read, an unknown quota), or will hand over less than the allowance: the tightest limit is named
+with its number (docs/mailwizz.md), and holds no quota back. The engine enables only what it disabled itself.
 
-**If it fails** the failed task's log names the thing and the next step; clear it, it plans anew. API away or key wrong:
-reductions were written, raises wait. Database away: nothing was written. "The row changed meanwhile": somebody works on
-the same server, the next run reads anew.
+**If it fails** the failed task's log names the things and the next step; clear it, it plans anew. One server stops nobody:
+"servers not written" lists those that were not, all others were. "Row 102 is locked by another session": an open transaction
+(a database tool left open) holds it. "The row changed meanwhile": somebody works on the same server, the next run reads anew.
+A usage log that is slow or cannot be read is told, and the quotas follow without it. API away or key wrong: reductions were
+written, raises wait. Only a database that is away, or a read-only replica, ends the run: what was written until then is recorded.
 """
 
 from datetime import timedelta

@@ -59,7 +59,7 @@ class RunningLab:
     def get(self, path: str, **query: str) -> Any:
         return self._checked(self._http.get(path, params=query))
 
-    def knob(self, name: str, **arguments: Any) -> Any:
+    def knob(self, name: str, /, **arguments: Any) -> Any:
         """Turns a knob; gives its result. Raises LabRefused."""
         return self._checked(self._http.post(f"/knobs/{name}", json=arguments))["result"]
 

@@ -145,7 +145,8 @@ class TelegramConfig:
 
 @dataclass(frozen=True, slots=True, config=STRICT)
 class World:
-    """`traffic`: provider, domain or `*` to base rates, as `lab.powermta.recipients.Rates` names them."""
+    """`traffic`: provider, domain or `*` to base rates, as `lab.powermta.recipients.Rates` names them. `routed`: addresses that several
+    hosts may have, as where one is moved between them."""
 
     state: Path
     clock: ClockConfig = Field(default_factory=ClockConfig)
@@ -155,6 +156,7 @@ class World:
     dns: DnsConfig | None = None
     telegram: TelegramConfig | None = None
     traffic: dict[str, dict[str, float]] = Field(default_factory=dict)
+    routed: tuple[Address, ...] = ()
 
 
 def parse_world(raw: object, subject: str = "world") -> World:
@@ -238,7 +240,7 @@ def _doubles(world: World) -> list[str]:
         port(host.ssh_port, f"{place}.ssh_port")
         for address in host.ips:
             once(f"address on {host.name}", address, f"{place}.ips")
-            if address not in host.nat:
+            if address not in host.nat and address not in world.routed:
                 once("address", address, f"{place}.ips")
         for local, public in host.nat.items():
             once("address", public, f"{place}.nat")

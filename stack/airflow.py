@@ -57,6 +57,7 @@ def environment(settings: Settings, cluster: Cluster, parallelism: int = 16) -> 
         "EMAIL_ENGINE_BLOCKLISTS": str(settings.blocklists_file),
         "EMAIL_ENGINE_RECIPIENT_KEY": sha256(f"recipients {known['fernet']}".encode()).hexdigest(),
         "EMAIL_ENGINE_CONFIG_HISTORY": str(settings.state / "config-history"),
+        "EMAIL_ENGINE_HYGIENE": str(settings.state / "hygiene"),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),

@@ -28,15 +28,19 @@ def dags_page() -> str:
 
 def pages() -> dict[Path, str]:
     """Path -> text as it should be."""
+    from email_engine.dkim import document as dkim
     from email_engine.lifecycle.document import render_page
     from email_engine.pmta.lint.page import lint_page
     from email_engine.warmup.policy_file import load_policy
+    from stack.key_page import keys_page
 
-    lifecycle = ROOT / "docs" / "lifecycle.md"
+    lifecycle, onboarding = ROOT / "docs" / "lifecycle.md", ROOT / "docs" / "onboarding.md"
     return {
         DAGS_PAGE: dags_page(),
         lifecycle: render_page(lifecycle.read_text(), load_policy()),
+        onboarding: dkim.render_page(onboarding.read_text()),
         ROOT / "docs" / "lint.md": lint_page(),
+        ROOT / "docs" / "keys.md": keys_page(),
     }
 
 

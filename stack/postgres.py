@@ -271,10 +271,22 @@ class Cluster:
         return done
 
 
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - folders of their own are made in it
+
+
+def memory_folder(shared: Path = SHARED_MEMORY, wanted: int = 4 * 2**30) -> Path | None:
+    """A folder in memory with `wanted` bytes of room, if this machine has one: a database there is copied in a tenth of the time."""
+    try:
+        roomy = shutil.disk_usage(shared).free >= wanted
+    except OSError:
+        return None
+    return shared if roomy and os.access(shared, os.W_OK | os.X_OK) else None
+
+
 @contextlib.contextmanager
 def temporary_postgres() -> Iterator[str]:
-    """A fresh server for tests; yields the superuser's SQLAlchemy URL of the database `postgres`."""
-    cluster = Cluster(Path(tempfile.mkdtemp(prefix="ee-pg-")), durable=False)
+    """A fresh server for tests, in memory if it may be; yields the superuser's SQLAlchemy URL of the database `postgres`."""
+    cluster = Cluster(Path(tempfile.mkdtemp(prefix="ee-pg-", dir=memory_folder())), durable=False)
     try:
         cluster.start()
         yield cluster.url()

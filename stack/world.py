@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,20 @@ def ensure_dkim_key(folder: Path, tenant: str) -> Path:
     return public
 
 
+def place_dkim_keys(settings: Settings, fleet: Fleet) -> None:
+    """The private halves lie on the lab's hosts where the fleet file says, as DNS has the public ones; what is there stays."""
+    for ip in fleet.ips:
+        file = settings.lab / ip.mta_host / ip.first_key_file.lstrip("/")
+        if file.exists():
+            continue
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft = file.with_name(f".{file.name}.new")
+        draft.unlink(missing_ok=True)
+        _write_private(draft, (settings.lab / "dkim" / f"{ip.tenant}.pem").read_bytes())
+        draft.chmod(0o640)
+        draft.rename(file)
+
+
 def _powermta(settings: Settings, fleet: Fleet) -> list[dict[str, Any]]:
     client = ensure_ssh_key(settings.lab / "client_key")
     hosts = []
@@ -97,11 +112,17 @@ MOST_MAIL = 30_000
 """Messages a UTC day and tenant that a lab on one machine makes by itself, whatever the quota allows."""
 
 
-def _server(ip: SendingIp) -> dict[str, Any]:
+def _servers(ips: list[SendingIp]) -> list[dict[str, Any]]:
+    """One for each IP; those that the fleet file leaves to be learned come behind the ids that it names."""
+    free = count(1 + max((ip.mailwizz_server_id or 0 for ip in ips), default=0))
+    return [_server(ip, ip.mailwizz_server_id or next(free)) for ip in ips]
+
+
+def _server(ip: SendingIp, server_id: int) -> dict[str, Any]:
     """As an operator left it before the engine came: some quota for what sends, next to nothing for the rest."""
     daily = {IpState.ACTIVE: 600, IpState.WARMING: 50}.get(ip.initial_state, 1)
     return {
-        "server_id": ip.mailwizz_server_id, "name": ip.vmta, "hostname": ip.mta_host, "vmta": ip.vmta,
+        "server_id": server_id, "name": ip.vmta, "hostname": ip.mta_host, "vmta": ip.vmta,
         "daily_quota": daily, "hourly_quota": -(-daily // 10), "status": "active",
     }  # fmt: skip
 
@@ -122,7 +143,7 @@ def _mailwizz(settings: Settings, server: URL, fleet: Fleet, demand: dict[str, i
                 ).render_as_string(hide_password=False),
                 "table_prefix": "mw_",
                 "customer_id": number,
-                "servers": [_server(ip) for ip in fleet.ips if ip.mailwizz == instance.name],
+                "servers": _servers([ip for ip in fleet.ips if ip.mailwizz == instance.name]),
                 "campaigns": [
                     {
                         "uid": f"camp-{tenant.name}-news",
@@ -146,6 +167,7 @@ def make_world(
 ) -> dict[str, Any]:
     """The lab's world file as a dict; keys and folders that it names exist afterwards. `server`: where MailWizz's databases are."""
     keys = {t.name: ensure_dkim_key(settings.lab / "dkim", t.name) for t in fleet.tenants}
+    place_dkim_keys(settings, fleet)
     domains = [
         {
             "domain": ip.domain, "ip": str(ip.address), "hostname": ip.hostname, "selector": ip.dkim_selector,

@@ -10,12 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from stack.postgres import memory_folder
+
 ROOT = Path(__file__).resolve().parents[1]
-AIRFLOW_HOME = tempfile.mkdtemp(prefix="email-engine-airflow-")
+AIRFLOW_HOME = tempfile.mkdtemp(prefix="email-engine-airflow-", dir=memory_folder())
+"""Its database waits for the disk at each commit."""
 atexit.register(shutil.rmtree, AIRFLOW_HOME, ignore_errors=True)
 
 os.environ |= {
     "EMAIL_ENGINE_CONFIG_HISTORY": f"{AIRFLOW_HOME}/config-history",
+    "EMAIL_ENGINE_HYGIENE": f"{AIRFLOW_HOME}/hygiene",
     "AIRFLOW_HOME": AIRFLOW_HOME,
     "AIRFLOW__CORE__UNIT_TEST_MODE": "True",
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -24,7 +28,7 @@ os.environ |= {
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{AIRFLOW_HOME}/airflow.db",
 }
 
-pytest_plugins = ["tests.postgres_fixtures", "tests.stack_fixtures"]
+pytest_plugins = ["tests.mariadb_fixtures", "tests.postgres_fixtures", "tests.stack_fixtures"]
 
 
 def pytest_collection_finish() -> None:

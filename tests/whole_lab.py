@@ -29,7 +29,7 @@ from email_engine_airflow.hooks.powermta import PowerMtaHook
 from email_engine_airflow.operators.brakes import ApplyBrakes
 from email_engine_airflow.operators.mailwizz_quota_sync import SyncQuotas
 from email_engine_airflow.operators.pmta_config_deploy import DeployHost, PlanDeploy
-from lab.testing import API_KEY, RunningLab, example_world, running_lab
+from lab.testing import API_KEY, START, RunningLab, example_world, running_lab
 from tests.airflow_connections import engine_connection
 from tests.dns_lab import PATIENCE
 from tests.fleet_rows import add_host, add_ip, add_tenant
@@ -39,11 +39,18 @@ from tests.integration.deploy_bench import reset as reset_hosts
 IPS = 3
 OPEN_QUESTIONS = ("pause_survives_reload", "pause_covers_new_queues", "disabled_source_survives_reload")
 """Knobs: what the vendor's documents leave open about pauses and disabled sources."""
+TABLES = {
+    "server": "delivery_server", "usage": "delivery_server_usage_log", "delivery": "campaign_delivery_log",
+    "campaign": "campaign",
+}  # fmt: skip
+"""MailWizz's tables, as statements of tests call them."""
 _databases = itertools.count(1)
 
 
 @contextlib.contextmanager
-def whole_lab(state: Path, postgres_url: str, nat: Mapping[str, str] | None = None) -> Iterator[RunningLab]:
+def whole_lab(
+    state: Path, postgres_url: str, nat: Mapping[str, str] | None = None, start: datetime = START
+) -> Iterator[RunningLab]:
     """One host with three IPs of aurora and its MailWizz, whose campaign sends nothing by itself; a manual clock. `nat`: the host has
     only those addresses, and the world sees the others."""
     name = f"mailwizz_{state.name.replace('-', '_')}_{next(_databases)}".lower()
@@ -52,7 +59,7 @@ def whole_lab(state: Path, postgres_url: str, nat: Mapping[str, str] | None = No
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         url = plain.set(database=name).render_as_string(hide_password=False)
         try:
-            world = example_world(state, ips_per_host=IPS, database_url=url, daily_demand=0)
+            world = example_world(state, ips_per_host=IPS, database_url=url, daily_demand=0, start=start)
             if nat:
                 world["powermta"][0] |= {"ips": list(nat), "nat": dict(nat)}
             with running_lab(world) as running:
@@ -177,11 +184,11 @@ class Whole:
         return datetime.fromisoformat(told) if told else None
 
     def mailwizz(self, statement: str, **values: Any) -> list[dict[str, Any]]:
-        """SQL on MailWizz's database; `{server}` is its table of delivery servers."""
+        """SQL on MailWizz's database; `{server}` is its table of delivery servers, and so on (TABLES)."""
         config = self.lab.world["mailwizz"][0]
         with psycopg.connect(config["database_url"], autocommit=True, row_factory=dict_row) as conn:
-            table = sql.Identifier(f"{config['table_prefix']}delivery_server")
-            done = conn.execute(sql.SQL(statement).format(server=table), values)  # type: ignore[arg-type]
+            tables = {name: sql.Identifier(config["table_prefix"] + table) for name, table in TABLES.items()}
+            done = conn.execute(sql.SQL(statement).format(**tables), values)  # type: ignore[arg-type]
             return done.fetchall() if done.description else []
 
     def server(self, number: int) -> tuple[int, int, str]:

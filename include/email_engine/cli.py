@@ -18,6 +18,9 @@ COMMANDS: dict[str, str] = {
     "release": "let go what was stopped by hand",
     "deploy": "the wanted configuration on one PowerMTA host; refuses what the guard objects to",
     "sync": "delivery-server quotas of one MailWizz instance follow the allowances",
+    "mailwizz": "one MailWizz installation: what is to be seen of it, and the grants that the engine needs there",
+    "suppression": "a tenant's suppression list, what MailWizz does not take, and a sync by hand",
+    "hygiene": "recipient lists: addresses that cannot take mail and people who are silent, and a look by hand",
     "migrate": "bring the engine's tables to this release",
     "ingest": "PowerMTA accounting files to a summary",
     "explain": "why the warm-up decided what it did about an IP, made again from its inputs",
@@ -29,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "diff": "what changes from one PowerMTA configuration to another, in meaning",
     "sweep": "IPs against DNS block lists",
     "dns": "SPF, DKIM, DMARC, PTR and MX of a sending domain",
+    "dkim": "DKIM keys: which one signs, how far a rotation is, the public halves",
 }
 """Name and help line. A new command: a line here, and a module `email_engine.commands.NAME` (dashes become
 underscores, a keyword of Python gets one behind it) with `configure(parser)` and `run(args) -> int`;

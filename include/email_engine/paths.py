@@ -25,6 +25,12 @@ def config_history_path() -> Path:
     return Path(given) if given else _state() / "config-history"
 
 
+def hygiene_path() -> Path:
+    """The folder of addresses with a finding: `EMAIL_ENGINE_HYGIENE`, or in the folder of this copy's state."""
+    given = os.environ.get("EMAIL_ENGINE_HYGIENE")
+    return Path(given) if given else _state() / "hygiene"
+
+
 def _state() -> Path:
     given = os.environ.get("EMAIL_ENGINE_STATE")
     if given:

@@ -5,6 +5,7 @@ points over and over.
 """
 
 import asyncio
+import contextlib
 import random
 import socket
 import struct
@@ -25,6 +26,7 @@ RECEIVE_BUFFER = 4 << 20
 CLASSIC_LIMIT = 512
 TCP_LIMIT = 65_535
 IDLE = 10.0
+TRIES = 20
 
 
 @dataclass(slots=True)
@@ -91,7 +93,13 @@ class Server:
         self._connections: set[asyncio.Task[None]] = set()
 
     async def start(self, host: str, port: int) -> int:
-        """Listens; gives the port. Raises OSError if it is taken."""
+        """Listens; gives the port, which UDP and TCP share. Raises OSError if it is taken; of port 0 any that is free for both."""
+        for _ in range(TRIES if port == 0 else 0):
+            with contextlib.suppress(OSError):
+                return await self._listen(host, 0)
+        return await self._listen(host, port)
+
+    async def _listen(self, host: str, port: int) -> int:
         self._streams = await asyncio.start_server(self._converse, host, port)
         port = self._streams.sockets[0].getsockname()[1]
         listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

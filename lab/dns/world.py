@@ -1,8 +1,14 @@
 """The DNS world as a part of the lab: from its configuration to a running server, with knobs."""
 
+import typing
 from dataclasses import asdict
 from ipaddress import ip_address
 from typing import Any, Literal
+
+import dns.exception
+import dns.name
+import dns.rdatatype
+import dns.zonefile
 
 from lab.clock import Clock
 from lab.dns.authority import Authority, is_record_of
@@ -85,6 +91,7 @@ class DnsWorld:
             "break_record": self.break_record,
             "mend_record": self.mend_record,
             "set_record": self.set_record,
+            "publish_zone": self.publish_zone,
             "silence_dns": self.silence_dns,
             "delay_dns": self.delay_dns,
             "lose_dns": self.lose_dns,
@@ -145,6 +152,15 @@ class DnsWorld:
             raise ValueError(f"no {type} record was set at {name}")
         self._reload()
         return f"{name} {type}: {', '.join(values) or 'as the lab makes it'}"
+
+    def publish_zone(self, text: str) -> str:
+        """Takes records in master-file form (name, TTL, type, value), as a DNS provider's paste field does; each set replaces what stood there."""
+        sets = _pasted(text)
+        for (name, kind), values in sets.items():
+            _check_record(name, kind, list(values))
+        self._extra |= sets
+        self._reload()
+        return f"{len(sets)} record sets published"
 
     def silence_dns(self, on: bool = True) -> str:
         """The whole DNS world stops answering (on=false: answers again)."""
@@ -213,6 +229,26 @@ def _address(text: str) -> Address:
 
 def _bare(name: str) -> str:
     return name.lower().rstrip(".")
+
+
+def _pasted(text: str) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Owner and type to values as `set_record` takes them."""
+    text = "\n".join(line for line in text.splitlines() if not line.startswith("$TTL "))
+    try:
+        read = dns.zonefile.read_rrsets(
+            text, rdclass=None, default_ttl=300, origin=dns.name.root, relativize=False
+        )
+    except (dns.exception.DNSException, ValueError) as error:
+        raise ValueError(f"no master file: {error}") from None
+    known = typing.get_args(RecordType)
+    sets: dict[tuple[str, str], tuple[str, ...]] = {}
+    for rrset in read:
+        kind = dns.rdatatype.to_text(rrset.rdtype)
+        if kind not in known:
+            raise ValueError(f"{rrset.name}: type {kind}; known: {', '.join(known)}")
+        values = (b"".join(rdata.strings).decode() if kind == "TXT" else rdata.to_text() for rdata in rrset)
+        sets[_bare(rrset.name.to_text()), kind] = tuple(values)
+    return sets
 
 
 def _check_record(name: str, kind: str, values: list[str]) -> None:

@@ -8,6 +8,15 @@ from .protocol import Call, Reply, Site, error, listing, record, stamp, success
 
 PAUSABLE = ("sending", "processing", "pending-sending")
 STATS_CACHE = timedelta(seconds=60)
+_OPENS = "FROM {campaign_track_open} WHERE campaign_id = %s"
+_CLICKS = "FROM {campaign_track_url} JOIN {campaign_url} USING (url_id) WHERE campaign_id = %s"
+_TRACKED = {"opens": _OPENS, "unique_opens": _OPENS, "clicks": _CLICKS, "unique_clicks": _CLICKS}
+_READERS = (
+    ("opens", "*"),
+    ("unique_opens", "DISTINCT subscriber_id"),
+    ("clicks", "*"),
+    ("unique_clicks", "DISTINCT subscriber_id"),
+)
 
 
 def find(site: Site, call: Call) -> Row | None:
@@ -129,7 +138,7 @@ def stats(site: Site, call: Call) -> Reply:
     for name, count in (
         ("delivery_success", option.get("delivery_success_count", 0)),
         ("delivery_error", option.get("delivery_error_count", 0)),
-        *((name, 0) for name in ("opens", "unique_opens", "clicks", "unique_clicks")),
+        *((name, one(f"SELECT count({what}) {_TRACKED[name]}", campaign_id)) for name, what in _READERS),
         ("unsubscribes", unsubscribes),
         ("complaints", complaints),
         ("bounces", all_bounces),

@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from . import api_campaigns, api_feedback, api_servers, api_subscribers, webhook
-from .auth import refusal
+from . import api_campaigns, api_feedback, api_servers, api_subscribers, api_tracking, webhook
+from .auth import NO_PERMISSION, may_call, refusal
 from .faults import CRASH_PAGE, Faults
 from .php_forms import Fields, nest
 from .protocol import Call, Reply, Site, encode, error
@@ -27,7 +27,8 @@ log = logging.getLogger(__name__)
 Handler = Callable[[Site, Call], Reply]
 METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH"]
 BASES = ("/api/index.php", "/api")
-WEBHOOKS = ("/index.php/dswh/pmta", "/dswh/pmta", "/index.php/dswh/postmastery", "/dswh/postmastery")
+WEBHOOKS = {"dswh/postmastery": (), "dswh/pmta": (1, 9, 15)}
+"""Since which version each takes accounting records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,12 @@ class Endpoint:
     pattern: re.Pattern[str]
     handler: Handler
     since: tuple[int, ...]
+
+    @property
+    def route(self) -> str:
+        """What a key's permission calls it: controller and action."""
+        controller, action = self.pattern.pattern.split("/")[1], self.handler.__name__
+        return f"{controller}/{'index' if action == controller else action}"
 
 
 def _endpoint(verb: str, path: str, handler: Handler, since: tuple[int, ...] = ()) -> Endpoint:
@@ -62,6 +69,8 @@ ENDPOINTS = (
     _endpoint("POST", f"{_CAMPAIGN}/bounces", api_feedback.create_bounce),
     _endpoint("GET", f"{_CAMPAIGN}/complaints", api_feedback.complaints, (2, 1, 14)),
     _endpoint("GET", f"{_CAMPAIGN}/unsubscribes", api_feedback.unsubscribes, (1, 9, 15)),
+    _endpoint("GET", f"{_CAMPAIGN}/track-opening/{{subscriber_uid}}", api_tracking.track_opening),
+    _endpoint("GET", f"{_CAMPAIGN}/track-url/{{subscriber_uid}}/{{hash}}", api_tracking.track_url),
     _endpoint("POST", f"{_CAMPAIGN}/track-unsubscribe/{{subscriber_uid}}", api_feedback.track_unsubscribe),
     _endpoint("GET", "/lists", api_subscribers.lists),
     _endpoint("GET", "/lists/subscribers/search-by-email-in-all-lists", api_subscribers.search_in_all_lists),
@@ -129,7 +138,8 @@ class Web:
             await asyncio.sleep(self._faults.delay_seconds)
         path = request.url.path
         try:
-            if path.rstrip("/") in WEBHOOKS:
+            since = WEBHOOKS.get(path.strip("/").removeprefix("index.php/"))
+            if since is not None and self._site.config.version >= since:
                 webhook.take(self._site, await request.body())
                 return Response(status_code=200)
             base = next((base for base in BASES if path == base or path.startswith(base + "/")), None)
@@ -172,10 +182,12 @@ class Web:
             and request.method not in (verb, "GET")
         ):
             refused = error(400, f"Only {verb} requests allowed for this endpoint.")
+        endpoint, parts = found
+        if refused is None and not may_call(self._site.database, self._site.config, endpoint.route):
+            refused = error(400, NO_PERMISSION)
         refused = refused or self._faults.before_write(verb)
         if refused is not None:
             return refused
-        endpoint, parts = found
         return endpoint.handler(self._site, Call(parts, query, fields))
 
     def _response(self, request: Request, reply: Reply) -> Response:

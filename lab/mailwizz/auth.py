@@ -5,6 +5,7 @@ import hmac
 from collections.abc import Mapping
 
 from .config import InstanceConfig
+from .database import Database
 from .php_forms import build_query
 
 REQUEST_TIMEFRAME = 900
@@ -17,6 +18,8 @@ REFUSALS = {
     "expired": "Your request expired. Please make a new request.",
     "signature": "Invalid API request signature. Please refer to the documentation.",
 }
+NO_PERMISSION = "You do not have enough permissions to access this endpoint."
+"""For a key with permissions (2.2.9) that lacks the route's."""
 SIGNED_HEADERS = ("X-MW-PUBLIC-KEY", "X-MW-TIMESTAMP", "X-MW-REMOTE-ADDR")
 
 
@@ -58,3 +61,16 @@ def refusal(
     params = {**body, **{name: headers.get(name.lower(), "") for name in SIGNED_HEADERS}}
     right = signature(method, url, query, params, config.private_key)
     return None if hmac.compare_digest(given.encode(), right.encode()) else "signature"
+
+
+def may_call(database: Database, config: InstanceConfig, route: str) -> bool:
+    """A key without `enable_permissions` may call everything."""
+    if config.version < (2, 2, 9):
+        return True
+    key = database.row(
+        "SELECT key_id FROM {customer_api_key} WHERE key = %s AND enable_permissions = 'yes'", config.api_key
+    )
+    if key is None:
+        return True
+    query = "SELECT 1 FROM {customer_api_key_permission} WHERE key_id = %s AND route = %s"
+    return database.row(query, key["key_id"], route) is not None

@@ -22,8 +22,23 @@ TABLES = (
     "campaign_bounce_log",
     "campaign_complain_log",
     "campaign_delivery_log",
+    "campaign_delivery_log_archive",
+    "campaign_track_open",
     "campaign_track_unsubscribe",
+    "campaign_track_url",
+    "campaign_url",
     "email_blacklist",
+    "customer",
+    "customer_group",
+    "customer_group_option",
+    "customer_api_key",
+    "customer_api_key_permission",
+    "campaign_to_delivery_server",
+    "campaign_delivery_count_history",
+    "campaign_tracking_ignore_list",
+    "delivery_server_to_customer_group",
+    "console_command",
+    "console_command_history",
 )
 Row = dict[str, Any]
 

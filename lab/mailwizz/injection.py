@@ -13,6 +13,7 @@ from .config import InstanceConfig
 from .database import Database
 from .demand import due_between, moments
 from .quota import QuotaLeft, ServerRow
+from .routing import ANYTHING, Routing, load_campaigns, load_routing
 from .send_log import SendLog
 from .worker import Batch, load_servers
 
@@ -38,6 +39,7 @@ class Campaign:
     list_id: int = 0
     audience: Audience | None = None
     excluded: frozenset[int] = frozenset()
+    routing: Routing = ANYTHING
 
 
 class CampaignEngine:
@@ -106,10 +108,11 @@ class CampaignEngine:
 
     def _due(self, since: datetime, now: datetime) -> list[tuple[Campaign, int]]:
         due = []
-        for row in self._database.rows("SELECT campaign_id, campaign_uid, list_id, status FROM {campaign}"):
+        for row in load_campaigns(self._database, self._config.version):
             campaign = self.campaigns.get(row["campaign_uid"])
             if campaign is None or row["status"] not in ("sending", "processing"):
                 continue
+            campaign.routing = load_routing(self._database, row)
             campaign.campaign_id, campaign.list_id = row["campaign_id"], row["list_id"]
             count = due_between(campaign.daily_demand, since, now) + campaign.waiting
             if count:
@@ -147,7 +150,8 @@ class CampaignEngine:
             self._log.flush()
             self._batch = self._next_batch(at)
         batch = self._batch
-        server = batch.pick(rng, self._quotas, at)
+        may_send = campaign.routing.open_at(at)
+        server = batch.pick(rng, self._quotas, at, campaign.routing.servers) if may_send else None
         reader = campaign.audience.draw(campaign.excluded) if server and campaign.audience else None
         if server is None or reader is None:
             campaign.waiting += 1

@@ -12,6 +12,7 @@ from lab.ports import LOOPBACK
 
 from .app import Web
 from .config import InstanceConfig, parse_instance
+from .cron import DAILY, HOURLY, SEND, WARMUP, Cron
 from .database import Database
 from .faults import Faults
 from .injection import CampaignEngine, Mta
@@ -33,9 +34,13 @@ SHOWN = (
     "hostname",
     "status",
     "probability",
+    "second_quota",
+    "minute_quota",
     "hourly_quota",
     "daily_quota",
     "monthly_quota",
+    "pause_after_send",
+    "use_for",
     "warmup_plan_id",
 )
 
@@ -52,6 +57,7 @@ class MailWizz:
         self.port = 0
         self.trouble = ""
         self.database = Database(self.config.database_url, self.config.table_prefix)
+        self.cron = Cron(self.database)
         self.usage = UsageCounts()
         self.quotas = QuotaLeft(self.usage)
         self.sends = SendLog(self.config, self.database, self.usage)
@@ -102,13 +108,18 @@ class MailWizz:
         A database in trouble costs this tick, as it would cost MailWizz this minute's cron: see `trouble`."""
         try:
             self.prepare()
+            if self.cron.stopped:
+                return 0
             now, before = self.clock.now(), self._ticked or self.clock.now()
-            if self.config.version >= (2, 1, 10) and _hour(now) > _hour(before):
-                handle_warmups(self.database, self.now())
+            if _hour(now) > _hour(before):
+                self._hourly()
             accepted = self.engine.tick(now)
+            if _minute(now) > _minute(before):
+                self.cron.note(SEND, self.now())
             if now.date() > before.date():
                 keep = timedelta(days=self.config.keep_days) if self.clock.manual else REAL_TIME_LOGS
                 self.sends.purge(now, keep)
+                self.cron.note(DAILY, self.now())
             self._ticked = now
         except psycopg.Error as trouble:
             self.trouble = f"{now_text(self.now())} {type(trouble).__name__}: {trouble}".strip()
@@ -117,10 +128,25 @@ class MailWizz:
         self.trouble = ""
         return accepted
 
+    def _hourly(self) -> None:
+        self.cron.note(HOURLY, self.now())
+        if self.config.version >= (2, 1, 10):
+            handle_warmups(self.database, self.now())
+            self.cron.note(WARMUP, self.now())
+
     def knobs(self) -> dict[str, Callable[..., Any]]:
         """Name to function; each takes JSON-like keyword arguments and says in its docstring what it does."""
         self.prepare()
-        return Knobs(self.database, self.site, self.faults, self.quotas, self.sends, self.engine).all()
+        return Knobs(
+            self.database,
+            self.site,
+            self.faults,
+            self.quotas,
+            self.sends,
+            self.engine,
+            self.config,
+            self.cron,
+        ).all()
 
     def state(self) -> dict[str, Any]:
         """Servers with quotas, status, usage of the UTC day and what the cache believes is left; campaigns."""
@@ -160,6 +186,10 @@ class MailWizz:
 
 def _hour(moment: datetime) -> datetime:
     return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def _minute(moment: datetime) -> datetime:
+    return moment.replace(second=0, microsecond=0)
 
 
 def now_text(moment: datetime) -> str:

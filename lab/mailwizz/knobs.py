@@ -4,17 +4,18 @@ from collections.abc import Callable
 from typing import Any
 
 from .auth import REFUSALS
-from .config import STATUSES
+from .config import InstanceConfig
+from .cron import Cron
 from .database import Database
 from .faults import Faults
 from .injection import CampaignEngine
 from .protocol import Site
 from .quota import QuotaLeft
 from .send_log import SendLog
-from .warmup import PlanSpec, make_plan
+from .server_knobs import ServerKnobs
 
 
-class Knobs:
+class Knobs(ServerKnobs):
     """Every public method but `all` is a knob. Each returns what is in force afterwards."""
 
     def __init__(
@@ -25,16 +26,18 @@ class Knobs:
         quotas: QuotaLeft,
         sends: SendLog,
         engine: CampaignEngine,
+        config: InstanceConfig,
+        cron: Cron,
     ) -> None:
-        self._database = database
-        self._site = site
+        super().__init__(database, site, quotas, config)
         self._faults = faults
-        self._quotas = quotas
         self._sends = sends
         self._engine = engine
+        self._cron = cron
 
     def all(self) -> dict[str, Callable[..., Any]]:
-        names = [name for name in vars(type(self)) if not name.startswith("_") and name != "all"]
+        names = [*vars(type(self)), *vars(ServerKnobs)]
+        names = [name for name in names if not name.startswith("_") and name != "all"]
         return {name: getattr(self, name) for name in names}
 
     def offline(self, on: bool = True) -> dict[str, Any]:
@@ -65,6 +68,30 @@ class Knobs:
         self._faults.waf = on
         return {"waf": on}
 
+    def key_permissions(self, routes: str | None = None) -> dict[str, Any]:
+        """The API key may call these routes alone (2.2.9): "delivery-servers/index campaigns/view"; null: all of them."""
+        if self._config.version < (2, 2, 9):
+            raise ValueError("API keys have permissions since 2.2.9")
+        key = {"key": self._config.api_key}
+        with self._database.transaction():
+            self._database.run(
+                "UPDATE {customer_api_key} SET enable_permissions = %s WHERE key = %s",
+                "no" if routes is None else "yes", key["key"],
+            )  # fmt: skip
+            self._database.run("DELETE FROM {customer_api_key_permission}")
+            for route in (routes or "").split():
+                self._database.run(
+                    "INSERT INTO {customer_api_key_permission} (key_id, route)"
+                    " SELECT key_id, %s FROM {customer_api_key} WHERE key = %s",
+                    route, key["key"],
+                )  # fmt: skip
+        return {"routes": None if routes is None else routes.split()}
+
+    def stop_cron(self, on: bool = True) -> dict[str, Any]:
+        """No console command runs any more: nothing is sent, and their history grows old."""
+        self._cron.stopped = on
+        return {"stopped": on}
+
     def slow(self, seconds: float = 5.0) -> dict[str, Any]:
         """Every answer waits so long (real seconds)."""
         self._faults.delay_seconds = seconds
@@ -74,36 +101,6 @@ class Knobs:
         """Ids and counts as JSON numbers, not as strings."""
         self._site.plain_numbers = on
         return {"plain_numbers": on}
-
-    def save_server(
-        self,
-        server_id: int,
-        hourly_quota: int | None = None,
-        daily_quota: int | None = None,
-        monthly_quota: int | None = None,
-        status: str | None = None,
-        probability: int | None = None,
-    ) -> dict[str, Any]:
-        """The backend form's full save: unlike SQL it also deletes the cached quota-left if a quota changed."""
-        if status is not None and status not in STATUSES:
-            raise ValueError(f"status {status!r} is none of {', '.join(STATUSES)}")
-        quotas = (hourly_quota, daily_quota, monthly_quota)
-        saved = self._database.row(
-            """UPDATE {delivery_server} SET hourly_quota = coalesce(%s, hourly_quota),
-            daily_quota = coalesce(%s, daily_quota), monthly_quota = coalesce(%s, monthly_quota),
-            status = coalesce(%s, status), probability = coalesce(%s, probability), last_updated = %s
-            WHERE server_id = %s RETURNING server_id, hourly_quota, daily_quota, monthly_quota, status, probability""",
-            *quotas,
-            status,
-            probability,
-            self._site.now(),
-            server_id,
-        )
-        if saved is None:
-            raise ValueError(f"no delivery server {server_id}")
-        if any(quota is not None for quota in quotas):
-            self._quotas.forget(server_id)
-        return saved
 
     def clear_cache(self) -> dict[str, Any]:
         """The console command clear-cache: every cached quota-left is gone."""
@@ -129,34 +126,20 @@ class Knobs:
         self._engine.campaigns[campaign].daily_demand = daily_demand
         return {"campaign": campaign, "daily_demand": daily_demand}
 
+    def set_campaign_hours(
+        self, campaign: str, start: str | None = None, end: str | None = None
+    ) -> dict[str, Any]:
+        """The campaign sends between these hours alone (2.2.0), as 09:00 and 17:30 (UTC here); null: at any time."""
+        if self._config.version < (2, 2):
+            raise ValueError("campaigns have hours since 2.2.0")
+        query = "UPDATE {campaign} SET send_between_start = %s, send_between_end = %s WHERE campaign_uid = %s"
+        if not self._database.run(query, start, end, campaign):
+            raise ValueError(f"no campaign {campaign!r}")
+        return {"campaign": campaign, "start": start, "end": end}
+
     def set_campaign_status(self, campaign: str, status: str) -> dict[str, Any]:
         """A status as the backend would set it: sending, paused, sent, pending-sending, blocked, draft."""
         query = "UPDATE {campaign} SET status = %s, last_updated = %s WHERE campaign_uid = %s"
         if not self._database.run(query, status, self._site.now(), campaign):
             raise ValueError(f"no campaign {campaign!r}")
         return {"campaign": campaign, "status": status}
-
-    def assign_warmup_plan(
-        self,
-        server_id: int,
-        sending_limit: int = 1000,
-        sendings_count: int = 10,
-        quota_type: str = "daily",
-        strategy: str = "linear",
-        limit_type: str = "targeted",
-        increment_ratio: int = 50,
-    ) -> dict[str, Any]:
-        """MailWizz's own warm-up plan, active, on a server: its hourly command now writes the quotas."""
-        spec = PlanSpec(sending_limit, sendings_count, quota_type, strategy, limit_type, increment_ratio)
-        plan_id = make_plan(self._database, spec, self._site.now())
-        query = "UPDATE {delivery_server} SET warmup_plan_id = %s WHERE server_id = %s"
-        if not self._database.run(query, plan_id, server_id):
-            raise ValueError(f"no delivery server {server_id}")
-        return {"server_id": server_id, "plan_id": plan_id}
-
-    def remove_warmup_plan(self, server_id: int) -> dict[str, Any]:
-        """The server follows no plan any more; its quotas stay."""
-        self._database.run(
-            "UPDATE {delivery_server} SET warmup_plan_id = NULL WHERE server_id = %s", server_id
-        )
-        return {"server_id": server_id, "plan_id": None}

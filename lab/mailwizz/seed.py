@@ -8,6 +8,8 @@ from .config import CampaignSeed, InstanceConfig, ServerSeed
 from .database import Database
 from .php_serialize import meta_data
 
+_INSERT_KEY = "INSERT INTO {customer_api_key} (customer_id, key, date_added) VALUES (%s, %s, %s)"
+_INSERT_PUBLIC_KEY = "INSERT INTO {customer_api_key} (customer_id, public, date_added) VALUES (%s, %s, %s)"
 UID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -21,7 +23,7 @@ def uid(*parts: object) -> str:
     return letters
 
 
-def _server(database: Database, config: InstanceConfig, server: ServerSeed, now: datetime) -> None:
+def add_server(database: Database, config: InstanceConfig, server: ServerSeed, now: datetime) -> None:
     headers = {"x-virtual-mta": server.vmta, "x-job": "[CAMPAIGN_UID]"} if server.vmta else {}
     database.run(
         """INSERT INTO {delivery_server} (server_id, customer_id, type, name, hostname, from_email, probability,
@@ -42,6 +44,21 @@ def _server(database: Database, config: InstanceConfig, server: ServerSeed, now:
         now,
         now,
     )
+
+
+def _customer(database: Database, config: InstanceConfig, now: datetime) -> None:
+    """The customer of the API key, in a group without limits, and the key (in full: MailWizz keeps it in clear)."""
+    if database.row("SELECT 1 FROM {customer} WHERE customer_id = %s", config.customer_id):
+        return
+    group_id = database.number(
+        "INSERT INTO {customer_group} (name, date_added) VALUES ('Customers', %s) RETURNING group_id", now
+    )
+    database.run(
+        "INSERT INTO {customer} (customer_id, customer_uid, group_id, date_added) VALUES (%s, %s, %s, %s)",
+        config.customer_id, uid(config.seed, "customer", config.customer_id), group_id, now,
+    )  # fmt: skip
+    insert = _INSERT_KEY if config.version >= (2,) else _INSERT_PUBLIC_KEY
+    database.run(insert, config.customer_id, config.api_key, now)
 
 
 def audience(campaign: CampaignSeed, list_id: int, seed: int, stamp: datetime) -> list[str]:
@@ -68,13 +85,14 @@ def _campaign(database: Database, config: InstanceConfig, campaign: CampaignSeed
     )
     database.run(
         """WITH made AS (INSERT INTO {campaign} (campaign_uid, customer_id, list_id, name, from_email, status,
-        date_added, last_updated) VALUES (%s, %s, %s, %s, %s, 'sending', %s, %s) RETURNING campaign_id)
+        send_at, date_added, last_updated) VALUES (%s, %s, %s, %s, %s, 'sending', %s, %s, %s) RETURNING campaign_id)
         INSERT INTO {campaign_option} (campaign_id) SELECT campaign_id FROM made""",
         campaign.uid,
         config.customer_id,
         list_id,
         campaign.name,
         campaign.mail_from,
+        now,
         now,
         now,
     )
@@ -92,7 +110,8 @@ def list_uid(config: InstanceConfig, campaign_uid: str) -> str:
 def seed_tables(database: Database, config: InstanceConfig, now: datetime) -> None:
     """`now`: naive UTC, for the date columns. Rows that exist are left alone."""
     with database.transaction():
+        _customer(database, config, now)
         for server in config.servers:
-            _server(database, config, server, now)
+            add_server(database, config, server, now)
         for campaign in config.campaigns:
             _campaign(database, config, campaign, now)

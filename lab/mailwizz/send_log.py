@@ -8,6 +8,7 @@ from .database import Database
 from .quota import ServerRow, UsageCounts, window_start
 
 _STATUS = {"2": "success", "4": "temporary-error"}
+_NULL = "\\N"
 _NEWEST = "SELECT max(log_id) FROM {delivery_server_usage_log}"
 
 
@@ -47,7 +48,7 @@ class SendLog:
             self._minute, self._minute_text = minute, _stamp(at)[:-2]
         stamp = f"{self._minute_text}{second:02d}"
         if status == "success" and self.logging and (server.limits or self._config.countable):
-            self._usage.add(server.server_id, at)
+            self._usage.sent(server.server_id, at)
             countable = "yes" if self._config.countable else "no"
             self._usage_rows.append(
                 f"{server.server_id}\t{self._config.customer_id}\tcampaign\t{countable}\t{stamp}"
@@ -68,7 +69,7 @@ class SendLog:
             self._database.copy(
                 "COPY {delivery_server_usage_log} "
                 "(server_id, customer_id, delivery_for, customer_countable, date_added) FROM STDIN",
-                usage,
+                self._without_deleted(usage),
             )
             self._database.copy(
                 "COPY {campaign_delivery_log} (campaign_id, subscriber_id, server_id, message, processed,"
@@ -90,6 +91,14 @@ class SendLog:
             if newest == self._newest_row + len(usage):
                 self._newest_row = newest
 
+    def _without_deleted(self, usage: list[str]) -> list[str]:
+        """A server that was deleted while a worker still had it leaves rows without a server."""
+        there = {
+            str(row["server_id"]) for row in self._database.rows("SELECT server_id FROM {delivery_server}")
+        }
+        split = [row.partition("\t") for row in usage]
+        return [f"{server_id if server_id in there else _NULL}\t{rest}" for server_id, _, rest in split]
+
     def recount(self, since: float) -> None:
         """Reads the usage log again if somebody else wrote to it: from the UTC day of `since` on, the first time from its
         month on."""
@@ -101,7 +110,7 @@ class SendLog:
         self._counted_since = first
         rows = self._database.rows(
             "SELECT server_id, extract(epoch FROM date_trunc('hour', date_added))::bigint AS hour, count(*) AS messages"
-            " FROM {delivery_server_usage_log} WHERE date_added >= %s GROUP BY 1, 2",
+            " FROM {delivery_server_usage_log} WHERE date_added >= %s AND server_id IS NOT NULL GROUP BY 1, 2",
             datetime.fromtimestamp(first, UTC).replace(tzinfo=None),
         )
         self._usage.replace_since(first, ((row["server_id"], row["hour"], row["messages"]) for row in rows))

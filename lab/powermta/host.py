@@ -15,6 +15,7 @@ from lab.powermta.config_build import build_model
 from lab.powermta.config_model import Model
 from lab.powermta.config_reader import ConfigurationError, read_configuration
 from lab.powermta.delivery_records import receipt_row
+from lab.powermta.dkim import signers_of
 from lab.powermta.faults import Faults
 from lab.powermta.grammar import Grammar
 from lab.powermta.host_files import ENGINE_FILE, furnish
@@ -110,6 +111,7 @@ class Host:
         changed = self.model is None or self.model.acct_files != model.acct_files
         self.model, self._router = model, Router(model)
         self.book.load(model, now.timestamp())
+        self.sending.signers = signers_of(model, self.root)
         if changed:
             self._accounting.rotate(now.timestamp())
             self._accounting = Accounting(model.acct_files, self.root)
@@ -134,6 +136,8 @@ class Host:
         now = self.clock.now().timestamp()
         mail = Mail(now, message, domain, route.pool, unsafe)
         queue = self.book.queue(domain, route.next_member())
+        if self.sending.mailbox.keep:
+            mail.signer = self.sending.signer(queue.vmta, queue.domain, message)
         queue.fresh.append(mail)
         self.counters.received += 1
         if "r" in self.sending.kinds:

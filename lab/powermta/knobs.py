@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lab.mail import Message
@@ -52,6 +53,12 @@ class HostKnobs:
         """Every command and every opening of a file takes so many seconds longer (0: no longer)."""
         self._host.faults.slow_seconds = _not_negative(seconds)
         return seconds
+
+    def plumb(self, addresses: list[str]) -> str:
+        """The host gets further local addresses, as `ip addr add` gives them."""
+        given = [str(ip_address(address)) for address in addresses]
+        self._host.sending.plumb(given)
+        return f"{len(given)} addresses more"
 
     def command_missing(self, on: bool = True) -> bool:
         """`pmta` is not installed: exit status 127."""
@@ -134,15 +141,15 @@ class HostKnobs:
         (self._host.recipients.unreachable.add if on else self._host.recipients.unreachable.discard)(provider)
         return sorted(self._host.recipients.unreachable)
 
-    def put_mail_in_queue(self, vmta: str, domain: str, n: int) -> int:
-        """Injects so many messages for a domain into a virtual MTA or pool; gives how many were taken."""
+    def put_mail_in_queue(self, vmta: str, domain: str, n: int, mail_from: str = "") -> int:
+        """Injects so many messages for a domain into a virtual MTA or pool (from a sender); gives how many were taken."""
         taken = 0
         for _ in range(_not_negative(n)):
             self._injected += 1
             name = f"{self._host.name}-{self._injected}"
             message = Message(
                 f"<{name}@lab.example>",
-                f"bounce@{self._host.name}.lab.example",
+                mail_from or f"bounce@{self._host.name}.lab.example",
                 f"reader-{name}@{domain}",
                 "" if vmta == DEFAULT_VMTA else vmta,
                 "put-mail-in-queue",
@@ -152,6 +159,21 @@ class HostKnobs:
                 raise ValueError(reply)
             taken += 1
         return taken
+
+    def keep_delivered(self, n: int = 1000) -> int:
+        """Keeps the newest n messages as receivers got them, signatures and all (0: none)."""
+        self._host.sending.mailbox.keep = _not_negative(n)
+        return n
+
+    def delivered(self) -> list[dict[str, str]]:
+        """Gives the kept messages (at, queued, vmta, text) and empties the mailbox."""
+        self._host.tick()
+        return self._host.sending.mailbox.empty()
+
+    def signs_at_receipt(self, on: bool = True) -> bool:
+        """Mail is signed when it comes in (off: when it is sent): no document says which; of what comes while mail is kept."""
+        self._host.sending.mailbox.at_receipt = on
+        return on
 
     def rotate_accounting(self) -> int:
         """Closes the open accounting files now; gives how many."""

@@ -7,6 +7,7 @@ from zlib import crc32
 
 from lab.mail import Message
 from lab.powermta.config_values import interval, rate, seconds
+from lab.powermta.dkim import Signer
 from lab.powermta.rate_windows import Window, WindowRules, window_for
 
 SECONDS_PER_MESSAGE = 2.0
@@ -14,9 +15,10 @@ SECONDS_PER_MESSAGE = 2.0
 
 
 class Mail:
-    """A recipient in a queue. Times are unix seconds; `first` is the first attempt (0: none yet)."""
+    """A recipient in a queue. Times are unix seconds; `first` is the first attempt (0: none yet); `signer`: where it was
+    signed when it came in."""
 
-    __slots__ = ("attempts", "domain", "first", "message", "pool", "queued", "unsafe")
+    __slots__ = ("attempts", "domain", "first", "message", "pool", "queued", "signer", "unsafe")
 
     def __init__(self, queued: float, message: Message, domain: str, pool: str, unsafe: bool) -> None:
         self.queued = queued
@@ -26,6 +28,7 @@ class Mail:
         self.unsafe = unsafe
         self.attempts = 0
         self.first = 0.0
+        self.signer: Signer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
 """Sending: rates, retries, expiry. Works off an interval of time at once and hands out accounting records."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from heapq import heapify, heappop, heapreplace
 
+from lab.mail import Message
 from lab.powermta.accounting import Record
 from lab.powermta.config_model import DEFAULT_VMTA
 from lab.powermta.config_values import seconds
 from lab.powermta.delivery_records import Sequels, delivery_row, queue_row
+from lab.powermta.dkim import Mailbox, Signer, sender_domain
 from lab.powermta.mail_queue import Mail, Queue
 from lab.powermta.mailbox_providers import Reply, provider_of
 from lab.powermta.queue_book import QueueBook
@@ -48,6 +50,12 @@ class Sending:
         self.sequels = Sequels()
         self.last_record: dict[str, float] = {}
         self.sent = 0
+        self.mailbox = Mailbox()
+        self.signers: dict[str, tuple[Signer, ...]] = {}
+
+    def plumb(self, addresses: Iterable[str]) -> None:
+        """The host gets further addresses; none is ever taken away."""
+        self._addresses |= frozenset(addresses)
 
     def run(self, start: float, now: float) -> list[Record]:
         """Sends what may be sent in (start, now]. Returns the records in the order of time."""
@@ -138,6 +146,8 @@ class Sending:
         self._finish(queue, mail, reply, address, moment, records)
         self.sent += 1
         if reply.record == "d":
+            if self.mailbox.keep:
+                self._keep(queue, mail, moment)
             if queue.backoff_until is not None and queue.settings.normal_after_delivery:
                 queue.set_backoff(None, self._book.rules)
             return
@@ -146,6 +156,19 @@ class Sending:
             self._retry_later(queue, mail, moment)
         if queue.settings.reply_list:
             self._act_on(queue, reply.diagnostic, address, moment)
+
+    def signer(self, vmta: str, domain: str, message: Message) -> Signer | None:
+        """Who signs such a message now: PowerMTA does where `dkim-sign` says so, with the first key that fits its sender."""
+        sender = sender_domain(message)
+        found = next((one for one in self.signers.get(vmta, ()) if one.signs_for(sender)), None)
+        signs = found and self._book.effective(domain, vmta).get("dkim-sign") in {"yes", "true"}
+        return found if signs else None
+
+    def _keep(self, queue: Queue, mail: Mail, moment: float) -> None:
+        signer = (
+            mail.signer if self.mailbox.at_receipt else self.signer(queue.vmta, queue.domain, mail.message)
+        )
+        self.mailbox.put(mail.message, queue.vmta, mail.queued, moment, signer)
 
     def _trouble(self, address: str, domain: str) -> Reply | None:
         if address not in self._addresses:

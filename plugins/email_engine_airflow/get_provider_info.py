@@ -66,6 +66,9 @@ POWERMTA = _type(
         "private_key": _secret("Private key", "The engine's own private key, the whole text; lost line breaks are put right. Or name a file below."),
         "private_key_file": _field("Private key file", "Path of the private key on the Airflow workers."),
         "pmta_command": _field("pmta command", "The pmta program there, with sudo if needed.", default="pmta"),
+        "keys_login": _field("User for DKIM keys", "A login there that may only make, install and remove DKIM keys (docs/onboarding.md); empty: the user above, by SFTP."),
+        "keys_private_key": _secret("Private key for DKIM keys", "Of that login, where it is another than the one above."),
+        "keys_private_key_file": _field("Private key file for DKIM keys", "Or its path on the Airflow workers."),
         "connect_timeout": _seconds("Connect timeout", "How long to wait for the SSH handshake", 10),
         "command_timeout": _seconds("Command timeout", "How long one pmta command may take", 60),
     },
@@ -108,6 +111,19 @@ MAILWIZZ_DB = _type(
         ),
         "table_prefix": _field("Table prefix", "As in MailWizz's main-custom.php.", default="mw_"),
         "charset": _field("Character set", "Of the connection, MySQL only.", default="utf8mb4"),
+        "ssl_ca": _field(
+            "CA file",
+            "Path on the Airflow workers; the server's certificate must come from it and name the host.",
+        ),
+        "ssl_verify": _field(
+            "Verify certificate",
+            "By the CA file above; off: encrypted and unverified.",
+            kind="boolean",
+            default=True,
+        ),
+        "ssl_disabled": _field(
+            "No TLS", "Never encrypt, even where the server offers it.", kind="boolean", default=False
+        ),
     },
     port=3306,
     hidden=[],

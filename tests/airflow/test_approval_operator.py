@@ -18,10 +18,12 @@ from email_engine.store import versions
 from email_engine.store.deployment import approvals
 from email_engine.store.deployment.approvals import Approval, Question
 from email_engine.store.engine import Store
+from email_engine_airflow.triggers import early_answer
 from email_engine_airflow.triggers.approval import QuestionTrigger
 from tests.airflow_connections import engine_connection
 from tests.bot_api import BotApi
 from tests.fleet_rows import add_host
+from tests.hitl_answers import TASK, Answers
 
 SECONDS = count(1)
 AS_OF = datetime(2026, 11, 2, tzinfo=UTC)
@@ -46,7 +48,7 @@ def end(store: Store, approval: Approval) -> None:
 class TestTrigger:
     def fire(self, approval: Approval, seconds: float, **settings: Any) -> dict[str, Any]:
         deadline = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
-        trigger = QuestionTrigger(approval.id, deadline, 0.05, **settings)
+        trigger = QuestionTrigger(TASK, approval.id, deadline, 0.05, **settings)
         path, arguments = trigger.serialize()
         assert path == "email_engine_airflow.triggers.approval.QuestionTrigger"
 
@@ -60,6 +62,33 @@ class TestTrigger:
     def test_it_fires_when_the_question_is_superseded(self, store: Store, asked: Approval) -> None:
         threading.Timer(0.3, end, (store, asked)).start()
         assert self.fire(asked, 15) == {"ended": "superseded by fleet version 9; nothing was changed"}
+
+    def test_an_answer_that_came_before_the_task_was_parked_is_not_lost(
+        self, asked: Approval, answers: Answers
+    ) -> None:
+        """Airflow stores such an answer and resumes nothing; it may even be stored a moment after the trigger began."""
+        threading.Timer(0.3, answers.give, ("Approve",), {"reason": "seen"}).start()
+        assert self.fire(asked, 15) == {
+            "chosen_options": ["Approve"],
+            "params_input": {"reason": "seen"},
+            "responded_by_user": {"id": "1", "name": "ops"},
+        }
+
+    def test_an_airflow_that_does_not_say_whether_somebody_answered_is_asked_again(
+        self, asked: Approval, answers: Answers
+    ) -> None:
+        answers.refused = 3
+        answers.give("Reject")
+        assert self.fire(asked, 15)["chosen_options"] == ["Reject"]
+        assert answers.looks == 4
+
+    def test_later_the_answer_is_left_to_airflow(
+        self, asked: Approval, answers: Answers, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Hundreds of questions wait for weeks: they do not all ask every ten seconds."""
+        monkeypatch.setattr(early_answer, "SECONDS", 0.2)
+        assert self.fire(asked, 1.5) == {"error_type": "timeout"}
+        assert 1 <= answers.looks < 10
 
     def test_it_fires_at_the_deadline(self, asked: Approval) -> None:
         assert self.fire(asked, 0.2) == {"error_type": "timeout"}

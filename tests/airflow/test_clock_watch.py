@@ -141,4 +141,4 @@ def test_it_looks_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_airflow_loads_the_listener_with_the_package() -> None:
     (mine,) = [plugin for plugin in get_plugin_info() if plugin["name"] == "email_engine"]
-    assert mine["listeners"] == ["email_engine_airflow.clock_watch"]
+    assert set(mine["listeners"]) == {"email_engine_airflow.clock_watch", "email_engine_airflow.preload"}

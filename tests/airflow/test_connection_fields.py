@@ -1,6 +1,7 @@
 """Host, port and odd characters as Airflow's form hands them over, in every hook alike."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,6 +85,21 @@ def test_databases_telegram_and_dns_take_0_for_none_and_the_hosts_own_port(
     )
     bot = hook(monkeypatch, "telegram_alerts", port=8099, extra={"base_url": "http://127.0.0.1"}).get_conn()
     assert bot.endpoint.base_url == "http://127.0.0.1:8099"
+
+
+def test_powermta_has_a_login_for_keys_where_the_connection_names_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    plain = hook(monkeypatch, "powermta", host="mta-1").endpoint()
+    assert (plain.keys_username, plain.keys_private_key) == ("", "")
+    (tmp_path / "keys").write_text("its own key")
+    extra = {"keys_login": " emailkeys ", "keys_private_key_file": str(tmp_path / "keys")}
+    found = hook(monkeypatch, "powermta", host="mta-1", extra=extra).endpoint()
+    assert (found.keys_username, found.keys_private_key) == ("emailkeys", "its own key")
+    assert "its own key" not in repr(found)
+    absent = hook(monkeypatch, "powermta", host="mta-1", extra={"keys_private_key_file": "/nowhere"})
+    with pytest.raises(InputError, match="keys_private_key_file /nowhere"):
+        absent.endpoint()
 
 
 @pytest.mark.parametrize("kind", HOOKS)

@@ -23,6 +23,7 @@ from email_engine_airflow.triggers.delisting import DelistingTrigger
 from tests.airflow_connections import engine_connection
 from tests.bot_api import BotApi
 from tests.fleet_rows import add_host, add_ip, add_tenant
+from tests.hitl_answers import TASK, Answers
 from tests.listing_rows import add_listing, close_listing, quarantine
 
 SECONDS = count(1)
@@ -71,6 +72,7 @@ class TestTrigger:
         deadline = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
         trigger = DelistingTrigger(
             **{
+                "ti_id": TASK,
                 "listing_id": listing,
                 "part": "standing",
                 "run_id": "one",
@@ -94,6 +96,12 @@ class TestTrigger:
     ) -> None:
         threading.Timer(0.3, what, (store, asked)).start()
         assert self.fire(asked) == {"ended": True}
+
+    def test_an_answer_that_came_before_the_task_was_parked_is_not_lost(
+        self, asked: int, answers: Answers
+    ) -> None:
+        answers.give("We mended it", cause="an old list")
+        assert self.fire(asked)["params_input"] == {"cause": "an old list"}
 
     def test_it_fires_at_the_deadline(self, asked: int) -> None:
         assert self.fire(asked, 0.2) == {"error_type": "timeout"}

@@ -142,7 +142,7 @@ def test_a_named_cause_is_written_with_its_decision_and_a_second_answer_changes_
     ask(found)
     assert "ops named the cause" in answer(found, NAMED, cause="list bought in May, removed")
     assert "ops named the cause" in answer(found, NAMED, cause="no, it was the weather")
-    answer(found, GIVEN_UP)
+    answer(found, GIVEN_UP, cause="a second thought")
     row = world.row()
     assert (row.cause, row.answered_by, row.gives_up) == ("list bought in May, removed", "ops", False)
     with world.store.session("*") as conn:
@@ -157,6 +157,8 @@ def test_a_named_cause_is_written_with_its_decision_and_a_second_answer_changes_
         (NAMED, {}, "cause is empty"),
         (NAMED, {"cause": "?"}, "fewer than 3 letters"),
         (NAMED, {"cause": None}, "cause is empty"),
+        (GIVEN_UP, {}, "why the IP is given up for good"),
+        (REPLACED, {"cause": " "}, "why the IP is given up for good"),
         (TAKEN, {"until": "soon"}, "no date such as"),
         (TAKEN, {"until": "2001-01-01"}, "not within the next 90 days"),
         (TAKEN, {"ticket": "x" * 500}, "ticket is longer"),
@@ -172,6 +174,7 @@ def test_an_answer_that_lacks_something_is_told_and_asked_for_again(
         answer(found, chosen, **given)
     (told,) = world.told("delisting_answer")
     assert said in told
+    assert "/required_actions" in told
     assert (world.row().cause, world.row().question, len(world.shown)) == (None, "pending", 2)
 
 
@@ -195,7 +198,7 @@ def test_only_a_parked_ip_can_be_given_up(world: World) -> None:
     found = opened(world)
     ask(found)
     with pytest.raises(TaskDeferred):
-        answer(found, GIVEN_UP)
+        answer(found, GIVEN_UP, cause="not worth it")
     assert "only a parked IP can be given up" in world.told("delisting_answer")[0]
     assert not world.row().gives_up
 
@@ -209,7 +212,7 @@ def test_a_given_up_ip_is_abandoned_by_ip_transition_and_only_that(world: World)
     with pytest.raises(AirflowSkipException):
         give_up(found)
     ask(found)
-    answer(found, GIVEN_UP)
+    answer(found, GIVEN_UP, cause="not worth it")
     assert give_up(found) == {"started": 1, "existed": 0}
     assert give_up(found) == {"started": 0, "existed": 1}, "cleared: nothing moves twice"
     ((dag_id, _),) = world.started
@@ -227,7 +230,7 @@ def test_a_replacement_is_a_clean_standby_ip_of_the_pool_or_people_are_told_that
             well_known(conn, world.standby, AS_OF - timedelta(hours=1))
     found = opened(world)
     ask(found)
-    answer(found, REPLACED)
+    answer(found, REPLACED, cause="not worth it")
     give_up(found)
     events = {conf["event"]: conf["name"] for conf in world.started.values()}
     assert events == {"abandon": "198.51.100.1"} | ({"start": "198.51.100.9"} if ready else {})

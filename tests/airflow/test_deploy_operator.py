@@ -90,11 +90,16 @@ class TestHosts:
         assert self.hosts(bench, host="mta-2") == ["mta-2"]
 
     def test_a_change_asks_nobody_while_nothing_was_decided_about_any_ip(self, bench: Bench) -> None:
+        bench.deploy("mta-1")
         changed = bench.context()
         changed["dag_run"].run_type = "asset_triggered"
         assert ListHosts(task_id="hosts").execute(changed) == ["mta-1", "mta-2"]
         with bench.db.session(tenant="*") as conn:
             conn.execute(schema.allowances.delete())
+        with pytest.raises(AirflowSkipException, match="warmup_advance comes first"):
+            ListHosts(task_id="hosts").execute(changed)
+        bench.change(schema.deployments, schema.deployments.c.mta_host == "mta-1", status="applying")
+        changed["dag_run"].run_type = "scheduled"
         with pytest.raises(AirflowSkipException, match="warmup_advance comes first"):
             ListHosts(task_id="hosts").execute(changed)
         assert self.hosts(bench) == ["mta-1", "mta-2"], "by hand it goes ahead, and the guard asks"

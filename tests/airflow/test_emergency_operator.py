@@ -16,7 +16,7 @@ from email_engine.decision import Decision, Origin
 from email_engine.errors import NotVerified, Unreachable
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.emergency_stop import pull_rest
-from email_engine.store import schema
+from email_engine.store import dkim_keys, schema
 from email_engine.store.engine import Store
 from email_engine.store.fleet.ips import load_ips, lock_ips
 from email_engine.store.judgement import decisions
@@ -25,6 +25,7 @@ from email_engine.store.telling import alerts
 from email_engine_airflow.operators.emergency_stop import PullTheBrake, PullTheRest
 from email_engine_airflow.run import current_run
 from tests.airflow_connections import engine_connection
+from tests.dkim_keys import spki
 from tests.fleet_rows import add_host, add_ip, add_tenant
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
@@ -89,6 +90,43 @@ def test_a_release_lets_no_ip_go_that_is_parked_or_paused(store: Store) -> None:
     assert told == (
         "ops released 1 IP: aurora\nReason: by hand\n2 more stay held: they are parked or paused."
     )
+
+
+@pytest.mark.parametrize(
+    ("hosts", "goes"),
+    [(["mta-1"], True), (["mta-0"], False), ([], True)],
+    ids=["there", "elsewhere", "unknown"],
+)
+def test_a_release_lets_no_ip_go_whose_mail_would_go_unsigned(
+    store: Store, hosts: list[str], goes: bool
+) -> None:
+    """It moved, and its key was not brought to the new host. Where keys lie that the engine did not make is not known: that holds nobody."""
+    domain, origin = "news1.aurora-mail.example", Origin("ops", NOON, "dkim_rotate", "run-0")
+    with store.session("*") as conn:
+        dkim_keys.add(
+            conn,
+            "aurora",
+            domain,
+            "s1",
+            "/k.pem",
+            origin,
+            public_key=spki(),
+            bits=2048,
+            hosts=hosts,
+            made_at=NOON,
+        )
+    pull("stop")
+    pull("release", 1, release=True)
+    assert standing(store)["aurora-1"] == ("emergency_stop", goes)
+    with store.session("*") as conn:
+        told = (
+            conn.execute(select(schema.alerts.c.text).order_by(schema.alerts.c.id.desc())).scalars().first()
+            or ""
+        )
+    assert (
+        "ops released 1 IP" in told,
+        f"the DKIM key of {domain} is on mta-0 and not on mta-1" in told,
+    ) == (goes, not goes)
 
 
 def test_the_pipelines_release_what_was_handed_back(store: Store, fleet: list[int]) -> None:

@@ -57,7 +57,8 @@ def test_an_empty_prefix_is_a_prefix(monkeypatch: pytest.MonkeyPatch, prefix: st
 @pytest.mark.parametrize(
     ("fields", "told"),
     [({"host": ""}, "host"), ({"schema": None, "login": None}, "login, schema"), ({"extra": {"dialect": "oracle"}}, "oracle"),
-     ({"extra": {"table_prefix": "mw; --"}}, "table_prefix")],
+     ({"extra": {"table_prefix": "mw; --"}}, "table_prefix"), ({"extra": {"ssl_mode": "REQUIRED"}}, "unknown extra: ssl_mode"),
+     ({"extra": {"ssl_ca": "/nowhere.pem"}}, "ssl_ca /nowhere.pem cannot be read")],
 )  # fmt: skip
 def test_an_incomplete_connection_names_what_is_missing(
     monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], told: str

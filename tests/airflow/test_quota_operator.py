@@ -15,10 +15,10 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from sqlalchemy import URL, make_url, select, update
 
+from email_engine.adapters.mailwizz_batch import MailwizzBatch
 from email_engine.adapters.mailwizz_db import MailwizzDb
 from email_engine.decision import Origin
 from email_engine.errors import EngineError, Refused, Unreachable
-from email_engine.mailer.model import Setting
 from email_engine.store import quota_syncs, schema, versions
 from email_engine.store.engine import Store
 from email_engine.store.fleet import ips
@@ -33,7 +33,7 @@ from tests import fleet_rows
 
 AS_OF = datetime(2026, 11, 1, 8, 5, tzinfo=UTC)
 RESET = """UPDATE mw_delivery_server SET daily_quota = 0, hourly_quota = 0, type = 'smtp-pmta', status = 'active',
-    warmup_plan_id = NULL, hostname = 'mta-1'"""
+    warmup_plan_id = NULL, hostname = 'mta-1', minute_quota = 0, use_for = 1"""
 
 
 def plain(url: str | URL) -> str:
@@ -184,6 +184,21 @@ def test_servers_follow_allowances_and_each_write_is_recorded(
     assert told(store) == {}
 
 
+def test_a_server_that_no_file_names_is_found_by_its_header_and_written_down(
+    fleet: Any, store: Store, mailwizz: Any
+) -> None:
+    fleet()
+    with store.session(tenant="*") as conn:
+        conn.execute(update(schema.ips).values(mailwizz_server_id=None))
+    dry = sync(dry_run=True)
+    assert dry["changes"] == 3
+    assert [row.mailwizz_server_id for row in rows(store, schema.ips)] == [None, None, None]
+    assert (sync()["changed"], settings(mailwizz)) == (3, WANTED)
+    assert [row.mailwizz_server_id for row in rows(store, schema.ips)] == [101, 102, 103]
+    assert {row.inputs["server_id"] for row in rows(store, decisions)} == {101, 102, 103}
+    assert sync("run-2")["unchanged"] == 3
+
+
 def test_a_second_run_finds_nothing_to_do(fleet: Any, store: Store, mailwizz: Any) -> None:
     fleet()
     sync()
@@ -280,6 +295,62 @@ def test_a_warmup_plan_of_mailwizz_is_left_to_people(
     assert "warm-up plan governs its quotas" in told(store)["quota-findings"]
 
 
+def test_a_limit_below_the_allowance_is_told_with_its_number_and_holds_no_quota_back(
+    fleet: Any, store: Store, mailwizz: Any
+) -> None:
+    fleet()
+    mailwizz("UPDATE mw_delivery_server SET minute_quota = 1 WHERE server_id = 101")
+    mailwizz("UPDATE mw_delivery_server SET use_for = 2 WHERE server_id = 102")
+    assert sync()["refused"] == 2
+    assert settings(mailwizz) == WANTED
+    text = told(store)["quota-findings"]
+    assert "will hand over less than the allowance of 5,000 a day: 1,440 a day, minute_quota 1" in text
+    assert (
+        "will hand over less than the allowance of 250 a day: none of campaigns, use_for transactional"
+        in text
+    )
+    verdicts = [row.verdicts["finding"] for row in rows(store, decisions) if row.kind == "quota-finding"]
+    assert verdicts == ["hands-over-less", "hands-over-less"]
+    mailwizz("UPDATE mw_delivery_server SET minute_quota = 0, use_for = 1")
+    sync("run-2")
+    assert "quota-findings" not in told(store)
+
+
+def test_what_campaigns_leave_out_is_recorded_and_calls_nobody(
+    fleet: Any, store: Store, mailwizz: Any
+) -> None:
+    fleet()
+    campaign = (
+        "INSERT INTO mw_campaign (campaign_id, campaign_uid, customer_id, list_id, name, from_email, status)"
+    )
+    mailwizz(f"{campaign} VALUES (900, 'pinned', 1, 1, 'pinned', 'a@b.example', 'sending')")
+    mailwizz("INSERT INTO mw_campaign_to_delivery_server VALUES (900, 102)")
+    try:
+        sync()
+    finally:
+        mailwizz("DELETE FROM mw_campaign_to_delivery_server")
+        mailwizz("DELETE FROM mw_campaign WHERE campaign_id = 900")
+    assert settings(mailwizz) == WANTED
+    (finding,) = (row for row in rows(store, decisions) if row.kind == "campaign-finding")
+    assert (str(finding.subject), finding.verdicts["finding"]) == ("198.51.100.1", "campaigns-leave-it-out")
+    assert finding.verdicts["observed"].startswith(
+        "MailWizz will hand over less than the allowance of 5,000 a day"
+    )
+    assert told(store) == {}
+
+
+def test_who_uses_the_servers_need_not_be_known(
+    fleet: Any, mailwizz: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: MailwizzDb) -> None:
+        raise Unreachable("MailWizz database", "statement timeout", "an answer", "look")
+
+    fleet()
+    monkeypatch.setattr(MailwizzDb, "senders", away)
+    assert sync()["changed"] == 3
+    assert settings(mailwizz) == WANTED
+
+
 @pytest.mark.parametrize("trouble", ["offline", "refuse"])
 def test_with_the_api_away_reductions_are_written_and_raises_wait(
     fleet: Any, mailwizz: Any, lab: RunningLab, trouble: str
@@ -319,25 +390,24 @@ def test_a_database_away_is_one_clear_error(fleet: Any, monkeypatch: pytest.Monk
     assert "secret-word" not in str(caught.value)
 
 
+@pytest.mark.parametrize("at_once", [True, False], ids=["together", "row by row"])
 def test_one_server_that_cannot_be_written_does_not_stop_the_others(
-    fleet: Any, store: Store, mailwizz: Any, monkeypatch: pytest.MonkeyPatch
+    fleet: Any, store: Store, mailwizz: Any, monkeypatch: pytest.MonkeyPatch, at_once: bool
 ) -> None:
-    from email_engine.adapters.mailwizz_db import MailwizzDb
-
     fleet()
-    write = MailwizzDb.set_quota
+    monkeypatch.setattr(MailwizzBatch, "possible", lambda batch: at_once)
+    method = (MailwizzBatch, "write") if at_once else (MailwizzDb, "set_quota")
+    write = getattr(*method)
 
-    def somebody_was_faster(self: MailwizzDb, server_id: int, daily: int, hourly: int, old: Any) -> None:
-        if server_id == 101:
-            mailwizz("UPDATE mw_delivery_server SET daily_quota = 7 WHERE server_id = 101")
-        write(self, server_id, daily, hourly, old)
+    def somebody_was_faster(self: Any, *args: Any) -> Any:
+        mailwizz("UPDATE mw_delivery_server SET daily_quota = 7 WHERE server_id = 101 AND daily_quota = 0")
+        return write(self, *args)
 
-    monkeypatch.setattr(MailwizzDb, "set_quota", somebody_was_faster)
-    with pytest.raises(EngineError, match=r"1 servers not written.*changed meanwhile"):
+    monkeypatch.setattr(*method, somebody_was_faster)
+    with pytest.raises(EngineError, match=r"1 servers not written.*server 101.*changed meanwhile"):
         sync()
     assert settings(mailwizz) == [(7, 0, "active"), *WANTED[1:]]
     assert [r.result for r in rows(store, syncs) if r.server_id == 101] == ["refused"]
-    monkeypatch.undo()
 
 
 @pytest.mark.parametrize(("wanted", "names"), [(None, ["mw-aurora"]), ("mw-aurora", ["mw-aurora"])])
@@ -361,14 +431,14 @@ def test_a_brake_that_comes_while_a_server_is_enabled_keeps_it_off(
     with store.session(tenant="*") as conn:
         conn.execute(update(schema.ips).where(schema.ips.c.id == standby.ip_id).values(status="warming"))
         ips.set_allowance(conn, standby.ip_id, "aurora", AS_OF.date(), 50, versions.bump(conn, "start"), None)
-    set_status = MailwizzDb.set_status
+    write = MailwizzBatch.write
 
-    def braked_meanwhile(database: MailwizzDb, server_id: int, status: str, expected_old: Setting) -> None:
+    def braked_meanwhile(batch: MailwizzBatch, wanted: Any) -> Any:
         with store.session(tenant="*") as conn:
             brakes.engage(conn, standby, "listed", Origin("rbl_sweep", AS_OF, "rbl_sweep", "run"), None)
-        set_status(database, server_id, status, expected_old)
+        return write(batch, wanted)
 
-    monkeypatch.setattr(MailwizzDb, "set_status", braked_meanwhile)
+    monkeypatch.setattr(MailwizzBatch, "write", braked_meanwhile)
     sync("run-2")
     assert settings(mailwizz)[2] == (50, 5, "disabled")
     assert [(r.old_status, r.new_status, r.result) for r in rows(store, syncs)[-2:]] == [

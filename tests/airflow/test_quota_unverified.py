@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from email_engine.adapters.mailwizz_batch import MailwizzBatch
 from email_engine.adapters.mailwizz_db import MailwizzDb
 from email_engine.decision import Origin
 from email_engine.errors import EngineError, Unreachable
 from email_engine.mailer.model import Setting
+from email_engine.pipelines.mailwizz_quota_sync.ways import Ways
 from email_engine.pipelines.mailwizz_quota_sync.writer import QuotaWriter
 from email_engine.store import schema, versions
 from email_engine.store.engine import Store
@@ -51,23 +53,32 @@ def third(fleet: Any, store: Store) -> Iterator[Callable[[str], None]]:
     return turn
 
 
+BATCH, STATUS, QUOTA = "batch", "set_status", "set_quota"
+"""Where the connection is lost: in the one transaction of a batch, or at one step of the row-by-row way."""
+
+
+def in_way(patch: pytest.MonkeyPatch, where: str) -> tuple[Any, str]:
+    """Lets the sync go that way; class and method that write there."""
+    patch.setattr(MailwizzBatch, "possible", lambda batch: where == BATCH)
+    return (MailwizzBatch, "write") if where == BATCH else (MailwizzDb, where)
+
+
 @pytest.fixture
 def cut(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """The next sync loses MailWizz's database at a write to the third server, before the row is changed or after."""
+    """The next sync loses MailWizz's database at its write, before anything is changed or after."""
 
-    def run(method: str = "set_status", *, after: bool) -> None:
-        real = getattr(MailwizzDb, method)
-
-        def loses(database: MailwizzDb, server_id: int, *args: Any) -> None:
-            if server_id != 103:
-                return real(database, server_id, *args)
-            if after:
-                real(database, server_id, *args)
-            raise Unreachable("MailWizz database", "the connection was cut", "an answer", "try again")
-
+    def run(where: str = BATCH, *, after: bool) -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(MailwizzDb, method, loses)
-            with pytest.raises(EngineError):
+            writes = in_way(patch, where)
+            real = getattr(*writes)
+
+            def loses(database: Any, *args: Any) -> None:
+                if after:
+                    real(database, *args)
+                raise Unreachable("MailWizz database", "the connection was cut", "an answer", "try again")
+
+            patch.setattr(*writes, loses)
+            with pytest.raises(EngineError, match="the connection was cut"):
                 sync("cut")
 
     return run
@@ -88,13 +99,16 @@ def refused_as_a_persons(store: Store) -> bool:
     )
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["not written", "written"])
+@pytest.mark.parametrize(
+    ("where", "after", "stands"),
+    [(BATCH, False, OFF), (BATCH, True, ON), (STATUS, False, (50, 5, "disabled")), (STATUS, True, ON)],
+)
 def test_a_server_whose_enabling_was_cut_off_is_enabled_by_the_next_run(
-    third: Any, cut: Any, store: Store, mailwizz: Any, after: bool
+    third: Any, cut: Any, store: Store, mailwizz: Any, where: str, after: bool, stands: Any
 ) -> None:
     third("warming")
-    cut(after=after)
-    assert state(mailwizz) == (ON if after else (50, 5, "disabled"))
+    cut(where, after=after)
+    assert state(mailwizz) == stands
     assert sync("run-2")["refused"] == 0
     assert state(mailwizz) == ON
     assert "quota-drift" not in told(store), "nobody else had changed it"
@@ -105,15 +119,15 @@ def test_a_server_whose_enabling_was_cut_off_is_enabled_by_the_next_run(
     assert state(mailwizz) == ON
 
 
-@pytest.mark.parametrize("method", ["set_status", "set_quota"])
+@pytest.mark.parametrize("where", [BATCH, STATUS, QUOTA])
 @pytest.mark.parametrize("after", [False, True], ids=["not written", "written"])
 def test_a_server_whose_disabling_was_cut_off_is_enabled_again(
-    third: Any, cut: Any, store: Store, mailwizz: Any, method: str, after: bool
+    third: Any, cut: Any, store: Store, mailwizz: Any, where: str, after: bool
 ) -> None:
     third("warming")
     sync("run-2")
     third("standby")
-    cut(method, after=after)
+    cut(where, after=after)
     third("warming")
     assert sync("run-3")["refused"] == 0
     assert state(mailwizz) == ON
@@ -122,10 +136,10 @@ def test_a_server_whose_disabling_was_cut_off_is_enabled_again(
 
 def test_two_writes_in_a_row_that_were_cut_off(third: Any, cut: Any, store: Store, mailwizz: Any) -> None:
     third("warming")
-    cut(after=False)
+    cut(STATUS, after=False)
     cut(after=False)
     third("standby")
-    cut("set_quota", after=False)
+    cut(QUOTA, after=False)
     third("warming")
     cut(after=False)
     cut(after=True)
@@ -145,7 +159,7 @@ def test_half_a_write_that_was_refused_is_no_drift(
         def refused(*_: Any) -> None:
             raise refuse
 
-        patch.setattr(MailwizzDb, "set_status", refused)
+        patch.setattr(*in_way(patch, STATUS), refused)
         with pytest.raises(EngineError):
             sync("run-2")
     assert state(mailwizz) == (50, 5, "disabled")
@@ -256,20 +270,72 @@ class TestBrake:
 
     @pytest.mark.parametrize(
         ("moment", "enabled"),
-        [("before the plan", 0), ("before the check", 0), ("between quotas and status", 0),
-         ("between check and write", 1), ("after the write", 1)],
+        [("before the plan", 0), ("before the check", 0), ("between note and write", 0), ("between check and write", 1),
+         ("after the write", 1)],
     )  # fmt: skip
     def test_the_server_is_off_in_the_end(
         self, third: Any, brake: Any, store: Store, mailwizz: Any, monkeypatch: Any, moment: str, enabled: int
     ) -> None:
         third("warming")
-        apply, set_quota, set_status = QuotaWriter.apply, MailwizzDb.set_quota, MailwizzDb.set_status
+        apply, tries, write = QuotaWriter.apply, Ways.write, MailwizzBatch.write
         seen: list[str] = []
 
         def plans(writer: QuotaWriter, *args: Any, **kwargs: Any) -> Any:
             if moment == "before the check":
                 brake()
             return apply(writer, *args, **kwargs)
+
+        def noted(ways: Ways, changes: Any) -> Any:
+            if moment == "between note and write" and changes[0].new.runs:
+                brake()
+            return tries(ways, changes)
+
+        def writes(batch: MailwizzBatch, wanted: Any) -> Any:
+            statuses = [each.new.status for each in wanted]
+            if moment == "between check and write" and statuses == ["active"]:
+                brake()
+            unwritten = write(batch, wanted)
+            seen.extend(statuses)
+            if moment == "after the write" and statuses == ["active"]:
+                brake()
+            return unwritten
+
+        with monkeypatch.context() as patch:
+            patch.setattr(QuotaWriter, "apply", plans)
+            patch.setattr(Ways, "write", noted)
+            patch.setattr(MailwizzBatch, "write", writes)
+            if moment == "before the plan":
+                brake()
+            sync("run-2")
+        assert state(mailwizz)[2] == "disabled"
+        assert seen == ["active", "disabled"][: 2 * enabled], "on for no longer than the one write"
+        sync("run-3")
+        assert state(mailwizz) == OFF
+        with store.session(tenant="*") as conn:
+            conn.execute(update(schema.brakes).values(released_at=datetime.now(UTC) + timedelta(seconds=1)))
+        assert sync("run-4")["refused"] == 0
+        assert state(mailwizz) == ON
+
+    @pytest.mark.parametrize(
+        ("moment", "enabled"),
+        [
+            ("before quotas", 0),
+            ("between quotas and status", 0),
+            ("between check and write", 1),
+            ("after the write", 1),
+        ],
+    )
+    def test_row_by_row_too(
+        self, third: Any, brake: Any, mailwizz: Any, monkeypatch: Any, moment: str, enabled: int
+    ) -> None:
+        third("warming")
+        set_quota, set_status = MailwizzDb.set_quota, MailwizzDb.set_status
+        seen: list[str] = []
+
+        def steps(ways: Ways, change: Any) -> Any:
+            if moment == "before quotas":
+                brake()
+            return real_steps(ways, change)
 
         def quotas(database: MailwizzDb, *args: Any) -> None:
             set_quota(database, *args)
@@ -284,21 +350,15 @@ class TestBrake:
             if moment == "after the write" and wanted == "active":
                 brake()
 
+        real_steps = Ways._steps
         with monkeypatch.context() as patch:
-            patch.setattr(QuotaWriter, "apply", plans)
+            in_way(patch, STATUS)
+            patch.setattr(Ways, "_steps", steps)
             patch.setattr(MailwizzDb, "set_quota", quotas)
             patch.setattr(MailwizzDb, "set_status", status)
-            if moment == "before the plan":
-                brake()
             sync("run-2")
         assert state(mailwizz)[2] == "disabled"
-        assert seen == ["active", "disabled"][: 2 * enabled], "on for no longer than the one write"
-        sync("run-3")
-        assert state(mailwizz) == OFF
-        with store.session(tenant="*") as conn:
-            conn.execute(update(schema.brakes).values(released_at=datetime.now(UTC) + timedelta(seconds=1)))
-        assert sync("run-4")["refused"] == 0
-        assert state(mailwizz) == ON
+        assert seen == ["active", "disabled"][: 2 * enabled]
 
     def test_a_running_server_gets_no_more_either(
         self, fleet: Any, store: Store, mailwizz: Any, monkeypatch: Any

@@ -13,7 +13,7 @@ from email_engine.fleet.model import Fleet, IpState
 from email_engine.simulation import days as simulated_days
 from email_engine.simulation.days import IpDay
 from email_engine.simulation.life import Life
-from email_engine.simulation.replay import replay
+from email_engine.simulation.replay import Accounting, replay
 from email_engine.simulation.run import FIRST, simulate
 from email_engine.simulation.scenario import Demand, IpKind, TrueRates
 from email_engine.store import schema
@@ -173,5 +173,6 @@ def test_a_replay_of_simulated_mail_decides_the_same() -> None:
     for one in days:
         traffic[one.address][one.day] = {"gmail": one.counts}
     whole = {day: midnight(day + timedelta(days=1)) for day in {one.day for one in days}}
-    again = tuple(replay(fleet(), policy, traffic, {host.name: whole for host in fleet().mta_hosts}))
+    files = Accounting(traffic, {host.name: whole for host in fleet().mta_hosts})
+    again = tuple(replay(fleet(), policy, files))
     assert simulated(again) == simulated(days)

@@ -1,6 +1,6 @@
 """`make bench`: a host's configuration rendered, linted and compared, for 100, 1,000 and 10,000 virtual MTAs; then how sure the
-judgement of IPs is (judgement.py), how long a day's decisions take (deciding.py), and how fast
-block lists are asked (resolving.py).
+judgement of IPs is (judgement.py), how long a day's decisions take (deciding.py), how fast
+block lists are asked (resolving.py), and MailWizz's quotas are written (quotas.py).
 
 Wall seconds, the best of three; on a shared machine read them beside the peers', which ran in the same minute."""
 
@@ -18,7 +18,7 @@ from email_engine.pmta.config.render import render_host
 from email_engine.pmta.language.assembly import assemble
 from email_engine.pmta.language.compare import compare
 from email_engine.pmta.lint import lint
-from tests.bench import accounting, deciding, judgement, resolving
+from tests.bench import accounting, deciding, judgement, quotas, resolving
 from tests.bench.peers import gnu_diff, lark_parser, lark_text, line_scan
 from tests.core.pmta.records import record
 
@@ -101,6 +101,7 @@ def main() -> None:
     deciding.main()
     accounting.main()
     resolving.main()
+    quotas.main()
 
 
 if __name__ == "__main__":

@@ -59,6 +59,7 @@ def test_a_key_pasted_into_one_line_works_and_survives_an_edit(
         assert shown == {
             "host_key": f"mta-1.example.com {fields['host_key']}", "private_key": "***", "private_key_file": "",
             "pmta_command": "pmta", "connect_timeout": "10", "command_timeout": "60",
+            "keys_login": "", "keys_private_key": "", "keys_private_key_file": "",
         }  # fmt: skip
         form.get_by_role("button", name="Standard Fields").click()
         form.locator("[name=description]").fill("made by hand")

@@ -176,7 +176,8 @@ def test_a_folder_of_the_host_is_the_fleets_read_only_and_never_made_by_docker()
 def test_what_is_written_lies_on_a_volume_or_in_memory() -> None:
     worker = SERVICES["airflow-worker"]
     mounts = [mount.split(":")[1] for mount in worker["volumes"] if isinstance(mount, str)]
-    assert COMMON["EMAIL_ENGINE_CONFIG_HISTORY"].startswith(tuple(f"{mount}/" for mount in mounts))
+    for name in ("EMAIL_ENGINE_CONFIG_HISTORY", "EMAIL_ENGINE_HYGIENE"):
+        assert COMMON[name].startswith(tuple(f"{mount}/" for mount in mounts))
     assert f"{COMMON['AIRFLOW_HOME']}/logs" in mounts
     assert COMMON["MPLCONFIGDIR"].rpartition("/")[0] in worker["tmpfs"]
     assert SERVICES["redis"]["command"][-1] in SERVICES["redis"]["tmpfs"]

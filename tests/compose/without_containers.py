@@ -94,6 +94,7 @@ class Host:
         return text.replace("--control-name=lab", f"--control-name={self.lab}")
 
     def environment(self, name: str) -> dict[str, str]:
+        """The file's own; schedules begin when a test lets them, or all pipelines would begin at once, with nothing to look at."""
         service = self.file["services"][name]
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "EMAIL_ENGINE"))}
         return inherited | {
@@ -102,6 +103,7 @@ class Host:
             "PYTHONWARNINGS": "ignore",
             "EMAIL_ENGINE_SECRETS": str(self.places["/run/secrets"]),
             "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
             **{key: self.here(str(value)) for key, value in service.get("environment", {}).items()},
             **({"EMAIL_ENGINE_LAB_HOST": self.lab} if name == "lab-init" else {}),
         }
@@ -218,11 +220,13 @@ def writable_by(service: Mapping[str, Any]) -> list[str]:
 
 
 def trigger(api: httpx.Client, dag: str, conf: dict[str, object], seconds: float = 180) -> dict[str, object]:
-    """A run to its end; the run as the API shows it."""
+    """A run to its end; the run as the API shows it. The DAG's schedule begins."""
     deadline = time.monotonic() + seconds
+    path = f"/api/v2/dags/{dag}"
     while (
-        made := api.post(f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None, "conf": conf})
-    ).status_code == 404:
+        api.patch(path, json={"is_paused": False}).status_code == 404
+        or (made := api.post(f"{path}/dagRuns", json={"logical_date": None, "conf": conf})).status_code == 404
+    ):
         assert time.monotonic() < deadline, "the DAG processor did not find the DAG"
         time.sleep(1)
     assert made.status_code == 200, made.text

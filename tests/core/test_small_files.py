@@ -12,17 +12,20 @@ from email_engine.accounting.lexicon_file import parse_words
 from email_engine.accounting.policy import parse_accounting_policy
 from email_engine.accounting.replies import read_categories, read_receivers
 from email_engine.blocklists.config import load_blocklists, parse_blocklists
+from email_engine.dkim.policy import parse_dkim_policy
 from email_engine.doctor.finding import DoctorFinding, Named, ok, run_check
 from email_engine.errors import InputError
 from email_engine.fleet.config_file import LARGEST_FILE, parse_config
 from email_engine.fleet.mistakes import FileInvalid
 from email_engine.fleet.providers import parse_providers
 from email_engine.health.policy import parse_health_policy
+from email_engine.hygiene.policy import parse_hygiene_policy
 from email_engine.mailer.policy import parse_quota_policy
 from email_engine.paths import CONFIG
 from email_engine.pipelines.pmta_config_deploy.words import failure_text
 from email_engine.pmta.config.deploy_policy import parse_policy
 from email_engine.simulation.scenario_file import load_scenario, parse_scenario
+from email_engine.suppression.policy import parse_suppression_policy
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,11 @@ FILES = (
         Slip("origin_days: 30", "origin_dyas: 30", "origin_dyas: unknown key; allowed: did you mean 'origin_days'? One of clock_skew_minutes, kept_of_refused, largest_rejected_rate, largest_unknown_rate, origin_days, quiet_seconds, unknown_from"),
         Slip("quiet_seconds: 10", "quiet_seconds: 10\nquiet_seconds: 20", "quiet_seconds: the key stands twice; allowed: once", "quiet_seconds: 20"),
     )),
+    SmallFile("dkim.yaml", parse_dkim_policy, (
+        Slip("rotate_after_days: 180", "rotate_after_days: 6m", "rotate_after_days: '6m'; allowed: a whole number such as 100, from 30 to 730"),
+        Slip("seen_hours: 20", "sean_hours: 20", "sean_hours: unknown key; allowed: did you mean 'seen_hours'? One of overlap_days, remind_days, rotate_after_days, seen_hours"),
+        Slip("overlap_days: 14", "overlap_days: 3", "overlap_days: 3; allowed: a whole number from 7 to 90"),
+    )),
     SmallFile("health.yaml", parse_health_policy, (
         Slip("critical_seconds: 300", "critical_seconds: 300s", "clock.critical_seconds: '300s'; allowed: a whole number such as 100, from 5 to 86400"),
         Slip("backoff_minimum: 1000", "backof_minimum: 1000", "queues.backof_minimum: unknown key; allowed: did you mean 'backoff_minimum'? One of accounting_behind_minutes, backoff_minimum, backoff_percent, days_waiting, oldest_minutes"),
@@ -74,6 +82,19 @@ FILES = (
         Slip("spread_hours: 10", "spread_hours: 10.5", "quotas.spread_hours: '10.5'; allowed: a whole number such as 24, from 1 to 24"),
         Slip("hourly_max: 1000", "hour_max: 1000", "quotas.hour_max: unknown key; allowed: did you mean 'hourly_max'? One of hourly_max, server_types, spread_hours"),
         Slip("[smtp, smtp-pmta, smtp-postmastery]", "{ smtp: yes }", "quotas.server_types: found a mapping; allowed: a list of texts"),
+        Slip("send-campaigns: 10", "send-campaign: 10", "health.not_started_minutes.send-campaign: unknown key; allowed: did you mean 'send-campaigns'? One of bounce-handler, daily, feedback-loop-handler, hourly, send-campaigns"),
+        Slip("machine_seconds: 10", "machine_seconds: soon", "opens.machine_seconds: 'soon'; allowed: a whole number such as 0, from 0 to 3600"),
+        Slip("silent_minutes: 30", "silent_minutes: 0", "health.silent_minutes: 0; allowed: a whole number from 1 to 1440"),
+    )),
+    SmallFile("suppression.yaml", parse_suppression_policy, (
+        Slip("soft_in_row: 3", "soft_in_row: 0", "soft_in_row: 0; allowed: a whole number from 1 to 20"),
+        Slip("  unknown_rate: 0.5", "  unknown_rate: 50", "outage.unknown_rate: '50'; allowed: a share from 0.05 to 1, like 0.5"),
+        Slip("webhook: true", "web_hook: true", "web_hook: unknown key; allowed: did you mean 'webhook'? One of batch, keep_days, minutes, outage, requests_per_second, soft_days, soft_in_row, tries, webhook"),
+    )),
+    SmallFile("hygiene.yaml", parse_hygiene_policy, (
+        Slip("silent_months: 6", "silent_months: 0", "silent_months: 0; allowed: a whole number from 1 to 36"),
+        Slip("unsubscribed: false", "unsubscribed: maybe", "unsubscribed: 'maybe'; allowed: true or false"),
+        Slip("engaged_days: 30", "engaged_day: 30", "engaged_day: unknown key; allowed: did you mean 'engaged_days'? One of engaged_days, files, minutes, silent_mails, silent_months, unsubscribed, well_known, window"),
     )),
     SmallFile("blocklists.yaml", parse_blocklists, (
         Slip("127.0.0.3: {sublist: CSS, class: reputation, severity: high}", "127.0.0.3: {sublist: CSS, class: repute, severity: high}", "lists[0].codes.127.0.0.3.class: 'repute'; allowed: did you mean 'reputation'? One of error, info, policy, reputation"),

@@ -18,26 +18,44 @@ DAGS = ROOT / "dags"
 SCHEDULES = {
     "accounting_ingest": "*/15 * * * *",
     "brake_watch": "*/2 * * * *",
+    "dkim_rotate": "0 7 * * *",
     "dns_validate": "0 6 * * *",
+    "list_hygiene": "0 4 * * 0",
+    "mailwizz_health": "*/15 * * * *",
+    "mailwizz_opens": "0 3 * * *",
     "mta_health": "*/15 * * * *",
     "rbl_sweep": "0 */4 * * *",
     "warmup_advance": "0 0 * * *",
 }
-BY_HAND = ("delisting", "emergency_stop", "ip_transition", "pmta_config_approval")
+BY_HAND = (
+    "delisting",
+    "emergency_stop",
+    "fleet_adopt",
+    "fleet_onboard",
+    "ip_transition",
+    "pmta_config_approval",
+)
 ANY_CHANGE = {"email-engine-allowances", "email-engine-fleet", "email-engine-listings"}
 ON_CHANGE = {
     "mailwizz_quota_sync": ANY_CHANGE,
     "pmta_config_deploy": ANY_CHANGE,
     "reputation_guard": {"email-engine-accounting"},
+    "suppression_sync": {"email-engine-accounting"},
 }
 
 ALL = (*SCHEDULES, *ON_CHANGE, *BY_HAND)
 
 # how many runs at once, where it is not one: a watch or a person keeps no other change waiting
-AT_ONCE = {"delisting": 128, "pmta_config_deploy": 4, "pmta_config_approval": 64, "emergency_stop": 500}
+AT_ONCE = {
+    "delisting": 128,
+    "fleet_onboard": 128,
+    "pmta_config_deploy": 4,
+    "pmta_config_approval": 64,
+    "emergency_stop": 500,
+}
 
 # a person triggers it and nothing waits: it shows first what it would do
-DRY_AT_FIRST = {"ip_transition"}
+DRY_AT_FIRST = {"fleet_adopt", "fleet_onboard", "ip_transition"}
 
 # task -> tasks that must have come before it, directly or not
 SAFETY = {
@@ -47,13 +65,22 @@ SAFETY = {
     ("pmta_config_deploy", "ask"): {"plan"},
     ("pmta_config_approval", "deploy"): {"ask"},
     ("delisting", "ask"): {"dossier"},
+    ("dkim_rotate", "sign"): {"make", "look"},
+    ("dkim_rotate", "retire"): {"look", "sign"},
+    ("dkim_rotate", "remove"): {"look", "retire"},
     ("delisting", "give_up"): {"ask", "ask_afterwards"},
     ("delisting", "finish"): {"recheck", "give_up"},
     ("emergency_stop", "brake"): {"pull"},
+    ("fleet_adopt", "tell"): {"adopt"},
+    ("fleet_onboard", "apply"): {"plan", "ask"},
+    ("fleet_onboard", "wait_for_dns"): {"apply", "hand_over"},
     ("ip_transition", "brake"): {"move"},
     ("ip_transition", "publish"): {"brake"},
     ("brake_watch", "brake"): {"stops"},
     ("brake_watch", "publish"): {"brake"},
+    ("list_hygiene", "look"): {"instances"},
+    ("mailwizz_health", "check"): {"instances"},
+    ("mailwizz_opens", "count"): {"instances"},
     ("mta_health", "check"): {"hosts"},
     ("rbl_sweep", "decide"): {"probe", "sweep", "confirm"},
     ("rbl_sweep", "brake"): {"decide"},

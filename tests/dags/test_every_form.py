@@ -27,15 +27,60 @@ FREE = [
     ("delisting", "cause"),
     ("delisting", "owner"),
     ("delisting", "ticket"),
+    ("dkim_rotate", "tenant"),
+    ("dkim_rotate", "domain"),
+    ("dkim_rotate", "reason"),
     ("emergency_stop", "name"),
     ("emergency_stop", "reason"),
+    *(
+        ("fleet_adopt", key)
+        for key in (
+            "hosts",
+            "mailwizz",
+            "tenant",
+            "stream",
+            "purpose",
+            "consent",
+            "risk_class",
+            "schedule",
+            "public",
+            "config_file",
+        )
+    ),
+    *(
+        ("fleet_onboard", key)
+        for key in (
+            "tenant",
+            "stream",
+            "range",
+            "hostname",
+            "domain",
+            "prefixes",
+            "host",
+            "vmta",
+            "selector",
+            "key_path",
+            "bind_first",
+            "mx",
+            "rua",
+            "consent",
+            "mailwizz",
+            "schedule",
+            "pool",
+            "title",
+            "brand_domains",
+        )
+    ),
     ("ip_transition", "name"),
     ("ip_transition", "reason"),
     ("ip_transition", "cause"),
+    ("list_hygiene", "instance"),
+    ("mailwizz_opens", "instance"),
     ("mailwizz_quota_sync", "instance"),
     ("pmta_config_deploy", "host"),
     ("pmta_config_deploy", "tenant"),
     ("pmta_config_deploy", "reason"),
+    ("suppression_sync", "instance"),
 ]
 NAMED = [pair for pair in FREE if pair[1] in NAMES]
 FLEET = {

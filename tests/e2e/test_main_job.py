@@ -270,7 +270,7 @@ def test_a_failed_pipeline_reaches_telegram_with_a_link_to_the_log(everything: E
     """One cause is one message: of this run, or of whichever pipeline met the host in the same minute."""
     everything.lab.knob("down", host="mta-2")
     try:
-        run = everything.run("accounting_ingest")
+        run = everything.wait("accounting_ingest", everything.api.trigger("accounting_ingest"), 300)
     finally:
         everything.lab.knob("up", host="mta-2")
     assert run["state"] == "failed"

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from email_engine.store.schema import approvals, deployments
-from tests.e2e.conftest import Everything, eventually, open_questions
+from tests.e2e.conftest import Everything, eventually, open_questions, respond
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -23,15 +23,6 @@ def rows(everything: Everything, table: Any) -> list[Any]:
 
 def file(everything: Everything) -> Path:
     return next(everything.settings.lab.rglob(f"{HOST}/etc/pmta/email-engine.conf"))
-
-
-def respond(everything: Everything, question: dict[str, Any], option: str, reason: str) -> None:
-    ti = question["task_instance"]
-    answer = everything.api.client.patch(
-        f"/api/v2/dags/{ti['dag_id']}/dagRuns/{ti['dag_run_id']}/taskInstances/{ti['task_id']}/-1/hitlDetails",
-        json={"chosen_options": [option], "params_input": {"reason": reason}},
-    )
-    assert answer.status_code == 200, answer.text
 
 
 @pytest.fixture
@@ -77,7 +68,7 @@ def test_a_newer_question_ends_the_old_one_and_a_yes_deploys(everything: Everyth
     assert "superseded by fleet version" in everything.log("pmta_config_approval", ended["dag_run_id"], "ask")
     assert [one["task_instance"]["id"] for one in open_questions(everything)] == [new["task_instance"]["id"]]
 
-    respond(everything, new, "Approve", "the edit was a mistake")
+    assert respond(everything, new, "Approve", reason="the edit was a mistake") == 200
     asking = everything.wait("pmta_config_approval", new["task_instance"]["dag_run_id"])
     assert asking["state"] == "success"
     approval = rows(everything, approvals)[-1]
@@ -98,7 +89,7 @@ def test_a_newer_question_ends_the_old_one_and_a_yes_deploys(everything: Everyth
 
 def test_a_no_deploys_nothing(everything: Everything, edited: Path) -> None:
     question = deploy(everything)
-    respond(everything, question, "Reject", "leave it")
+    assert respond(everything, question, "Reject", reason="leave it") == 200
     asking = everything.wait("pmta_config_approval", question["task_instance"]["dag_run_id"])
     states = everything.tasks("pmta_config_approval", asking["dag_run_id"])
     assert (states["ask[-1]"], states["deploy[-1]"]) == ("skipped", "skipped")

@@ -138,7 +138,7 @@ HOLD = Work(
     lambda whole, done: done["held"] == 1 and whole.disabled_sources() == ["198.51.100.1"],
     lambda whole: whole.engage(1),
     NotVerified,
-    (s.alerts, s.incidents, s.brakes, s.quota_syncs),
+    (s.alerts, s.incidents, s.brakes, s.quota_syncs, s.silences),
 )
 SYNC = Work(
     lambda whole, _: whole.sync(),

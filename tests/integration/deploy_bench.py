@@ -22,6 +22,8 @@ from tests.fleet_rows import add_host, add_ip, add_tenant
 
 AS_OF = datetime(2026, 11, 2, tzinfo=UTC)
 NETWORKS = {"aurora": "198.51.100", "borealis": "203.0.113"}
+PATIENCE = 60
+"""Seconds for an SSH handshake on a machine that is busy with other tests."""
 FILE = "etc/pmta/email-engine.conf"
 HARMLESS: dict[str, dict[str, Any]] = {
     "up": {},
@@ -131,7 +133,7 @@ def connection(lab: RunningLab, number: int = 0, **extra: Any) -> str:
     fields = {
         "host_key": _host_key(host),
         "private_key": lab.client_key_file.read_text(),
-        "connect_timeout": 5,
+        "connect_timeout": PATIENCE,
         "command_timeout": 10,
     }
     return json.dumps(
@@ -165,8 +167,9 @@ def reset(lab: RunningLab) -> None:
             elif file.name != "config":
                 file.unlink()
         endpoint = PowerMtaEndpoint(
-            "127.0.0.1", host["ssh_port"], "pmta", _host_key(host), lab.client_key_file.read_text()
-        )
+            "127.0.0.1", host["ssh_port"], "pmta", _host_key(host), lab.client_key_file.read_text(),
+            connect_timeout=PATIENCE,
+        )  # fmt: skip
         with PowerMta(endpoint) as mta:
             mta.pmta("delete", "--queue=*/*", "--no-accounting")
             mta.pmta("resume", "queue", "*/*")

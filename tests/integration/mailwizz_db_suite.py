@@ -125,7 +125,9 @@ class MailwizzDbSuite:
                     insert(rows.usage).values(server_id=101, date_added=datetime.fromisoformat(moment))
                 )
         with database(url) as db:
-            assert db.usage_today(NOON) == {101: 2}
+            assert db.usage_today(NOON, [101, 102]) == db.usage_today(NOON) == {101: 2}
+            assert db.usage_today(NOON, [101], until=NOON - timedelta(hours=2)) == {101: 1}
+            assert db.usage_today(NOON, []) == {}
 
     def test_an_old_version_without_warmup_plans_headers_and_log_works(
         self, engine: Engine, url: str
@@ -135,7 +137,7 @@ class MailwizzDbSuite:
         rows.run(engine, "DROP TABLE mw_delivery_server_usage_log")
         with database(url) as db:
             assert {(s.warmup, s.vmtas) for s in db.servers()} == {(Warmup.NONE, ())}
-            assert db.usage_today(NOON) == {}
+            assert db.usage_today(NOON, [101]) == {}
             db.set_quota(101, 50, 5, Setting(0, 0, "active"))
 
     @pytest.mark.parametrize("column", ["hourly_quota", "daily_quota", "status"])

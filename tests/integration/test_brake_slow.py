@@ -26,10 +26,10 @@ def look(whole: Whole) -> module.Enforced:
 def test_a_slow_powermta_keeps_mailwizz_from_nothing_and_is_told(
     whole: Whole, lab: RunningLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BOUND", 2.0)
+    monkeypatch.setattr(module, "BOUND", 6.0)
     for number in (1, 2, 3):
         whole.engage(number)
-    lab.knob("powermta.slow", seconds=3)
+    lab.knob("powermta.slow", seconds=7)
     try:
         done = look(whole)
     finally:
@@ -114,7 +114,7 @@ def test_who_stands_still_is_told_by_one_look_alone(whole: Whole) -> None:
     late = lambda: False  # noqa: E731
     clients = airflow_clients()
     powermta = module._powermta("mta-1", standing, whole.db, clients, late)
-    mailwizz = module._mailwizz("mta-1", standing, whole.db, clients, run, late)
+    mailwizz, _ = module._mailwizz("mta-1", standing, whole.db, clients, run, late)
     module._record("mta-1", whole.db, standing, powermta, mailwizz, run)
     told = [row.text for row in whole.rows(s.alerts) if "still on mta-1" in row.text]
     assert len(told) == 1

@@ -157,6 +157,19 @@ def test_a_missing_grant_is_named_by_its_columns(limited: MailwizzDb) -> None:
     assert limited.servers() == before
 
 
+def test_a_column_that_may_not_be_read_is_named(limited: MailwizzDb, postgres_url: str) -> None:
+    admin = make_url(postgres_url).set(drivername="postgresql", database="doctor_mailwizz")
+    with psycopg.connect(admin.render_as_string(hide_password=False), autocommit=True) as connection:
+        connection.execute("REVOKE SELECT ON mw_delivery_server FROM doctor_engine")
+        connection.execute(
+            "GRANT SELECT (server_id, daily_quota, hourly_quota, status) ON mw_delivery_server TO doctor_engine"
+        )
+    found = mailwizz.grants(limited, "grants")
+    assert found.state is State.WRONG
+    assert "no SELECT on name, type, hostname, meta_data, warmup_plan_id" in found.seen
+    assert "email-engine mailwizz grants" in found.next_step
+
+
 @pytest.fixture
 def half(postgres_url: str) -> Iterator[Store]:
     plain = make_url(postgres_url).set(drivername="postgresql").render_as_string(hide_password=False)

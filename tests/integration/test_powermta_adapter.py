@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import stat
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -84,6 +85,22 @@ class TestConnecting:
             silent = replace(endpoint(host), port=mute.getsockname()[1], connect_timeout=0.5)
             with pytest.raises(Unreachable, match="handshake"), PowerMta(silent):
                 pass
+
+    def test_a_handshake_that_takes_too_long_is_told_with_its_knob(self, host: SshHost) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as slow:
+            silent = replace(endpoint(host), port=slow.getsockname()[1], connect_timeout=0.5)
+            greeted: list[socket.socket] = []
+
+            def greet() -> None:
+                greeted.append(slow.accept()[0])
+                greeted[0].sendall(b"SSH-2.0-busy\r\n")
+
+            greeter = threading.Thread(target=greet)
+            greeter.start()
+            with pytest.raises(Unreachable, match=r"longer than 0\.5 s.*connect_timeout"), PowerMta(silent):
+                pass
+            greeter.join(10)
+            greeted[0].close()
 
     @pytest.mark.parametrize(
         ("field", "value", "says"),

@@ -90,7 +90,7 @@ def test_it_counts_nowhere_as_a_stop_of_the_ip(whole: Whole) -> None:
         ip = next(ip for ip in load_ips(conn, day=whole.now.date()) if ip.vmta == "aurora-1")
         assert not ip.braked
         assert ip.sends
-        assert not brakes.stands(conn, ip.ip_id)
+        assert not brakes.standing(conn, [ip.ip_id])
         assert brakes.engaged(conn) == ()
         assert brakes.free(conn, [ip.ip_id]) == {ip.ip_id}
         assert not brakes.ask_release(conn, ip.ip_id, whole.now, by_hand=True)

@@ -138,7 +138,7 @@ def test_one_isolated_listing_starts_a_standby_ip_at_its_own_phase(lab: RunningL
         ("stopped", "rates stopped IPs of its pool"),
         ("nobody", "no standby IP of its pool may start"),
         ("dark", "it sent nothing lately"),
-        ("first", "asked about for the first time"),
+        ("first", "lists were asked about it for the first time"),
     ],
 )
 def test_in_every_other_case_a_person_decides_and_reads_why(

@@ -157,8 +157,9 @@ def test_nobody_else_relays_on_a_whole_host(tmp_path: Path) -> None:
         Router(host.model).route(message("b@news1.aurora-mail.example"))
 
 
-@pytest.mark.parametrize("count", [1, 10_000])
-def test_one_ip_and_ten_thousand_load(tmp_path: Path, count: int) -> None:
+@pytest.mark.parametrize("count", [1, 2_000])
+def test_one_ip_and_thousands_load(tmp_path: Path, count: int) -> None:
+    """Ten thousand are linted in test_both_grammars and reduced in test_limits."""
     text = render([
         replace(record(1), vmta=f"aurora-{n}", address=ip_address("45.0.0.0") + n, mailwizz_addresses=ADDRESSES)
         for n in range(count)

@@ -11,7 +11,7 @@ import pytest
 from stack import databases
 from stack.chosen_ports import PORTS
 from stack.ports import PortTaken, check_free
-from stack.postgres import Cluster, temporary_postgres
+from stack.postgres import Cluster, memory_folder, temporary_postgres
 from stack.settings import Settings
 from stack.shown import url
 
@@ -110,3 +110,9 @@ def test_root_opens_no_folder_and_adds_no_user(tmp_path: Path) -> None:
         cluster.remove()
     assert not home.exists()
     assert not cluster.place.is_symlink()
+
+
+def test_a_server_for_tests_is_in_memory_where_there_is_room(tmp_path: Path) -> None:
+    assert memory_folder(tmp_path, wanted=1) == tmp_path
+    assert memory_folder(tmp_path, wanted=2**60) is None
+    assert memory_folder(tmp_path / "none", wanted=1) is None

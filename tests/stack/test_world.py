@@ -5,10 +5,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from email_engine.dnsauth.dkim import public_key_of
 from email_engine.fleet.parse import parse_fleet
 from email_engine.paths import CONFIG
 from lab.world import parse_world
-from stack.world import _powermta
+from stack.world import _powermta, ensure_dkim_key, place_dkim_keys
 
 
 def test_a_host_behind_nat_has_only_its_own_addresses(tmp_path: Path) -> None:
@@ -27,3 +28,18 @@ def test_a_host_behind_nat_has_only_its_own_addresses(tmp_path: Path) -> None:
     assert {str(ip) for ip in second.ips} - {str(ip) for ip in second.nat} == {
         f"203.0.113.{n}" for n in range(26, 51)
     }
+
+
+def test_hosts_have_the_keys_whose_public_halves_dns_has(tmp_path: Path) -> None:
+    fleet = parse_fleet((CONFIG / "fleet.yaml").read_text(), "fleet.yaml")
+    settings: Any = SimpleNamespace(lab=tmp_path)
+    public = {tenant.name: ensure_dkim_key(tmp_path / "dkim", tenant.name) for tenant in fleet.tenants}
+    place_dkim_keys(settings, fleet)
+    for ip in (fleet.ips[0], fleet.ips[-1]):
+        file = tmp_path / ip.mta_host / "etc/pmta/dkim" / f"{ip.domain}.pem"
+        assert public_key_of(file.read_bytes()) == public_key_of(public[ip.tenant].read_bytes())
+        assert file.stat().st_mode & 0o777 == 0o640
+    rotated = tmp_path / fleet.ips[0].mta_host / "etc/pmta/dkim" / f"{fleet.ips[0].domain}.pem"
+    rotated.write_text("another key")
+    place_dkim_keys(settings, fleet)
+    assert rotated.read_text() == "another key"

@@ -45,10 +45,12 @@ def test_an_engaged_brake_says_what_to_hold_where(store: Store, two_tenants: Sim
     assert standing(store, "mta-2") == ()
 
 
-def test_engaging_again_keeps_the_first_brake(store: Store, two_tenants: SimpleNamespace) -> None:
+def test_engaging_again_keeps_the_first_brake_and_gives_it_the_newest_cause(
+    store: Store, two_tenants: SimpleNamespace
+) -> None:
     assert engage(store) == engage(store, "rbl_sweep")
     (brake,) = standing(store)
-    assert brake.reason == "warmup_advance says so"
+    assert brake.reason == "rbl_sweep says so"
 
 
 def test_each_side_is_confirmed_for_itself(store: Store, two_tenants: SimpleNamespace) -> None:

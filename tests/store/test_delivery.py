@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Row, func, select, text, update
 
-from email_engine.accounting import summarize as accounting
+from email_engine.accounting import group_counts
 from email_engine.accounting.policy import shipped_accounting_policy
 from email_engine.accounting.recipients import recipient_hash
 from email_engine.accounting.summarize import Counts
@@ -264,18 +265,19 @@ WHOLE = content(
         for n in range(30)
     )
 )
-CUTS = [
-    len(HEADER) + 2,
-    len(HEADER) + 3,
-    200,
-    201,
-    255,
-    256,
-    257,
-    *range(700, 780),
-    len(WHOLE) - 2,
-    len(WHOLE) - 1,
-]
+BOUNCE = WHOLE.index(b"\nb,", 700) + 1
+"""Where one row begins that has something in every column."""
+
+
+def cuts() -> list[int]:
+    """Each kind of place: in the header and behind it, where the start of a file that is compared ends, of one row before and behind
+    each comma, in each value and in its line break, at the end; and some more by chance."""
+    end = WHOLE.index(b"\n", BOUNCE) + 1
+    commas = [at for at in range(BOUNCE, end) if WHOLE[at] == ord(",")]
+    values = [(first + last) // 2 for first, last in pairwise([BOUNCE, *commas, end])]
+    row = {BOUNCE, *commas, *(at + 1 for at in commas), *values, end - 2, end - 1, end}
+    whole = {len(HEADER) + 2, len(HEADER) + 3, 200, 201, 255, 256, 257, len(WHOLE) - 2, len(WHOLE) - 1}
+    return sorted(row | whole | set(random.Random(5).sample(range(len(HEADER) + 4, len(WHOLE) - 2), 4)))
 
 
 @pytest.mark.parametrize("name", ["acct-1.csv", "other.csv"])
@@ -284,7 +286,7 @@ def test_of_a_shorter_copy_and_then_the_whole_file_each_record_counts_once_where
 ) -> None:
     take(fleet, WHOLE, host="mta-2")
     wanted = stats(fleet)
-    for cut in CUTS:
+    for cut in cuts():
         with fleet.session(tenant="*") as conn:
             conn.execute(text("TRUNCATE email_engine.delivery_stats, email_engine.accounting_files CASCADE"))
         first, rest = take(fleet, WHOLE[:cut], name), take(fleet, WHOLE, modified=2)
@@ -455,7 +457,7 @@ def test_a_file_that_brings_the_reader_down_is_refused_with_an_alert_and_the_nex
         raise RuntimeError("ann@gmail.com")
 
     with monkeypatch.context() as patch:
-        patch.setattr(accounting, "scan", broken)
+        patch.setattr(group_counts, "scan", broken)
         taken = take(fleet, content(row()))
     assert (taken.status, "RuntimeError" in taken.message, "ann" in taken.message) == ("refused", True, False)
     assert len(alerts(fleet)) == 1

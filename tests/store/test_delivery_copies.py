@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from email_engine.commands.ingest import read_all
+from email_engine.accounting.read_files import read_all
 from email_engine.store import schema as s
 from email_engine.store.accounting.delivery import AccountingFile, take_file
 from email_engine.store.engine import Store

@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, literal, select, update
 
-from email_engine.decision import Origin
+from email_engine.decision import Decision, Origin
 from email_engine.fleet.traffic import DayCounts
 from email_engine.store import schema, versions
 from email_engine.store.engine import Store
 from email_engine.store.fleet import ips
+from email_engine.store.judgement import decisions
 from email_engine.store.judgement.observations import observe, quotas
 from email_engine.store.stops import brakes
 from email_engine.store.stops.brakes import BY_HAND
-from email_engine.warmup.observation import DnsHealth, IpObservation
+from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
 from email_engine.warmup.policy_file import load_policy
 from email_engine.warmup.provider_limits import UNBOUND
 from email_engine.warmup.snapshot import observation_document, observation_of
@@ -186,6 +187,75 @@ def test_dns_is_what_the_newest_run_found(
             )
     seen = see(store)
     assert (seen.dns, seen.dns_broken) == (health, broken)
+
+
+@pytest.mark.parametrize(
+    ("checks", "since"),
+    [
+        ([], None),
+        ([check("broken")], None),
+        ([check("unknown")], None),
+        ([check("ok", severity="warning")], None),
+        ([check("ok"), check("ok", at=START - 48 * HOUR)], DAY - timedelta(days=2)),
+        ([check("broken", at=START - 48 * HOUR), check("ok", at=START - 30 * HOUR), check("ok")], DAY - timedelta(days=2)),
+        ([check("ok", at=START - 48 * HOUR), check("broken", at=START - 24 * HOUR), check("ok")], DAY),
+        ([check("ok", at=START - 48 * HOUR), check("unknown", at=START - 24 * HOUR), check("ok")], DAY - timedelta(days=2)),
+        ([check("ok"), check("broken", name="dkim.key")], None),
+        ([check("ok", at=START - 48 * HOUR), check("unknown", name="dkim.key", at=START - 48 * HOUR), check("ok"), check("ok", name="dkim.key")], DAY),
+    ],
+    ids=[
+        "never looked at", "broken", "nobody answered", "only a warning", "good for days", "published, then seen", "it was broken between",
+        "a silent resolver breaks nothing", "one of two", "half an answer is not a good one",
+    ],
+)  # fmt: skip
+def test_a_standby_ip_is_clean_since_its_dns_is_good(
+    store: Store, two_tenants: SimpleNamespace, checks: list[dict[str, Any]], since: date | None
+) -> None:
+    with store.session("*") as conn:
+        mine = schema.ips.c.id == two_tenants.aurora[0]
+        conn.execute(update(schema.ips).where(mine).values(status="standby", status_since=START - 240 * HOUR))
+        for row in checks:
+            base = {"subject": "x", "observed": "", "expected": "", "remedy": ""}
+            conn.execute(
+                insert(schema.dns_checks).values(tenant="aurora", ip_id=two_tenants.aurora[0], **base | row)
+            )
+    seen = see(store)
+    assert seen.dns_good_on == since
+    assert seen.clean_since == (midnight(since) if since else START - 240 * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("kind", "at", "pipeline", "told"),
+    [
+        ("quota-finding", START + 23 * HOUR, "mailwizz_quota_sync", True),
+        ("campaign-finding", START, "mailwizz_quota_sync", True),
+        ("quota-finding", START + 24 * HOUR, "mailwizz_quota_sync", False),
+        ("quota-finding", START - HOUR, "mailwizz_quota_sync", False),
+        ("quota", START, "mailwizz_quota_sync", False),
+        ("quota-finding", START, "warmup_advance", False),
+    ],
+    ids=[
+        "of the day",
+        "of campaigns",
+        "of the next day",
+        "of the day before",
+        "no finding",
+        "of another pipeline",
+    ],
+)
+def test_what_keeps_mailwizz_from_handing_over_is_known_for_its_day(
+    store: Store, two_tenants: SimpleNamespace, kind: str, at: datetime, pipeline: str, told: bool
+) -> None:
+    with store.session("*") as conn:
+        for tenant, subject in (("aurora", see(store).ip.address), ("borealis", "203.0.113.9")):
+            verdicts = {"finding": "hands-over-less", "observed": f"too little for {tenant}"}
+            decision = Decision(
+                tenant, pipeline, str(subject), f"1/{tenant}", "hold", "x", at, "d", kind, False, {}, verdicts
+            )
+            decisions.record(conn, decision, "mailwizz_quota_sync", "r")
+    seen = see(store)
+    assert seen.handover == ("too little for aurora" if told else None)
+    assert observation_of(json.loads(json.dumps(observation_document(seen)))).handover == seen.handover
 
 
 @pytest.mark.parametrize(("hours", "health"), [(30, DnsHealth.OK), (28, DnsHealth.BROKEN)])

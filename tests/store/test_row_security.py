@@ -15,6 +15,7 @@ from email_engine.store.engine import Store
 from email_engine.store.fleet import ips
 from email_engine.store.judgement.decisions import record
 from email_engine.store.stops import brakes
+from email_engine.store.tables.hygiene import COUNTED
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 TENANT_TABLES = [table.name for table in s.TENANT_TABLES]
@@ -59,6 +60,7 @@ def fill(conn: Connection, tenant: str, ip_id: int) -> None:
             "domain": f"{tenant}.example", "list": "dbl", "zone": "dbl.example", "severity": "high", "class": "reputation",
             "codes": ["127.0.1.2"], "opened_at": NOON, "last_seen_at": NOON,
         },
+        s.dkim_keys: {"domain": f"{tenant}.example", "selector": "s1", "key_path": "/k.pem", "stage": "making", "since": NOON},
         s.blocklist_answers: {"ip_id": ip_id, "list": "zen", "answer": "not_listed", "asked_at": NOON},
         s.reputation: {"ip_id": ip_id, "provider": "gmail", "messages": 1, "rates": {}, "as_of": NOON},
         s.quota_syncs: {
@@ -86,8 +88,24 @@ def fill(conn: Connection, tenant: str, ip_id: int) -> None:
         "ip_id": ip_id, "file_id": file_id, "kind": "bounce", "provider": "gmail", "at": NOON, "counted_at": NOON,
         "counted_by": "record", "category": "bad-mailbox", "status": "5.1.1", "message_id": "m", "campaign": "c",
     }  # fmt: skip
+    rows[s.suppressions] = {
+        "ip_id": ip_id, "file_id": file_id, "reason": "hard", "provider": "gmail", "at": NOON, "message_id": "m", "campaign": "c",
+    }  # fmt: skip
+    rows[s.recipient_list_reports] = {
+        "mailwizz": f"mw-{tenant}", "list_uid": "ab1", "name": "News", "day": NOON.date(), "looked_at": NOON,
+        **dict.fromkeys(COUNTED, 0),
+    }  # fmt: skip
     for table, row in rows.items():
         conn.execute(insert(table).values(tenant=tenant, **row))
+    brake = conn.execute(
+        insert(s.brakes)
+        .values(tenant=tenant, ip_id=ip_id, reason="r", actor="a", engaged_at=NOON, provider="gmail")
+        .returning(s.brakes.c.id)
+    ).scalar_one()
+    heard = {"server_id": 1, "began_at": NOON, "quiet_since": NOON}
+    conn.execute(insert(s.silences).values(tenant=tenant, brake_id=brake, **heard))
+    paused = {"mailwizz": f"mw-{tenant}", "campaign": "c", "name": "c", "paused_at": NOON}
+    conn.execute(insert(s.paused_campaigns).values(tenant=tenant, brake_id=brake, **paused))
     listing = select(func.max(s.blacklist_events.c.id)).scalar_subquery()
     conn.execute(insert(s.delistings).values(tenant=tenant, ip_id=ip_id, listing_id=listing))
 

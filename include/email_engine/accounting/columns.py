@@ -9,6 +9,30 @@ from email_engine.errors import InputError
 LARGEST_HEADER = 1 << 16
 BOM = b"\xef\xbb\xbf"
 
+READ = {
+    "type": "which kind of record a row is; d, t, b, rb and f count",
+    "timeLogged": "the hour of a row; with a zone, in seconds, or UTC",
+    "rcpt": "the recipient; its domain tells the mailbox provider",
+    "queue": "the domain or roll-up of a mail, and its virtual MTA: where mail waited whose time ran out",
+    "dsnMta": "the receiving host: its name may tell the mailbox provider",
+    "dlvSourceIp": "the sending IP",
+    "vmta": "the virtual MTA, by which an IP behind NAT is known",
+    "bounceCat": "PowerMTA's category of a bounce",
+    "dsnStatus": "the status of a reply",
+    "dsnDiag": "the receiver's words: what a bounce or deferral means",
+    "header_Message-Id": "which mail a bounce or complaint is about",
+    "header_X-Job": "the campaign",
+    "jobId": "the campaign where no header names it",
+    "timeQueued": "since when mail waited whose time ran out",
+    "format": "the form of a complaint report, which tells whose it is",
+    "feedbackType": "what a feedback report is: one that is no complaint does not count",
+    "arf_Arrival-Date": "when the mail of a complaint was sent",
+    "header_Date": "the same where the report does not say it",
+    "dlvSize": "a negative one makes the row unreadable",
+    "totalSecondsQueued": "the same",
+}
+"""The columns that are read, as PowerMTA spells them, and what for; all but the first two may be missing, and any others stand beside."""
+
 
 @dataclass(frozen=True, slots=True)
 class Columns:

@@ -10,17 +10,26 @@ SHORTEST_KEY = 16
 Hash = Callable[[str], str | None]
 
 
+def clean_address(address: str) -> str | None:
+    """The address without brackets, in lower case; None if it is none."""
+    clean = address.strip().strip("<>").lower()
+    return clean if "@" in clean else None
+
+
 def recipient_hash(key: bytes, address: str) -> str | None:
     """32 hexadecimal digits of HMAC-SHA-256 over the address in lower case; None if there is no address."""
-    clean = address.strip().strip("<>").lower()
-    return hmac.new(key, clean.encode(), "sha256").hexdigest()[:32] if "@" in clean else None
+    clean = clean_address(address)
+    return hmac.new(key, clean.encode(), "sha256").hexdigest()[:32] if clean else None
+
+
+def key_from_environment() -> bytes:
+    """The key of EMAIL_ENGINE_RECIPIENT_KEY, or of the file that EMAIL_ENGINE_RECIPIENT_KEY_FILE names; empty without one."""
+    file = os.environ.get(f"{VARIABLE}_FILE")
+    return (Path(file).read_text().strip() if file else os.environ.get(VARIABLE, "")).encode()
 
 
 def hash_from_environment() -> Hash | None:
-    """With the key of EMAIL_ENGINE_RECIPIENT_KEY, or of the file that EMAIL_ENGINE_RECIPIENT_KEY_FILE names; None without
-    one, or with one of less than 16 bytes. Whoever has the key can find an address in the events; who loses it can join
-    old events to new ones no more."""
-    file = os.environ.get(f"{VARIABLE}_FILE")
-    text = Path(file).read_text().strip() if file else os.environ.get(VARIABLE, "")
-    key = text.encode()
+    """None without a key, or with one of less than 16 bytes. Whoever has the key can find an address in the events; who loses it
+    can join old events to new ones no more."""
+    key = key_from_environment()
     return (lambda address: recipient_hash(key, address)) if len(key) >= SHORTEST_KEY else None

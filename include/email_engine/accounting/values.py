@@ -85,7 +85,7 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One bounce or complaint. `recipient` is an address in clear: it leaves the process only as a keyed hash.
+    """One bounce or complaint. `recipient` is an address in clear: it leaves the process only as a keyed hash, or sealed.
 
     `at`: when it was logged; `sent_at`: when the mail was sent, if the record itself tells it; both aware UTC. `reply`: what the receiver
     answered to a bounce, in its normal form."""
@@ -158,6 +158,8 @@ class Summary:
     failures: int = 0
     unknown_failures: int = 0
     waited_out: int = 0
+    delivered_to: dict[str, datetime] = field(default_factory=dict, repr=False)
+    """The last delivery to each watched recipient, by address in clear."""
 
     def unknown_texts(self) -> list[tuple[Wording, ReplyText]]:
         """Those that nobody knows, the most frequent first."""

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import yaml
 
-from email_engine.adapters.connections import Fields
+from email_engine.adapters.connection_fields import Fields
 from email_engine.errors import InputError
 
 FILE = "EMAIL_ENGINE_CONNECTIONS"

@@ -1,18 +1,16 @@
 """From a connection's fields, as Airflow's form or a file hands them over, to a client: the one way for hooks and shell."""
 
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import URL
 
+from email_engine.adapters.connection_fields import Fields, refuse_unknown, seconds, truth
 from email_engine.adapters.dns_resolver import Resolver
 from email_engine.adapters.mailwizz_api import Auth, MailwizzApi, MailwizzEndpoint
-from email_engine.adapters.mailwizz_db import MailwizzDatabase, MailwizzDb
+from email_engine.adapters.mailwizz_database import MailwizzDatabase, Tls
+from email_engine.adapters.mailwizz_db import MailwizzDb
 from email_engine.adapters.nameservers import DNS_PORT, parse_nameserver, refuse_public
 from email_engine.adapters.powermta import PowerMtaEndpoint
 from email_engine.adapters.telegram import BASE_URL, TelegramEndpoint
@@ -26,44 +24,13 @@ DRIVERS = {"mysql": "mysql+pymysql", "postgresql": "postgresql+psycopg"}
 MAILWIZZ_DB = {"mysql": 3306, "mariadb": 3306, "postgresql": 5432}
 SOCKET = {"mysql": "unix_socket", "postgresql": "host"}
 TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
-
-
-@dataclass(frozen=True, slots=True)
-class Fields:
-    """One connection. `name`: its id; `under_test`: Airflow's test button saved it under a random id, which tells nobody
-    anything, so errors call it by its type and host."""
-
-    name: str
-    kind: str
-    host: str | None = None
-    port: int | None = None
-    login: str | None = None
-    password: str | None = field(default=None, repr=False)
-    schema: str | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    under_test: bool = False
-
-    @property
-    def subject(self) -> str:
-        """How errors call it."""
-        if not self.under_test:
-            return f"connection {self.name}"
-        where = shown(self.host)
-        return f"{self.kind} connection{f' to {where}' if where else ''}"
-
-    @contextmanager
-    def blamed(self) -> Iterator[None]:
-        """A mistake in a connection's fields is that connection's, however many tasks meet it."""
-        try:
-            yield
-        except InputError as error:
-            error.because_of(f"connection {self.name}")
-            raise
+MAILWIZZ_DB_EXTRA = ("dialect", "table_prefix", "charset", "ssl_ca", "ssl_verify", "ssl_disabled")
 
 
 def powermta(fields: Fields) -> PowerMtaEndpoint:
     """`host` (its own `:port` wins), `port` (22), `login`; extra `host_key` (the host's public key, pinned), `private_key`
-    (its text) or `private_key_file`, `pmta_command` (`pmta`), `connect_timeout` (10), `command_timeout` (60). Raises InputError,
+    (its text) or `private_key_file`, `pmta_command` (`pmta`), `connect_timeout` (10), `command_timeout` (60); for DKIM keys
+    `keys_login`, `keys_private_key` or `keys_private_key_file`. Raises InputError,
     which names every missing field at once."""
     with fields.blamed():
         address = parse_address(fields.subject, fields.host, fields.port, {"ssh": SSH_PORT})
@@ -90,8 +57,14 @@ def powermta(fields: Fields) -> PowerMtaEndpoint:
             host_key=str(extra["host_key"]),
             private_key=str(key),
             pmta_command=str(extra.get("pmta_command") or "pmta"),
-            connect_timeout=_seconds(fields, "connect_timeout", 10.0),
-            command_timeout=_seconds(fields, "command_timeout", 60.0),
+            connect_timeout=seconds(fields, "connect_timeout", 10.0),
+            command_timeout=seconds(fields, "command_timeout", 60.0),
+            keys_username=str(extra.get("keys_login") or "").strip(),
+            keys_private_key=str(
+                extra.get("keys_private_key")
+                or _key_file(fields, extra.get("keys_private_key_file"), "keys_private_key")
+                or ""
+            ),
         )
 
 
@@ -122,14 +95,21 @@ def mailwizz_api(fields: Fields) -> MailwizzApi:
 
 def mailwizz_db(fields: Fields) -> MailwizzDb:
     """`host` (one that begins with `/` is a unix socket; PostgreSQL: its folder), `login`, `password`, `schema`: the database;
-    extra `dialect`, `table_prefix`, `charset`. Not yet connected."""
+    extra `dialect`, `table_prefix`, `charset`; `ssl_ca` (a file; the server's certificate is verified by it unless `ssl_verify`
+    is false), `ssl_disabled`. Not yet connected. InputError also for an extra that is none of these."""
     with fields.blamed():
+        refuse_unknown(fields, MAILWIZZ_DB_EXTRA)
         prefix = fields.extra.get("table_prefix")
         return MailwizzDb(
             MailwizzDatabase(
                 "under test" if fields.under_test else fields.name,
                 _mailwizz_url(fields),
                 "mw_" if prefix is None else str(prefix),
+                Tls(
+                    str(fields.extra.get("ssl_ca") or "") or None,
+                    truth(fields, "ssl_verify", True),
+                    truth(fields, "ssl_disabled", False),
+                ).checked(fields.subject),
             )
         )
 
@@ -214,23 +194,7 @@ def blocklist_keys(fields: Fields) -> dict[str, str]:
     return {str(name).strip(): str(key).strip() for name, key in keys.items() if key}
 
 
-def _seconds(fields: Fields, name: str, default: float) -> float:
-    given = fields.extra.get(name)
-    try:
-        value = float(given or default)
-    except (TypeError, ValueError):
-        value = -1.0
-    if not 0 < value <= 3600:
-        raise InputError(
-            fields.subject,
-            f"{name} {given!r}",
-            "seconds between 0 and 3600",
-            "correct it under Admin > Connections",
-        )
-    return value
-
-
-def _key_file(fields: Fields, path: str | None) -> str | None:
+def _key_file(fields: Fields, path: str | None, field: str = "private_key") -> str | None:
     if not path:
         return None
     try:
@@ -238,9 +202,9 @@ def _key_file(fields: Fields, path: str | None) -> str | None:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             fields.subject,
-            f"private_key_file {path} cannot be read ({type(error).__name__})",
+            f"{field}_file {path} cannot be read ({type(error).__name__})",
             "an OpenSSH private key that this worker's user may read",
-            "correct the path or its mode, or put the key's text into `private_key`",
+            f"correct the path or its mode, or put the key's text into `{field}`",
         ) from None
 
 

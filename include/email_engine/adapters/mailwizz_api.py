@@ -4,8 +4,9 @@ It shows delivery servers read-only, without quotas, and only those that belong 
 says nothing (facts: no API changes a quota). A wrong key is answered with 400; error texts are translated, so codes
 decide. Only GET is tried again: MailWizz's POSTs are not idempotent."""
 
+import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import TracebackType
@@ -20,6 +21,7 @@ from email_engine.errors import AccessDenied, EngineError, InputError, Refused, 
 BACK_OFF = (0.5, 1.0)
 PAGE = 50
 MOST_PAGES = 2000
+WEBHOOK = "/index.php/dswh/pmta"
 DENIED = frozenset({400, 401, 403})
 
 
@@ -68,6 +70,14 @@ class ApiServer:
     status: str
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`code`: of HTTP; `body`: the JSON object, empty where an expected refusal has none."""
+
+    code: int
+    body: dict[str, Any]
+
+
 def _no_other_login(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Keeps requests from taking a login out of ~/.netrc: the key is all that MailWizz gets."""
     return request
@@ -106,6 +116,27 @@ class MailwizzApi:
             for row in self.listing("delivery-servers", "server_id")
         )
 
+    def webhook(self, records: Sequence[Mapping[str, str]], timeout: float = 60.0) -> bool:
+        """Hands accounting records to MailWizz's own webhook for PowerMTA (1.9.15 and newer; no login). False where it has none; True
+        tells that it was called, and nothing of what it did with them. Raises Unreachable."""
+        site = re.sub(r"/api(/index\.php)?/*$", "", self.endpoint.base_url)
+        subject = f"MailWizz {self.endpoint.name} at {site}{WEBHOOK}"
+        try:
+            response = self._http.post(
+                f"{site}{WEBHOOK}", json=list(records), timeout=timeout, allow_redirects=False
+            )
+        except requests.RequestException as error:
+            seen = f"no answer ({type(error).__name__})"
+            raise Unreachable(subject, seen, "an answer", "see that MailWizz runs").because_of(
+                self._cause
+            ) from None
+        if response.status_code >= 500:
+            seen = f"{response.status_code} to POST"
+            raise Unreachable(subject, seen, "an answer", "read MailWizz's application log").because_of(
+                self._cause
+            )
+        return response.status_code == 200
+
     def listing(self, path: str, key: str, **query: Any) -> tuple[dict[str, Any], ...]:
         """All records of a paged list, each once (pages shift while MailWizz adds rows), by `key`."""
         found: dict[str, dict[str, Any]] = {}
@@ -122,8 +153,19 @@ class MailwizzApi:
         form: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """One request; bodies are forms, for MailWizz does not see a JSON POST. Returns the answer's JSON object."""
+        return self.answer(method, path, query, form).body
+
+    def answer(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None = None,
+        form: Mapping[str, Any] | None = None,
+        expected: Collection[int] = (),
+    ) -> Answer:
+        """The same with the answer's code. `expected`: codes above 399 that are an answer to this request and no failure."""
         for wait in (*BACK_OFF, None) if method == "GET" else (None,):
-            answer = self._once(method, path, by_bytes(query or {}), dict(form or {}))
+            answer = self._once(method, path, by_bytes(query or {}), dict(form or {}), expected)
             if not isinstance(answer, EngineError):
                 return answer
             if wait is None or not isinstance(answer, Unreachable):
@@ -142,8 +184,13 @@ class MailwizzApi:
             page = following
 
     def _once(
-        self, method: str, path: str, query: dict[str, Any], form: dict[str, Any]
-    ) -> dict[str, Any] | EngineError:
+        self,
+        method: str,
+        path: str,
+        query: dict[str, Any],
+        form: dict[str, Any],
+        expected: Collection[int],
+    ) -> Answer | EngineError:
         url = f"{self.endpoint.base_url.rstrip('/')}/{path}"
         if self.endpoint.auth is Auth.SIGNED:
             keys = (self.endpoint.api_key, self.endpoint.private_key)
@@ -166,13 +213,17 @@ class MailwizzApi:
         except requests.RequestException as error:
             seen = f"no answer ({type(error).__name__})"
             return self._unreachable(seen, "see that MailWizz runs and the address is right")
-        return self._judged(method, path, response)
+        return self._judged(method, path, response, expected)
 
-    def _judged(self, method: str, path: str, response: requests.Response) -> dict[str, Any] | EngineError:
+    def _judged(
+        self, method: str, path: str, response: requests.Response, expected: Collection[int]
+    ) -> Answer | EngineError:
         try:
             body = response.json()
         except ValueError:
             body = None
+        if response.status_code in expected:
+            return Answer(response.status_code, body if isinstance(body, dict) else {})
         told = str(body.get("error") or "") if isinstance(body, dict) else ""
         observed = f"{response.status_code} to {method} {path}{f': {told[:200]}' if told else ''}"
         if response.status_code in DENIED:
@@ -189,7 +240,7 @@ class MailwizzApi:
                 f"{observed}, sent on to {shown(response.headers.get('location'))}", "use that address"
             )
         if response.ok and isinstance(body, dict):
-            return body
+            return Answer(response.status_code, body)
         return self._refused(observed, "see that the API address ends in /api or /api/index.php")
 
     @property

@@ -1,22 +1,72 @@
-"""How to reach MailWizz's database, and what its refusals mean."""
+"""How to reach MailWizz's database."""
 
+import ssl
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
+from email_engine.adapters.mailwizz_failures import failure_of
 from email_engine.adapters.mailwizz_tables import checked_prefix
 from email_engine.addresses import parse_address
-from email_engine.errors import AccessDenied, EngineError, InputError, Refused, Unreachable
+from email_engine.errors import EngineError, InputError
 
 CONNECT_TIMEOUT = 10
 STATEMENT_TIMEOUT = 30
+SERVER_TIMEOUT = 25
 LOCK_TIMEOUT = 10
+_SESSION = (
+    f"SET SESSION time_zone = '+00:00', innodb_lock_wait_timeout = {LOCK_TIMEOUT} "
+    f"/*M!100101 , max_statement_time = {SERVER_TIMEOUT} */ /*!50708 , max_execution_time = {SERVER_TIMEOUT}000 */"
+)
+"""MariaDB reads the first comment alone, MySQL the second: a statement ends there before the client stops waiting for it."""
 
 
-DENIED = frozenset({1044, 1045, 1142, 1143, 1698, "28P01", "28000", "42501"})
-"""MySQL's and PostgreSQL's codes for a refused login or a missing grant."""
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How the way to the database is protected. `ca`: file with the authority's certificate, which the server's must come
+    from; `verify`: it must, and it must name the host; `disabled`: plaintext. Without any of them MySQL's client encrypts
+    where the server offers it and PostgreSQL's likewise, both unverified."""
+
+    ca: str | None = None
+    verify: bool = True
+    disabled: bool = False
+
+    def checked(self, subject: str) -> "Tls":
+        """Itself; InputError if `ca` is no certificate that can be read, or beside `disabled`."""
+        mistake = "ssl_ca and ssl_disabled together" if self.ca and self.disabled else self._unreadable()
+        if mistake:
+            raise InputError(
+                subject, mistake, "ssl_ca: a file of certificates (PEM) that this worker's user may read, or ssl_disabled",
+                "correct the extra fields of the mailwizz_db connection",
+            )  # fmt: skip
+        return self
+
+    def for_mysql(self) -> dict[str, Any]:
+        """Arguments of PyMySQL, which refuses a server without TLS once any of them is given."""
+        if self.disabled:
+            return {"ssl_disabled": True}
+        if self.ca is None:
+            return {}
+        return {"ssl_ca": self.ca, "ssl_verify_cert": self.verify, "ssl_verify_identity": self.verify}
+
+    def for_postgresql(self) -> dict[str, Any]:
+        """Arguments of libpq."""
+        if self.disabled:
+            return {"sslmode": "disable"}
+        if self.ca is None:
+            return {}
+        return {"sslmode": "verify-full", "sslrootcert": self.ca} if self.verify else {"sslmode": "require"}
+
+    def _unreadable(self) -> str:
+        if self.ca is None:
+            return ""
+        try:
+            ssl.create_default_context(cafile=self.ca)
+        except OSError as error:
+            return f"ssl_ca {self.ca} cannot be read ({error.strerror or type(error).__name__})"
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +77,7 @@ class MailwizzDatabase:
     name: str
     url: URL = field(repr=False)
     table_prefix: str = "mw_"
+    tls: Tls = Tls()
 
     def __post_init__(self) -> None:
         if self.url.drivername not in ("mysql+pymysql", "postgresql+psycopg"):
@@ -44,7 +95,8 @@ class MailwizzDatabase:
                 "connect_timeout": CONNECT_TIMEOUT,
                 "read_timeout": STATEMENT_TIMEOUT,
                 "write_timeout": STATEMENT_TIMEOUT,
-                "init_command": f"SET SESSION time_zone = '+00:00', innodb_lock_wait_timeout = {LOCK_TIMEOUT}",
+                "init_command": _SESSION,
+                **self.tls.for_mysql(),
             }
             if self.url.password:
                 options["password"] = str(
@@ -58,28 +110,16 @@ class MailwizzDatabase:
                 "connect_timeout": CONNECT_TIMEOUT,
                 "options": timeouts,
                 "application_name": "email-engine",
+                **self.tls.for_postgresql(),
             }
         return create_engine(
             self.url, connect_args=options, pool_size=1, max_overflow=1, hide_parameters=True
         )
 
     def failure(self, error: DBAPIError) -> EngineError:
-        """A driver's error without statement and parameters."""
+        """A driver's error without statement and parameters; see `mailwizz_failures`."""
         url = self.url
         where = (
             f"MailWizz database {self.name} ({url.database} on {url.host or 'a socket'} as {url.username})"
         )
-        codes = {getattr(error.orig, "sqlstate", None), *getattr(error.orig, "args", ())[:1]}
-        observed = " ".join(str(error.orig).split())[:300]
-        if codes & DENIED or "authentication failed" in observed:
-            return AccessDenied(
-                where, observed, "SELECT, and UPDATE on quotas, status and last_updated of delivery_server",
-                "check login, password and grants of its mailwizz_db connection",
-            )  # fmt: skip
-        if isinstance(error, OperationalError) or error.connection_invalidated:
-            return Unreachable(
-                where, observed, "an answer", "see that the database runs and host and port are right"
-            )
-        return Refused(
-            where, observed, "a MailWizz database", "check database and table_prefix of its connection"
-        )
+        return failure_of(where, error)

@@ -1,25 +1,34 @@
 """MailWizz's own database: delivery-server quotas and status, for no API changes them.
 
 MySQL or MariaDB in production, PostgreSQL in the lab. Every write compares with what was read (somebody else may have
-changed it meanwhile), touches one row in its own transaction and is read back. It takes effect late: MailWizz keeps
+changed it meanwhile), touches one row in its own transaction and is read back (many at once: `mailwizz_batch`). It takes effect late: MailWizz keeps
 "sendings left" in a cache for 300 s after each send, so PowerMTA's queue is the real brake (facts: quota enforcement).
 Quota 0 means unlimited and is never written."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Connection, Table, func, select, update
+from sqlalchemy import Connection, Table, select, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from email_engine.adapters import mailwizz_refusals as refusals
 from email_engine.adapters import mailwizz_tables as tables
+from email_engine.adapters.mailwizz_catalogue import read_catalogue
 from email_engine.adapters.mailwizz_database import MailwizzDatabase
-from email_engine.errors import AccessDenied, EngineError, NotVerified, Refused
+from email_engine.adapters.mailwizz_failures import RowLocked
+from email_engine.adapters.mailwizz_limits import read_progress, server_limits
+from email_engine.adapters.mailwizz_senders import read_senders
+from email_engine.adapters.mailwizz_usage import count_usage
+from email_engine.errors import AccessDenied, EngineError, Refused
+from email_engine.mailer.catalogue import Catalogue
 from email_engine.mailer.headers import virtual_mtas
+from email_engine.mailer.limits import PlanProgress
 from email_engine.mailer.model import DISABLED, GOVERNED, DeliveryServer, Setting, Warmup
+from email_engine.mailer.senders import Senders
 
 WRITTEN = ("daily_quota", "hourly_quota", "status", "last_updated")
 """The columns of a delivery server that the engine writes."""
@@ -64,29 +73,40 @@ class MailwizzDb:
 
     def servers(self) -> tuple[DeliveryServer, ...]:
         """Every delivery server, by id, with its x-virtual-mta headers and the state of its warm-up plan."""
-        with self._transaction() as conn:
+        with self.transaction() as conn:
             return self._read(conn)
+
+    def senders(self) -> Senders:
+        """Who uses the servers: customers, groups and the campaigns that send now, as far as this login may read."""
+        with self.transaction() as conn:
+            return read_senders(conn, self.database.table_prefix)
+
+    def catalogue(self) -> Catalogue:
+        """Which tables and columns this login sees, for whoever sets it up."""
+        with self.transaction() as conn:
+            return read_catalogue(conn, self.database.table_prefix, WRITTEN)
 
     def server(self, server_id: int) -> DeliveryServer:
         """One server; Refused if there is none."""
-        with self._transaction() as conn:
+        with self.transaction() as conn:
             return self._one(conn, server_id)
 
-    def usage_today(self, now: datetime) -> dict[int, int]:
-        """Messages handed over so far in the UTC day of `now` (aware), by server id; empty without the usage log.
+    def usage_today(
+        self, now: datetime, server_ids: Collection[int] | None = None, until: datetime | None = None
+    ) -> dict[int, int]:
+        """Messages that these servers (None: all there are) were handed in the UTC day of `now` (aware), by server id; `until`
+        leaves out what came later. Empty without the usage log. TooSlow, or another EngineError, where it cannot be read:
+        nothing else is wrong then.
 
-        MailWizz writes no row for a server without any quota whose sends do not count against the customer's."""
-        day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
-        with self._transaction() as conn:
-            log = self._known(conn).usage_log
-            if log is None:
+        MailWizz writes no row for a server without any quota whose sends do not count against the customer's, and keeps
+        the rows of a server that was deleted without its id."""
+        with self.transaction() as conn:
+            known = self.known(conn)
+            if known.usage_log is None:
                 return {}
-            rows: Any = conn.execute(
-                select(log.c.server_id, func.count())
-                .where(log.c.date_added >= day, log.c.date_added < day + timedelta(days=1))
-                .group_by(log.c.server_id)
-            )
-            return {int(server_id): int(count) for server_id, count in rows}
+            if server_ids is None:
+                server_ids = list(conn.execute(select(known.server.c.server_id)).scalars())
+            return count_usage(conn, known.usage_log, now, server_ids, until)
 
     def set_quota(self, server_id: int, daily: int, hourly: int, expected_old: Setting) -> None:
         """Writes both quotas if they are still as in `expected_old`, and reads them back.
@@ -94,20 +114,17 @@ class MailwizzDb:
         Refused for a quota below 1, for a server under a running warm-up plan and for one that is not active, in-use
         or disabled. NotVerified if reading back shows something else."""
         if daily < 1 or hourly < 1:
-            raise Refused(
-                self._subject(server_id), f"quotas {daily} a day and {hourly} an hour", "1 or more (0 is unlimited)",
-                "disable the server instead",
-            )  # fmt: skip
-        with self._transaction() as conn:
+            raise refusals.unlimited(self.subject(server_id), daily, hourly)
+        with self._row(server_id) as conn:
             self._refuse_planned(seen := self._one(conn, server_id))
-            server = self._known(conn).server
+            server = self.known(conn).server
             unplanned = [server.c.warmup_plan_id.is_(None)] if _may_get_plan(server, seen) else []
             done = conn.execute(
                 update(server)
                 .where(server.c.server_id == server_id, server.c.status.in_(sorted(GOVERNED)))
                 .where(server.c.daily_quota == expected_old.daily_quota)
                 .where(server.c.hourly_quota == expected_old.hourly_quota, *unplanned)
-                .values(daily_quota=daily, hourly_quota=hourly, **_touched(server))
+                .values(daily_quota=daily, hourly_quota=hourly, **touched_now(server))
             )
             touched = done.rowcount
         now = self.server(server_id).setting
@@ -123,16 +140,16 @@ class MailwizzDb:
         """Moves a server between active, in-use and disabled if it still is as in `expected_old`; reads it back."""
         if status not in GOVERNED or expected_old.status not in GOVERNED:
             raise Refused(
-                self._subject(server_id), f"{expected_old.status} to {status}", "active, in-use or disabled",
+                self.subject(server_id), f"{expected_old.status} to {status}", "active, in-use or disabled",
                 "change other states in MailWizz itself",
             )  # fmt: skip
-        with self._transaction() as conn:
-            server = self._known(conn).server
+        with self._row(server_id) as conn:
+            server = self.known(conn).server
             same = {expected_old.status} if expected_old.status == DISABLED else GOVERNED - {DISABLED}
             done = conn.execute(
                 update(server)
                 .where(server.c.server_id == server_id, server.c.status.in_(sorted(same)))
-                .values(status=status, **_touched(server))
+                .values(status=status, **touched_now(server))
             )
             touched = done.rowcount
         now = self.server(server_id).setting
@@ -162,8 +179,8 @@ class MailwizzDb:
 
     def _may_write(self, name: str) -> bool:
         try:
-            with self._transaction() as conn:
-                server = self._known(conn).server
+            with self.transaction() as conn:
+                server = self.known(conn).server
                 if name in server.c:
                     conn.execute(
                         update(server).where(server.c.server_id == -1).values({name: server.c[name]})
@@ -173,57 +190,68 @@ class MailwizzDb:
         return True
 
     def _read(self, conn: Connection, server_id: int | None = None) -> tuple[DeliveryServer, ...]:
-        known = self._known(conn)
+        known = self.known(conn)
         query = select(known.server).order_by(known.server.c.server_id)
         if server_id is not None:
             query = query.where(known.server.c.server_id == server_id)
         rows = conn.execute(query).mappings().all()
         planned = any(row.get("warmup_plan_id") is not None for row in rows)
         complete = tables.completed_plans(conn, known) if planned else frozenset()
-        return tuple(_server(dict(row), complete) for row in rows)
+        progress = read_progress(conn, known) if planned else {}
+        return tuple(_server(dict(row), known, complete, progress) for row in rows)
 
     def _one(self, conn: Connection, server_id: int) -> DeliveryServer:
         found = self._read(conn, server_id)
         if not found:
-            raise Refused(
-                self._subject(server_id),
-                "no such row",
-                "a delivery server",
-                "correct mailwizz_server_id in fleet.yaml",
-            )
+            raise refusals.absent(self.subject(server_id))
         return found[0]
 
     def _refuse_planned(self, server: DeliveryServer) -> None:
+        doubt = server.limits.doubt()
+        if doubt:
+            raise Refused(self.subject(server.server_id), doubt[0], "limits that are all known", doubt[1])
         if server.warmup is Warmup.RUNNING:
-            raise Refused(
-                self._subject(server.server_id), "MailWizz's own warm-up plan is active", "no plan, or a completed one",
-                "end the plan in MailWizz; at its end it would set all quotas to unlimited",
-            )  # fmt: skip
+            raise refusals.planned(self.subject(server.server_id))
 
     def _check(self, server_id: int, touched: int, right: bool, now: Setting, wanted: str) -> None:
-        seen = f"daily {now.daily_quota}, hourly {now.hourly_quota}, {now.status}"
         if not touched:
-            raise Refused(
-                self._subject(server_id), f"the row changed meanwhile: {seen}", "the row as it was read",
-                "run the sync again; it reads anew",
-            )  # fmt: skip
+            raise refusals.changed_meanwhile(self.subject(server_id), now)
         if not right:
-            raise NotVerified(
-                self._subject(server_id), f"reading back shows {seen}", wanted,
-                "look who else writes to this table (triggers, MailWizz's hourly command)",
-            )  # fmt: skip
+            raise refusals.not_verified(self.subject(server_id), now, wanted)
 
-    def _known(self, conn: Connection) -> tables.Tables:
+    def known(self, conn: Connection) -> tables.Tables:
+        """The tables and columns that this MailWizz has."""
         if self._tables is None:
             self._tables = tables.read_tables(conn, self.database.table_prefix, self.database.name)
         return self._tables
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
+    def _row(self, server_id: int) -> Iterator[Connection]:
+        """A transaction about one server: a row that another session holds is told as that row."""
+        try:
+            with self.transaction() as conn:
+                yield conn
+        except RowLocked as error:
+            raise refusals.locked(self.subject(server_id), server_id, error) from None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction, committed at its end."""
+        with self.connection() as conn, conn.begin():
+            yield conn
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """For more than one transaction; what was not committed is undone at its end."""
+        with self.translated(), self._engine.connect() as conn:
+            yield conn
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """A driver's error becomes an EngineError without statement and parameters."""
         failure: EngineError | None = None
         try:
-            with self._engine.begin() as conn:
-                yield conn
+            yield
         except DBAPIError as error:
             failure = self.database.failure(error)
         except SQLAlchemyError as error:
@@ -236,25 +264,33 @@ class MailwizzDb:
         if failure is not None:
             raise failure
 
-    def _subject(self, server_id: int) -> str:
+    def subject(self, server_id: int) -> str:
+        """How errors call one of its servers."""
         return f"delivery server {server_id} of {self.database.name}"
 
 
-def _server(row: dict[str, Any], complete: frozenset[tuple[int, int]]) -> DeliveryServer:
+def _server(
+    row: dict[str, Any],
+    known: tables.Tables,
+    complete: frozenset[tuple[int, int]],
+    progress: Mapping[tuple[int, int], PlanProgress],
+) -> DeliveryServer:
     plan, touched = row.get("warmup_plan_id"), row.get("last_updated")
     server_id = int(row["server_id"])
-    warmup = (
-        Warmup.NONE if plan is None else Warmup.COMPLETE if (server_id, plan) in complete else Warmup.RUNNING
-    )
+    if plan is None:
+        warmup = Warmup.RUNNING if "warmup_plan_id" in known.unread else Warmup.NONE
+    else:
+        warmup = Warmup.COMPLETE if (server_id, plan) in complete else Warmup.RUNNING
     return DeliveryServer(
         server_id=server_id,
         name=str(row.get("name") or ""),
         type=str(row.get("type") or "").strip(),
         hostname=str(row.get("hostname") or ""),
         setting=Setting(int(row["daily_quota"]), int(row["hourly_quota"]), str(row["status"]).strip()),
-        vmtas=virtual_mtas(row.get("meta_data")),
+        vmtas=None if "meta_data" in known.unread else virtual_mtas(row.get("meta_data")),
         warmup=warmup,
         touched_at=touched.replace(tzinfo=UTC) if isinstance(touched, datetime) else None,
+        limits=server_limits(row, known, progress.get((server_id, plan or 0))),
     )
 
 
@@ -262,7 +298,7 @@ def _may_get_plan(server: Table, seen: DeliveryServer) -> bool:
     return "warmup_plan_id" in server.c and seen.warmup is Warmup.NONE
 
 
-def _touched(server: Table) -> dict[str, datetime]:
+def touched_now(server: Table) -> dict[str, datetime]:
     """`last_updated` is naive UTC in MailWizz; older versions may lack the column."""
     now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
     return {"last_updated": now} if "last_updated" in server.c else {}

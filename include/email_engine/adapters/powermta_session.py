@@ -60,6 +60,10 @@ class Session:
             self._transport.close()
         self._transport = self._sftp = None
 
+    def transport(self) -> paramiko.Transport:
+        """The open session, for commands."""
+        return self._session()
+
     def _session(self) -> paramiko.Transport:
         if self._transport is None:
             self._transport = connect(self.endpoint)
@@ -183,6 +187,21 @@ class Session:
     def rename(self, source: str, target: str) -> None:
         """Atomic, over an existing target."""
         self._file("rename to", target, lambda sftp: sftp.posix_rename(source, target))
+
+    def rename_new(self, source: str, target: str) -> None:
+        """Atomic, never over an existing target: raises FileExistsError, also where the server says no more than that it failed."""
+
+        def rename(sftp: paramiko.SFTPClient) -> bool:
+            try:
+                sftp.rename(source, target)
+            except OSError:
+                if _stat(sftp, target) is None:
+                    raise
+                return False
+            return True
+
+        if not self._file("rename to", target, rename):
+            raise FileExistsError(target)
 
     def _file(self, what: str, path: str, work: Callable[[paramiko.SFTPClient], T]) -> T:
         if not path.startswith("/") or not path.isprintable() or ".." in PurePosixPath(path).parts:

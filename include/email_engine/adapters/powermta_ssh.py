@@ -23,7 +23,8 @@ class PowerMtaEndpoint:
     right what pasting broke).
 
     Timeouts in seconds: `connect_timeout` for the connection, key exchange and login each, `command_timeout` for
-    one remote command or one file operation."""
+    one remote command or one file operation. `keys_username`: another login of the same host, whose forced command is
+    `email-engine-keys`; `keys_private_key`: its key where that is another."""
 
     host: str
     port: int
@@ -33,6 +34,8 @@ class PowerMtaEndpoint:
     pmta_command: str = "pmta"
     connect_timeout: float = 10.0
     command_timeout: float = 60.0
+    keys_username: str = ""
+    keys_private_key: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         parse_address("PowerMTA host", self.host, self.port)
@@ -113,10 +116,20 @@ def _handshake(transport: paramiko.Transport, endpoint: PowerMtaEndpoint, kind: 
     transport.banner_timeout = endpoint.connect_timeout
     transport.handshake_timeout = endpoint.connect_timeout
     transport.auth_timeout = endpoint.connect_timeout
+    began = time.monotonic()
     try:
         transport.start_client(timeout=endpoint.connect_timeout)
         offered = transport.get_remote_server_key()
     except (paramiko.SSHException, EOFError, OSError) as error:
+        if (
+            time.monotonic() - began >= endpoint.connect_timeout
+        ):  # paramiko says that in several ways, or not at all
+            raise Unreachable(
+                endpoint.subject,
+                f"something answers, but its SSH handshake takes longer than {endpoint.connect_timeout:g} s",
+                "an SSH server",
+                "see how busy that host and the line to it are, or raise `connect_timeout` in the connection",
+            ) from error
         raise Unreachable(
             endpoint.subject,
             f"something answers, but the SSH handshake failed ({error or type(error).__name__})",
@@ -173,14 +186,18 @@ def command_line(command: str, args: Sequence[str], subject: str) -> str:
     return shlex.join(words)
 
 
-def run(transport: paramiko.Transport, line: str, timeout: float, subject: str) -> CommandResult:
-    """Runs one command; `timeout` seconds bound the whole of it. Raises Unreachable when it hangs or breaks off."""
+def run(
+    transport: paramiko.Transport, line: str, timeout: float, subject: str, sent: bytes = b""
+) -> CommandResult:
+    """Runs one command with `sent` on its standard input; `timeout` seconds bound the whole of it. Raises Unreachable when it hangs or breaks off."""
     deadline = time.monotonic() + timeout
     try:
         channel = transport.open_session(timeout=timeout)
         try:
             channel.settimeout(timeout)
             channel.exec_command(line)
+            if sent:
+                channel.sendall(sent)
             channel.shutdown_write()
             out = _drain(channel.recv, channel, deadline)
             err = _drain(channel.recv_stderr, channel, deadline)

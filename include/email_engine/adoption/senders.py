@@ -59,7 +59,7 @@ class SenderReader:
             return []
         name = self._name(vmta)
         selector, domain, path = self._key(vmta, pool)
-        target, remark = self._target(vmta)
+        target, remark, cap = self._target(vmta)
         if len(hosts) == 1:
             return [
                 Sender(
@@ -73,6 +73,8 @@ class SenderReader:
                     state,
                     remark,
                     hosts[0].bind_address,
+                    cap,
+                    known_as=vmta.name,
                 )
             ]
         said = f"sends from {len(hosts)} IPs in turn; in the fleet one IP is one virtual MTA"
@@ -93,6 +95,7 @@ class SenderReader:
                     target=Blank(f"its share of what {printable(vmta.name)} sends a day"),
                     state=state,
                     remark=remark,
+                    known_as=vmta.name,
                 )
             )
         return senders
@@ -217,24 +220,23 @@ class SenderReader:
         )
         return Blank(f"{what} instead of {printable(value)}")
 
-    def _target(self, vmta: Found) -> tuple[Number, str]:
-        """Messages a day so that the engine's cap is never above the present one."""
+    def _target(self, vmta: Found) -> tuple[Number, str, int | None]:
+        """Messages a day so that the engine's cap is never above the present one, what that is, and how much a day it lets out."""
         rate = vmta.last("max-smtp-msg-rate")
         if rate in (None, "0", "unlimited"):
-            return Blank("messages a UTC day of one IP, fully warmed; it has no cap today"), ""
+            return Blank("messages a UTC day of one IP, fully warmed; it has no cap today"), "", None
         found = re.fullmatch(r"(\d+)/(\d*)([dhms])", rate or "")
         if not found:
-            return Blank(f"messages a UTC day; {printable(str(rate))} today"), ""
+            return Blank(f"messages a UTC day; {printable(str(rate))} today"), "", None
         count, every, unit = int(found[1]), int(found[2] or 1), found[3]
+        a_day = count * {"d": 1, "h": 24, "m": 1_440, "s": 86_400}[unit] // every
         if unit != "d":
-            a_day = count * {"h": 24, "m": 1_440, "s": 86_400}[unit] // every
-            return Blank(f"messages a UTC day; today {rate}, at most {a_day} a day"), ""
+            return Blank(f"messages a UTC day; today {rate}, at most {a_day} a day"), "", a_day
         target = count * 100 // self._head_room // every
         if not 1 <= target <= HIGHEST_TARGET:
-            return Blank(
-                f"messages a UTC day, fully warmed; today its cap is {rate}: does it stand still?"
-            ), ""
-        return target, f"cap {rate} today"
+            hint = f"messages a UTC day, fully warmed; today its cap is {rate}: does it stand still?"
+            return Blank(hint), "", a_day
+        return target, f"cap {rate} today", a_day
 
 
 def _seen_as(address: IpAddress, hostname: str) -> _SourceHost:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from email_engine.adoption.draft import Blank, StreamDraft, Text
 from email_engine.adoption.gaps import Gaps, printable, shown, tag_shown
-from email_engine.adoption.ranges import numbered
+from email_engine.adoption.owners import stem
 from email_engine.adoption.reading import KEY_LIST, POOL, VMTA, Configuration, Found
 from email_engine.fleet import names
 from email_engine.fleet.model import IpState
@@ -147,7 +147,7 @@ class Streams:
         }
         self._kin: dict[str, set[str]] = {}
         for name, pool in chosen.items():
-            self._kin.setdefault(_stem(name), set()).add(pool)
+            self._kin.setdefault(stem(name), set()).add(pool)
 
     @property
     def made(self) -> list[StreamDraft]:
@@ -177,7 +177,7 @@ class Streams:
         warm = self._warm.get(name, "")
         if warm in self._chosen:
             return self._chosen[warm]
-        kin = self._kin.get(_stem(name), set()) & set(pools)
+        kin = self._kin.get(stem(name), set()) & set(pools)
         if len(kin) == 1:
             return next(iter(kin))
         return pools[0] if len(pools) == 1 else ""
@@ -214,8 +214,3 @@ class Streams:
             return StreamDraft(Blank("a name for the stream"), Blank(f"the new name of {printable(pool)}"))
         free = [one for one in (name, pool) if names.name(one) is None and one not in taken]
         return StreamDraft(free[0] if free else Blank("a name for the stream"), pool)
-
-
-def _stem(name: str) -> str:
-    parts = numbered(name)
-    return f"{parts[0].rstrip('0')}#{parts[2]}" if parts else name

@@ -4,8 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-import yaml
-
 from email_engine.adoption.draft import (
     Blank,
     FleetDraft,
@@ -20,23 +18,16 @@ from email_engine.adoption.ranges import compress
 from email_engine.fleet.mistakes import BLANK
 from email_engine.fleet.model import IpState
 from email_engine.fleet.rules import UNWARMED_MOST
+from email_engine.fleet.scalars import scalar
+from email_engine.plural import cut
 
-_PLAIN = re.compile(r"[A-Za-z0-9/][A-Za-z0-9._/-]*")
+LONGEST_REMARK, LONGEST_NOTE = 300, 800
 _BLANK = re.compile(r"^ *(?:- )?(\w+): (?:<\.\.\.>|\[\]) # FILL IN:", re.MULTILINE)
-_RESOLVER = yaml.resolver.Resolver()
-
-
-def scalar(text: str) -> str:
-    """A text as YAML reads it back."""
-    plain = _PLAIN.fullmatch(text) and _RESOLVER.resolve(yaml.ScalarNode, text, (True, False)).endswith(
-        ":str"
-    )
-    return text if plain else f'"{text}"'
 
 
 def write_fleet(draft: FleetDraft, ranges: bool = True) -> str:
     """The whole file; `ranges` False: one entry for each IP."""
-    lines = [*_head(draft), *_host(draft), *_mailwizz(draft), "", "tenants:"]
+    lines = [*_head(draft), *_hosts(draft), *_mailwizz(draft), "", "tenants:"]
     if not any(tenant.streams for tenant in draft.tenants):
         lines[-1] = "tenants: [] # FILL IN: no virtual MTA could be taken over"
     for tenant in draft.tenants:
@@ -46,7 +37,10 @@ def write_fleet(draft: FleetDraft, ranges: bool = True) -> str:
         lines += ["# Left where it is, like all that is no virtual MTA, pool or address of MailWizz:"]
         lines += [f"# - {kept.text} ({kept.file}:{kept.line}): {kept.why}" for kept in draft.kept]
     if draft.notes:
-        lines += ["# To know before the engine may act:", *(f"# - {note}" for note in draft.notes)]
+        lines += [
+            "# To know before the engine may act:",
+            *(f"# - {cut(note, LONGEST_NOTE)}" for note in draft.notes),
+        ]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -57,7 +51,7 @@ def blanks_in(text: str) -> dict[str, int]:
 
 def _head(draft: FleetDraft) -> list[str]:
     return [
-        f"# A draft, made from {draft.source} by `email-engine import`. Every FILL IN wants an answer that a PowerMTA",
+        f"# A draft, made from {draft.source} by `{draft.made_by}`. Every FILL IN wants an answer that a PowerMTA",
         f"# configuration does not hold: put it in place of {BLANK}. Then `email-engine fleet check` this file.",
         "version: 1",
     ]
@@ -67,21 +61,23 @@ def _line(indent: int, key: str, value: Text | Number, remark: str = "") -> str:
     if isinstance(value, Blank):
         return f"{' ' * indent}{key}: {BLANK} # FILL IN: {value.hint}"
     text = scalar(value) if isinstance(value, str) else str(value)
-    return f"{' ' * indent}{key}: {text}" + (f" # {remark}" if remark else "")
+    return f"{' ' * indent}{key}: {text}" + (f" # {cut(remark, LONGEST_REMARK)}" if remark else "")
 
 
-def _host(draft: FleetDraft) -> list[str]:
-    return [
-        "",
-        "mta_hosts:",
-        _line(2, "- name", draft.host),
-        _line(4, "connection", draft.connection, "Airflow connection of type powermta"),
-        _line(4, "version", Blank("what `pmta show version` says, such as 5.0r5")),
-    ]
+def _hosts(draft: FleetDraft) -> Iterator[str]:
+    yield from ("", "mta_hosts:")
+    for host in draft.hosts:
+        yield _line(2, "- name", host.name)
+        yield _line(4, "connection", host.connection, "Airflow connection of type powermta")
+        yield _line(4, "version", host.version, "pmta show version" if isinstance(host.version, str) else "")
+        if host.accounting_dir:
+            yield _line(4, "accounting_dir", host.accounting_dir, "where its <acct-file> moves closed files")
 
 
 def mailwizz_name(tenant: TenantDraft) -> str:
     """The instance of a tenant, as far as a draft can name it."""
+    if tenant.mailwizz:
+        return tenant.mailwizz
     return f"mw-{tenant.name}" if isinstance(tenant.name, str) else "mailwizz"
 
 
@@ -108,7 +104,8 @@ def _tenant(draft: FleetDraft, tenant: TenantDraft, ranges: bool) -> Iterator[st
     hint += f", {without} have none yet" if without else ""
     yield _line(2, "- name", tenant.name)
     yield "    mode: observe # decides and records, changes nothing, until you write act"
-    yield _line(4, "daily_quota", Blank(hint))
+    known_quota: Number = Blank(hint) if tenant.daily_quota is None else tenant.daily_quota
+    yield _line(4, "daily_quota", known_quota, tenant.quota_remark)
     yield "    # brand_domains: [example.com] # domains that never send"
     yield "    streams:"
     for stream in tenant.streams:
@@ -119,19 +116,15 @@ def _stream(draft: FleetDraft, tenant: TenantDraft, stream: StreamDraft, ranges:
     known = Counter(sender.target for sender in stream.senders if isinstance(sender.target, int))
     usual: Number = known.most_common(1)[0][0] if known else stream.senders[0].target
     yield _line(6, "- name", stream.name)
-    yield _line(8, "purpose", Blank("what is sent, such as weekly newsletter"))
-    yield _line(8, "consent", Blank("how the recipients agreed, such as double opt-in"))
-    yield _line(
-        8,
-        "risk_class",
-        Blank("protected (the brand's own mail) or standard; each class has hosts of its own"),
-    )
+    yield _line(8, "purpose", stream.purpose)
+    yield _line(8, "consent", stream.consent)
+    yield _line(8, "risk_class", stream.risk_class)
     yield _line(8, "pool", stream.pool)
     yield _line(8, "mailwizz", mailwizz_name(tenant))
-    yield _line(8, "schedule", "six_week", "for IPs that warm up")
-    yield _line(
-        8, "daily_target", usual, "messages a UTC day of one IP, fully warmed: today's cap less head-room"
-    )
+    yield _line(8, "schedule", stream.schedule, "for IPs that warm up")
+    told = any("daily_target" in sender.remarks for sender in stream.senders)
+    what = "of most of its IPs" if told else "today's cap less head-room"
+    yield _line(8, "daily_target", usual, f"messages a UTC day of one IP, fully warmed: {what}")
     yield "        ips:"
     entries = compress(stream.senders) if ranges else iter(stream.senders)
     for entry in entries:
@@ -139,9 +132,20 @@ def _stream(draft: FleetDraft, tenant: TenantDraft, stream: StreamDraft, ranges:
         yield from _range(draft, entry) if isinstance(entry, Run) else _single(draft, entry)
         if first.target != usual and not (isinstance(usual, Blank) and isinstance(first.target, Blank)):
             yield _line(12, "daily_target", first.target, _target_remark(first, usual))
+        if isinstance(entry, Sender):
+            yield from _evidence(entry)
         senders = entry.senders if isinstance(entry, Run) else (entry,)
-        if any(sender.state is IpState.ACTIVE and _is_high(sender.target) for sender in senders):
+        unsaid = (s for s in senders if s.state is IpState.ACTIVE and s.warmed_on is None)
+        if any(_is_high(sender.target) for sender in unsaid):
             yield _line(12, "warmed_on", Blank("the day since which it really sends so much, as YYYY-MM-DD"))
+
+
+def _evidence(sender: Sender) -> Iterator[str]:
+    """What accounting proved about an IP."""
+    if sender.state is IpState.WARMING:
+        yield _line(12, "phase", sender.phase, sender.remarks.get("phase", ""))
+    if sender.state is IpState.ACTIVE and sender.warmed_on is not None:
+        yield _line(12, "warmed_on", str(sender.warmed_on), sender.remarks.get("warmed_on", ""))
 
 
 def _is_high(target: Number) -> bool:
@@ -149,6 +153,8 @@ def _is_high(target: Number) -> bool:
 
 
 def _target_remark(first: Sender, usual: Number) -> str:
+    if "daily_target" in first.remarks:
+        return first.remarks["daily_target"]
     low = isinstance(usual, int) and isinstance(first.target, int) and first.target * 2 < usual
     step = "a step of a warm-up? Then state warming, its phase, and the target that it shall reach"
     return f"{first.remark}; {step}" if low else first.remark
@@ -163,15 +169,22 @@ def _single(draft: FleetDraft, sender: Sender) -> Iterator[str]:
         yield _line(10, "- address", sender.address)
         yield _line(12, "bind_address", str(sender.bind_address), sender.remark)
     else:
-        yield _line(10, "- address", str(sender.address), sender.remark)
+        yield _line(10, "- address", str(sender.address), sender.remarks.get("address", sender.remark))
+        if sender.bind_address is not None:
+            yield _line(12, "bind_address", str(sender.bind_address), sender.remark)
     yield _line(12, "hostname", sender.hostname)
     yield _line(12, "domain", sender.domain)
     yield _line(12, "vmta", sender.vmta)
-    yield _line(12, "host", draft.host)
-    yield _line(12, "mailwizz_server_id", Blank("id of its delivery server in MailWizz"))
+    yield _line(12, "host", sender.host or draft.host)
+    told = sender.remarks.get("mailwizz_server_id", "")
+    if sender.server is None:
+        yield f"            # mailwizz_server_id: {cut(told, LONGEST_REMARK) or 'found by its header x-virtual-mta'}"
+    else:
+        yield _line(12, "mailwizz_server_id", sender.server, told)
     yield from _dkim(sender.selector, sender.key_path)
     state: Text = sender.state.value if isinstance(sender.state, IpState) else sender.state
-    yield _line(12, "state", state, "as if fully warmed" if state == IpState.ACTIVE else "")
+    as_if = "as if fully warmed" if state == IpState.ACTIVE else ""
+    yield _line(12, "state", state, sender.remarks.get("state", as_if))
 
 
 def _range(draft: FleetDraft, run: Run) -> Iterator[str]:

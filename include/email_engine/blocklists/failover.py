@@ -26,7 +26,7 @@ def why_no_failover(listed: ListedIp) -> str | None:
     """Why a person decides instead, in a few words; None where a standby IP may start at its own first phase. Unknown traffic is not
     clean traffic."""
     if listed.first_sweep:
-        return "it was asked about for the first time: when the listing began nobody knows"
+        return "lists were asked about it for the first time, so nobody knows how long it is listed and what its mail did"
     if listed.breaker:
         return "the breaker of its pool is open"
     if listed.listed_lately:

@@ -3,7 +3,7 @@
 import argparse
 
 from email_engine.commands.output import add_json, emit
-from email_engine.commands.sweep import add_resolver, resolver_of
+from email_engine.commands.resolver import add_resolver, resolver_of
 from email_engine.dnsauth.by_hand import parse_subject, remembering, with_known_name
 from email_engine.dnsauth.model import DnsStatus, Gravity
 from email_engine.dnsauth.ready import judge_readiness

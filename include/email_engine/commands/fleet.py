@@ -9,7 +9,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from email_engine.commands.fleet_state import capacity, configure_capacity, configure_status, status
+from email_engine.commands.fleet_adopt import adopt_command, configure_adopt
+from email_engine.commands.fleet_drain import configure_drain, configure_off, drain, host_is_off
+from email_engine.commands.fleet_onboard import configure_onboard, onboard
+from email_engine.commands.fleet_records import configure_records, records
+from email_engine.commands.fleet_state import (
+    capacity,
+    configure_capacity,
+    configure_growth,
+    configure_status,
+    growth,
+    status,
+)
 from email_engine.commands.output import add_database, add_json, database_url, emit, fleet_file
 from email_engine.errors import GuardBreach, InputError
 from email_engine.fleet.export import export_fleet
@@ -24,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds `check`, `plan`, `apply`, `export`, `status` and `capacity`."""
+    """Adds `check`, `plan`, `apply`, `export`, `status`, `capacity`, `growth`, `records`, `drain`, `host-is-off`, `onboard` and `adopt`."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     for name, text, work in (
         ("check", "is the file right? exit 1 and every mistake with its line if not", _check),
@@ -46,6 +57,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ("status", "who needs a look, and the rest summed up; --all: every IP with state, allowance, score, graduation", configure_status, status),
         ("capacity", "what each tenant's quota can carry: who warms, who waits, why, until when; exit 1 if an IP warms "
          "without enough mail", configure_capacity, capacity),
+        ("growth", "so many new IPs a month: who starts when, what waits and why, what volume is there when; exit 1 if fewer can start",
+         configure_growth, growth),
+        ("records", "every DNS record that the fleet needs, as a table, zone files or octoDNS YAML; --missing: what is not published "
+         "yet, exit 1 if there is anything", configure_records, records),
+        ("drain", "where each IP of an MTA host could go, and the change of the fleet file that moves them; exit 1 while it is not written",
+         configure_drain, drain),
+        ("host-is-off", "a person says that an MTA host can send no more: IPs that wait to move away from it arrive, still braked",
+         configure_off, host_is_off),
+        ("onboard", "a range of new IPs: what it adds to the file, and where; --apply: write it, with DNS records and delivery servers "
+         "beside it", configure_onboard, onboard),
+        ("adopt", "a fleet that sends already: its fleet file in observe, by configuration, MailWizz and 30 days of accounting, and what the "
+         "engine would have done", configure_adopt, adopt_command),
     ):  # fmt: skip
         action = actions.add_parser(name, help=text, description=text)
         configure_it(action)
@@ -54,6 +77,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the chosen action."""
+    if args.action == "adopt":
+        return adopt_command(args)
     named = getattr(args, "file", None)
     if named is None and args.action == "apply" and not os.environ.get("EMAIL_ENGINE_FLEET"):
         raise InputError(
@@ -130,10 +155,11 @@ def _session(args: argparse.Namespace) -> Iterator["Connection"]:
 
 
 def _planned(conn: "Connection", fleet: Fleet) -> InventoryPlan:
+    from email_engine.store.dkim_keys import selectors
     from email_engine.store.fleet.inventory import load_fleet, load_removed, lock
 
     lock(conn)
-    return plan_inventory(fleet, load_fleet(conn), load_removed(conn))
+    return plan_inventory(fleet, load_fleet(conn), load_removed(conn), selectors(conn))
 
 
 def _plan(args: argparse.Namespace) -> int:

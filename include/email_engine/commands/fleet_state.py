@@ -13,7 +13,13 @@ from email_engine.fleet.read import read_fleet
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from email_engine.warmup.capacity_plan import CapacityPlan
+    from email_engine.warmup.plan import IpDecision, Quotas
+    from email_engine.warmup.policy import Policy
+
+    Basis = tuple[Sequence[IpDecision], Policy, Quotas, date, date]
+
+
+MOST = 1_000
 
 
 def configure_status(parser: argparse.ArgumentParser) -> None:
@@ -65,12 +71,39 @@ def status(args: argparse.Namespace) -> int:
 
 def capacity(args: argparse.Namespace) -> int:
     """Prints the plan of each tenant; 1 if an IP warms without enough mail to progress."""
+    from email_engine.warmup.capacity import plan_capacity
     from email_engine.warmup.capacity_plan import AllocationKind, capacity_words
 
-    plans = tuple(_live(args) if args.live else _of_file(args))
+    plans = tuple(plan_capacity(*basis) for basis in (_live(args) if args.live else _of_file(args)))
     text = "\n\n".join("\n".join(capacity_words(plan, "would be dealt")) for plan in plans)
     emit(args, {"tenants": [plan.as_json() for plan in plans]}, text)
     return 1 if any(plan.at(AllocationKind.SHORT) for plan in plans) else 0
+
+
+def configure_growth(parser: argparse.ArgumentParser) -> None:
+    """As for `capacity`, and `--ips-a-month`, `--months`."""
+    parser.add_argument(
+        "--ips-a-month", metavar="N", type=int, required=True, help="new IPs of each tenant in 30 days"
+    )
+    parser.add_argument("--months", metavar="M", type=int, default=6, help="default: 6")
+    configure_capacity(parser)
+
+
+def growth(args: argparse.Namespace) -> int:
+    """Prints who starts when; 1 if fewer IPs can start than were asked for."""
+    from email_engine.warmup.growth_plan import growth_words, plan_growth
+
+    for name, given in (("--ips-a-month", args.ips_a_month), ("--months", args.months)):
+        if not 1 <= given <= MOST:
+            raise InputError(name, str(given), f"a number from 1 to {MOST}", "correct it")
+    plans = tuple(
+        plan_growth(*basis, args.ips_a_month, args.months)
+        for basis in (_live(args) if args.live else _of_file(args))
+    )
+    text = "\n\n".join("\n".join(growth_words(plan)) for plan in plans)
+    emit(args, {"tenants": [plan.as_json() for plan in plans]}, text)
+    wanted = args.ips_a_month * args.months
+    return 1 if any(sum(len(month.starts) for month in plan.months) < wanted for plan in plans) else 0
 
 
 def _require_tenant(args: argparse.Namespace, known: Sequence[str]) -> None:
@@ -88,11 +121,10 @@ def _tenants(conn: "Connection") -> list[str]:
     return list(conn.execute(select(tenants.c.name).order_by(tenants.c.name)).scalars())
 
 
-def _live(args: argparse.Namespace) -> Iterator["CapacityPlan"]:
+def _live(args: argparse.Namespace) -> Iterator["Basis"]:
     """From the newest day that was closed for the tenant, else from yesterday; nothing is written."""
     from email_engine.store.engine import connect
     from email_engine.store.judgement import observations, warmup
-    from email_engine.warmup.capacity import plan_capacity
     from email_engine.warmup.plan import plan_tenant
     from email_engine.warmup.policy_file import load_policy
 
@@ -107,7 +139,7 @@ def _live(args: argparse.Namespace) -> Iterator["CapacityPlan"]:
                 seen = observations.observe(conn, tenant, day, effective, policy)
                 quotas = observations.quotas(conn, tenant)
                 ip_decisions = plan_tenant(seen, policy, quotas, day, effective)
-                yield plan_capacity(ip_decisions, policy, quotas, day, effective)
+                yield ip_decisions, policy, quotas, day, effective
     finally:
         store.dispose()
 
@@ -116,10 +148,9 @@ def _yesterday() -> date:
     return datetime.now(UTC).date() - timedelta(days=1)
 
 
-def _of_file(args: argparse.Namespace) -> Iterator["CapacityPlan"]:
+def _of_file(args: argparse.Namespace) -> Iterator["Basis"]:
     """As if every IP were new today, clean and with its DNS right."""
     from email_engine.simulation.life import begin, quotas
-    from email_engine.warmup.capacity import plan_capacity
     from email_engine.warmup.observation import DnsHealth, IpObservation, midnight
     from email_engine.warmup.plan import plan_tenant
     from email_engine.warmup.policy_file import load_policy
@@ -139,4 +170,4 @@ def _of_file(args: argparse.Namespace) -> Iterator["CapacityPlan"]:
         ]
         shares = quotas(fleet, tenant.name)
         ip_decisions = plan_tenant(seen, policy, shares, day, effective)
-        yield plan_capacity(ip_decisions, policy, shares, day, effective)
+        yield ip_decisions, policy, shares, day, effective

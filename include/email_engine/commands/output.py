@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -78,3 +79,15 @@ def _from_file(name: str | None) -> str | None:
             "a readable file that holds the address",
             f"mount it there, or correct {DATABASE}_FILE",
         ) from None
+
+
+def finish_action(action: argparse.ArgumentParser, work: Callable[[argparse.Namespace], int]) -> None:
+    """An action of a command that reads the engine's database; `work_of` runs it."""
+    add_database(action)
+    add_json(action)
+    action.set_defaults(work=work)
+
+
+def work_of(args: argparse.Namespace) -> int:
+    """Runs the chosen action."""
+    return int(args.work(args))

@@ -102,7 +102,7 @@ def _as_in_file(fleet: Fleet, host: MtaHost, policy: Policy) -> Iterator[IpRecor
             mailwizz=ip.mailwizz,
             mailwizz_server_id=ip.mailwizz_server_id,
             dkim_selector=ip.dkim_selector,
-            dkim_key_path=ip.dkim_key_path,
+            dkim_key_path=ip.first_key_file,
             state=ip.initial_state,
             state_since=datetime.min.replace(tzinfo=UTC),
             allowance=_first_allowance(ip, policy),

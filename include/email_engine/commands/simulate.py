@@ -2,14 +2,16 @@
 
 import argparse
 from dataclasses import asdict
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from email_engine.commands.output import add_json, emit
 from email_engine.commands.policies import add_fleet_and_policy, chosen_fleet, chosen_policies
 from email_engine.errors import InputError
-from email_engine.plural import amount
+from email_engine.plural import amount, excerpt
 from email_engine.simulation.days import IpDay
+from email_engine.simulation.events import Told, of_ip, weightiest
 from email_engine.simulation.run import played, simulate
 from email_engine.simulation.scenario import Scenario
 from email_engine.simulation.scenario_file import load_scenario, shipped_names
@@ -20,7 +22,7 @@ MOST_DAYS = 1_000
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """--fleet, --policy (again for each to compare), --days, --seed, --scenario, --report and --json."""
+    """--fleet, --policy (again for each to compare), --days, --seed, --scenario, --ip, --report and --json."""
     add_fleet_and_policy(parser, several=True)
     parser.add_argument("--days", type=_days, default=60, metavar="N", help="UTC days; default 60")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="same seed, same days; default 1")
@@ -29,6 +31,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="mixed",
         metavar="FILE|NAME",
         help=f"what is true of the IPs: a file, or one of {', '.join(shipped_names())}; default mixed",
+    )
+    parser.add_argument(
+        "--ip",
+        metavar="ADDRESS",
+        help="tell what was decided about this IP; default: the first stops and throttles of each stream",
     )
     parser.add_argument("--report", type=Path, metavar="FILE.html", help="write table and plots there")
     add_json(parser)
@@ -49,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
     }
     tallies = {name: tally(days, policies[name].sent_day_rate) for name, days in runs.items()}
     head, rows = ("", *tallies), _rows(tallies)
+    told = {name: _told(days, args.ip) for name, days in runs.items()}
     ips = len(played(fleet, scenario).ips)
     lead = f"{amount(ips, 'IP')}, {amount(args.days, 'day')}, seed {args.seed}"
     expects = f"\nExpected: {scenario.expects}." if scenario.expects else ""
@@ -56,8 +64,8 @@ def run(args: argparse.Namespace) -> int:
         _write(args.report, scenario, lead, head, rows, runs)
     emit(
         args,
-        _export(args, scenario, policies, tallies),
-        f"{scenario.title}: {lead}{expects}\n\n{_table(head, rows)}",
+        _export(args, scenario, policies, tallies, told),
+        f"{scenario.title}: {lead}{expects}\n\n{_table(head, rows)}{_sentences(told)}",
     )
     return 0
 
@@ -80,7 +88,11 @@ def _write(
 
 
 def _export(
-    args: argparse.Namespace, scenario: Scenario, policies: dict[str, Policy], tallies: dict[str, Tally]
+    args: argparse.Namespace,
+    scenario: Scenario,
+    policies: dict[str, Policy],
+    tallies: dict[str, Tally],
+    told: dict[str, tuple[Told, ...]],
 ) -> dict[str, Any]:
     return {
         "scenario": scenario.title,
@@ -97,9 +109,49 @@ def _export(
                 "median_bad_score": one.median_bad_score,
             }
             | asdict(one)
+            | {"told": [_event(each) for each in told[name]]}
             for name, one in tallies.items()
         ],
     }
+
+
+def _told(days: tuple[IpDay, ...], address: str | None) -> tuple[Told, ...]:
+    if address is None:
+        return weightiest(days)
+    try:
+        wanted = str(ip_address(address))
+    except ValueError:
+        wanted = address
+    if wanted not in {one.address for one in days}:
+        raise InputError(
+            "--ip", excerpt(address), "an IP of the fleet that the scenario plays", "name another"
+        )
+    return of_ip(days, wanted)
+
+
+def _event(told: Told) -> dict[str, Any]:
+    today = told.today
+    return {
+        "date": today.day.isoformat(),
+        "ip": today.address,
+        "tenant": today.tenant,
+        "stream": today.stream,
+        "event": told.kind,
+        "action": str(today.action),
+        "reason": today.reason,
+    }
+
+
+def _sentences(told: dict[str, tuple[Told, ...]]) -> str:
+    """What the engine would tell people, by policy; "" where nothing happened."""
+    parts = []
+    for name, events in told.items():
+        lines = [
+            f"{one.today.day}  {one.today.address}  {one.today.stream}  {one.kind}: {one.today.reason}"
+            for one in events
+        ]
+        parts += [f"What {name} would tell:", *lines, ""] if lines else []
+    return "\n".join(["\n", *parts]).rstrip() if parts else ""
 
 
 def _count(number: float | None) -> str:

@@ -8,6 +8,7 @@ from email_engine.commands.clients import opened, shell_run, tell
 from email_engine.commands.output import add_database, add_json, emit
 from email_engine.errors import EngineError
 from email_engine.pipelines.brakes.enforce import Enforced, enforce
+from email_engine.pipelines.brakes.left_without import foresee
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.emergency_stop import left_over, pull
 from email_engine.pipelines.run import Run
@@ -40,6 +41,7 @@ def act(args: argparse.Namespace, *, release: bool) -> int:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             done = list(pool.map(lambda host: _enforced(store, clients, host, this), hosts))
         left = [] if args.dry_run else left_over(store, this)
+        without = foresee(store, clients, this) if args.dry_run and not release else []
         if not args.dry_run:
             tell(store, clients)
     lines = (
@@ -50,12 +52,19 @@ def act(args: argparse.Namespace, *, release: bool) -> int:
         else []
     )
     missing = [one for one in done if one.incomplete is not None]
-    lines += [_line(one, release) for one in done] or ["nothing to do on any host"]
+    lines += [_line(one, release) for one in done] or [
+        "nothing was done" if args.dry_run else "nothing to do on any host"
+    ]
+    lines += without
     if not args.dry_run:
         lines.append(
             "caps and quotas follow by Airflow, or by `email-engine deploy HOST` and `email-engine sync INSTANCE`"
         )
-    emit(args, {"run_id": this.run_id, "hosts": [one.as_json() for one in done]}, "\n".join(lines))
+    emit(
+        args,
+        {"run_id": this.run_id, "hosts": [one.as_json() for one in done], "left_without": without},
+        "\n".join(lines),
+    )
     return 1 if missing or left else 0
 
 

@@ -1,7 +1,6 @@
 """`email-engine sweep`: files of IPs and domains against the block lists of a file; nothing is stored and nothing is changed."""
 
 import argparse
-import math
 import os
 import sys
 import time
@@ -12,45 +11,19 @@ from secrets import token_hex
 from typing import Any
 
 from email_engine.adapters.dns_resolver import Resolver
-from email_engine.adapters.nameservers import parse_nameserver, refuse_public
+from email_engine.adapters.nameservers import refuse_public
 from email_engine.blocklists.asking import Subject, may_ask
 from email_engine.blocklists.config import LONGEST_WAIT, load_blocklists
 from email_engine.blocklists.model import BlockList, Health, Listed, Lists, ListStatus, NotKnown, NotListed
 from email_engine.blocklists.sweep import BlastRadius, SweepResult, believed, probe_blocklists, sweep
 from email_engine.commands.output import add_json, emit
+from email_engine.commands.resolver import add_resolver, resolver_of, within
 from email_engine.commands.subject_files import read_addresses, read_domains
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpAddress
 from email_engine.plural import amount
 
-RESOLVER = "EMAIL_ENGINE_RESOLVER"
 KEYS = "EMAIL_ENGINE_LIST_API_KEYS"
-MOST_SECONDS, MOST_TRIES = 60, 20
-
-
-def add_resolver(parser: argparse.ArgumentParser) -> None:
-    """The flags `--resolver`, `--timeout` and `--tries`."""
-    default = os.environ.get(RESOLVER, "127.0.0.1:53")
-    parser.add_argument(
-        "--resolver", metavar="ADDRESS:PORT", default=default, help=f"default: {RESOLVER}, else 127.0.0.1:53"
-    )
-    parser.add_argument("--timeout", type=float, default=2.0, help="seconds for one try (default 2)")
-    parser.add_argument("--tries", type=int, default=3, help="before an answer is unknown (default 3)")
-
-
-def resolver_of(args: argparse.Namespace) -> Resolver:
-    """The resolver of those flags. Raises InputError for what they may not be."""
-    nameserver = parse_nameserver(args.resolver, "--resolver")
-    _within("--timeout", args.timeout, 0, MOST_SECONDS, "seconds")
-    if not 1 <= args.tries <= MOST_TRIES:
-        raise InputError("--tries", str(args.tries), f"1 to {MOST_TRIES}", "correct the flag")
-    return Resolver([nameserver], timeout=args.timeout, tries=args.tries)
-
-
-def _within(flag: str, given: float, least: float, most: float, unit: str, zero: bool = False) -> None:
-    if not math.isfinite(given) or given > most or given < least or (given == 0 and not zero):
-        allowed = f"{'0' if zero else 'more than 0'} to {most:g} {unit}"
-        raise InputError(flag, f"{given:g}", allowed, "correct the flag")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -114,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     something else count only when nothing was asked at all."""
     resolver = resolver_of(args)
     refuse_public("--resolver", resolver.nameservers[0][0])
-    _within("--confirm-after", args.confirm_after, 0, LONGEST_WAIT, "seconds", zero=True)
+    within("--confirm-after", args.confirm_after, 0, LONGEST_WAIT, "seconds", zero=True)
     subjects = _subjects(args)
     swept = _sweep(args, resolver, load_blocklists(args.zones)[0], subjects)
     emit(args, _export(swept), _render(swept, args.all))

@@ -125,9 +125,18 @@ def _key(kind: str, octets: bytes) -> DkimKey:
 
 
 def key_in_use(text: str) -> DkimKey:
-    """The key of `Subject.public_key`, as `public_key_of` writes it."""
-    octets = base64.b64decode(text)
+    """The key of `Subject.public_key`, as `public_key_of` writes it; raises BadKey where it is none."""
+    octets = _octets(text)
     return _key("ed25519" if len(octets) == ED25519_BYTES else "rsa", octets)
+
+
+def key_record(public_key: str) -> str:
+    """The TXT value that publishes a key (base64, as `public_key_of` writes it).
+
+    Raises:
+        BadKey: no key that verifiers can use.
+    """
+    return f"v=DKIM1; k={key_in_use(public_key).kind}; p={public_key}"
 
 
 def public_key_of(pem: bytes) -> str:
@@ -219,5 +228,4 @@ def _remedy(name: str, subject: Subject) -> str:
         file = subject.dkim_key_path
         how = f"openssl pkey -pubout -in {file}" if file else "openssl pkey -pubout -in KEYFILE"
         return f"publish the public half of the key that signs, as TXT at {name}: v=DKIM1; k=rsa; p= and what `{how}` prints, in one line and without the lines around it"
-    kind = key_in_use(subject.public_key).kind
-    return record_text(name, "TXT", f"v=DKIM1; k={kind}; p={subject.public_key}")
+    return record_text(name, "TXT", key_record(subject.public_key))

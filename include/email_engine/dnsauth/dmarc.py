@@ -18,6 +18,7 @@ from email_engine.dnsauth.organisation import (
 
 POLICIES = frozenset({"none", "quarantine", "reject"})
 REMOVED_TAGS = ("pct", "rf", "ri")
+PERMISSION = "v=DMARC1;"
 EXPECTED = "a DMARC record with p=none or stricter"
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s,;!]+(![0-9]+[kmgt]?)?")
 _MAILTO = re.compile(
@@ -108,6 +109,17 @@ def report_addresses(record: str) -> tuple[str, ...]:
     )
 
 
+def report_hosts(record: str) -> tuple[str, ...]:
+    """The domains of the mail addresses of rua, each once, in lower case."""
+    found = (_MAILTO.fullmatch(uri) for uri in report_addresses(record))
+    return tuple(dict.fromkeys(match.group(1).lower() for match in found if match))[:MOST_HOSTS]
+
+
+def report_permission(name: str, host: str) -> str:
+    """Where `host` says by a TXT record `v=DMARC1;` that it takes reports about `name` (RFC 9990 section 4)."""
+    return f"{name}._report._dmarc.{host}"
+
+
 def _is_mailto(uri: str) -> bool:
     return uri.lower().startswith("mailto:")
 
@@ -168,8 +180,7 @@ def _judge_reports(report: Report, lookup: Lookup, name: str, record: str) -> No
         remedy = _corrected(name, f"{_without(record, 'rua')}; rua=mailto:dmarc@{name}")
         report.broken("dmarc.rua", seen, "an address for reports", remedy, Gravity.INFO)
         return
-    hosts = [found.group(1).lower() for uri in uris if (found := _MAILTO.fullmatch(uri))]
-    for host in list(dict.fromkeys(hosts))[:MOST_HOSTS]:
+    for host in report_hosts(record):
         _judge_external(report, lookup, name, host)
 
 
@@ -181,7 +192,7 @@ def _judge_external(report: Report, lookup: Lookup, name: str, host: str) -> Non
     """Reports leave the organisation only to where they are welcome (RFC 9990 section 4)."""
     theirs = organisational_domain(lookup, host)
     ours = organisational_domain(lookup, name)
-    place = f"{name}._report._dmarc.{host}"
+    place = report_permission(name, host)
     expected = f"a TXT record v=DMARC1 at {place}"
     if theirs == ours and not isinstance(theirs, Unknown):
         return
@@ -192,7 +203,7 @@ def _judge_external(report: Report, lookup: Lookup, name: str, host: str) -> Non
         report.unknown("dmarc.report", trouble, place, expected, Gravity.WARNING)
     else:
         seen = f"{host} does not say that it takes reports about {name}: receivers send none there"
-        remedy = f"whoever runs {host} publishes: {record_text(place, 'TXT', 'v=DMARC1;')}"
+        remedy = f"whoever runs {host} publishes: {record_text(place, 'TXT', PERMISSION)}"
         report.broken("dmarc.report", seen, expected, remedy, Gravity.WARNING)
 
 

@@ -159,11 +159,12 @@ def printable(text: str) -> str:
 
 def record_text(name: str, rdtype: str, value: str) -> str:
     """A record as a zone file writes it; TXT in strings of at most 255 octets (RFC 1035 section 3.3.14)."""
-    shown = " ".join(map(_character_string, _cut(value))) if rdtype == "TXT" else value
+    shown = " ".join(map(_character_string, txt_strings(value))) if rdtype == "TXT" else value
     return f"{name}. {rdtype} {shown}"
 
 
-def _cut(value: str) -> list[str]:
+def txt_strings(value: str) -> list[str]:
+    """The strings of one TXT record, each of at most 255 octets (RFC 1035 section 3.3.14)."""
     parts, size = [""], 0
     for character in value:
         size += len(character.encode())

@@ -8,7 +8,7 @@ from email_engine.dns_answers import Found, Unknown
 from email_engine.dnsauth.model import NOT_ASKED, Gravity, Lookup, Report, Subject, record_text
 from email_engine.dnsauth.names import is_ours
 from email_engine.dnsauth.spf_host import SpfResult, check_host
-from email_engine.dnsauth.spf_record import LONGEST, is_spf, let_in, spf_remedy, strangers
+from email_engine.dnsauth.spf_record import HELO_RECORD, LONGEST, is_spf, let_in, spf_remedy, strangers
 from email_engine.fleet.model import IpAddress
 
 WIDEST_IP4 = 16
@@ -191,4 +191,4 @@ def _helo_remedy(lookup: Lookup, subject: Subject, records: list[str]) -> str:
         return f"give the IP a host name of its own below {subject.domain}, with an SPF record that lets the IP in"
     if records:
         return spf_remedy(lookup, replace(subject, domain=subject.hostname), records)
-    return record_text(subject.hostname, "TXT", "v=spf1 a -all")
+    return record_text(subject.hostname, "TXT", HELO_RECORD)

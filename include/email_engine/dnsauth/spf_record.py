@@ -1,7 +1,7 @@
 """SPF records to publish: made from what stands there, and proved by check_host() before anybody is told."""
 
 from collections.abc import Iterable, Sequence
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collapse_addresses, ip_address
 
 from spftrace import SpfPermError, parse
 
@@ -18,6 +18,9 @@ LONGEST = 450
 
 LONGEST_MENDED = 4000
 """Octets of records that are worth mending; whatever is longer, receivers would not take."""
+
+HELO_RECORD = "v=spf1 a -all"
+"""Of a host name: the host itself, and nobody else."""
 
 ASK_WITH_IP = "ask again with the sending IP (--ip): the record to publish is written out then"
 
@@ -50,6 +53,50 @@ def let_in(results: Iterable[Sequence[SpfResult]]) -> SpfResult | None:
 
 def plain_record(address: IpAddress) -> str:
     return f"v=spf1 {_mechanism(address)} -all"
+
+
+def new_record(addresses: Iterable[IpAddress]) -> str:
+    """The record of a name that has none; addresses that make up a whole network stand as the network."""
+    return " ".join(["v=spf1", *_networks(addresses), "-all"])
+
+
+def extended(lookup: Lookup, subject: Subject, record: str, addresses: Sequence[IpAddress]) -> str | None:
+    """`record` with those of `addresses` that it does not let in, before its final all or redirect, else first.
+
+    Proved by check_host() for all of them and for strangers. None while answers are missing; "" where no such record holds."""
+    helo = subject.hostname or subject.domain
+    before = [check_host(lookup, address, subject.domain, helo, record) for address in addresses]
+    refused = [
+        address
+        for address, result in zip(addresses, before, strict=True)
+        if result is not None and result.result != "pass"
+    ]
+    if None in before:
+        return None
+    if not refused:
+        return record
+    terms, end = _sound_terms([record])
+    ours = _networks(refused)
+    rest = [term for term in terms if term not in ours]
+    for value in (" ".join(["v=spf1", *rest, *ours, end]), " ".join(["v=spf1", *ours, *rest, end])):
+        guests = strangers(lookup, subject.domain, helo, value)
+        results = [check_host(lookup, address, subject.domain, helo, value) for address in addresses]
+        if guests is None or None in results:
+            return None
+        wrong = any(guest.result in ("pass", "permerror") for family in guests for guest in family)
+        if not wrong and all(result and result.result == "pass" for result in results):
+            return value
+    return ""
+
+
+def _networks(addresses: Iterable[IpAddress]) -> list[str]:
+    """Terms of the smallest networks that hold these addresses and no other."""
+    given = list(addresses)
+    nets: list[IPv4Network | IPv6Network] = [
+        *collapse_addresses(IPv4Network(a) for a in given if isinstance(a, IPv4Address)),
+        *collapse_addresses(IPv6Network(a) for a in given if isinstance(a, IPv6Address)),
+    ]
+    return [f"ip{net.version}:{net.network_address if net.num_addresses == 1 else net}" for net in nets]
 
 
 def spf_remedy(lookup: Lookup, subject: Subject, records: Sequence[str]) -> str:

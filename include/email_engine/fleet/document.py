@@ -25,8 +25,10 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FIRST_WORD = re.compile(r"\s*([A-Za-z0-9_-]+)\s")
 
 
-def read_document(text: str, source: str, mistakes: Mistakes) -> Section | None:
-    """The file's top mapping; None (and a mistake) when it is not YAML or no mapping."""
+def read_document(
+    text: str, source: str, mistakes: Mistakes, kind: type[Section] | None = None
+) -> Section | None:
+    """The file's top mapping, as a Section of this `kind`; None (and a mistake) when it is not YAML or no mapping."""
     try:
         refused = too_much(text, _LOADER)
         node = None if refused else yaml.compose(text, Loader=_LOADER)
@@ -54,7 +56,7 @@ def read_document(text: str, source: str, mistakes: Mistakes) -> Section | None:
             "a mapping: lines such as `key: value`",
         )
         return None
-    return Section(node, place, mistakes, tuple(text.splitlines()))
+    return (kind or Section)(node, place, mistakes, tuple(text.splitlines()))
 
 
 class Section:
@@ -244,7 +246,7 @@ class Section:
             found.only(*known)
         if needed:
             self.needs(key, f"a mapping of {', '.join(known)}")
-        return found or Section(yaml.MappingNode("map", []), self.at(key), Mistakes())
+        return found or type(self)(yaml.MappingNode("map", []), self.at(key), Mistakes())
 
     def section(self, key: str) -> Section | None:
         """A mapping inside this one; None when it is missing or after a mistake."""
@@ -252,7 +254,7 @@ class Section:
         if node is None:
             return None
         if isinstance(node, yaml.MappingNode):
-            return Section(node, self.at(key), self.mistakes, self._text_lines)
+            return type(self)(node, self.at(key), self.mistakes, self._text_lines)
         self.add(key, f"found {described(node)}", "a mapping")
         return None
 
@@ -270,7 +272,7 @@ class Section:
         for index, item in enumerate(node.value):
             place = _item(self.at(key), index, item)
             if isinstance(item, yaml.MappingNode):
-                read.append(Section(item, place, self.mistakes, self._text_lines))
+                read.append(type(self)(item, place, self.mistakes, self._text_lines))
             else:
                 self.mistakes.add(place, f"found {described(item)}", "a mapping")
         return tuple(read)

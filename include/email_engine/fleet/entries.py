@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 
 from email_engine.fleet import names
 from email_engine.fleet.document import Section, plain_number
+from email_engine.fleet.key_files import SELECTOR
 from email_engine.fleet.mistakes import MistakePlace, one_of
 from email_engine.fleet.model import IpAddress, IpState, SendingIp, Stream
 from email_engine.fleet.one_each import BEHIND_NAT, one_text, refuse_what_no_ip_has
@@ -123,9 +124,9 @@ def _read_single(entry: Section, stream: Stream, defaults: Defaults) -> tuple[Se
         pool=stream.pool,
         mta_host=entry.text("host", names.name),
         mailwizz=stream.mailwizz,
-        mailwizz_server_id=entry.number("mailwizz_server_id", 1, HIGHEST_SERVER_ID),
+        mailwizz_server_id=_server_id(entry, "mailwizz_server_id"),
         dkim_selector=selector,
-        dkim_key_path=names.fill(key_path, domain=domain, hostname=hostname, n=1),
+        dkim_key_path=names.fill(key_path, domain=domain, hostname=hostname, n=1, selector=SELECTOR),
         schedule=ramp.schedule,
         daily_target=ramp.daily_target,
         initial_state=IpState(state or "standby"),
@@ -134,6 +135,11 @@ def _read_single(entry: Section, stream: Stream, defaults: Defaults) -> tuple[Se
         bind_address=next(iter(_bound(entry, "bind_address", found)), None),
     )
     return (Sender(ip, entry.place),)
+
+
+def _server_id(entry: Section, key: str) -> int | None:
+    """None where it is left out: the header x-virtual-mta then tells."""
+    return entry.number(key, 1, HIGHEST_SERVER_ID) or None if entry.has(key) else None
 
 
 def _bound(entry: Section, key: str, addresses: tuple[IpAddress, ...]) -> tuple[IpAddress, ...]:
@@ -182,7 +188,7 @@ def _dkim(entry: Section) -> tuple[str, str]:
             entry.add("dkim", "missing", "a mapping with selector and key_path")
         return "", ""
     section.only("selector", "key_path")
-    path = names.pattern(names.file_path, "n", "domain", "hostname")
+    path = names.pattern(names.file_path, "n", "domain", "hostname", "selector")
     return section.text("selector", names.selector), section.text("key_path", path)
 
 
@@ -248,7 +254,7 @@ def _read_range(entry: Section, stream: Stream, defaults: Defaults) -> tuple[Sen
     hosts = entry.texts("hosts", names.name)
     if not hosts and not entry.has("hosts"):
         entry.add("hosts", "missing", "a list of MTA hosts")
-    server_id = entry.number("mailwizz_first_server_id", 1, HIGHEST_SERVER_ID)
+    server_id = _server_id(entry, "mailwizz_first_server_id")
     selector, key_path = _dkim(entry)
     ramp = read_ramp(entry, defaults.known, defaults.schedule, defaults.daily_target)
     phase = entry.number("phase", 1, 100, 1) or 1
@@ -270,9 +276,11 @@ def _read_range(entry: Section, stream: Stream, defaults: Defaults) -> tuple[Sen
             pool=stream.pool,
             mta_host=on_host[index],
             mailwizz=stream.mailwizz,
-            mailwizz_server_id=server_id + index if server_id else 0,
+            mailwizz_server_id=server_id + index if server_id else None,
             dkim_selector=selector,
-            dkim_key_path=names.fill(key_path, n=n, domain=its_domain, hostname=its_hostname),
+            dkim_key_path=names.fill(
+                key_path, n=n, domain=its_domain, hostname=its_hostname, selector=SELECTOR
+            ),
             schedule=ramp.schedule,
             daily_target=ramp.daily_target,
             initial_state=states.get(n, IpState.STANDBY),

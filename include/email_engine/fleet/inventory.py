@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
@@ -16,6 +16,8 @@ SMALLEST_GUARDED_FLEET = 10
 
 Noun = Tenant | MtaHost | MailwizzInstance | Stream | SendingIp
 _ONLY_AT_FIRST = frozenset({"initial_state", "initial_phase", "warmed_on"})
+_FILE_ALONE = frozenset({"room_for", "server_learned"})
+"""What the database does not hold: it counts when new IPs are planned, against the file."""
 
 
 class FleetChangeKind(StrEnum):
@@ -66,11 +68,12 @@ class FleetChange:
 @dataclass(frozen=True, slots=True)
 class InventoryPlan:
     """What brings the existing inventory to the wanted one; `existing_ips` is what the guard measures against.
-    `moved` names what would change its tenant."""
+    `moved` names what would change its tenant; `notes`: what a change does not do, or does beyond what it says."""
 
     changes: tuple[FleetChange, ...]
     existing_ips: int = 0
     moved: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -101,7 +104,10 @@ class InventoryPlan:
 
 
 def plan_inventory(
-    fleet: Fleet, existing: Fleet, removed: Mapping[IpAddress, str] | None = None
+    fleet: Fleet,
+    existing: Fleet,
+    removed: Mapping[IpAddress, str] | None = None,
+    signing: Mapping[str, str] | None = None,
 ) -> InventoryPlan:
     """Compares the wanted fleet with the one in the database.
 
@@ -109,6 +115,7 @@ def plan_inventory(
         fleet: from the fleet file.
         existing: what the database holds now, without removed things.
         removed: tenant of each address that was there once.
+        signing: selector of the key that signs, of each domain whose key is known.
     """
     changes: list[FleetChange] = []
     for kind in FleetChangeKind:
@@ -125,7 +132,27 @@ def plan_inventory(
         for instance in fleet.mailwizz_instances
         if instance_owner.get(instance.name, instance.tenant) != instance.tenant
     ]
-    return InventoryPlan(tuple(changes), len(existing.ips), tuple(moved))
+    notes = tuple(_about_selectors(changes, signing or {}))
+    return InventoryPlan(tuple(changes), len(existing.ips), tuple(moved), notes)
+
+
+def _about_selectors(changes: Iterable[FleetChange], signing: Mapping[str, str]) -> Iterable[str]:
+    """What another selector in the file means; it never moves signatures to a key that nobody has seen in DNS."""
+    for change in changes:
+        if change.kind is not FleetChangeKind.IP or "dkim_selector" not in change.fields:
+            continue
+        domain, wanted = change.ip.domain, change.ip.dkim_selector
+        signs = signing.get(domain)
+        if signs is None:
+            yield (
+                f"{domain} signs with {wanted} from the next deployment on, published or not; `dkim_rotate` would wait until its "
+                "record is seen, once it knows the key that signs today"
+            )
+        elif signs != wanted:
+            yield (
+                f"{domain} goes on signing with {signs}: the selector in the file is that of the first key. To change over to "
+                f"{wanted}, start `dkim_rotate` for this domain: it takes this selector, waits for its record, then signs"
+            )
 
 
 def _by_key(kind: FleetChangeKind, fleet: Fleet) -> dict[str, Noun]:
@@ -156,21 +183,37 @@ def key_of(noun: Noun) -> str:
 def _compare(
     kind: FleetChangeKind, wanted: Mapping[str, Noun], existing: Mapping[str, Noun]
 ) -> Iterable[FleetChange]:
+    given = {(ip.mailwizz, ip.mailwizz_server_id) for ip in wanted.values() if isinstance(ip, SendingIp)}
     for key, noun in wanted.items():
         if key not in existing:
             yield FleetChange(Action.CREATE, kind, key, wanted=noun)
             continue
         before = existing[key]
+        noun = _as_learned(noun, before, given)
         changed = {
             f.name: (getattr(before, f.name), getattr(noun, f.name))
             for f in fields(noun)
-            if f.name not in _ONLY_AT_FIRST and getattr(before, f.name) != getattr(noun, f.name)
+            if f.name not in _ONLY_AT_FIRST | _FILE_ALONE and getattr(before, f.name) != getattr(noun, f.name)
         }
         if changed:
             yield FleetChange(Action.UPDATE, kind, key, wanted=noun, existing=before, fields=changed)
     for key, before in existing.items():
         if key not in wanted:
             yield FleetChange(Action.REMOVE, kind, key, existing=before)
+
+
+def _as_learned(wanted: Noun, existing: Noun, given: Set[tuple[str, int | None]]) -> Noun:
+    """What a fleet file leaves to be learned is not forgotten because the file is read again; but a server that the file gives to
+    another IP is that one's."""
+    if (
+        isinstance(wanted, SendingIp)
+        and isinstance(existing, SendingIp)
+        and wanted.mailwizz_server_id is None
+        and (wanted.mailwizz, wanted.vmta) == (existing.mailwizz, existing.vmta)
+        and (existing.mailwizz, existing.mailwizz_server_id) not in given
+    ):
+        return replace(wanted, mailwizz_server_id=existing.mailwizz_server_id, server_learned=True)
+    return wanted
 
 
 def _text(value: Any) -> str:
@@ -189,6 +232,9 @@ def render_plan(plan: InventoryPlan, longest: int = 40) -> str:
             lines += [str(change) for change in found[:longest]]
             if len(found) > longest:
                 lines.append(f"  ... and {len(found) - longest} more of kind {kind}")
+    lines += [f"  note: {note}" for note in plan.notes[:longest]]
+    if len(plan.notes) > longest:
+        lines.append(f"  ... and {len(plan.notes) - longest} more notes")
     lines += [f"! {moved} would change tenant: refused" for moved in plan.moved]
     return "\n".join(lines)
 
@@ -198,6 +244,7 @@ def export_plan(plan: InventoryPlan) -> dict[str, Any]:
     return {
         "existing_ips": plan.existing_ips,
         "moved": list(plan.moved),
+        "notes": list(plan.notes),
         "changes": [
             {
                 "action": change.action.value,

@@ -68,6 +68,8 @@ class FleetInvalid(FileInvalid):
 
 BLANK = "<...>"
 """What a draft of `email-engine import` has where a person is to write something."""
+FILL_IN = "still FILL IN"
+"""What is said of it."""
 
 
 class Mistakes:
@@ -80,7 +82,7 @@ class Mistakes:
         """Values in the sentences are cut by who writes them (`excerpt`); whatever slips through is cut here."""
         where = MistakePlace(place.source, place.line, cut(place.path, _LONGEST_PATH))
         if observed.removeprefix("found text ") == f"'{BLANK}'":
-            observed = "still FILL IN"
+            observed = FILL_IN
         self.found.append(Mistake(where, cut(observed, _LONGEST_SENTENCE), cut(allowed, _LONGEST_SENTENCE)))
 
 

@@ -6,6 +6,8 @@ from datetime import date, datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
 
+from email_engine.fleet.key_files import key_file
+
 IpAddress = IPv4Address | IPv6Address
 
 
@@ -96,7 +98,8 @@ class MtaBase:
 @dataclass(frozen=True, slots=True)
 class MtaHost:
     """One PowerMTA server. `connection` is an Airflow connection id of type `powermta`; `config_file` is what the engine
-    owns there: a file that the operator's own configuration includes, or, with `base`, the whole configuration."""
+    owns there: a file that the operator's own configuration includes, or, with `base`, the whole configuration. `room_for`: how many
+    IPs it may carry when new ones come; None: as many as onboarding.yaml says."""
 
     name: str
     connection: str
@@ -104,6 +107,7 @@ class MtaHost:
     config_file: str = "/etc/pmta/email-engine.conf"
     accounting_dir: str = "/var/log/pmta/done"
     base: MtaBase | None = None
+    room_for: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +130,10 @@ class SendingIp:
     `address`: the public one, by which the world knows it; `bind_address`: what PowerMTA binds on the host where that is another
     one (NAT, Elastic IP, containers), None where it binds `address` itself.
     `initial_state`, `initial_phase` count only when the IP is first seen (an existing fleet comes aboard);
+    `mailwizz_server_id`: its delivery server; None: the one whose header x-virtual-mta names `vmta`, as the quota sync learns it.
     `daily_target`: messages a UTC day when fully warmed; `warmed_on`: since when it really sends so much, as its operator
-    says, None where nobody does; counts only when the IP is first seen, as active."""
+    says, None where nobody does; counts only when the IP is first seen, as active.
+    `dkim_selector`: of the first key, before any rotation; `dkim_key_path` may hold `{selector}` (`key_files`)."""
 
     address: IpAddress
     hostname: str
@@ -138,7 +144,7 @@ class SendingIp:
     pool: str
     mta_host: str
     mailwizz: str
-    mailwizz_server_id: int
+    mailwizz_server_id: int | None
     dkim_selector: str
     dkim_key_path: str
     schedule: str
@@ -147,11 +153,17 @@ class SendingIp:
     initial_phase: int = 1
     warmed_on: date | None = None
     bind_address: IpAddress | None = None
+    server_learned: bool = False
 
     @property
     def local_address(self) -> IpAddress:
         """What PowerMTA binds."""
         return self.bind_address or self.address
+
+    @property
+    def first_key_file(self) -> str:
+        """The private DKIM key of the fleet file's own selector."""
+        return key_file(self.dkim_key_path, self.dkim_selector)
 
     @property
     def warmed_to(self) -> int:
@@ -184,10 +196,22 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class DomainWarmup:
+    """The warm-up of a domain that came to an IP which sends already: its own ladder, by the schedule of the IP.
+
+    `since`: the UTC day on which it came; `phase_started_on`: the first day of its phase `phase`, which is 1 or more."""
+
+    since: date
+    phase: int
+    phase_started_on: date
+
+
+@dataclass(frozen=True, slots=True)
 class IpRecord:
     """One IP as the engine's database knows it: inventory, state and the allowance in force.
 
     `allowance`: messages that may be handed to PowerMTA in the UTC day that was asked for; 0 while paused.
+    `mailwizz_server_id`: None until the quota sync saw a delivery server that names its virtual MTA.
     """
 
     ip_id: int
@@ -202,7 +226,7 @@ class IpRecord:
     pool: str
     mta_host: str
     mailwizz: str
-    mailwizz_server_id: int
+    mailwizz_server_id: int | None
     dkim_selector: str
     dkim_key_path: str
     state: IpState
@@ -221,6 +245,8 @@ class IpRecord:
     """Was an allowance ever decided? An IP that came aboard sending keeps what its operator gave it until then."""
     warmed_to: int = 0
     """Messages a UTC day that it really sent when it came aboard, as its fleet file says; 0 where that says nothing."""
+    server_learned: bool = False
+    """Its delivery server was found by its header, and no fleet file names it."""
     braked: bool = False
     """An engaged brake stands in the database: its queues must stay paused and its server disabled."""
     mailwizz_addresses: tuple[IpAddress, ...] = ()
@@ -229,6 +255,10 @@ class IpRecord:
     """Messages of the day to those mailbox providers that may not have the whole allowance."""
     bind_address: IpAddress | None = None
     """What PowerMTA binds on the host where that is not the public address."""
+    moving_to: str | None = None
+    """The MTA host that it goes to, as soon as `mta_host` sends from it no more; None for one that stays."""
+    domain_warmup: DomainWarmup | None = None
+    """None for a domain that is as old as its IP's own warm-up, or that has its own behind it."""
 
     @property
     def local_address(self) -> IpAddress:

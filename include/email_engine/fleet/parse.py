@@ -48,7 +48,7 @@ def parse_fleet(
     """
     mistakes = Mistakes()
     top = read_document(text, source, mistakes)
-    draft = _read(top, schedules) if top else None
+    draft = read_draft(top, schedules) if top else None
     if draft:
         check_all(draft, mistakes, today)
     if mistakes.found or draft is None:
@@ -62,7 +62,8 @@ def parse_fleet(
     )
 
 
-def _read(top: Section, schedules: frozenset[str]) -> Draft:
+def read_draft(top: Section, schedules: frozenset[str]) -> Draft:
+    """What the file says, before its parts are held against each other; mistakes are noted."""
     top.only("version", "mta_hosts", "mailwizz", "tenants")
     top.number("version", FORMAT, FORMAT)
     hosts = tuple(Placed(_mta_host(section), section.place) for section in top.sections("mta_hosts"))
@@ -93,7 +94,7 @@ def _few_enough(entries: list[Section]) -> bool:
 
 
 def _mta_host(section: Section) -> MtaHost:
-    section.only("name", "connection", "version", "config_file", "accounting_dir", "base")
+    section.only("name", "connection", "version", "config_file", "accounting_dir", "base", "room_for")
     name = section.text("name", names.name)
     file = section.text("config_file", _config_file, MAIN_CONFIG if section.has("base") else ENGINE_CONFIG)
     if file == MAIN_CONFIG and not section.has("base"):
@@ -111,6 +112,7 @@ def _mta_host(section: Section) -> MtaHost:
         config_file=file,
         accounting_dir=section.text("accounting_dir", names.data_folder, "/var/log/pmta/done"),
         base=_base(section),
+        room_for=section.number("room_for", 1, LARGEST_FLEET) if section.has("room_for") else None,
     )
 
 

@@ -51,6 +51,8 @@ def check_all(draft: Draft, mistakes: Mistakes, today: date | None = None) -> No
     _check_risk_classes(draft, mistakes)
     _check_brands(draft, mistakes)
     _check_organisational_domains(draft, mistakes)
+    _check_strangers_names(draft, mistakes)
+    _check_key_files(draft, mistakes)
     _check_quotas(draft, mistakes)
     _check_warmed(draft, mistakes, today)
 
@@ -218,6 +220,40 @@ def _check_organisational_domains(draft: Draft, mistakes: Mistakes) -> None:
             continue
         noted.add((root, sender.place))
         mistakes.add(sender.place, seen, "a registered domain for each tenant and risk class")
+
+
+def _check_strangers_names(draft: Draft, mistakes: Mistakes) -> None:
+    """A host name below a name from which another tenant sends would be published in that tenant's zone."""
+    sends = {
+        names.organisational_domain(s.ip.domain): s.ip.tenant for s in reversed(draft.senders) if s.ip.domain
+    }
+    noted = set()
+    for sender in draft.senders:
+        if not sender.ip.hostname:
+            continue
+        root = names.organisational_domain(sender.ip.hostname)
+        owner = sends.get(root, sender.ip.tenant)
+        if owner != sender.ip.tenant and (root, sender.place) not in noted:
+            noted.add((root, sender.place))
+            seen = f"hostname {brief(sender.ip.hostname)} lies under {brief(root)}, from which tenant {owner} sends"
+            mistakes.add(
+                sender.place, seen, "a host name below a domain of the tenant's own, or of nobody's mail"
+            )
+
+
+def _check_key_files(draft: Draft, mistakes: Mistakes) -> None:
+    """Who signs with another tenant's key signs in their name."""
+    owner: dict[str, Sender] = {}
+    noted = set()
+    for sender in draft.senders:
+        path = sender.ip.dkim_key_path
+        first = owner.setdefault(path, sender)
+        if path and first.ip.tenant != sender.ip.tenant and sender.place not in noted:
+            noted.add(sender.place)
+            seen = f"key file {path} shared between tenants: belongs to tenant {first.ip.tenant} ({first.place.short})"
+            mistakes.add(
+                sender.place, seen, "a key file of the tenant's own, such as one with {domain} in its name"
+            )
 
 
 def _check_quotas(draft: Draft, mistakes: Mistakes) -> None:

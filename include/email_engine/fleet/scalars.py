@@ -20,6 +20,18 @@ _KIND = {
 }
 
 
+_PLAIN = re.compile(r"[A-Za-z0-9/][A-Za-z0-9._/-]*")
+_RESOLVER = yaml.resolver.Resolver()
+
+
+def scalar(text: str) -> str:
+    """A text as YAML reads it back. It must be free of quotes and backslashes, as `names.words` has it."""
+    plain = _PLAIN.fullmatch(text) and _RESOLVER.resolve(yaml.ScalarNode, text, (True, False)).endswith(
+        ":str"
+    )
+    return text if plain else f'"{text}"'
+
+
 def kind_of(node: yaml.Node) -> str:
     return node.tag.rpartition(":")[2]
 

@@ -41,6 +41,7 @@ class DayCounts:
 
 COUNTED = tuple(field.name for field in fields(DayCounts))[1:]
 """The names of the counts."""
+_COMPLAINED, _UNDATED = COUNTED.index("complained"), COUNTED.index("undated_complaints")
 
 Column: TypeAlias = "array[int]"
 _values: Callable[[DayCounts], tuple[Any, ...]] = attrgetter("day", *COUNTED)
@@ -51,12 +52,18 @@ def column(counts: Iterable[int]) -> Column:
     return array("q", counts)
 
 
-def sums(columns: Sequence[Column]) -> npt.NDArray[np.int64]:
-    """Of each column."""
+def _longer(counts: Column, last: int) -> Column:
+    longer = counts[:]
+    longer.append(last)
+    return longer
+
+
+def sums(columns: Sequence[Column], starts: npt.NDArray[np.int64] | int = 0) -> npt.NDArray[np.int64]:
+    """Of each column from its place in `starts` on."""
     so_far = np.zeros(1 + sum(map(len, columns)), np.int64)
     np.cumsum(np.frombuffer(b"".join(columns), np.int64), out=so_far[1:])
     ends = np.cumsum([0, *map(len, columns)])
-    return np.asarray(np.diff(so_far[ends]))
+    return np.asarray(so_far[ends[1:]] - so_far[ends[:-1] + starts])
 
 
 class Days(Sequence[DayCounts]):
@@ -157,11 +164,33 @@ class Days(Sequence[DayCounts]):
     def then(self, counts: DayCounts) -> "Days":
         """With a later day."""
         day, *values = _values(counts)
-        both = zip(self.columns, values, strict=True)
-        return Days((*self.day, day), [known + column((value,)) for known, value in both])
+        derived = counts.sent, counts.sent + counts.deferred, counts.blocked + counts.throttling_deferrals
+        return Days(
+            (*self.day, day),
+            list(map(_longer, self.columns, values)),
+            list(map(_longer, self._derived, (*derived, counts.bounced - counts.blocked))),
+        )
+
+    def complained_on(self, day: date, complaints: int, undated: int = 0) -> "Days":
+        """With more complaints on one day; `undated`: those of them whose report names no day."""
+        at = bisect_left(self.day, day)
+        if at == len(self.day) or self.day[at] != day:
+            return by_day(
+                [self, Days.of([DayCounts(day, complained=complaints, undated_complaints=undated)])]
+            )
+        columns = list(self.columns)
+        for place, more in ((_COMPLAINED, complaints), (_UNDATED, undated)):
+            if more:
+                columns[place] = columns[place][:]
+                columns[place][at] += more
+        return Days(self.day, columns, self._derived)
+
+    @property
+    def _derived(self) -> tuple[Column, Column, Column, Column]:
+        return self.sent, self.attempts, self.pressure, self.failed
 
     def _cut(self, part: slice) -> "Days":
-        derived = self.sent[part], self.attempts[part], self.pressure[part], self.failed[part]
+        derived = [counts[part] for counts in self._derived]
         return Days(self.day[part], [counts[part] for counts in self.columns], derived)
 
     @overload

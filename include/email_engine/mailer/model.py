@@ -1,10 +1,12 @@
 """Delivery servers and what is to become of them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from email_engine.fleet.model import IpAddress
+from email_engine.mailer.limits import ServerLimits
 
 DISABLED = "disabled"
 ACTIVE = "active"
@@ -49,6 +51,12 @@ class DeliveryServer:
     warmup: Warmup = Warmup.NONE
     touched_at: datetime | None = None
     """When its row was changed last, by MailWizz's clock; None where MailWizz does not tell."""
+    limits: ServerLimits = field(default_factory=ServerLimits)
+
+    def may_be(self, type_: str, hostname: str) -> bool:
+        """Is that this server, as far as its row can be read?"""
+        pairs = (("type", self.type, type_), ("hostname", self.hostname, hostname))
+        return all(mine == theirs for column, mine, theirs in pairs if column not in self.limits.unread)
 
 
 A_WRITE = timedelta(minutes=1)
@@ -109,13 +117,30 @@ class QuotaFinding(StrEnum):
     """Why a server cannot follow its IP's allowance."""
 
     MISSING = "server-missing"
+    NOT_LEARNED = "server-not-learned"
     WRONG_TYPE = "wrong-type"
     NO_VMTA = "no-virtual-mta"
     WRONG_VMTA = "wrong-virtual-mta"
     SHARED_VMTA = "shared-virtual-mta"
     WARMUP_PLAN = "warmup-plan"
+    WARMUP_PLAN_ENDS = "warmup-plan-ends"
+    LIMITS_NOT_KNOWN = "limits-not-known"
+    HANDS_LESS = "hands-over-less"
+    CUSTOMER_QUOTA = "customer-quota"
+    CAMPAIGNS = "campaigns-leave-it-out"
     DISABLED_BY_PERSON = "disabled-by-person"
     NOT_IN_SERVICE = "not-in-service"
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Campaigns come and go, and what they leave out is recorded for whoever asks; nobody is called for it."""
+        return self is not QuotaFinding.CAMPAIGNS
+
+    @property
+    def decision_kind(self) -> str:
+        """The kind of decision that it is recorded as, once a day and kind for each IP."""
+        kinds = {QuotaFinding.CAMPAIGNS: "campaign-finding", QuotaFinding.CUSTOMER_QUOTA: "customer-finding"}
+        return kinds.get(self, "quota-finding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +150,14 @@ class Refusal:
     ip_id: int
     ip: IpAddress
     tenant: str
-    server_id: int
+    server_id: int | None
     finding: QuotaFinding
     observed: str
     next_step: str
 
     def __str__(self) -> str:
-        return f"server {self.server_id} ({self.ip}): {self.observed}. Next: {self.next_step}"
+        server = "no server" if self.server_id is None else f"server {self.server_id}"
+        return f"{server} ({self.ip}): {self.observed}. Next: {self.next_step}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +193,18 @@ class QuotaChange:
 
 @dataclass(frozen=True, slots=True)
 class QuotaPlan:
-    """Everything that one instance needs on the UTC `day`."""
+    """Everything that one instance needs on the UTC `day`. `learned`: delivery servers by `ip_id`, of IPs that had none."""
 
     day: date
     changes: tuple[QuotaChange, ...]
     refusals: tuple[Refusal, ...]
     unchanged: int
+    learned: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def for_people(self) -> tuple[Refusal, ...]:
+        """The refusals that somebody is called for."""
+        return tuple(refusal for refusal in self.refusals if refusal.finding.needs_a_person)
 
 
 def _at_most(new: int, old: int) -> bool:

@@ -5,9 +5,12 @@ that may not send has its server disabled and its quotas at 1: in MailWizz 0 mea
 enables by mistake then sends one message. An IP about which nothing was decided yet is left alone. Reductions are planned even where a finding forbids raises."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date
 
 from email_engine.fleet.model import IpRecord
+from email_engine.mailer.handover import judge_customers, judge_handover
+from email_engine.mailer.learning import Unlearned, learn_servers
 from email_engine.mailer.model import (
     ACTIVE,
     DISABLED,
@@ -23,6 +26,7 @@ from email_engine.mailer.model import (
     Warmup,
 )
 from email_engine.mailer.policy import QuotaPolicy
+from email_engine.mailer.senders import NOBODY_KNOWN, Senders
 
 NEVER = LastSync()
 
@@ -33,19 +37,33 @@ def plan_quotas(
     history: Mapping[int, LastSync],
     policy: QuotaPolicy,
     day: date,
+    senders: Senders = NOBODY_KNOWN,
 ) -> QuotaPlan:
     """What to change on one instance so that its servers follow the allowances of the UTC `day`.
 
     `records`: the IPs of that instance; `servers`: all its delivery servers; `history`: by server id, what the engine
-    last wrote. Each IP yields at most one change, and a refusal where a person must act."""
+    last wrote; `senders`: who uses the servers. Each IP yields at most one change, and a refusal where a person must act
+    or MailWizz will hand over less than its allowance."""
     known = {server.server_id: server for server in servers}
     owners = _owners(known.values())
+    records = list(records)
+    found_by_header = learn_servers(records, known.values(), policy)
     changes, refusals, unchanged = [], [], 0
+    served = []
     for record in records:
-        server = known.get(record.mailwizz_server_id)
-        last = history.get(record.mailwizz_server_id, NEVER)
+        server_id = found_by_header.get(record.ip_id, record.mailwizz_server_id)
+        if not isinstance(server_id, int):
+            refusals += _not_learned(record, server_id)
+            unchanged += 1
+            continue
+        record = replace(record, mailwizz_server_id=server_id)
+        served.append(record)
+        server = known.get(server_id)
+        last = history.get(server_id, NEVER)
         last = last.seen(server) if server else last
         new, found = _decide(record, server, last, owners, policy)
+        if server is not None and new is not None:
+            found += judge_handover(record, server, new, senders, day)
         refusals += [_refusal(record, finding, observed, step) for finding, observed, step in found]
         if server is None or new is None or new == server.setting:
             unchanged += 1
@@ -56,7 +74,16 @@ def plan_quotas(
                 record.ip_id, record.address, record.tenant, server.server_id, server.setting, new, _reason(record), drift
             )
         )  # fmt: skip
-    return QuotaPlan(day, tuple(changes), tuple(refusals), unchanged)
+    refusals += judge_customers(served, known, senders)
+    learned = {ip_id: found for ip_id, found in found_by_header.items() if isinstance(found, int)}
+    return QuotaPlan(day, tuple(changes), tuple(refusals), unchanged, learned)
+
+
+def _not_learned(record: IpRecord, found: Unlearned | None) -> list[Refusal]:
+    """A standby IP may wait for its server; one that sends may not, and nobody waits for a doubt to go by itself."""
+    if found is None or not (record.sends or found.doubtful):
+        return []
+    return [_refusal(record, QuotaFinding.NOT_LEARNED, found.observed, found.next_step)]
 
 
 _Found = tuple[QuotaFinding, str, str]
@@ -81,11 +108,8 @@ def _decide(
     if old.status not in GOVERNED:
         step = "confirm or restore the server in MailWizz"
         return None, [(QuotaFinding.NOT_IN_SERVICE, f"status is {old.status}", step)] if record.sends else []
-    planned = server.warmup is Warmup.RUNNING
-    found: list[_Found] = []
-    if planned:
-        step = "end MailWizz's warm-up plan: at its end it would set all quotas to unlimited"
-        found.append((QuotaFinding.WARMUP_PLAN, "MailWizz's own warm-up plan governs its quotas", step))
+    found = _status_alone(server)
+    planned = bool(found)
     if record.awaits_first_allowance:
         return None, found
     if not record.sends:
@@ -112,9 +136,26 @@ def _decide(
     return new, found
 
 
+def _status_alone(server: DeliveryServer) -> list[_Found]:
+    """Why nothing but the status of this server may be written: its limits are not known, or MailWizz's plan governs them."""
+    doubt = server.limits.doubt()
+    if doubt:
+        return [(QuotaFinding.LIMITS_NOT_KNOWN, *doubt)]
+    if server.warmup is not Warmup.RUNNING:
+        return []
+    progress = server.limits.plan
+    step = "end MailWizz's warm-up plan: at its end it would set all quotas to unlimited"
+    observed = "MailWizz's own warm-up plan governs its quotas" + (f" ({progress})" if progress else "")
+    if progress is None or not progress.last:
+        return [(QuotaFinding.WARMUP_PLAN, observed, step)]
+    return [
+        (QuotaFinding.WARMUP_PLAN_ENDS, f"{observed}: after this last step all quotas become unlimited", step)
+    ]
+
+
 def _stranger(record: IpRecord, server: DeliveryServer, policy: QuotaPolicy) -> _Found | None:
     """Is this the server of another IP, or none of PowerMTA's? Then nothing may be written to it."""
-    if server.type not in policy.server_types:
+    if server.type not in policy.server_types and "type" not in server.limits.unread:
         return (
             QuotaFinding.WRONG_TYPE,
             f"type is {server.type}",
@@ -122,7 +163,8 @@ def _stranger(record: IpRecord, server: DeliveryServer, policy: QuotaPolicy) -> 
         )
     wanted = f"set the additional header x-virtual-mta: {record.vmta} in MailWizz, or correct fleet.yaml"
     if server.vmtas is None:
-        return QuotaFinding.NO_VMTA, "its additional headers cannot be read", wanted
+        unread = server.limits.doubt() if "meta_data" in server.limits.unread else None
+        return QuotaFinding.NO_VMTA, "its additional headers cannot be read", unread[1] if unread else wanted
     if not server.vmtas:
         return QuotaFinding.NO_VMTA, "it has no header x-virtual-mta", wanted
     if set(server.vmtas) != {record.vmta}:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from email_engine.pipelines.emergency_stop import bound_waits
 from email_engine.pipelines.fleet import stop_removed
+from email_engine.pipelines.host_moves import stop_moving, tell_waiting
 from email_engine.pipelines.names import hosts_with_brakes
 from email_engine.pipelines.run import Run
 from email_engine.pipelines.trouble import origin
@@ -44,6 +45,8 @@ def _stop_removed(store: Store, run: Run) -> None:
     with store.session(tenant="*") as conn:
         bound_waits(conn)
         stop_removed(conn, run)
+        stop_moving(conn, run)
+        tell_waiting(conn, run)
 
 
 def _look_at_the_clock(store: Store, run: Run, task_id: str) -> None:

@@ -10,6 +10,7 @@ from email_engine.dnsauth.ready import judge_readiness
 from email_engine.dnsauth.told import render_text
 from email_engine.dnsauth.validate import examine, validity
 from email_engine.errors import InputError
+from email_engine.fleet.key_files import key_file
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.dns_validate import public_key
 from email_engine.pipelines.run import Run
@@ -66,8 +67,9 @@ def _as_the_fleet_has_it(store: Store, subject: Subject) -> tuple[Subject, str |
     if subject.address not in (None, known.address):
         return subject, str(known.tenant)
     selector = subject.selector or known.selector
-    key = (
-        {"dkim_key_path": known.key_path, "public_key": public_key(known.key_path)}
+    path = key_file(known.key_path, known.selector)
+    key: dict[str, Any] = (
+        {"dkim_key_path": path, "public_key": known.public_key or public_key(path)}
         if selector == known.selector
         else {}
     )

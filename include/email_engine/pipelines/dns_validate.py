@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from email_engine.dkim.key import SigningKey
 from email_engine.dnsauth.dkim import BadKey, public_key_of
 from email_engine.dnsauth.model import DnsFinding, Subject
 from email_engine.dnsauth.validate import validate, validity
@@ -14,7 +15,7 @@ from email_engine.fleet.model import IpRecord, IpState
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.run import Run
 from email_engine.plural import amount
-from email_engine.store import dns_checks
+from email_engine.store import dkim_keys, dns_checks
 from email_engine.store.engine import Store
 from email_engine.store.fleet.ips import load_ips
 from email_engine.store.telling import alerts
@@ -34,7 +35,10 @@ def check(store: Store, clients: Clients, tenant: str, run: Run) -> dict[str, An
     check, and of errors that came or went since the last answer. What is unknown keeps its last verdict."""
     with store.session(tenant=tenant) as conn:
         records = load_ips(conn, day=run.as_of.date(), tenant=tenant)
-    subjects = {ip.ip_id: _subject(ip) for ip in records if ip.state is not IpState.ABANDONED}
+        keys = dkim_keys.signing(conn)
+    subjects = {
+        ip.ip_id: subject_of(ip, keys.get(ip.domain)) for ip in records if ip.state is not IpState.ABANDONED
+    }
     found = validate(list(subjects.values()), clients.resolver().resolve_many)
     findings = {ip_id: found[subject] for ip_id, subject in subjects.items()}
     with store.session(tenant=tenant) as conn:
@@ -96,14 +100,15 @@ def _group(key: dns_checks.Key) -> tuple[int, str]:
     return key[0], key[2].partition(".")[0]
 
 
-def _subject(ip: IpRecord) -> Subject:
+def subject_of(ip: IpRecord, key: SigningKey | None) -> Subject:
+    """What of an IP is looked at in DNS; `key`: the one that signs for its domain, None where none is known."""
     return Subject(
         domain=ip.domain,
         address=ip.address,
         hostname=ip.hostname,
         selector=ip.dkim_selector,
         dkim_key_path=ip.dkim_key_path,
-        public_key=public_key(ip.dkim_key_path),
+        public_key=key.public_key if key else public_key(ip.dkim_key_path),
     )
 
 

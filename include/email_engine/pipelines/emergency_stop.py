@@ -7,6 +7,7 @@ from dataclasses import replace
 from sqlalchemy import Connection, text
 
 from email_engine.decision import Decision
+from email_engine.dkim.key import SigningKey
 from email_engine.errors import NotVerified
 from email_engine.fleet.model import PARKED_STATES, IpRecord
 from email_engine.forms import require_short
@@ -15,7 +16,7 @@ from email_engine.pipelines.brakes.enforce import enforce
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.run import Run
 from email_engine.plural import amount
-from email_engine.store import versions
+from email_engine.store import dkim_keys, versions
 from email_engine.store.engine import Store
 from email_engine.store.fleet.ips import load_ips
 from email_engine.store.judgement import decisions
@@ -166,15 +167,17 @@ def _write(
             run.dag_id, run.run_id,
         )  # fmt: skip
         brakes.engage(conn, left, reason, run.origin, decision)
-    kept = 0
+    keys = dkim_keys.signing(conn) if release else {}
+    kept, keyless = 0, list[str]()
     for ip in meant:
         stays = _stays(ip) if release else None
+        unsigned = _unsigned(ip, keys.get(ip.domain)) if release else None
         decision = decisions.record(
             conn,
             Decision(
                 tenant=ip.tenant, pipeline=PIPELINE, subject=str(ip.address), run_key=run.run_id,
-                action="stop" if not release else "hand-back" if stays else "release",
-                reason=f"{run.actor}: {reason}" + (f"; it stays held, because {stays}" if stays else ""),
+                action="stop" if not release else "hand-back" if stays else "keep" if unsigned else "release",
+                reason=f"{run.actor}: {reason}" + (f"; it stays held, because {stays or unsigned}" if stays or unsigned else ""),
                 as_of=run.as_of, policy_digest="by hand",
                 inputs={"state": str(ip.state), "allowance": ip.allowance},
             ),
@@ -183,6 +186,8 @@ def _write(
         if stays:
             kept += 1
             brakes.hand_back(conn, ip.ip_id, OWNER, stays)
+        elif unsigned:
+            keyless.append(unsigned)
         elif release:
             brakes.ask_release(conn, ip.ip_id, run.as_of, by_hand=True)
         else:
@@ -192,11 +197,19 @@ def _write(
     whole = run.params.get("scope") == "all"
     whom = "the whole fleet" if whole else str(run.params.get("name"))
     lines = [
-        f"{run.actor} {verb} {amount(len(meant) + len(gone) - kept, 'IP')}: {whom}",
+        f"{run.actor} {verb} {amount(len(meant) + len(gone) - kept - len(keyless), 'IP')}: {whom}",
         f"Reason: {reason}",
     ]
     lines += [f"{amount(len(gone), 'IP')} of them left the fleet file."] if gone else []
     lines += [f"{kept} more stay held: they are parked or paused."] if kept else []
+    if keyless:
+        more = f" and {len(keyless) - 3} more" if len(keyless) > 3 else ""
+        lines.append(
+            f"{len(keyless)} stay held, for their mail would go unsigned: {'; '.join(keyless[:3])}{more}."
+        )
+        lines.append(
+            "Next: `dkim_rotate` brings the keys there (or rotates the domain, where no host has its key any more); then release again."
+        )
     if locked:
         shown = ", ".join(locked[:10]) + (f" and {len(locked) - 10} more" if len(locked) > 10 else "")
         lines.append(
@@ -231,6 +244,13 @@ def _stays(ip: IpRecord) -> str | None:
     if ip.pause is not None:
         return f"it is paused {ip.pause.ends}"
     return None
+
+
+def _unsigned(ip: IpRecord, key: SigningKey | None) -> str | None:
+    """Why mail of an IP would go unsigned: its key is known to lie on other hosts alone. None where it may be signed."""
+    if key is None or not key.hosts or ip.mta_host in key.hosts:
+        return None
+    return f"the DKIM key of {ip.domain} is on {', '.join(sorted(key.hosts))} and not on {ip.mta_host}"
 
 
 def _leaving(conn: Connection, run: Run) -> list[Brake]:

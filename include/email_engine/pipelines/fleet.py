@@ -11,12 +11,16 @@ from email_engine.fleet.inventory import plan_inventory, render_plan
 from email_engine.fleet.names_file import write_names
 from email_engine.fleet.read import read_fleet
 from email_engine.paths import CONFIG
+from email_engine.pipelines.host_moves import stop_moving
+from email_engine.pipelines.new_domains import limit_new_domains
 from email_engine.pipelines.run import Run
+from email_engine.store import dkim_keys
 from email_engine.store.engine import Store
 from email_engine.store.fleet.inventory import apply_inventory, load_fleet, load_removed, lock
 from email_engine.store.judgement import decisions
 from email_engine.store.stops import brakes
 from email_engine.store.stops.removed_ips import RemovedIp, removed_ips
+from email_engine.warmup.policy_file import load_policy
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +30,10 @@ def sync_fleet(store: Store, path: Path, run: Run) -> dict[str, Any]:
 
     An IP that left the file while it was sending gets a brake in the same transaction: its virtual MTA stays on the host
     until a person approves the deployment without it, and its MailWizz server would go on filling it.
+
+    A domain that comes to a sending IP begins its own warm-up, and the IP's allowance of today falls to it.
+
+    An IP whose MTA host changes is braked at the old one, and comes to the new one when that sends from it no more.
 
     Returns `{"tenants": [...], "hosts": [...], "mailwizz": [...], "changed": bool}` with the names of the wanted
     fleet. Changes nothing when the database has this inventory already; a dry run shows the plan and writes nothing
@@ -38,7 +46,7 @@ def sync_fleet(store: Store, path: Path, run: Run) -> dict[str, Any]:
     with store.session(tenant="*") as conn:
         lock(conn)
         existing = load_fleet(conn)
-        plan = plan_inventory(fleet, existing, load_removed(conn))
+        plan = plan_inventory(fleet, existing, load_removed(conn), dkim_keys.selectors(conn))
         log.info("%s", render_plan(plan))
         changed = False
         if run.dry_run:
@@ -48,6 +56,14 @@ def sync_fleet(store: Store, path: Path, run: Run) -> dict[str, Any]:
             changed = apply_inventory(
                 conn, plan, as_of=run.as_of, dag_id=run.dag_id, run_id=run.run_id, actor=run.actor
             )
+            for one in limit_new_domains(conn, load_policy(), run):
+                log.warning(
+                    "%s has the new domain %s: that warms up on its own ladder", one.address, one.domain
+                )
+            for going in stop_moving(conn, run):
+                log.warning(
+                    "%s moves from %s to %s: its mail stops", going.address, going.mta_host, going.moving_to
+                )
             for ip in stop_removed(conn, run):
                 log.warning(
                     "%s (%s) left the fleet file while it was %s: its mail stops",

@@ -9,6 +9,7 @@ from email_engine.errors import InputError
 from email_engine.fleet.model import IpRecord
 from email_engine.forms import require_short
 from email_engine.lifecycle.scope import choose, read_scope
+from email_engine.pipelines.replacements import replace_moved
 from email_engine.pipelines.run import Run
 from email_engine.plural import amount
 from email_engine.store.engine import Store
@@ -33,7 +34,8 @@ def move(store: Store, run: Run) -> list[str]:
     every IP meant, and a new fleet version. What one guard refuses, nobody gets: then nothing is written and the error
     names every refusal. Of a stream or a tenant, IPs whose state does not know the event are left as they are.
 
-    A run that is cleared does not move an IP twice, nor one about which a later run spoke. Returns the MTA hosts to act on.
+    When an IP is retired or given up, standby IPs of its pool that may start are named; with param `replace` they start here, at their own
+    phase 1. A run that is cleared does not move an IP twice, nor one about which a later run spoke. Returns the MTA hosts to act on.
 
     Raises InputError: the form is wrong, or something is refused; nothing was written."""
     policy = load_policy()
@@ -68,7 +70,14 @@ def _move(conn: Connection, run: Run, policy: Policy) -> tuple[list[str], list[N
         asking = transitions.Asking(
             request, Origin(run.actor, now.as_of, run.dag_id, run.run_id), policy.digest
         )
-        news = [_write(conn, answers, asking, policy, f"{scope} {name or ''}".strip())]
+        policies.remember(conn, policy.digest, policy_document(policy))
+        transitions.record(conn, moves, asking)
+        start = bool(run.params.get("replace"))
+        heirs, said = replace_moved(conn, moves, asking, policy, now, start=start)
+        for line in said:
+            log.info("%s", line)
+        news = [_news(answers, asking, f"{scope} {name or ''}".strip(), said)]
+        moves += heirs
     hosts = {move.observation.ip.mta_host for move in moves} | {ip.mta_host for ip in before}
     return sorted(hosts), news
 
@@ -118,17 +127,15 @@ def _lines(answers: list[Answer]) -> list[str]:
     return moved + left
 
 
-def _write(conn: Connection, answers: list[Answer], asking: Asking, policy: Policy, whom: str) -> News:
+def _news(answers: list[Answer], asking: Asking, whom: str, replaced: list[str]) -> News:
 
     moves = [move for answer in answers for move in answer.moves]
-    policies.remember(conn, policy.digest, policy_document(policy))
-    transitions.record(conn, moves, asking)
     lines = _lines(answers)
     more = [f"... and {len(lines) - 20} more"] if len(lines) > 20 else []
     said = f"{asking.origin.actor}: {asking.request.event} of {amount(len(moves), 'IP')} ({whom})"
     tenants = {move.observation.ip.tenant for move in moves}
     return News(
         PIPELINE, whom, str(asking.origin.run_id), "warning" if any(move.stops for move in moves) else "info",
-        "\n".join([said, *lines[:20], *more]), tenants.pop() if len(tenants) == 1 else None, asking.origin.dag_id, asking.origin.run_id,
+        "\n".join([said, *lines[:20], *more, *replaced[:20]]), tenants.pop() if len(tenants) == 1 else None, asking.origin.dag_id, asking.origin.run_id,
         quiet=False,
     )  # fmt: skip

@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 
 from email_engine.blocklists.config import load_blocklists
 from email_engine.pipelines import mailwizz_quota_sync
+from email_engine.pipelines.dkim_rotate.steps import chosen_tenants
 from email_engine.pipelines.run import Run
 from email_engine.store import dns_checks
 from email_engine.store.engine import Store
 from email_engine.store.fleet.inventory import load_fleet
+from email_engine.store.stops import silences
 from email_engine.store.stops.brakes import engaged
 from email_engine.store.stops.named_lists import to_ask
 from email_engine.warmup.policy_file import load_policy
@@ -34,14 +36,15 @@ def mta_hosts(store: Store, run: Run) -> list[str]:
 
 
 def hosts_with_brakes(store: Store, run: Run) -> list[str]:
-    """MTA hosts that carry a brake, also one that was seen to hold; `[]` in a dry run.
+    """MTA hosts that carry a brake, also one that was seen to hold, or whose campaigns wait to go on; `[]` in a dry run.
 
     Looking again costs two commands a host, and finds what a person, a restart or another program took off since the
     last look, and what earlier runs could not put on or take off."""
     if run.dry_run:
         return []
     with store.session(tenant="*") as conn:
-        return sorted({brake.mta_host for brake in engaged(conn, providers=True)})
+        waiting = {one.mta_host for one in silences.to_resume(conn)}
+        return sorted({brake.mta_host for brake in engaged(conn, providers=True)} | waiting)
 
 
 def hosts_with_open_brakes(store: Store, run: Run) -> list[str]:
@@ -71,6 +74,7 @@ NAMES: Mapping[str, Callable[[Store, Run], list[str]]] = {
     "hosts with brakes": hosts_with_brakes,
     "hosts with open brakes": hosts_with_open_brakes,
     "named lists": named_lists,
+    "tenants with DKIM keys": chosen_tenants,
     "mailwizz": mailwizz_quota_sync.instances,
 }
 """What `ListNames` can be asked for."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from email_engine.fleet.traffic import NO_DAYS, Column, Days, column
-from email_engine.reputation.complaints import on_days_of_mail, reporting
+from email_engine.reputation.complaints import on_days_of_mail, reporting, stand_on_their_mail
 from email_engine.reputation.provider_days import Integers, ProviderDays
 
 EVERY = "*"
@@ -52,14 +52,12 @@ class Counted(NamedTuple):
 
 def complained_of(rows: ProviderDays, fleet: Sequence[Basis], late_days: int) -> Counted:
     """`complaint_rows` of the whole fleet."""
-    complained = rows.table([days.complained for days in rows.days])
-    delivered = rows.table([days.delivered for days in rows.days])
+    complained, delivered = rows.table("complained").copy(), rows.table("delivered")
     ever: list[bool] = np.asarray(complained.any(1)).tolist()
-    spread = rows.table([days.undated_complaints for days in rows.days]).any(1)
-    spread |= (complained > delivered).any(1)
-    for row in np.flatnonzero(spread).tolist():
-        earlier = fleet[rows.place[row]].earlier.get(rows.name[row], NO_DAYS)
-        rows.replace(complained, row, on_days_of_mail(rows.days[row], late_days, earlier))
+    for row, complains in enumerate(ever):
+        if complains and not stand_on_their_mail(days := rows.days[row]):
+            earlier = fleet[rows.place[row]].earlier.get(rows.name[row], NO_DAYS)
+            rows.replace(complained, row, on_days_of_mail(days, late_days, earlier))
     known = [basis.reporting for basis in fleet]
     reports = [
         complains if (named := known[place]) is None else name in named
@@ -73,9 +71,8 @@ def complained_of(rows: ProviderDays, fleet: Sequence[Basis], late_days: int) ->
 def blocked_of(rows: ProviderDays, fleet: Sequence[Basis]) -> Counted:
     """`block_rows` of the whole fleet."""
     some = [any(basis.days.blocked) for basis in fleet]
-    counts = rows.since([basis.first for basis in fleet]) & np.array(some, bool)[rows.place][:, None]
-    bad = rows.table([days.blocked for days in rows.days]) * counts
-    messages = rows.table([days.sent for days in rows.days]) * counts
+    counts = rows.since([basis.first for basis in fleet]) & np.array(some, bool)[rows.places][:, None]
+    bad, messages = rows.table("blocked") * counts, rows.table("sent") * counts
     whole = rows.together(messages)
     for place, any_blocked in enumerate(some):
         if not any_blocked:
@@ -84,10 +81,11 @@ def blocked_of(rows: ProviderDays, fleet: Sequence[Basis]) -> Counted:
 
 
 def pressing_of(rows: ProviderDays, fleet: Sequence[Basis], since: date) -> Counted:
-    """`pressure_rows` of the whole fleet."""
-    counts = rows.since([max(basis.first, since) for basis in fleet])
-    bad = rows.table([days.pressure for days in rows.days]) * counts
-    messages = rows.table([days.attempts for days in rows.days]) * counts
+    """`pressure_rows` of the whole fleet, with a column for each day from `since` on."""
+    counts = rows.since([basis.first for basis in fleet])
+    bad, messages = (
+        rows.between(rows.table(count) * counts, since, date.max) for count in ("pressure", "attempts")
+    )
     return Counted(bad, messages, (rows.together(bad), rows.together(messages)))
 
 

@@ -49,6 +49,8 @@ class GateVerdict(StrEnum):
 
 _VERDICTS = tuple(GateVerdict)
 _PASS, _HOLD, _REGRESS, _INSUFFICIENT = range(len(_VERDICTS))
+BADNESS = np.argsort([_REGRESS, _HOLD, _INSUFFICIENT, _PASS])
+"""By place of a verdict: 0 for the worst."""
 
 
 class GateJudgement(NamedTuple):
@@ -58,6 +60,35 @@ class GateJudgement(NamedTuple):
     bad: int
     messages: int
     evidence: float
+
+
+class JudgedRows(NamedTuple):
+    """Judgements of many as columns. `verdicts`: places among the verdicts."""
+
+    verdicts: Integers
+    bad: Integers
+    messages: Integers
+    evidence: Floats
+
+    @property
+    def proven(self) -> npt.NDArray[np.bool_]:
+        """Which of them are proven bad?"""
+        return np.asarray(self.verdicts == _REGRESS)
+
+    def some(self, rows: Integers) -> "JudgedRows":
+        """Those of the rows."""
+        return JudgedRows(self.verdicts[rows], self.bad[rows], self.messages[rows], self.evidence[rows])
+
+    def one(self, row: int) -> GateJudgement:
+        """That of one row."""
+        return self.some(np.array([row])).all()[0]
+
+    def all(self) -> list[GateJudgement]:
+        """Each of them as a value."""
+        verdicts = map(_VERDICTS.__getitem__, self.verdicts.tolist())
+        return list(
+            map(GateJudgement, verdicts, self.bad.tolist(), self.messages.tolist(), self.evidence.tolist())
+        )
 
 
 def _log_fraction(a: Floats, b: Floats, x: Floats) -> Floats:
@@ -191,7 +222,7 @@ def judge(
     """As `judge_table`, of rows of any length, the last days of which are the same."""
     if not bad:
         return []
-    return judge_table(_table(bad), _table(messages), limit, stop, confidence, bearable)
+    return judge_table(_table(bad), _table(messages), limit, stop, confidence, bearable).all()
 
 
 def judge_table(
@@ -201,7 +232,7 @@ def judge_table(
     stop: float,
     confidence: float,
     bearable: Mapping[int, Sequence[float]] | None = None,
-) -> list[GateJudgement]:
+) -> JudgedRows:
     """Judges rows of days with `bad` of `messages`, oldest first, against a rate `limit` (0..1); evidence of `stop` proves it.
     Where no day was above it there is no evidence, however little mail there was.
 
@@ -223,11 +254,7 @@ def judge_table(
     evidence[above] = [float(f"{value:.{DIGITS}g}") for value in found.tolist()]
     verdicts = _verdicts(counted_bad, counted, limit, 1.0 - confidence)
     verdicts[evidence >= stop] = _REGRESS
-    columns = (each.tolist() for each in (verdicts, seen_bad, seen, evidence))
-    return [
-        GateJudgement(_VERDICTS[verdict], wrong_ones, whole, value)
-        for verdict, wrong_ones, whole, value in zip(*columns, strict=True)
-    ]
+    return JudgedRows(verdicts, seen_bad, seen, evidence)
 
 
 def _verdicts(bad: Integers, messages: Integers, limit: float, doubt: float) -> Integers:

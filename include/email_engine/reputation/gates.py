@@ -4,11 +4,13 @@ Which replies count for what (facts: deliverability, sections 3 and 4): bounces 
 gate, every other bounce for the bounce gate, deferrals that speak of rate or reputation for the deferral gate of each provider, complaints
 only of providers that report any."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -25,22 +27,21 @@ from email_engine.reputation.counted import (
 )
 from email_engine.reputation.evidence import (
     GateJudgement,
-    GateVerdict,
     ever_above,
     judge,
     judge_table,
     proven_above,
 )
 from email_engine.reputation.provider_days import ProviderDays
+from email_engine.reputation.provider_judgements import FleetJudgements
 
 BOUNCES, COMPLAINTS, BLOCKS, DEFERRALS = "bounces", "complaints", "blocks", "deferrals"
+T = TypeVar("T")
 GATES = (BOUNCES, COMPLAINTS, BLOCKS, DEFERRALS)
 SCORED = (BOUNCES, COMPLAINTS, BLOCKS)
 FEWEST = 3
 """Fewer complaints or blocks at one provider prove no rate, whatever they are of."""
-SMALL_PART = 0.05
-"""A provider with a smaller part of the mail is slowed where it presses, but holds nothing else up."""
-_RANK = {GateVerdict.REGRESS: 0, GateVerdict.HOLD: 1, GateVerdict.INSUFFICIENT: 2, GateVerdict.PASS: 3}
+NONE: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 class Asked(StrEnum):
@@ -79,13 +80,12 @@ class GatePolicy:
         return {name: getattr(self, name).limit for name in SCORED}
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """`gates`: by name, `deferrals` being the worst provider's (`worst_provider`) and `complaints` those of the providers that report,
     together; `providers`: by gate and mailbox provider, complaints and blocks only where there are any; `rest`: complaints and
     blocks without the providers that regress there.
 
-    `excused`: days on which the others of the stream are proven to bounce too, with the rate up to which; `recipient_list_days`: those of the last days of
+    `refused_by`: by gate, the providers that are proven bad, where there are any. `excused`: days on which the others of the stream are proven to bounce too, with the rate up to which; `recipient_list_days`: those of the last days of
     mail on which the IP itself bounced with them, that is a bad recipient list."""
 
     gates: Mapping[str, GateJudgement]
@@ -94,16 +94,18 @@ class Judged:
     worst_provider: str | None
     excused: Mapping[date, float]
     recipient_list_days: tuple[date, ...]
+    refused_by: Mapping[str, tuple[str, ...]]
 
     def refusing(self, gate: str) -> tuple[str, ...]:
         """Providers that are proven bad by this gate."""
-        return tuple(
-            name for name, judged in self.providers[gate].items() if judged.verdict is GateVerdict.REGRESS
-        )
+        return self.refused_by.get(gate, ())
 
 
-def judge_gates(fleet: Sequence[Basis], policy: GatePolicy, last: date) -> list[Judged]:
-    """Judges each IP at the end of the UTC day `last`; no mail is later."""
+def judge_gates(
+    fleet: Sequence[Basis], policy: GatePolicy, last: date, rows: ProviderDays | None = None
+) -> list[Judged]:
+    """Judges each IP at the end of the UTC day `last`; no mail is later. `rows`: the days by provider of `fleet`, where they stand side
+    by side already."""
     limit = policy.bounces.limit
     peers = [basis.peers for basis in fleet]
     worse = ever_above([days.failed for days in peers], [days.sent for days in peers], limit)
@@ -115,79 +117,77 @@ def judge_gates(fleet: Sequence[Basis], policy: GatePolicy, last: date) -> list[
     }
     failed, sent = [basis.days.failed for basis in fleet], [basis.days.sent for basis in fleet]
     bounces = _judge(judge, failed, sent, policy.bounces, policy, bearable)
-    rows = ProviderDays([basis.providers for basis in fleet])
+    rows = rows or ProviderDays([basis.providers for basis in fleet])
     complained, blocked = complained_of(rows, fleet, policy.complaint_days), blocked_of(rows, fleet)
     pressing = pressing_of(rows, fleet, last - timedelta(days=policy.deferral_days - 1))
-    complaints = _judge(judge_table, *complained.together, policy.complaints, policy)
-    blocks = _judge(judge_table, *blocked.together, policy.blocks, policy)
+    complaints = _judge(judge_table, *complained.together, policy.complaints, policy).all()
+    blocks = _judge(judge_table, *blocked.together, policy.blocks, policy).all()
     by_gate = {
         COMPLAINTS: _by_provider(rows, complained, policy.complaints, policy, FEWEST),
         BLOCKS: _by_provider(rows, blocked, policy.blocks, policy, FEWEST),
         DEFERRALS: _by_provider(rows, pressing, policy.deferrals, policy, 0),
     }
+    worst = by_gate[DEFERRALS].worst()
+    refused_by: dict[int, dict[str, tuple[str, ...]]] = defaultdict(dict)
+    for gate, every in by_gate.items():
+        for place, names in every.refusing().items():
+            refused_by[place][gate] = names
     return [
         _judged(
-            basis,
-            borne,
-            {BOUNCES: bounces[place], COMPLAINTS: complaints[place], BLOCKS: blocks[place]},
-            {gate: by_gate[gate][place] for gate in by_gate},
-            policy,
+            basis, borne, worst_provider,
+            dict(zip(GATES, (*whole, deferrals), strict=True)),
+            dict(zip(by_gate, providers, strict=True)),
+            refused_by.get(place, NONE), policy,
         )
-        for place, (basis, borne) in enumerate(zip(fleet, excuses, strict=True))
-    ]
+        for place, (basis, borne, (worst_provider, deferrals), whole, providers) in enumerate(
+            zip(
+                fleet, excuses, worst, zip(bounces, complaints, blocks, strict=True),
+                zip(*(every.by_ip() for every in by_gate.values()), strict=True), strict=True,
+            )
+        )
+    ]  # fmt: skip
 
 
 def _judge(
-    how: Callable[..., list[GateJudgement]],
+    how: Callable[..., T],
     bad: Any,
     messages: Any,
     gate: Gate,
     policy: GatePolicy,
     bearable: Mapping[int, Sequence[float]] | None = None,
-) -> list[GateJudgement]:
+) -> T:
     return how(bad, messages, gate.limit, gate.stop, policy.confidence, bearable)
 
 
 def _by_provider(
     rows: ProviderDays, counted: Counted, gate: Gate, policy: GatePolicy, fewest: int
-) -> list[dict[str, GateJudgement]]:
+) -> FleetJudgements:
     """Of those providers at which at least `fewest` are bad."""
     chosen = np.flatnonzero(counted.bad.sum(1) >= fewest)
-    found: list[dict[str, GateJudgement]] = [{} for _ in counted.together[0]]
-    answers = _judge(judge_table, counted.bad[chosen], counted.messages[chosen], gate, policy)
-    for row, judged in zip(chosen.tolist(), answers, strict=True):
-        found[rows.place[row]][rows.name[row]] = judged
-    return found
+    judged = _judge(judge_table, counted.bad[chosen], counted.messages[chosen], gate, policy)
+    return FleetJudgements(rows, chosen, judged)
 
 
 def _judged(
     basis: Basis,
     excuses: Mapping[date, float],
-    gates: dict[str, GateJudgement],
+    worst: str | None,
+    gates: Mapping[str, GateJudgement],
     providers: Mapping[str, Mapping[str, GateJudgement]],
+    refused_by: Mapping[str, tuple[str, ...]],
     policy: GatePolicy,
 ) -> Judged:
-    worst = _worst(providers[DEFERRALS])
-    gates[DEFERRALS] = (
-        providers[DEFERRALS][worst] if worst else GateJudgement(GateVerdict.INSUFFICIENT, 0, 0, 0.0)
-    )
     rest = {}
-    for gate in (COMPLAINTS, BLOCKS):
-        bad = [n for n, one in providers[gate].items() if one.verdict is GateVerdict.REGRESS]
-        if bad:
+    for gate, bad in refused_by.items():
+        if gate != DEFERRALS:
             rows = complaint_rows(basis, policy.complaint_days) if gate == COMPLAINTS else block_rows(basis)
             left = together(rows, bad)
             (rest[gate],) = _judge(judge, [left.bad], [left.messages], getattr(policy, gate), policy)
     if not excuses:
-        return Judged(gates, providers, rest, worst, {}, ())
+        return Judged(gates, providers, rest, worst, {}, (), refused_by)
     excused = {day: rate for day, rate in excuses.items() if day in basis.days.day}
-    return Judged(gates, providers, rest, worst, excused, _list_days(basis.mailed, excuses, policy))
-
-
-def _worst(deferrals: Mapping[str, GateJudgement]) -> str | None:
-    part = sum([one.messages for one in deferrals.values()]) * SMALL_PART
-    great = [name for name, one in deferrals.items() if one.messages >= part]
-    return min(great, key=lambda name: _badness(*deferrals[name]), default=None)
+    listed = _list_days(basis.mailed, excuses, policy)
+    return Judged(gates, providers, rest, worst, excused, listed, refused_by)
 
 
 def _list_days(mailed: Days, excuses: Mapping[date, float], policy: GatePolicy) -> tuple[date, ...]:
@@ -195,10 +195,6 @@ def _list_days(mailed: Days, excuses: Mapping[date, float], policy: GatePolicy) 
     return tuple(
         c.day for c in newest if c.day in excuses and c.bounced - c.blocked >= policy.bounces.limit * c.sent
     )
-
-
-def _badness(verdict: GateVerdict, bad: int, _messages: int, evidence: float) -> tuple[int, float, int]:
-    return _RANK[verdict], -evidence, -bad
 
 
 def _excuses(peers: Days, limit: float) -> dict[date, float]:

@@ -46,6 +46,7 @@ class IpDay:
     demand: int = 0
     bad: bool = False
     listed: bool = False
+    stream: str = ""
 
 
 def close_day(
@@ -129,4 +130,5 @@ def tell(life: Life, ip_decision: IpDecision, policy: Policy, day: date) -> IpDa
         gates={gate: judged.verdict for gate, judged in ip_decision.proposal.judgements.items()},
         throttle_factors=ip_decision.proposal.throttle_factors,
         blames=ip_decision.proposal.blames,
+        stream=ip.stream,
     )

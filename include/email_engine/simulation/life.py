@@ -10,6 +10,7 @@ from email_engine.lifecycle.machine import Event, next_state
 from email_engine.reputation.named import ListAnswer, NamedList
 from email_engine.simulation.truth import Report
 from email_engine.warmup.carried_state import carried_state_after
+from email_engine.warmup.domain_warmup import domain_changed, domain_volume
 from email_engine.warmup.observation import (
     EARLIER_DAYS,
     PROVIDER_DAYS,
@@ -21,6 +22,7 @@ from email_engine.warmup.observation import (
 )
 from email_engine.warmup.peers import Peers
 from email_engine.warmup.plan import IpDecision, Quotas
+from email_engine.warmup.policy import Policy
 
 LISTED = "a block list"
 MOST_NAMED = 50
@@ -76,9 +78,9 @@ def begin(fleet: Fleet, day: date, all_warming: bool = False) -> tuple[Life, ...
                 pool=ip.pool,
                 mta_host=ip.mta_host,
                 mailwizz=ip.mailwizz,
-                mailwizz_server_id=ip.mailwizz_server_id,
+                mailwizz_server_id=ip.mailwizz_server_id or number,
                 dkim_selector=ip.dkim_selector,
-                dkim_key_path=ip.dkim_key_path,
+                dkim_key_path=ip.first_key_file,
                 state=IpState.WARMING if all_warming else ip.initial_state,
                 state_since=midnight(day),
                 allowance=0,
@@ -138,20 +140,41 @@ def _earlier(life: Life, day: date) -> dict[str, Days]:
 
 def told_of(life: Life, reports: Sequence[Report], day: date) -> Life:
     """With complaints that became known on the UTC `day`: on the day of their mail where that is told, on this day elsewhere."""
-    days, providers = [life.days], {name: [known] for name, known in life.providers.items()}
-    for one in reports:
-        on = one.sent if one.dated else day
-        undated = 0 if one.dated else one.complaints
-        more = Days.of([DayCounts(on, complained=one.complaints, undated_complaints=undated)])
-        days.append(more)
-        providers.setdefault(one.provider, []).append(more)
     if not reports:
         return life
+    days, providers = life.days, dict(life.providers)
+    for one in reports:
+        more = (one.sent, one.complaints) if one.dated else (day, one.complaints, one.complaints)
+        days = days.complained_on(*more)
+        providers[one.provider] = providers.get(one.provider, NO_DAYS).complained_on(*more)
     return replace(
         life,
         undated=life.undated or not all(one.dated for one in reports),
-        days=by_day(days),
-        providers={name: by_day(some) for name, some in sorted(providers.items())},
+        days=days,
+        providers=dict(sorted(providers.items())),
+    )
+
+
+def late_mail(
+    life: Life,
+    counts: DayCounts,
+    providers: Mapping[str, DayCounts],
+    named: Sequence[NamedList],
+    day: date,
+) -> Life:
+    """With accounting of an earlier day that arrived on the UTC `day`; what is older than an IP's windows is forgotten."""
+    met = {
+        name: by_day([life.providers.get(name, NO_DAYS), Days.of([some])]) for name, some in providers.items()
+    }
+    return replace(
+        life,
+        named=(*life.named, *named)[-MOST_NAMED:],
+        days=_with(by_day([life.days, Days.of([counts])]), None, day, WINDOW_DAYS),
+        providers={
+            name: kept
+            for name, days in sorted({**life.providers, **met}.items())
+            if (kept := _with(days, None, day, PROVIDER_DAYS))
+        },
     )
 
 
@@ -192,7 +215,7 @@ def observe(
     `given`: the allowance that was in force. `ask`: can lists that replies name be asked about it? `reporting`: see IpObservation."""
     listed = life.listed_until is not None and life.listed_until >= day
     return IpObservation(
-        ip=life.ip if listed else replace(life.ip, blacklisted_on=()),
+        ip=replace(life.ip, blacklisted_on=()) if life.ip.blacklisted_on and not listed else life.ip,
         days=life.days,
         given=given,
         standing=life.allowance,
@@ -218,6 +241,15 @@ def observe(
     )
 
 
+def with_new_domain(life: Life, day: date, policy: Policy) -> Life:
+    """Another domain comes on the morning of the UTC `day`: what the IP may send follows at once, as the fleet file's apply does it."""
+    since = day - timedelta(days=1)
+    ip = domain_changed(life.ip, since)
+    if ip.domain_warmup is None or not life.allowance:
+        return replace(life, ip=ip)
+    return replace(life, ip=ip, allowance=min(life.allowance, domain_volume(ip, ip.domain_warmup, policy)))
+
+
 def _answered(named: NamedList, listed: bool) -> NamedList:
     """The list is asked at once, and tells the truth."""
     return replace(named, answer=ListAnswer.LISTED if listed else ListAnswer.NOT_LISTED)
@@ -233,6 +265,7 @@ def after(life: Life, ip_decision: IpDecision, effective: date) -> Life:
         sent_days_in_phase=carried.sent_days,
         pause=carried.pause,
         allowance=ip_decision.allowance,
+        domain_warmup=carried.domain_warmup,
         dealt=seen.ip.dealt or ip_decision.allowance != seen.standing,
     )
     if proposal.event is not None:

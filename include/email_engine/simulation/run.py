@@ -8,9 +8,9 @@ from email_engine.fleet.model import SENDING_STATES, Fleet
 from email_engine.gc_pause import gc_paused
 from email_engine.reputation.named import NamedList
 from email_engine.simulation.days import IpDay, close_day, tell
-from email_engine.simulation.life import LISTED, begin, listed_on, sent_on, told_of
+from email_engine.simulation.life import LISTED, begin, listed_on, sent_on, told_of, with_new_domain
 from email_engine.simulation.scenario import Begin, Scenario
-from email_engine.simulation.truth import Report, World, assign
+from email_engine.simulation.truth import Report, World, assign, new_domains
 from email_engine.warmup.observation import midnight
 from email_engine.warmup.policy import Policy
 
@@ -49,10 +49,15 @@ def simulate(
     )
     truths = assign(scenario, [str(life.ip.address) for life in lives], seed)
     world = World(truths, seed, first, scenario.demand, scenario.reports, scenario.bounce_deviation)
+    moved = new_domains(scenario, [str(life.ip.address) for life in lives], seed)
     waiting: dict[tuple[str, date], list[Report]] = defaultdict(list)
     told: list[IpDay] = []
     for number in range(1, days + 1):
         day = first + timedelta(days=number - 1)
+        if met := moved.get(number):
+            lives = tuple(
+                with_new_domain(life, day, policy) if str(life.ip.address) in met else life for life in lives
+            )
         evening, demands = [], []
         for life in lives:
             subject = str(life.ip.address)

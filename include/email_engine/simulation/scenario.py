@@ -86,6 +86,14 @@ class Happening:
 
 
 @dataclass(frozen=True, slots=True)
+class DomainChange:
+    """On the morning of the day `day` a `share` of the IPs (at least one) get another domain."""
+
+    day: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Demand:
     """Messages a UTC day that wait for each IP. `weekend_rate`: part of it on Saturday and Sunday; `spread_rate`: a day
     brings up to this part less, by chance."""
@@ -122,5 +130,6 @@ class Scenario:
     bounce_deviation: float = 0.0
     expects: str = ""
     pool: int = 0
+    domain_changes: tuple[DomainChange, ...] = ()
     bounce_limit: float = 0.05
     complaint_limit: float = 0.001

@@ -14,6 +14,7 @@ from email_engine.simulation.scenario import (
     RATES,
     Begin,
     Demand,
+    DomainChange,
     Fault,
     Happening,
     IpKind,
@@ -112,14 +113,24 @@ def _happenings(top: Section, providers: dict[str, float]) -> tuple[Happening, .
     return tuple(found)
 
 
+def _domain_changes(top: Section) -> tuple[DomainChange, ...]:
+    found = []
+    for section in top.sections("domain_changes") if top.has("domain_changes") else ():
+        section.only("day", "share")
+        found.append(DomainChange(section.number("day", 1, 10_000), section.real("share", _RATIO, 1)))
+    return tuple(found)
+
+
 def parse_scenario(text: str, source: str) -> Scenario:
     """Reads a scenario file; `FileInvalid` lists every mistake with its line."""
-    return parse_config(text, source, _scenario)
+    return parse_config(text, source, read_scenario)
 
 
-def _scenario(top: Section) -> Scenario:
+def read_scenario(top: Section) -> Scenario:
+    """The file's top mapping as a scenario; mistakes are noted."""
     top.only(
         "title", "expects", "begin", "pool", "providers", "demand", "reports", "bounce_deviation", "kinds", "events",
+        "domain_changes",
     )  # fmt: skip
     providers = _providers(top)
     known = {} if top.mistakes.found else providers
@@ -134,6 +145,7 @@ def _scenario(top: Section) -> Scenario:
         bounce_deviation=top.real("bounce_deviation", _RATIO, 0),
         expects=top.text("expects", names.words, ""),
         pool=top.number("pool", 0, 10_000, 0),
+        domain_changes=_domain_changes(top),
     )
 
 
@@ -149,4 +161,4 @@ def load_scenario(name: str) -> Scenario:
         raise InputError(
             f"scenario {name}", "no such name or file", ", ".join(shipped_names()), "name one, or a file"
         )
-    return load_config(path, "scenario file", _scenario)
+    return load_config(path, "scenario file", read_scenario)

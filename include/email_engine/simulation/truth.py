@@ -12,6 +12,16 @@ from email_engine.simulation.scenario import Demand, Fault, Happening, IpKind, R
 WEEKEND = frozenset({5, 6})
 
 
+def new_domains(scenario: Scenario, subjects: Sequence[str], seed: int) -> dict[int, frozenset[str]]:
+    """By number of the day: the IPs that get another domain; the same seed takes the same."""
+    taken: dict[int, frozenset[str]] = {}
+    for number, change in enumerate(scenario.domain_changes):
+        dice = random.Random(f"{seed}/domain {number}")  # noqa: S311 - dice, not secrets
+        met = dice.sample(sorted(subjects), max(round(change.share * len(subjects)), 1))
+        taken[change.day] = taken.get(change.day, frozenset()) | frozenset(met)
+    return taken
+
+
 @dataclass(frozen=True, slots=True)
 class Truth:
     """One IP's kind, and which happenings befall it."""
@@ -126,7 +136,8 @@ class World:
         found: dict[str, DayCounts] = {}
         named: dict[str, int] = {}
         for provider, share, rates in self.truths[subject].by_provider(self.number(day)) if left else ():
-            rates = replace(rates, bounce=min(rates.bounce * factor, 1.0))
+            if factor != 1.0:
+                rates = replace(rates, bounce=min(rates.bounce * factor, 1.0))
             part = binomial(dice, left, min(share / rest, 1.0)) if share < rest - 1e-9 else left
             left, rest = left - part, rest - share
             if sent := min(part, (bounds or {}).get(provider, part)):
@@ -134,7 +145,10 @@ class World:
                 if count := binomial(dice, found[provider].blocked, rates.named):
                     named[provider] = count
         reports = tuple(self._reports(dice, day, found))
-        found = {name: replace(counts, complained=0) for name, counts in found.items()}
+        found = {
+            name: replace(counts, complained=0) if counts.complained else counts
+            for name, counts in found.items()
+        }
         return Mail(demand, total(found.values(), day, day), found, named, reports)
 
     def _day_factor(self, subject: str, day: date) -> float:

@@ -8,7 +8,8 @@ from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from email_engine.dnsauth.model import DnsFinding, DnsStatus, Gravity
-from email_engine.store.schema import dns_checks, domains, ips
+from email_engine.store.fleet.ips import KEY_PATH, SELECTOR, SIGNS
+from email_engine.store.schema import dkim_keys, dns_checks, domains, ips
 
 Key = tuple[int, str, str]
 """(ip_id, subject, check_id)."""
@@ -106,13 +107,16 @@ def broken_before(conn: Connection, tenant: str, before: datetime) -> frozenset[
 
 
 def sender_of(conn: Connection, domain: str) -> Any:
-    """The IP that sends for the domain: `address`, `hostname`, `selector`, `key_path`, `tenant`; None where the fleet has none."""
+    """The IP that sends for the domain: `address`, `hostname`, `selector`, `key_path` (it may hold `{selector}`), `tenant`; `public_key` of
+    that selector, where table dkim_keys has it. None where the fleet has none."""
     query = (
         select(
-            ips.c.address, ips.c.hostname, ips.c.tenant, domains.c.dkim_selector.label("selector"),
-            domains.c.dkim_key_path.label("key_path"),
+            ips.c.address, ips.c.hostname, ips.c.tenant, SELECTOR.label("selector"), KEY_PATH.label("key_path"),
+            dkim_keys.c.public_key,
         )
+        .select_from(ips)
         .join(domains, domains.c.ip_id == ips.c.id)
+        .outerjoin(dkim_keys, SIGNS)
         .where(domains.c.name == domain, ips.c.removed.is_(False))
     )  # fmt: skip
     return conn.execute(query).one_or_none()

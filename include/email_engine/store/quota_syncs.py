@@ -4,11 +4,25 @@ A row that says `not_verified` was tried and nobody knows what became of it (the
 the middle): its old and its new setting are both the engine's own. The next look at the server says which of them
 stands, and the row is settled by it."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Connection,
+    ScalarResult,
+    Text,
+    cast,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from email_engine.mailer.model import DISABLED, Attempt, DeliveryServer, LastSync, Setting
@@ -22,36 +36,76 @@ class SyncResult(StrEnum):
     NOT_VERIFIED = "not_verified"
 
 
-def begin(
-    conn: Connection,
-    *,
-    ip_id: int,
-    tenant: str,
-    mailwizz: str,
-    server_id: int,
-    day: date,
-    fleet_version: int,
-    old: Setting,
-    new: Setting,
-    reason: str,
-    dag_id: str | None,
-    run_id: str | None,
-) -> int:
-    """Notes a write that is about to be tried; returns its id. `day` is the UTC day of the quotas."""
-    row = {
-        "ip_id": ip_id, "tenant": tenant, "mailwizz": mailwizz, "server_id": server_id, "day": day,
-        "fleet_version": fleet_version, "old_daily_quota": old.daily_quota, "old_hourly_quota": old.hourly_quota,
-        "old_status": old.status, "new_daily_quota": new.daily_quota, "new_hourly_quota": new.hourly_quota,
-        "new_status": new.status, "result": SyncResult.NOT_VERIFIED, "message": reason, "dag_id": dag_id, "run_id": run_id,
-    }  # fmt: skip
-    return int(conn.execute(insert(quota_syncs).values(**row).returning(quota_syncs.c.id)).scalar_one())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A write that is about to be tried. `day` is the UTC day of the quotas."""
+
+    ip_id: int
+    tenant: str
+    mailwizz: str
+    server_id: int
+    day: date
+    fleet_version: int
+    old: Setting
+    new: Setting
+    reason: str
+    dag_id: str | None
+    run_id: str | None
+
+    def row(self) -> dict[str, Any]:
+        old, new = self.old, self.new
+        return {
+            "ip_id": self.ip_id, "tenant": self.tenant, "mailwizz": self.mailwizz, "server_id": self.server_id,
+            "day": self.day, "fleet_version": self.fleet_version, "old_daily_quota": old.daily_quota,
+            "old_hourly_quota": old.hourly_quota, "old_status": old.status, "new_daily_quota": new.daily_quota,
+            "new_hourly_quota": new.hourly_quota, "new_status": new.status, "result": SyncResult.NOT_VERIFIED,
+            "message": self.reason, "dag_id": self.dag_id, "run_id": self.run_id,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What became of a write."""
+
+    sync_id: int
+    result: SyncResult
+    message: str
+
+
+def begin_many(conn: Connection, begun: Sequence[Begun]) -> list[int]:
+    """Notes writes that are about to be tried, in one statement; returns their ids in the same order."""
+    if not begun:
+        return []
+    noted = insert(quota_syncs).returning(quota_syncs.c.id, sort_by_parameter_order=True)
+    ids: ScalarResult[int] = conn.execute(noted, [each.row() for each in begun]).scalars()
+    return list(ids)
+
+
+def finish_many(conn: Connection, finished: Sequence[Finished]) -> None:
+    """Says what became of them, in one statement."""
+    if not finished:
+        return
+    columns = (
+        cast([each.sync_id for each in finished], ARRAY(BigInteger)),
+        cast([each.result.value for each in finished], ARRAY(Text)),
+        cast([each.message for each in finished], ARRAY(Text)),
+    )
+    ended = func.unnest(*columns).table_valued("id", "result", "message", name="ended").render_derived()
+    conn.execute(
+        update(quota_syncs)
+        .where(quota_syncs.c.id == ended.c.id)
+        .values(result=ended.c.result, message=ended.c.message)
+    )
+
+
+def begin(conn: Connection, begun: Begun) -> int:
+    """Notes a write that is about to be tried; returns its id."""
+    return begin_many(conn, [begun])[0]
 
 
 def finish(conn: Connection, sync_id: int, result: SyncResult, message: str) -> None:
     """Says what became of a write."""
-    conn.execute(
-        update(quota_syncs).where(quota_syncs.c.id == sync_id).values(result=result, message=message)
-    )
+    finish_many(conn, [Finished(sync_id, result, message)])
 
 
 def settle(conn: Connection, attempt: Attempt, server: DeliveryServer) -> SyncResult | None:

@@ -7,9 +7,13 @@ from email_engine.store.tables.changes import (
     brakes,
     deployments,
     incidents,
+    paused_campaigns,
     quota_syncs,
+    silences,
 )
+from email_engine.store.tables.dkim import dkim_keys
 from email_engine.store.tables.health import mta_health, mta_queues
+from email_engine.store.tables.hygiene import recipient_list_reports
 from email_engine.store.tables.inventory import domains, ips, mailwizz_instances, mta_hosts, streams, tenants
 from email_engine.store.tables.judgement import (
     allowances,
@@ -34,6 +38,7 @@ from email_engine.store.tables.signals import (
     domain_listings,
     reply_texts,
 )
+from email_engine.store.tables.suppression import suppressions
 
 __all__ = [
     "SCHEMA",
@@ -53,6 +58,7 @@ __all__ = [
     "delivery_events",
     "delivery_stats",
     "deployments",
+    "dkim_keys",
     "dns_checks",
     "domain_listings",
     "domains",
@@ -65,10 +71,14 @@ __all__ = [
     "mta_health",
     "mta_hosts",
     "mta_queues",
+    "paused_campaigns",
     "quota_syncs",
+    "recipient_list_reports",
     "reply_texts",
     "reputation",
+    "silences",
     "streams",
+    "suppressions",
     "tenants",
     "warmup_daily_stats",
     "warmup_plans",

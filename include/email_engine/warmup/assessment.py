@@ -11,6 +11,7 @@ from email_engine.fleet.providers import OTHER
 from email_engine.reputation.counted import Basis
 from email_engine.reputation.evidence import GateJudgement
 from email_engine.reputation.gates import DEFERRALS, Judged, judge_gates
+from email_engine.reputation.provider_days import ProviderDays
 from email_engine.reputation.score import Score
 from email_engine.warmup.blame import Charge, charges
 from email_engine.warmup.observation import (
@@ -22,7 +23,7 @@ from email_engine.warmup.observation import (
 )
 from email_engine.warmup.policy import Policy, Schedule
 from email_engine.warmup.proposal import Action, Proposal
-from email_engine.warmup.provider_limits import WHOLE, provider_mix, stage_volume
+from email_engine.warmup.provider_limits import WHOLE, provider_mixes, stage_volume
 from email_engine.warmup.scoring import score_fleet
 from email_engine.warmup.signal_quality import signal_problem
 from email_engine.warmup.throttle import DayClose, ThrottleState, throttle_after
@@ -44,12 +45,13 @@ def assess(
                 "name a schedule of the policy",
             )
     bases = [_basis(seen, policy, day) for seen in observations]
-    judged = judge_gates(bases, policy.gates, day)
+    rows = ProviderDays([basis.providers for basis in bases])
+    judged, mixes = judge_gates(bases, policy.gates, day, rows), provider_mixes(rows, day)
     counted = [one.days for one in bases]
     scored = score_fleet(observations, counted, judged, policy, day)
     return [
-        Assessment(seen, policy, day, effective, basis, verdicts, one)
-        for seen, basis, verdicts, one in zip(observations, bases, judged, scored, strict=True)
+        Assessment(seen, policy, day, effective, basis, verdicts, one, mix)
+        for seen, basis, verdicts, one, mix in zip(observations, bases, judged, scored, mixes, strict=True)
     ]
 
 
@@ -105,6 +107,7 @@ class Assessment:
         basis: Basis,
         judged: Judged,
         score: Score,
+        mix: Mapping[str, float],
     ) -> None:
         self.seen = observation
         self.ip = observation.ip
@@ -123,7 +126,7 @@ class Assessment:
         self._charges: tuple[Charge, ...] | None = None
         self.signal_problem = signal_problem(observation, policy, day, bool(basis.days))
         self.throttle = self._speeds()
-        self.mix = self._mix()
+        self.mix = mix if self._bounded() else {}
         self.stage = self.volume(self.phase)
         self.sent_days = self._sent_days() if self.warming else 0
 
@@ -139,13 +142,10 @@ class Assessment:
         """Does a provider have a measure of its own already? What it caused is not charged again."""
         return any(name != WHOLE for name in self.throttle.throttle_factors)
 
-    def _mix(self) -> Mapping[str, float]:
-        bounded = (
-            self.seen.throttle_factors
-            or self.throttle.throttle_factors
-            or (self.warming and self.policy.providers)
-        )
-        return provider_mix(self.seen.providers, self.day) if bounded else {}
+    def _bounded(self) -> bool:
+        """Does anything go by its mix? Where nobody knows providers there is none."""
+        slowed = self.seen.throttle_factors or self.throttle.throttle_factors
+        return bool(self.seen.providers and (slowed or (self.warming and self.policy.providers)))
 
     def volume(self, phase: int) -> int:
         """Messages a UTC day of a phase, never more than the IP's target."""
@@ -153,9 +153,13 @@ class Assessment:
             return self.ip.daily_target
         return stage_volume(self.schedule, phase, self.ip.daily_target, self.policy.providers, self.mix)
 
+    @property
+    def enough(self) -> int:
+        """Messages that make a day of its stage a sent one."""
+        return ceil(self.policy.sent_day_rate * self.stage)
+
     def _sent_days(self) -> int:
-        needed = ceil(self.policy.sent_day_rate * self.stage)
-        return sum([sent >= needed for sent in self.counted.sent])
+        return sum([sent >= self.enough for sent in self.counted.sent])
 
     def _speeds(self) -> ThrottleState:
         trusted = self.signal_problem is None

@@ -7,9 +7,10 @@ from enum import StrEnum
 
 from email_engine.fleet.traffic import NO_DAYS, Days
 from email_engine.reputation.carrying import Carrying, carrying
+from email_engine.reputation.complaints import on_days_of_mail
 from email_engine.reputation.counted import Basis, Row, block_rows, complaint_rows, together
 from email_engine.reputation.evidence import GateVerdict, judge
-from email_engine.reputation.gates import BLOCKS, BOUNCES, COMPLAINTS, Gate, Judged
+from email_engine.reputation.gates import BLOCKS, BOUNCES, COMPLAINTS, SCORED, Gate, Judged
 from email_engine.warmup.observation import IpObservation
 from email_engine.warmup.peers import RECIPIENT_LIST, bad_of, stream_kinds
 from email_engine.warmup.policy import Policy
@@ -44,12 +45,11 @@ class Charge:
 
 def charges(seen: IpObservation, basis: Basis, judged: Judged, policy: Policy) -> tuple[Charge, ...]:
     """The proven rates of an IP, worst cause first: its own, then its stream's, then a provider's."""
+    proven = [gate for gate in SCORED if judged.gates[gate].verdict is GateVerdict.REGRESS]
+    if not proven:
+        return ()
     order = (Whose.IP, Whose.STREAM, Whose.PROVIDER)
-    found = [
-        _charge(gate, seen, basis, judged, policy)
-        for gate in (BOUNCES, COMPLAINTS, BLOCKS)
-        if judged.gates[gate].verdict is GateVerdict.REGRESS
-    ]
+    found = [_charge(gate, seen, basis, judged, policy) for gate in proven]
     return tuple(sorted(found, key=lambda charge: order.index(charge.whose)))
 
 
@@ -104,6 +104,9 @@ def _stream_shows(kind: str, seen: IpObservation, days: Sequence[date], policy: 
     if not sum(seen.peers.sent_on(day) for day in days):
         return True
     others = seen.risen.get(kind, NO_DAYS)
-    bad = sum(count for day, count in zip(others.day, bad_of(kind, others), strict=True) if day in days)
+    by_day = (
+        on_days_of_mail(others, policy.gates.complaint_days) if kind == COMPLAINTS else bad_of(kind, others)
+    )
+    bad = sum(count for day, count in zip(others.day, by_day, strict=True) if day in days)
     sent = sum(others.sent_on(day) for day in days)
     return sent > 0 and bad >= stream_kinds(policy.gates)[kind] * sent

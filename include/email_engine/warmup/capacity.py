@@ -7,8 +7,8 @@ from math import ceil
 
 from email_engine.fleet.model import SENDING_STATES, IpState
 from email_engine.warmup.capacity_plan import DEMAND_DAYS, Allocation, AllocationKind, CapacityPlan
+from email_engine.warmup.domain_forecast import Climb
 from email_engine.warmup.forecast import (
-    Climb,
     climb_of,
     forecast,
     last_phase,
@@ -137,7 +137,7 @@ def _room_for_starts(
         fits = (on for on in sorted(days) if taken - sum(n for left, n in leaves if left <= on) <= most)
         on = next(fits, None)
         freed = sum(target for _, target in leaves)
-        short = None if on else _lacking(taken + waiting - freed, policy.head_room_rate) - quota
+        short = None if on else quota_for(taken + waiting - freed, policy.head_room_rate) - quota
         found[ip.ip_id] = _Room(on, short)
         if on is None:
             taken -= ip.daily_target
@@ -145,7 +145,7 @@ def _room_for_starts(
     return found
 
 
-def _lacking(targets: int, head_room_rate: float) -> int:
+def quota_for(targets: int, head_room_rate: float) -> int:
     """The smallest quota that keeps `targets` warm and its head-room free."""
     quota = ceil(targets / (1 - head_room_rate))
     return quota if int(quota * (1 - head_room_rate)) >= targets else quota + 1

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from email_engine.fleet.model import Pause
+from email_engine.fleet.model import DomainWarmup, Pause
+from email_engine.warmup.domain_warmup import domain_after
 from email_engine.warmup.observation import RateStop, midnight
 from email_engine.warmup.plan import IpDecision
 from email_engine.warmup.proposal import RECIPIENT_LIST_PROBLEM, STREAM_PROBLEM, Action
@@ -30,6 +31,7 @@ class CarriedState:
     slowed_on: Mapping[str, date]
     last_stream_stop_at: datetime | None
     stops: tuple[RateStop, ...] = ()
+    domain_warmup: DomainWarmup | None = None
 
 
 def carried_state_after(ip_decision: IpDecision, effective: date) -> CarriedState:
@@ -56,4 +58,5 @@ def carried_state_after(ip_decision: IpDecision, effective: date) -> CarriedStat
         slowed_on=proposal.slowed_on,
         last_stream_stop_at=midnight(effective) if stream_stop else seen.last_stream_stop_at,
         stops=(*seen.stops, *(RateStop(effective, kind) for kind in proposal.kinds[:1]))[-MOST_STOPS:],
+        domain_warmup=domain_after(seen, proposal, effective),
     )

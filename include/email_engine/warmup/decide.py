@@ -1,23 +1,26 @@
 """What happens to one IP when a UTC day closes: a pure function of what is known, the policy and the day."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from email_engine.fleet.model import PARKED_STATES, IpState
 from email_engine.plural import amount
 from email_engine.reputation.evidence import GateVerdict
-from email_engine.reputation.gates import COMPLAINTS, DEFERRALS, SMALL_PART, Asked
+from email_engine.reputation.gates import COMPLAINTS, DEFERRALS, Asked
+from email_engine.reputation.provider_judgements import SMALL_PART
 from email_engine.warmup import advice
 from email_engine.warmup.assessment import Assessment, assess
 from email_engine.warmup.blame import Whose
+from email_engine.warmup.domain_warmup import seen_for_domain, with_domain
 from email_engine.warmup.grounds import by_charge, by_gate, by_slowing, fallen, joined, progress_words
 from email_engine.warmup.observation import IpObservation, midnight
+from email_engine.warmup.open_rate import unopened
 from email_engine.warmup.parked import decide_parked, obstacle, unknown
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.proposal import Action, Proposal
 from email_engine.warmup.provider_limits import SUSPENDED, WHOLE
 from email_engine.warmup.rotation import warm_down, warm_down_step
+from email_engine.warmup.sentences import handed_less
 from email_engine.warmup.signal_quality import OVERRUN
 from email_engine.warmup.stops import (
     BAD_DAY,
@@ -44,6 +47,7 @@ def decide_days(
     `effective` is the first day that the decisions can still shape: the day after, or later when days were missed.
     Raises `InputError` if the schedule of one is not in the policy."""
     sending = [seen for seen in observations if seen.ip.state not in PARKED_STATES]
+    domains = _domain_steps(sending, policy, day, effective)
     decided = iter(
         [
             _decided(assessment)
@@ -52,9 +56,23 @@ def decide_days(
         ]
     )
     return [
-        decide_parked(seen, policy, effective) if seen.ip.state in PARKED_STATES else next(decided)
+        with_domain(
+            decide_parked(seen, policy, effective) if seen.ip.state in PARKED_STATES else next(decided),
+            seen,
+            policy,
+            effective,
+            domains.get(seen.ip.ip_id),
+        )
         for seen in observations
     ]
+
+
+def _domain_steps(
+    sending: Sequence[IpObservation], policy: Policy, day: date, effective: date
+) -> dict[int, Proposal]:
+    """By IP: what would be decided about its domain, were that a warming IP that sends since the domain came."""
+    judged = [seen_for_domain(seen) for seen in sending if seen.ip.domain_warmup is not None]
+    return {assessment.ip.ip_id: _chosen(assessment) for assessment in assess(judged, policy, day, effective)}
 
 
 def _decided(assessment: Assessment) -> Proposal:
@@ -72,8 +90,7 @@ def _decided(assessment: Assessment) -> Proposal:
     if not fell:
         return proposal
     ground = joined(fell)
-    return replace(
-        proposal,
+    return proposal._replace(
         reason=f"{proposal.reason}; {ground.clause}",
         evidence=(*proposal.evidence, *ground.evidence),
         advice=ground.advice if SUSPENDED in factors.values() else proposal.advice or ground.advice,
@@ -161,10 +178,9 @@ def _held(assessment: Assessment) -> Proposal | None:
         host = assessment.ip.mta_host
         what = advice.overrun(host) if problem.cause == OVERRUN else ""
         return assessment.hold(problem.cause, assessment.because(problem.reason), advice=what)
-    held = f"{assessment.held[:1].lower()}{assessment.held[1:]}"
     if stream_days(assessment):
         ground = by_stream(assessment)
-        reason = f"{ground.clause}, so it is not blamed and {held}"
+        reason = f"{ground.clause}, so it is not blamed and {_lower(assessment.held)}"
         return assessment.hold(stream_cause(assessment), reason, **ground.changes)
     if named := suspicion(assessment):
         ground, many = by_named(named), ""
@@ -174,9 +190,14 @@ def _held(assessment: Assessment) -> Proposal | None:
         return assessment.hold(NAMED, reason, **ground.changes)
     if bad := bad_day(assessment):
         ground = by_charge(assessment, bad)._replace(advice=advice.BAD_DAY)
-        reason = f"{ground.clause} on one day alone, so {held}; another such day pauses it"
+        reason = f"{ground.clause} on one day alone, so {_lower(assessment.held)}; another such day pauses it"
         return assessment.hold(BAD_DAY, reason, **ground.changes)
     return None
+
+
+def _lower(sentence: str) -> str:
+    """As the middle of another."""
+    return f"{sentence[:1].lower()}{sentence[1:]}"
 
 
 def _idle(assessment: Assessment) -> Proposal | None:
@@ -205,8 +226,10 @@ def _idle(assessment: Assessment) -> Proposal | None:
 
 def _unproven(assessment: Assessment) -> Proposal | None:
     """Weak evidence against the IP, a rate at the limit, or a speed that was taken."""
-    providers = {one.gate for one in assessment.charges if one.whose is Whose.PROVIDER}
+    providers = [one.gate for one in assessment.charges if one.whose is Whose.PROVIDER]
     for name, judged in assessment.judgements.items():
+        if not judged.evidence and judged.verdict is not GateVerdict.HOLD and name not in providers:
+            continue
         judged = assessment.judged.rest[name] if name in providers else judged
         gate = getattr(assessment.policy.gates, name)
         against = judged.evidence >= gate.step_back
@@ -228,10 +251,8 @@ def _unproven(assessment: Assessment) -> Proposal | None:
         if against or judged.verdict in (GateVerdict.HOLD, GateVerdict.REGRESS):
             ground = by_gate(assessment, name)
             return assessment.hold(name, assessment.because(ground.clause), first=True, **ground.changes)
-    great = {
-        name: pace for name, pace in assessment.throttle.throttle_factors.items() if _great(assessment, name)
-    }
-    if great:
+    factors = assessment.throttle.throttle_factors
+    if great := {name: factor for name, factor in factors.items() if _great(assessment, name)}:
         ground = by_slowing(assessment, great | fallen(assessment))
         return assessment.to(Action.HOLD, assessment.because(ground.clause), cause=SLOWED, **ground.changes)
     return None
@@ -250,10 +271,11 @@ def _great(assessment: Assessment, name: str) -> bool:
 
 
 def _moved(assessment: Assessment) -> Proposal:
+    less = handed_less(assessment.seen, assessment.day, assessment.enough)
     if not assessment.warming:
         if not any(assessment.seen.days.sent):
             return assessment.to(
-                Action.STAY, "It sent nothing that could be judged, so it keeps its share of the quota"
+                Action.STAY, f"It sent nothing that could be judged, so it keeps its share of the quota{less}"
             )
         at = f" at a score of {assessment.score.value}" if assessment.score.known else ""
         nothing = "Elsewhere nothing" if assessment.measured else "Nothing"
@@ -266,7 +288,7 @@ def _moved(assessment: Assessment) -> Proposal:
     progress = f"{counted} of {amount(asked_days, 'day')} of phase {assessment.phase} {sent}"
     if assessment.sent_days < asked_days:
         return assessment.to(
-            Action.STAY, f"{progress}, so it stays at {amount(assessment.stage, 'message')} a day"
+            Action.STAY, f"{progress}, so it stays at {amount(assessment.stage, 'message')} a day{less}"
         )
     for name, asked in assessment.policy.asked(assessment.phase).items():
         if asked is Asked.PASS and assessment.judgements[name].verdict is not GateVerdict.PASS:
@@ -274,7 +296,7 @@ def _moved(assessment: Assessment) -> Proposal:
                 Action.STAY,
                 f"{progress}, but {progress_words(assessment, name)}, so it stays at {amount(assessment.stage, 'message')} a day",
             )
-    if missing := unknown(assessment.seen):
+    if missing := unknown(assessment.seen) or unopened(assessment.seen, assessment.policy):
         return assessment.hold("unknown", f"{progress}, but nothing advances, because {missing}", first=True)
     stages = assessment.schedule.stages
     if assessment.phase == len(stages) or stages[assessment.phase - 1] >= assessment.ip.daily_target:
@@ -283,7 +305,6 @@ def _moved(assessment: Assessment) -> Proposal:
             event="graduate", phase=len(stages), new_phase=True, sent_days=0,
         )  # fmt: skip
     phase = assessment.phase + 1
-    return assessment.to(
-        Action.ADVANCE, f"{progress}, so it moves to phase {phase} at {amount(assessment.volume(phase), 'message')} a day",
-        assessment.volume(phase), phase=phase, new_phase=True, sent_days=0,
-    )  # fmt: skip
+    volume = assessment.volume(phase)
+    reason = f"{progress}, so it moves to phase {phase} at {amount(volume, 'message')} a day"
+    return assessment.to(Action.ADVANCE, reason, volume, phase=phase, new_phase=True, sent_days=0)

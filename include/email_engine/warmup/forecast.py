@@ -9,6 +9,7 @@ from email_engine.fleet.model import IpRecord, IpState
 from email_engine.reputation.evidence import GateVerdict
 from email_engine.reputation.gates import Asked
 from email_engine.warmup.assessment import HOLDS, NOT_BEGUN
+from email_engine.warmup.domain_forecast import Climb, domain_forecast
 from email_engine.warmup.observation import IpObservation, midnight
 from email_engine.warmup.plan import IpDecision
 from email_engine.warmup.policy import Policy
@@ -28,6 +29,7 @@ _LEADS_TO = {
     Action.RETIRE: IpState.RETIRING,
     Action.ABANDON: IpState.ABANDONED,
 }
+_WITH_DOMAIN = (IpState.WARMING, IpState.ACTIVE)
 _OPENINGS = (
     *(f"{holds}, because " for holds in (*HOLDS.values(), NOT_BEGUN)),
     "It stands by and may not start, because ",
@@ -47,23 +49,25 @@ class Forecast:
     blocked_by: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Climb:
-    """Where an IP goes on: its first day to be sent, the phase then, and days of it that were sent before."""
-
-    start: date
-    phase: int
-    sent_days: int = 0
-    slowed: bool = False
-    """Did the days before `start` go at a lower speed? Then the phase may end with the last of them."""
-
-
 def forecast(ip_decision: IpDecision, policy: Policy, day: date, effective: date) -> Forecast:
     """What follows from the decision that closed the UTC `day` and shapes `effective`."""
     blocked = _blocked_by(ip_decision, policy, day)
     short = short_of_quota(ip_decision, policy)
     climb = None if short else climb_of(ip_decision, policy, effective)
+    step, state = ip_decision.proposal.domain_step, state_after(ip_decision)
+    if step is not None and step.after is not None and not short and state in _WITH_DOMAIN:
+        ip = ip_decision.observation.ip
+        domain = domain_forecast(ip, step, _volumes(ip_decision, policy), climb, policy, effective)
+        return Forecast(domain.graduates_on, blocked or domain.words)
     return Forecast(graduation(climb, ip_decision, policy) if climb else None, short or blocked)
+
+
+def _volumes(ip_decision: IpDecision, policy: Policy) -> list[int]:
+    """Messages a UTC day of each phase up to the last."""
+    ip, mix = ip_decision.observation.ip, ip_decision.proposal.mix
+    schedule, target = policy.schedules[ip.schedule], ip.daily_target
+    phases = range(1, _last_phase(ip, policy) + 1)
+    return [stage_volume(schedule, n, target, policy.providers, mix) for n in phases]
 
 
 def state_after(ip_decision: IpDecision) -> IpState:
@@ -126,8 +130,7 @@ def climb_of(ip_decision: IpDecision, policy: Policy, effective: date) -> Climb 
 
 def ready_on(ip_decision: IpDecision, policy: Policy, effective: date) -> date:
     """The first day on which an IP in standby could start, by its clean days alone."""
-    seen = ip_decision.observation
-    since = max(seen.ip.state_since, seen.last_listed_at or seen.ip.state_since)
+    since = ip_decision.observation.clean_since
     if ip_decision.proposal.action is Action.RESTED:
         since = max(since, midnight(effective))
     return _day_of(since + timedelta(days=policy.clean_days), effective)

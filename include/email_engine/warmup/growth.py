@@ -1,7 +1,6 @@
 """Growth behind the last phase: an active IP doubles each sent week until its target, and nobody jumps without proof."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 from math import ceil
 
@@ -72,6 +71,11 @@ def proven_most(observation: IpObservation, policy: Policy, effective: date) -> 
 def warmed_here(observation: IpObservation, proposal: Proposal, policy: Policy) -> bool:
     """Did the engine's warm-up bring it to its last phase? One that came aboard active begins with what it really sends."""
     ip = observation.ip
+    if proposal.domain_step is not None:
+        if proposal.domain_step.after is not None:
+            return False
+        if ip.state is IpState.ACTIVE:
+            return True
     if proposal.action is Action.GRADUATE:
         return True
     return ip.dealt and ip.state is IpState.ACTIVE and ip.phase >= len(policy.schedules[ip.schedule].stages)
@@ -99,5 +103,5 @@ def within_proof(
         what = "target" if proposal.wanted == observation.ip.daily_target else "volume"
         how = "doubles each sent week" if grows else "is grown into"
         reason = f"{proposal.reason}; its {what} of {proposal.wanted} {how}: {amount(most, 'message')} a day for now"
-        kept.append(replace(proposal, wanted=most, reason=reason, grows_within=bounds))
+        kept.append(proposal._replace(wanted=most, reason=reason, grows_within=bounds))
     return kept

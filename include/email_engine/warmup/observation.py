@@ -49,6 +49,15 @@ class WorstMail:
 
 
 @dataclass(frozen=True, slots=True)
+class Opens:
+    """Of the mail of some days: delivered, opened by a person, opened by machines alone; each recipient once."""
+
+    delivered: int = 0
+    opened: int = 0
+    machine_opened: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class IpObservation:
     """One IP at the end of a day.
 
@@ -71,6 +80,9 @@ class IpObservation:
     `reporting`: providers that ever report complaints, None where nobody knows. `named`: block lists that receivers named lately;
     `many_named`: too many IPs at once for replies to prove anything. `stops`: its stops by rates lately, oldest first.
     `awaited`: in quarantine, what its listings still lack before it is released, in a few words: a named cause, a re-check; None if nothing.
+    `dns_good_on`: in standby, the UTC day since which its DNS was good whenever it was looked at; None where nobody knows.
+    `handover`: why MailWizz could not hand over its allowance on the day, as the quota sync found; None where it found nothing.
+    `opens`: what was opened of the days that the policy `open_rate` looks at; None where nobody knows, or nobody asks.
     `worst`: what weighs most of its bad mail; it decides nothing, and is known only where something was decided."""
 
     __pydantic_config__: ClassVar = {"arbitrary_types_allowed": True}
@@ -105,6 +117,19 @@ class IpObservation:
     stops: tuple[RateStop, ...] = ()
     worst: tuple[WorstMail, ...] = ()
     awaited: str | None = None
+    dns_good_on: date | None = None
+    handover: str | None = None
+    opens: Opens | None = None
+
+    @property
+    def clean_since(self) -> datetime:
+        """From when on a standby IP's clean days count: nothing held it since, and its DNS was good."""
+        moments = [self.ip.state_since]
+        if self.last_listed_at is not None:
+            moments.append(self.last_listed_at)
+        if self.dns_good_on is not None:
+            moments.append(midnight(self.dns_good_on))
+        return max(moments)
 
     @property
     def blamed(self) -> bool:
@@ -150,4 +175,7 @@ def complaints_since(observation: IpObservation, day: date, late_days: int) -> d
 
 def stop_since(first: date, *stops: datetime | None) -> date:
     """`first`, or the day of a later stop: what was before it is paid for, or was not the IP's."""
-    return max([first, *[stop.date() for stop in stops if stop]])
+    for stop in stops:
+        if stop:
+            first = max(first, stop.date())
+    return first

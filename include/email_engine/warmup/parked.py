@@ -31,6 +31,10 @@ def unknown(observation: IpObservation) -> str | None:
     """Which signal about the IP itself is missing, in a few words; None if none is. Unknown is not good."""
     if observation.dns is DnsHealth.UNKNOWN:
         return "its DNS was not checked lately"
+    if observation.ip.mailwizz_server_id is None:
+        return (
+            f"no delivery server of {observation.ip.mailwizz} names its virtual MTA {observation.ip.vmta} yet"
+        )
     return None if observation.blocklists_known else NO_BLOCKLISTS
 
 
@@ -93,11 +97,9 @@ def _resting(observation: IpObservation, policy: Policy, effective: date) -> Pro
 
 def _standby(observation: IpObservation, policy: Policy, effective: date) -> Proposal:
     ip = observation.ip
-    listed = observation.last_listed_at or ip.state_since
-    since = max(ip.state_since, listed)
     if blocked := obstacle(observation):
         return _stay(observation, f"It stands by and may not start, because {blocked}", Action.HOLD)
-    ready = since + timedelta(days=policy.clean_days)
+    ready = observation.clean_since + timedelta(days=policy.clean_days)
     if ready > midnight(effective):
         return _stay(
             observation,

@@ -90,6 +90,17 @@ class CycleStart(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class OpenRate:
+    """With `hold` nothing advances where people opened less than `least` (0..1) of what was delivered in the last `days` days;
+    fewer than `min_messages` say nothing."""
+
+    hold: bool = False
+    least: float = 0.1
+    days: int = 7
+    min_messages: int = 200
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """Everything that decisions about IPs go by."""
 
@@ -125,6 +136,7 @@ class Policy:
     blocklists_max_age_hours: int
     overrun_rate: float
     share_step: int
+    open_rate: OpenRate = OpenRate()
 
     @property
     def digest(self) -> str:

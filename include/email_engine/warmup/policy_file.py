@@ -14,6 +14,7 @@ from email_engine.warmup.policy import (
     Ask,
     CycleStart,
     NamedLists,
+    OpenRate,
     Policy,
     ProviderLimit,
     Schedule,
@@ -139,6 +140,17 @@ def _named_lists(top: Section) -> NamedLists:
     )
 
 
+def _open_rate(top: Section) -> OpenRate:
+    usual = OpenRate()
+    read = SectionReader(top, "open_rate", "hold", "least", "days", "min_messages", optional=True)
+    return OpenRate(
+        hold=read.section.truth("hold", usual.hold) if read.section else usual.hold,
+        least=read.real("least", a_rate, str(usual.least)),
+        days=read.number("days", 1, 30, usual.days),
+        min_messages=read.number("min_messages", 1, LARGEST, usual.min_messages),
+    )
+
+
 def _suspend(top: Section) -> Suspend:
     read = SectionReader(top, "suspend", "days", "probe", "most", optional=True)
     return Suspend(
@@ -188,7 +200,7 @@ def parse_policy(text: str, source: str) -> Policy:
     top.renamed("recipient_list_problem", "stream_problem")
     top.only(
         "schedules", "sent_day_rate", "unwarmed_max", "providers", "gates", "advance", "confidence", "stream_problem",
-        "tripwire", "varying_days", "named_lists", "suspend", "score", "slow", "stops", "standby", "idle_days", "retiring", "cycle", "signals", "share_step",
+        "tripwire", "varying_days", "named_lists", "suspend", "score", "slow", "stops", "standby", "idle_days", "retiring", "cycle", "signals", "share_step", "open_rate",
     )  # fmt: skip
     stream = SectionReader(top, "stream_problem", "days", "pause_after")
     slow = SectionReader(top, "slow", "factor", "recover", "least")
@@ -248,6 +260,7 @@ def parse_policy(text: str, source: str) -> Policy:
         blocklists_max_age_hours=signals.number("blocklists_max_age_hours", 1, 168),
         overrun_rate=signals.real("overrun_rate", an_overrun),
         share_step=top.number("share_step", 1, 10_000),
+        open_rate=_open_rate(top),
     )
     if slow.section and policy.slow.least > policy.slow.factor > 0:
         slow.section.add("least", str(policy.slow.least), f"at most factor, {policy.slow.factor}")

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from math import ceil
 
+import numpy as np
+
 from email_engine.fleet.traffic import Days
+from email_engine.reputation.provider_days import ProviderDays
 from email_engine.warmup.observation import PROVIDER_DAYS
 from email_engine.warmup.policy import ProviderLimit, Schedule
 
@@ -30,17 +33,26 @@ SMALLEST_PART = 1 / (2 * _STEPS)
 def provider_mix(providers: Mapping[str, Days], last: date) -> dict[str, float]:
     """Parts of the mail of the last 14 days by provider, in twentieths that sum to 1 (largest remainder; a small provider's may
     be 0); empty when there was too little."""
+    return provider_mixes(ProviderDays([providers]), last)[0]
+
+
+def provider_mixes(rows: ProviderDays, last: date) -> list[dict[str, float]]:
+    """The same of each IP of a fleet."""
     first = last - timedelta(days=PROVIDER_DAYS - 1)
-    sent = {name: sum(days.between(first, last).sent) for name, days in providers.items()}
-    whole = sum(sent.values())
-    if whole < MIX_MESSAGES:
-        return {}
-    parts = {name: count * _STEPS / whole for name, count in sorted(sent.items()) if count}
-    steps = {name: int(part) for name, part in parts.items()}
-    by_remainder = sorted(parts, key=lambda name: (steps[name] - parts[name], name))
-    for name in by_remainder[: _STEPS - sum(steps.values())]:
-        steps[name] += 1
-    return {name: taken / _STEPS for name, taken in steps.items()}
+    sent = rows.between(rows.table("sent"), first, last).sum(1, keepdims=True)
+    whole = rows.together(sent)[:, 0]
+    mixed = np.flatnonzero((sent[:, 0] > 0) & (whole >= MIX_MESSAGES)[rows.places])
+    place = rows.places[mixed]
+    parts = sent[mixed, 0] * _STEPS / whole[place]
+    steps = parts.astype(np.int64)
+    left = _STEPS - np.bincount(place, steps, len(whole))
+    by_remainder = np.lexsort((steps - parts, place))
+    rank = np.arange(len(place)) - np.searchsorted(place, place)
+    steps[by_remainder] += rank < left[place]
+    found: list[dict[str, float]] = [{} for _ in whole]
+    for row, ip, part in zip(mixed.tolist(), place.tolist(), (steps / _STEPS).tolist(), strict=True):
+        found[ip][rows.name[row]] = part
+    return found
 
 
 def stage_volume(

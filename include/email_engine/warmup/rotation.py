@@ -82,11 +82,11 @@ def _rest(
     observation: IpObservation, proposal: Proposal, due: str, policy: Policy, effective: date
 ) -> Proposal:
     if policy.cycle_start is CycleStart.TELL:
-        return replace(proposal, reason=f"{proposal.reason}. {due}: a person may retire it", cause=DUE)
+        return proposal._replace(reason=f"{proposal.reason}. {due}: a person may retire it", cause=DUE)
     since = replace(observation.ip, state_since=midnight(effective))
     wanted = warm_down(since, policy, effective, observation.standing) or 0
     reason = f"{due}: it warms down in {amount(len(policy.retiring_parts), 'step')}, from {amount(wanted, 'message')} a day"
-    return replace(proposal, action=Action.RETIRE, reason=reason, wanted=wanted, event="retire")
+    return proposal._replace(action=Action.RETIRE, reason=reason, wanted=wanted, event="retire")
 
 
 def _carries(observation: IpObservation) -> bool:

@@ -6,12 +6,13 @@ from datetime import date, datetime
 from typing import Any
 
 from email_engine.decision import Decision, Origin
-from email_engine.fleet.model import Mode
+from email_engine.fleet.model import DomainWarmup, Mode
 from email_engine.fleet.providers import OTHER
 from email_engine.lifecycle.change import IpChange
 from email_engine.lifecycle.machine import Event, next_state
 from email_engine.reputation.rates import rates
 from email_engine.warmup.carried_state import carried_state_after
+from email_engine.warmup.domain_warmup import domain_after
 from email_engine.warmup.forecast import forecast
 from email_engine.warmup.plan import IpDecision
 from email_engine.warmup.policy import Policy
@@ -57,7 +58,8 @@ class Writing:
 class WarmupRow:
     """One IP's. `day_stats`: columns of table `warmup_daily_stats`, None for a day of which there is nothing to say; `plan`: of
     `warmup_plans`; `change`: None where nothing changes that a deployment or a sync must follow; `suspended`: mailbox providers
-    whose queues must stand still from now on. Of a tenant in `observe` only `decision` is written."""
+    whose queues must stand still from now on; `domain`: its domain's own warm-up from now on,
+    `domain_before`: until now. Of a tenant in `observe` only `decision` is written."""
 
     ip_id: int
     decision: Decision
@@ -65,6 +67,8 @@ class WarmupRow:
     plan: Mapping[str, Any]
     change: IpChange | None
     suspended: frozenset[str] = frozenset()
+    domain: DomainWarmup | None = None
+    domain_before: DomainWarmup | None = None
 
     @property
     def tenant(self) -> str:
@@ -86,6 +90,8 @@ def _row(ip_decision: IpDecision, writing: Writing) -> WarmupRow:
         plan=_plan_columns(ip_decision, writing) if acts else {},
         change=_change(ip_decision, writing) if acts and ip_decision.changes else None,
         suspended=_suspended(ip_decision) if acts else frozenset(),
+        domain=domain_after(ip_decision.observation, ip_decision.proposal, writing.effective),
+        domain_before=ip.domain_warmup,
     )
 
 

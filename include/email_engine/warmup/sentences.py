@@ -14,7 +14,7 @@ from email_engine.quoted import quoted
 from email_engine.reputation.counted import Row
 from email_engine.reputation.evidence import GateJudgement, GateVerdict, day_evidence
 from email_engine.reputation.gates import BLOCKS, BOUNCES, COMPLAINTS, DEFERRALS
-from email_engine.warmup.observation import WorstMail
+from email_engine.warmup.observation import IpObservation, WorstMail
 
 NEXT = "Next: "
 LONGEST = 600
@@ -39,6 +39,13 @@ class Evidence(NamedTuple):
     days: tuple[date, ...]
     providers: tuple[str, ...] = ()
     worst: str = ""
+
+
+def handed_less(observation: IpObservation, day: date, enough: int) -> str:
+    """What kept MailWizz from handing an IP its mail, where fewer than `enough` messages were sent on the day; else empty."""
+    if observation.handover is None or observation.days.on(day).sent >= enough:
+        return ""
+    return f". Its delivery server in MailWizz: {observation.handover}"
 
 
 def bad_count(gate: str, number: int) -> str:

@@ -5,6 +5,7 @@ Only these may act during a day too (`reputation_guard`): they never give anythi
 from datetime import date, timedelta
 
 from email_engine.fleet.model import Pause
+from email_engine.reputation.complaints import on_days_of_mail
 from email_engine.reputation.counted import Row
 from email_engine.reputation.gates import BLOCKS, BOUNCES
 from email_engine.reputation.named import NamedList, confirmed, suspicions
@@ -66,18 +67,24 @@ def rest_of_day(assessment: Assessment) -> Proposal | None:
 
 
 def _complained(assessment: Assessment) -> Proposal | None:
+    """Complaints about a small volume. A late report speaks of the mail of the days before it: what was sent before the last stop
+    is paid for."""
     wire, every = assessment.policy.tripwire, assessment.seen.days
-    if not any(every.complained):
+    if sum(every.complained) < wire.complaints:
         return None
     since = stop_since(
         window(assessment.day), assessment.seen.last_stop_at, assessment.seen.last_stream_stop_at
     )
     days = every.between(since, assessment.day)
-    sent, complained = sum(days.sent), sum(days.complained)
-    if sent >= wire.below_messages or complained < wire.complaints:
+    sent = sum(days.sent)
+    if sent >= wire.below_messages or sum(days.complained) < wire.complaints:
+        return None
+    known = every.between(every.day[0], assessment.day)
+    complained = on_days_of_mail(known, assessment.policy.gates.complaint_days)[known.since(since) :]
+    if sum(complained) < wire.complaints:
         return None
     return _paused(
-        assessment, few_complaints(assessment, Row(days.day, days.complained, days.sent)), (COMPLAINED,)
+        assessment, few_complaints(assessment, Row(days.day, complained, days.sent)), (COMPLAINED,)
     )
 
 

@@ -2,8 +2,9 @@
 score, of a mailbox provider by what presses there. A factor is a part of what the schedule allows, never more."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date, timedelta
+from types import MappingProxyType
+from typing import NamedTuple
 
 from email_engine.fleet.traffic import NO_DAYS, Days
 from email_engine.reputation.evidence import GateVerdict
@@ -15,17 +16,18 @@ from email_engine.warmup.provider_limits import PROBING, SUSPENDED, WHOLE
 _FULL = 0.999
 
 
-@dataclass(frozen=True, slots=True)
-class ThrottleState:
+class ThrottleState(NamedTuple):
     """`throttle_factors`: what is left, 0..1, by provider or `*`; what is at full speed is not in it. `slowed_on`: the UTC day on which
     each last lost speed: only a later day may give any back, or take more."""
 
-    throttle_factors: Mapping[str, float] = field(default_factory=dict)
-    slowed_on: Mapping[str, date] = field(default_factory=dict)
+    throttle_factors: Mapping[str, float]
+    slowed_on: Mapping[str, date]
 
 
-@dataclass(frozen=True, slots=True)
-class DayClose:
+FULL_SPEED = ThrottleState(MappingProxyType({}), MappingProxyType({}))
+
+
+class DayClose(NamedTuple):
     """What a closed day says. `whole`: the IP's days up to it, `providers`: those by provider; `trusted`: can the signals
     be trusted? `charged`: something is proven already, by which it is not slowed once more through its score."""
 
@@ -42,14 +44,11 @@ def throttle_after(
     """The factors from now on. A provider that got no mail for 14 days is forgotten, unless it is suspended."""
     throttle_factors: dict[str, float] = {}
     slowed: dict[str, date] = {}
-    pressing = [
-        name
-        for by_provider in judged.providers.values()
-        for name, one in by_provider.items()
-        if one.verdict is GateVerdict.REGRESS
-    ]
-    measured = evening.charged or bool(pressing or set(before.throttle_factors) - {WHOLE})
+    pressing = [name for names in judged.refused_by.values() for name in names]
+    measured = evening.charged or bool(pressing or any(name != WHOLE for name in before.throttle_factors))
     falling = [WHOLE] if not measured and score.surely_below(policy.score.slow_below) else []
+    if not (falling or pressing or before.throttle_factors):
+        return FULL_SPEED
     for name in sorted({*before.throttle_factors, *pressing, *falling}):
         old, last = before.throttle_factors.get(name, 1.0), before.slowed_on.get(name)
         if name == WHOLE:
@@ -73,7 +72,7 @@ def _provider(
         return factor
     today, gates = days.on(evening.day), policy.gates
     attempts, pressure = today.sent + today.deferred, today.throttling_deferrals + today.blocked
-    proven = {gate for gate in judged.providers if name in judged.refusing(gate)}
+    proven = {gate for gate, names in judged.refused_by.items() if name in names}
     refused = today.blocked > gates.blocks.limit * today.sent
     pressed = pressure > gates.deferrals.limit * attempts
     if factor == SUSPENDED:

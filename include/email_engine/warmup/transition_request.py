@@ -50,7 +50,7 @@ def read_request(params: Mapping[str, Any], today: date) -> Request:
         raise InputError(
             "form of ip_transition",
             "; ".join(mistakes),
-            "a form without these",
+            "every field as it may be",
             "correct it and trigger again",
         )
     return Request(event, reason, until, cause or None)

@@ -8,6 +8,7 @@ from typing import Any
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpState, Pause
 from email_engine.lifecycle.machine import Cause, Event, Transition, known, transition_of
+from email_engine.warmup.domain_warmup import domain_volume
 from email_engine.warmup.growth import proven_most
 from email_engine.warmup.observation import IpObservation, midnight
 from email_engine.warmup.parked import NO_BLOCKLISTS, obstacle, unknown
@@ -142,8 +143,12 @@ class _Asked:
 
     @property
     def most(self) -> int:
-        """Nobody gets more without a warm-up, whoever asks."""
-        return proven_most(self.seen, self.policy, self.as_of.date())
+        """Nobody gets more without a warm-up, of the IP or of its domain, whoever asks."""
+        most = proven_most(self.seen, self.policy, self.as_of.date())
+        warmup = self.ip.domain_warmup
+        if warmup is None or self.ip.schedule not in self.policy.schedules:
+            return most
+        return min(most, domain_volume(self.ip, warmup, self.policy))
 
     def stage(self, phase: int) -> int:
         return min(self.stages[phase - 1], self.ip.daily_target, self.most)
@@ -182,9 +187,7 @@ class _Asked:
 def _start(asked: _Asked) -> Proposal:
     ip, policy = asked.ip, asked.policy
     asked.need_known()
-    ready = max(ip.state_since, asked.seen.last_listed_at or ip.state_since) + timedelta(
-        days=policy.clean_days
-    )
+    ready = asked.seen.clean_since + timedelta(days=policy.clean_days)
     if ready > asked.as_of:
         asked.refuse(f"its {policy.clean_days} clean days end on {ready:%Y-%m-%d %H:%M} UTC")
     stage = asked.stage(1)

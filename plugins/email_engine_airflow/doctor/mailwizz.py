@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from email_engine.adapters.mailwizz_db import MailwizzDb
 from email_engine.doctor.finding import DoctorFinding, Named, not_seen, ok, wrong
 from email_engine.fleet.model import MailwizzInstance, SendingIp
+from email_engine.mailer.learning import servers_naming
 from email_engine.mailer.model import GOVERNED, Warmup
 from email_engine_airflow.doctor.stored import tested
 from email_engine_airflow.hooks.mailwizz import MailwizzHook
@@ -51,6 +52,11 @@ def mailwizz_checks(
 
 
 def grants(mailwizz: MailwizzDb, subject: str) -> DoctorFinding:
+    unread = mailwizz.catalogue().unread()
+    if unread:
+        prefix = mailwizz.database.table_prefix
+        listed = "; ".join(f"{', '.join(columns)} of {prefix}{name}" for name, columns in unread.items())
+        return wrong(subject, f"no SELECT on {listed}", "`email-engine mailwizz grants` prints what to grant")
     lacking = mailwizz.columns_not_writable()
     if not lacking:
         return ok(subject, "quotas, status and last_updated of the delivery servers may be written")
@@ -66,6 +72,10 @@ def servers(mailwizz: MailwizzDb, ips: Sequence[SendingIp], subject: str) -> Doc
     there = {server.server_id: server for server in mailwizz.servers()}
     faults = []
     for ip in ips:
+        if ip.mailwizz_server_id is None:
+            if not servers_naming(ip.vmta, there.values()):
+                faults.append(f"none for {ip.address}: no header x-virtual-mta: {ip.vmta}")
+            continue
         server = there.get(ip.mailwizz_server_id)
         if server is None:
             faults.append(f"{ip.mailwizz_server_id} ({ip.address}) is not there")
@@ -86,7 +96,9 @@ def headers(mailwizz: MailwizzDb, ips: Sequence[SendingIp], subject: str) -> Doc
     faults = [
         f"server {ip.mailwizz_server_id} names {_names(there[ip.mailwizz_server_id])} instead of {ip.vmta}"
         for ip in ips
-        if ip.mailwizz_server_id in there and there[ip.mailwizz_server_id] != (ip.vmta,)
+        if ip.mailwizz_server_id is not None
+        and ip.mailwizz_server_id in there
+        and there[ip.mailwizz_server_id] != (ip.vmta,)
     ]
     if not faults:
         return ok(subject, f"every delivery server of its {len(ips)} IPs names its virtual MTA")

@@ -2,7 +2,7 @@
 
 from airflow.sdk import Connection
 
-from email_engine.adapters.connections import Fields
+from email_engine.adapters.connection_fields import Fields
 
 
 def fields_of(connection: Connection, under_test: bool = False) -> Fields:

@@ -1,4 +1,5 @@
-"""Connection type `mailwizz_db`: MailWizz's MySQL/MariaDB (in the lab PostgreSQL); extras `dialect`, `table_prefix`, `charset`."""
+"""Connection type `mailwizz_db`: MailWizz's MySQL/MariaDB (in the lab PostgreSQL); extras `dialect`, `table_prefix`, `charset`,
+`ssl_ca`, `ssl_verify`, `ssl_disabled`."""
 
 from airflow.sdk import BaseHook
 

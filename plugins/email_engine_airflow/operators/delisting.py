@@ -145,6 +145,7 @@ class AskCause(HITLOperator, OfListing):
     def _complete(self, context: Any, event: dict[str, Any]) -> Any:
         from email_engine.blocklists.delisting import Part
         from email_engine.pipelines.delisting import question
+        from email_engine_airflow.incident import base_url
 
         run = current_run(context)
         with self.store() as store:
@@ -158,7 +159,9 @@ class AskCause(HITLOperator, OfListing):
             by = (event.get("responded_by_user") or {}).get("name") or "somebody"
             (chosen,) = event["chosen_options"]
             given = event.get("params_input") or {}
-            taken = question.answered(store, self.listing, Part(self.part), run, chosen, given, by)
+            taken = question.answered(
+                store, self.listing, Part(self.part), run, chosen, given, by, base_url()
+            )
         self.log.info("%s", taken.said)
         if taken.again:
             self._wait(context)
@@ -167,8 +170,9 @@ class AskCause(HITLOperator, OfListing):
     def _wait(self, context: Any) -> None:
         from email_engine_airflow.triggers.delisting import DelistingTrigger
 
+        ti_id = context["ti"].id
         upsert_hitl_detail(
-            ti_id=context["ti"].id,
+            ti_id=ti_id,
             options=self.options,
             subject=self.subject,
             body=self.body,
@@ -181,7 +185,7 @@ class AskCause(HITLOperator, OfListing):
         run_id = context["dag_run"].run_id
         self.defer(
             trigger=DelistingTrigger(
-                self.listing, self.part, run_id, deadline.isoformat(), self.poll_seconds
+                str(ti_id), self.listing, self.part, run_id, deadline.isoformat(), self.poll_seconds
             ),
             method_name="execute_complete",
             timeout=timedelta(days=DAYS) + GRACE,
@@ -196,7 +200,9 @@ def _fields() -> dict[str, Param]:
 
     return {
         "cause": text(
-            "Cause", "What led to the listing, and what was mended. Needed to release the IP.", LONGEST_REASON
+            "Cause",
+            "What led to the listing, and what was mended: needed to release the IP. Or why you give it up.",
+            LONGEST_REASON,
         ),
         "owner": text("Owner", "Who takes care of it; empty: you.", LONGEST_NAME),
         "ticket": text("Ticket", "Number or address of your ticket.", LONGEST_NAME),

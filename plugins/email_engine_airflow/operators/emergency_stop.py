@@ -13,9 +13,14 @@ class PullTheBrake(EngineOperator):
     """Engages or releases what the form asks; returns the MTA hosts to act on: see `pipelines.emergency_stop`."""
 
     def call(self, store: "Store", run: "Run") -> list[str]:
+        from email_engine.pipelines.brakes.left_without import foresee
         from email_engine.pipelines.emergency_stop import pull
 
-        return pull(store, run)
+        hosts = pull(store, run)
+        if run.dry_run and not run.params.get("release"):
+            for line in foresee(store, self.clients, run):
+                self.log.warning("%s", line)
+        return hosts
 
 
 class PullTheRest(EngineOperator):

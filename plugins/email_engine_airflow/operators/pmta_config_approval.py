@@ -61,8 +61,9 @@ class AskPerson(HITLOperator, EngineOperator):
         self.subject, self.body = page.subject, page.body
         if page.over:
             raise AirflowSkipException(page.over)
+        ti_id = context["ti"].id
         upsert_hitl_detail(
-            ti_id=context["ti"].id,
+            ti_id=ti_id,
             options=self.options,
             subject=self.subject,
             body=self.body,
@@ -74,7 +75,7 @@ class AskPerson(HITLOperator, EngineOperator):
         deadline = page.until.isoformat()
         self.log.info("waiting for an answer until %s: %s", deadline, page.url)
         self.defer(
-            trigger=QuestionTrigger(page.approval, deadline, self.poll_seconds),
+            trigger=QuestionTrigger(str(ti_id), page.approval, deadline, self.poll_seconds),
             method_name="execute_complete",
             timeout=page.until - datetime.now(UTC) + GRACE,
         )

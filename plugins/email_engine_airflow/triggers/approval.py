@@ -7,6 +7,8 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from email_engine_airflow.triggers.early_answer import EarlyAnswer
+
 POLL_SECONDS = 10.0
 
 
@@ -14,10 +16,14 @@ class QuestionTrigger(BaseTrigger):
     """Fires `{"ended": <sentence>}` when the row in table approvals is no longer pending, `{"error_type": "timeout"}` at the
     deadline (ISO time). A database that is away is asked again.
 
-    Airflow's API resumes the waiting task directly when somebody answers; this trigger ends with it."""
+    Airflow's API resumes the waiting task directly when somebody answers, and this trigger ends with it; an answer that came before the
+    task was parked it fires itself. `ti_id`: of the task that asks."""
 
-    def __init__(self, approval_id: int, deadline: str, poll_seconds: float = POLL_SECONDS) -> None:
+    def __init__(
+        self, ti_id: str, approval_id: int, deadline: str, poll_seconds: float = POLL_SECONDS
+    ) -> None:
         super().__init__()
+        self.ti_id = ti_id
         self.approval_id = approval_id
         self.deadline = deadline
         self.poll_seconds = poll_seconds
@@ -26,6 +32,7 @@ class QuestionTrigger(BaseTrigger):
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
+                "ti_id": self.ti_id,
                 "approval_id": self.approval_id,
                 "deadline": self.deadline,
                 "poll_seconds": self.poll_seconds,
@@ -36,9 +43,14 @@ class QuestionTrigger(BaseTrigger):
         from email_engine.errors import EngineError
         from email_engine_airflow.hooks.engine_db import EngineDbHook
 
+        early = EarlyAnswer(self.ti_id)
         store = await EngineDbHook().aget_conn()
         try:
             while True:
+                answer = await early.look()
+                if answer:
+                    yield answer
+                    return
                 left = (datetime.fromisoformat(self.deadline) - datetime.now(UTC)).total_seconds()
                 try:
                     ended = await asyncio.to_thread(self._ended, store)

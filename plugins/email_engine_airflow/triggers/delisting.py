@@ -8,6 +8,8 @@ from weakref import WeakKeyDictionary
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from email_engine_airflow.triggers.early_answer import EarlyAnswer
+
 if TYPE_CHECKING:
     from email_engine.blocklists.delisting import Delisting
 
@@ -57,10 +59,12 @@ class DelistingTrigger(BaseTrigger):
     the IP left the fleet, another run follows it), `{"error_type": "timeout"}` at the deadline (ISO time). A database that is away is
     asked again.
 
-    Airflow's API resumes the waiting task directly when somebody answers; this trigger ends with it. `part`: a `blocklists.delisting.Part`."""
+    Airflow's API resumes the waiting task directly when somebody answers, and this trigger ends with it; an answer that came before the
+    task was parked it fires itself. `ti_id`: of the task that asks; `part`: a `blocklists.delisting.Part`."""
 
     def __init__(
         self,
+        ti_id: str,
         listing_id: int,
         part: str,
         run_id: str,
@@ -68,6 +72,7 @@ class DelistingTrigger(BaseTrigger):
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
         super().__init__()
+        self.ti_id = ti_id
         self.listing_id = listing_id
         self.part = part
         self.run_id = run_id
@@ -75,7 +80,7 @@ class DelistingTrigger(BaseTrigger):
         self.poll_seconds = poll_seconds
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        names = ("listing_id", "part", "run_id", "deadline", "poll_seconds")
+        names = ("ti_id", "listing_id", "part", "run_id", "deadline", "poll_seconds")
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
             {name: getattr(self, name) for name in names},
@@ -84,8 +89,13 @@ class DelistingTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         loop = asyncio.get_running_loop()
         look = _LOOKS.setdefault(loop, _Look())
+        early = EarlyAnswer(self.ti_id)
         began = loop.time()
         while True:
+            answer = await early.look()
+            if answer:
+                yield answer
+                return
             left = (datetime.fromisoformat(self.deadline) - datetime.now(UTC)).total_seconds()
             if await self._ended(look, max(began, loop.time() - self.poll_seconds / 2)):
                 yield TriggerEvent({"ended": True})

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from email_engine.accounting import group_counts
 from email_engine.accounting import summarize as accounting
 from email_engine.accounting.summarize import Counts, Event, SendingSource, Summary, parse_time, summarize
 from email_engine.errors import InputError
@@ -409,7 +410,7 @@ def test_what_brings_the_reader_down_is_an_error_with_its_name_alone(monkeypatch
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("ann@gmail.com")
 
-    monkeypatch.setattr(accounting, "scan", broken)
+    monkeypatch.setattr(group_counts, "scan", broken)
     with pytest.raises(InputError, match="RuntimeError") as caught:
         read(line())
     assert "ann" not in str(caught.value)

@@ -90,7 +90,7 @@ def counts(summary: Summary) -> Counter[tuple[object, ...]]:
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.integers(0, 10**9))
 def test_both_readers_agree_on_every_count_and_on_every_bad_line(seed: int) -> None:
     data = written(seed)

@@ -82,7 +82,7 @@ CONFIGURATIONS = st.lists(
 _NAMED = re.compile(r"<(virtual-mta|virtual-mta-pool|source|smtp-user) ([^>]*)>")
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @example("<domain *>\n<virtual-mta a>\ndomain-key s1,one.example,/etc/pmta/key1.pem\n</virtual-mta>")
 @example("<virtual-mta a>\n<virtual-mta b>\n</virtual-mta>\n<source 10.0.0.1>\n<smtp-user a>")
 @example("<virtual-mta a>\n</virtual-mta>\n<virtual-mta-pool b>\nvirtual-mta a\n</virtual-mta-pool>")
@@ -103,7 +103,7 @@ def test_all_that_a_fleet_is_made_of_is_in_the_draft_or_in_the_list(text: str) -
         assert path in told
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @example(
     "<virtual-mta v-1>\nsmtp-source-host 192.0.2.1 mail1.example.com\n</virtual-mta>\n"
     "<virtual-mta-pool a>\nvirtual-mta b\nvirtual-mta v-1\n</virtual-mta-pool>\n"
@@ -126,7 +126,7 @@ def test_a_filled_draft_is_a_right_fleet_file_and_ranges_change_nothing(text: st
             assert (ip.vmta, ip.pool) == (known[ip.address].vmta, known[ip.address].pool)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(), st.booleans())
 def test_any_text_at_all_is_read_without_failing(text: str, ranges: bool) -> None:
     result = adopted(text, ranges=ranges)

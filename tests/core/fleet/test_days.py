@@ -1,6 +1,7 @@
 """Days as columns, against the same days one by one."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -49,6 +50,28 @@ def test_days_are_a_sequence_and_columns_of_the_same_counts(
     assert days.sent_on(first) == days.on(first).sent
     later = DayCounts(FIRST + timedelta(days=30), 7, 1)
     assert list(days.then(later)) == [*plain, later]
+    assert_derived(days.then(replace(later, bounced=3, blocked=2, deferred=5, throttling_deferrals=4)))
+
+
+def assert_derived(days: Days) -> None:
+    again = Days(days.day, days.columns)
+    assert (days.sent, days.attempts, days.pressure, days.failed) == (
+        again.sent,
+        again.attempts,
+        again.pressure,
+        again.failed,
+    )
+
+
+@given(some_days(), st.integers(-1, 20), st.tuples(numbers, numbers))
+def test_complaints_that_come_later_are_added_to_their_day(
+    plain: list[DayCounts], offset: int, more: tuple[int, int]
+) -> None:
+    day, before = FIRST + timedelta(days=offset), Days.of(plain)
+    told = before.complained_on(day, *more)
+    assert told == by_day([before, Days.of([DayCounts(day, complained=more[0], undated_complaints=more[1])])])
+    assert_derived(told)
+    assert list(before) == plain, "it is shared"
 
 
 @given(st.lists(some_days(), max_size=5))

@@ -47,7 +47,7 @@ def outcome(plan: QuotaPlan) -> tuple[Setting | None, list[QuotaFinding]]:
         (RECORD, Setting(100, 10, "in-use"), None, Setting(250, 25, "in-use"), []),
         (RECORD, Setting(0, 0, "active"), None, Setting(250, 25, "active"), []),
         (replace(RECORD, allowance=10_000), Setting(250, 25, "active"), None, Setting(10_000, 1000, "active"), []),
-        (replace(RECORD, allowance=50_000), Setting(1, 1, "active"), None, Setting(50_000, 1000, "active"), []),
+        (replace(RECORD, allowance=50_000), Setting(1, 1, "active"), None, Setting(50_000, 1000, "active"), [QuotaFinding.HANDS_LESS]),
         (replace(RECORD, allowance=1), Setting(9, 9, "active"), None, Setting(1, 1, "active"), []),
         (replace(RECORD, allowance=11), Setting(9, 9, "active"), None, Setting(11, 2, "active"), []),
         (PARKED, Setting(0, 0, "active"), None, Setting(1, 1, "disabled"), []),
@@ -61,7 +61,7 @@ def outcome(plan: QuotaPlan) -> tuple[Setting | None, list[QuotaFinding]]:
         (PARKED, Setting(250, 25, "pending-delete"), None, None, []),
     ],
     ids=[
-        "nothing to do", "in-use is active", "raise", "unlimited is governed", "hourly is capped", "a large allowance",
+        "nothing to do", "in-use is active", "raise", "unlimited is governed", "hourly is capped", "more than the hourly quota lets through",
         "at least 1 an hour", "hourly rounds up", "parked", "braked", "paused", "parked and off already",
         "the engine enables what it disabled", "a person disabled what the engine had enabled",
         "disabled before the engine came", "not confirmed in MailWizz", "deleted and parked",

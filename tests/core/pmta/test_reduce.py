@@ -145,7 +145,7 @@ def per_second(cap: str | None) -> Fraction | None:
     return Fraction(int(number), int(digits or 1) * UNITS[unit[len(digits) :]])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(texts, texts)
 @example("<virtual-mta a-1>", "<virtual-mta a-1>\nmax-smtp-msg-rate 1/d\n</virtual-mta>\n")
 def test_nothing_is_ever_raised_added_or_taken_away(running: str, wanted: str) -> None:
@@ -166,7 +166,7 @@ def test_nothing_is_ever_raised_added_or_taken_away(running: str, wanted: str) -
         assert not left or (members and name in asked.pools and not set(left) & set(asked.pools[name]))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(texts, texts)
 def test_doing_it_twice_changes_nothing_more(running: str, wanted: str) -> None:
     once = only_reductions(running, wanted)

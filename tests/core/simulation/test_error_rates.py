@@ -31,7 +31,7 @@ POLICY = load_policy()
 DECIDE = engine(POLICY)
 
 
-@pytest.mark.parametrize(("volume", "runs"), [(50, 400), (500, 200), (5_000, 100)], ids=lambda n: f"{n:,}")
+@pytest.mark.parametrize(("volume", "runs"), [(50, 200), (500, 150), (5_000, 80)], ids=lambda n: f"{n:,}")
 def test_the_whole_decision_holds_its_error_rates(volume: int, runs: int) -> None:
     found = {case.name: measure(DECIDE, case, volume, runs) for case in CASES}
     assert [goal for goal, met in goals(volume, found).items() if not met] == []

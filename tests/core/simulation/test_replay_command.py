@@ -38,7 +38,9 @@ def day_of(number: int, good: int, bad: int = 0, source: str = f"{WARMING},auror
     return rows
 
 
-def replayed(capsys: pytest.CaptureFixture[str], *files: Path, ip: str = WARMING) -> list[dict[str, Any]]:
+def replayed(
+    capsys: pytest.CaptureFixture[str], *files: Path | str, ip: str = WARMING
+) -> list[dict[str, Any]]:
     main(["replay", *map(str, files), "--json"])
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     return [line for line in lines if line["ip"] == ip]
@@ -336,3 +338,47 @@ def test_mail_of_an_ip_behind_nat_is_its_own(
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     found = {line["sent"] for line in lines if line["ip"] == WARMING}
     assert found - {0} == ({sent} if sent else set())
+
+
+def test_a_file_that_arrives_two_days_later_counts_from_then_on(
+    capsys: pytest.CaptureFixture[str], write: Write
+) -> None:
+    """Two bad days pause. The file of the second, day 4, is known on day 6: days 4 and 5 are decided without it."""
+    others = write("others.csv", [*day_of(1, 50), *day_of(2, 50), *day_of(3, 60, 40), *day_of(6, 50)])
+    second = write("second.csv", day_of(4, 60, 40))
+    prompt = replayed(capsys, others, second)
+    late = replayed(capsys, others, "--late", f"{second}=2026-11-06")
+    assert prompt[:3] == late[:3]
+    assert [(day["action"], day["sent"]) for day in prompt[3:]] == [("pause", 100), ("stay", 0), ("stay", 50)]
+    assert [(day["action"], day["sent"]) for day in late[3:]] == [("hold", 0), ("hold", 0), ("pause", 50)]
+    assert all("is known up to 2026-11-04 00:00 UTC only" in day["reason"] for day in late[3:5])
+    assert "40 of 100 on 2026-11-04" in late[5]["reason"]
+
+
+def test_complaints_of_a_late_file_stand_on_their_mail(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, write: Write
+) -> None:
+    mail = write("mail.csv", [row for n in range(1, 7) for row in day_of(n, 50)])
+    reports = tmp_path / "reports.csv"
+    rows = [f"f,2026-11-03 12:00:{n:02}+0000,a{n}@gmail.com,,{WARMING},aurora-41,abuse\r\n" for n in range(9)]
+    reports.write_text("type,timeLogged,rcpt,bounceCat,dlvSourceIp,vmta,feedbackType\r\n" + "".join(rows))
+    late = replayed(capsys, mail, "--late", f"{reports}=2026-11-05")
+    assert [day["action"] for day in replayed(capsys, mail, reports)].index("pause") == 2
+    assert [day["action"] for day in late].index("pause") == 4
+
+
+def test_a_replay_goes_on_to_the_day_on_which_the_last_file_arrives(
+    capsys: pytest.CaptureFixture[str], write: Write
+) -> None:
+    days = replayed(
+        capsys, write("a.csv", day_of(1, 50)), "--late", f"{write('b.csv', day_of(2, 50))}=2026-11-04"
+    )
+    assert [(day["date"][-2:], day["sent"]) for day in days] == [("01", 50), ("02", 0), ("03", 0), ("04", 0)]
+    assert "is known up to 2026-11-02 00:00 UTC only" in days[1]["reason"] + days[2]["reason"]
+
+
+@pytest.mark.parametrize("text", ["a.csv", "a.csv=", "a.csv=yesterday", "=2026-11-04"])
+def test_a_late_file_has_a_day(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["replay", "--late", text, "b.csv"])
+    assert "is no file with the day of its arrival" in capsys.readouterr().err

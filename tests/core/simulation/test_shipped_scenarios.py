@@ -22,6 +22,7 @@ PLAYED = {
     "late_reports": (8, 35), "undated_reports": (8, 35), "silent_weekends": (8, 42), "varying_days": (20, 45),
     "refusing_provider": (5, 45), "pressing_provider": (5, 30), "hated_campaign": (5, 35),
     "pool_of_1": (9, 80), "pool_of_2": (9, 80), "pool_of_5": (9, 80),
+    "new_domain": (8, 65),
 }  # fmt: skip
 """IPs of the fleet and days."""
 
@@ -50,6 +51,17 @@ def weekends_do_no_harm(days: Days) -> None:
     nobody_is_touched(days)
     assert {day.counts.sent for day in on(days, 6, 7, 13, 14)} == {0}
     assert not any(day.action in (Action.HOLD, Action.IDLE) for day in days)
+
+
+def only_the_new_domains_climb(days: Days) -> None:
+    assert not stops(days)
+    climbs = {day.address for day in on(days, 11) if day.allowance < 5_000}
+    assert len(climbs) == 2
+    volumes = [day.allowance for day in days if day.address in climbs and day.day > on(days, 10)[0].day]
+    assert set(volumes) == {50, 100, 250, 500, 1000, 2000, 4000, 5000}
+    assert {day.allowance for day in on(days, 65)} == {5_000}
+    assert {d.allowance for d in days if d.address not in climbs and d.day > days[0].day} == {5_000}
+    assert {d.address for d in on(days, 12) if "binds it to 50 messages a day" in d.reason} == climbs
 
 
 def single_bad_days_hold(days: Days) -> None:
@@ -99,6 +111,7 @@ EXPECTED: dict[str, Callable[[Days], None]] = {
     "pressing_provider": one_provider_gets_less, "hated_campaign": the_stream_stops,
     "pool_of_1": a_list_blames_nobody_and_a_bad_ip_is_found, "pool_of_2": a_list_blames_nobody_and_a_bad_ip_is_found,
     "pool_of_5": a_list_blames_nobody_and_a_bad_ip_is_found,
+    "new_domain": only_the_new_domains_climb,
 }  # fmt: skip
 
 

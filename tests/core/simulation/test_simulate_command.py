@@ -7,6 +7,8 @@ import pytest
 
 from email_engine.cli import main
 from email_engine.paths import CONFIG
+from email_engine.simulation.events import MOST_DAYS, MOST_EVENTS
+from email_engine.warmup.sentences import LONGEST
 
 SHIPPED = CONFIG / "policy.yaml"
 
@@ -62,6 +64,29 @@ def test_the_report_is_one_file_with_the_pictures_inside(
     assert page.read_text() == first
 
 
+def test_the_first_stops_and_throttles_of_each_stream_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--days", 25, "--seed", 2)
+    told = json.loads(run(capsys, *words, "--json")[1])["policies"][0]["told"]
+    assert 0 < len(told) <= MOST_EVENTS
+    assert len({(one["event"], one["tenant"], one["stream"]) for one in told}) == len(told)
+    assert {one["event"] for one in told} >= {"pause", "throttle"}
+    assert [one["date"] for one in told] == sorted(one["date"] for one in told)
+    assert all(0 < len(one["reason"]) <= LONGEST for one in told)
+    text = run(capsys, *words)[1]
+    assert "What shipped would tell:" in text
+    for one in told:
+        assert f"{one['date']}  {one['ip']}  {one['stream']}  {one['event']}: {one['reason']}" in text
+
+
+def test_one_ip_is_told_day_by_day(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--days", 12, "--scenario", "healthy", "--ip", "198.51.100.41")
+    told = json.loads(run(capsys, *words, "--json")[1])["policies"][0]["told"]
+    assert {one["ip"] for one in told} == {"198.51.100.41"}
+    assert 0 < len(told) <= MOST_DAYS
+    (moved,) = (one for one in told if one["event"] == "advance")
+    assert "so it moves to phase 2 at 100 messages a day" in moved["reason"]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -69,9 +94,10 @@ def test_the_report_is_one_file_with_the_pictures_inside(
         (["--policy", "/nowhere.yaml"], "/nowhere.yaml: No such file or directory"),
         (["--fleet", "/nowhere.yaml"], "/nowhere.yaml: No such file or directory"),
         (["--policy", "shipped", "--policy", "shipped"], "--policy: shipped twice"),
+        (["--days", "1", "--ip", "192.0.2.77"], "--ip: '192.0.2.77'"),
         (["--days", "1", "--report", "/nowhere/report.html"], "/nowhere/report.html: No such file"),
     ],
-    ids=["scenario", "policy", "fleet", "a policy twice", "report"],
+    ids=["scenario", "policy", "fleet", "a policy twice", "an IP of no fleet", "report"],
 )
 def test_wrong_input_is_told(capsys: pytest.CaptureFixture[str], words: list[str], told: str) -> None:
     code, out, err = run(capsys, *words)

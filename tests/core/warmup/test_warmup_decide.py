@@ -58,6 +58,32 @@ def test_a_healthy_ip_moves_on_days_that_were_sent(
     assert reason in chosen.reason
 
 
+HANDOVER = "MailWizz will hand over less than the allowance of 50 a day: 30 a day, hourly_quota 1"
+
+
+@pytest.mark.parametrize(
+    ("seen", "told"),
+    [
+        (observation(sent(3, 30), handover=HANDOVER), True),
+        (observation(sent(3), handover=HANDOVER), False),
+        (observation(sent(3, 30)), False),
+        (observation(ip=ACTIVE | {"state_since": midnight(DAY)}, standing=700, handover=HANDOVER), True),
+    ],
+    ids=[
+        "too little was sent",
+        "enough was sent all the same",
+        "nothing was found",
+        "an active IP without mail",
+    ],
+)
+def test_an_ip_that_got_too_little_mail_is_told_with_what_held_it_back(
+    seen: IpObservation, told: bool
+) -> None:
+    chosen = choice(seen)
+    assert chosen.action == "stay"
+    assert (f". Its delivery server in MailWizz: {HANDOVER}" in chosen.reason) is told
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

@@ -267,3 +267,19 @@ def test_delivery_logs_are_found_by_message_id(lab: Lab) -> None:
     )
     listed = lab.get(f"/api/campaigns/{CAMPAIGN}/delivery-logs?per_page=50").json()["data"]
     assert (listed["count"], len(listed["records"])) == ("100", 50)
+
+
+def test_opens_and_clicks_are_noted_and_counted(lab: Lab) -> None:
+    uid, path = reader(lab)["subscriber_uid"], f"/api/campaigns/{CAMPAIGN}"
+    lab.rows(
+        "INSERT INTO {campaign_url} (campaign_id, hash, destination, date_added)"
+        " SELECT campaign_id, 'abc123', 'https://example.com/', now() FROM {campaign} WHERE campaign_uid = %s RETURNING url_id",
+        CAMPAIGN,
+    )
+    for way in ("track-opening/{}", "track-opening/{}", "track-url/{}/abc123"):
+        assert lab.get(f"{path}/{way.format(uid)}").json() == {"status": "success"}
+    assert lab.get(f"{path}/track-url/{uid}/nothing").status_code == 404
+    assert lab.get(f"{path}/track-opening/nobody").status_code == 404
+    data = lab.get(f"{path}/stats").json()["data"]
+    names = ("opens_count", "unique_opens_count", "clicks_count", "unique_clicks_count")
+    assert [data[name] for name in names] == [2, 1, 1, 1]

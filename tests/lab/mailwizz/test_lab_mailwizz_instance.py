@@ -38,20 +38,6 @@ def test_the_server_table_has_mailwizz_s_columns_and_headers(lab: Lab) -> None:
     assert additional_headers(row["meta_data"])["x-virtual-mta"] == "aurora-2"
 
 
-@pytest.mark.parametrize(
-    ("version", "plan", "minute"),
-    [("1.9.4", False, False), ("2.1.9", False, False), ("2.1.10", True, False), ("2.8.1", True, True)],
-)
-def test_columns_come_with_their_version(
-    make_lab: Callable[..., Lab], version: str, plan: bool, minute: bool
-) -> None:
-    lab = make_lab(version=version, mode="v2")
-    found = columns(lab)
-    assert ("warmup_plan_id" in found, "minute_quota" in found) == (plan, minute)
-    assert lab.advance(1) == 100
-    assert len(lab.mailwizz.state()["servers"]) == 2
-
-
 def test_a_restart_keeps_what_others_changed(make_lab: Callable[..., Lab]) -> None:
     first = make_lab(prefix="restart_")
     first.sql("UPDATE {delivery_server} SET daily_quota = 60, status = 'disabled' WHERE server_id = 101")

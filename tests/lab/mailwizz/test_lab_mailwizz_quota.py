@@ -1,5 +1,6 @@
 """Quotas as MailWizz enforces them: UTC windows, behind a cache that lags."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -109,3 +110,39 @@ def test_a_recount_replaces_what_was_believed(quotas: QuotaLeft) -> None:
     assert (usage.used(101, month), usage.used(102, month), usage.used(103, month)) == (9, 4, 0)
     usage.forget_before(NOON)
     assert usage.used(101, month) == 2
+
+
+def seconds_of_sends(quotas: QuotaLeft, row: ServerRow, seconds: int) -> list[int]:
+    """One attempt a second; the seconds in which it was let through."""
+    return [n for n in range(seconds) if send_counted(quotas, row, NOON + n)]
+
+
+def send_counted(quotas: QuotaLeft, row: ServerRow, at: float) -> bool:
+    if quotas.blocked_until(row, at) is not None:
+        return False
+    quotas.spend(row, at)
+    quotas.usage.sent(row.server_id, at)
+    return True
+
+
+def test_a_minute_quota_holds_for_sixty_seconds_after_a_send(quotas: QuotaLeft) -> None:
+    assert seconds_of_sends(quotas, server(minute=2), 130) == [0, 1, 61, 62, 122, 123]
+
+
+def test_a_used_up_minute_that_is_counted_cold_is_looked_at_again_after_thirty_seconds(
+    quotas: QuotaLeft,
+) -> None:
+    quotas.usage.sent(101, NOON + 50)
+    row = server(minute=1)
+    assert quotas.blocked_until(row, NOON + 50) == NOON + 80
+    assert quotas.blocked_until(row, NOON + 80) is None
+
+
+def test_a_second_quota_is_cached_for_a_second(quotas: QuotaLeft) -> None:
+    passed = [n / 4 for n in range(12) if send_counted(quotas, server(second=1), NOON + n / 4)]
+    assert passed == [0.0, 1.0, 2.0]
+
+
+def test_a_server_rests_after_each_send_even_where_quotas_are_not_enforced(quotas: QuotaLeft) -> None:
+    quotas.enforced = False
+    assert seconds_of_sends(quotas, replace(server(), pause=60.0), 150) == [0, 60, 120]

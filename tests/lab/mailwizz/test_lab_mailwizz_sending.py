@@ -214,3 +214,17 @@ def test_sixty_thousand_messages_a_day_are_quick(make_lab: Callable[..., Lab]) -
     began = time.process_time()
     assert lab.advance(24) == 60_000
     assert time.process_time() - began < 4
+
+
+def test_a_server_that_a_person_made_sends_by_its_header_and_a_copy_is_disabled(lab: Lab) -> None:
+    lab.sql("UPDATE {delivery_server} SET status = 'disabled'")
+    made = lab.turn["create_server"](hostname="mta-1", vmta="aurora-9", daily_quota=5, copies=2)
+    assert made == [103, 104]
+    lab.advance(1)
+    assert {message.virtual_mta for message in lab.hosts["mta-1"].taken} == {"aurora-9"}
+    assert (lab.used(103), lab.used(104)) == (5, 0)
+    headers = lab.rows(
+        "SELECT meta_data, status FROM {delivery_server} WHERE server_id >= 103 ORDER BY server_id"
+    )
+    assert headers[0]["meta_data"] == headers[1]["meta_data"]
+    assert [row["status"] for row in headers] == ["active", "disabled"]

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from email_engine.accounting.policy import shipped_accounting_policy
 from email_engine.accounting.recipients import VARIABLE, hash_from_environment
+from email_engine.accounting.sealing import sealer_from_environment
 from email_engine.accounting.summarize import summarize
 from email_engine.accounting.unpack import unpacked
 from email_engine.errors import InputError
@@ -84,7 +85,7 @@ def _reading(run: Run) -> Reading:
         log.warning("no key in %s: bounces and complaints are kept without their recipient", VARIABLE)
     # a run that is cleared later meets files that are younger than itself; they are not from the future
     now = max(run.as_of, datetime.now(UTC))
-    return Reading(shipped_providers(), shipped_accounting_policy(), hash_of, now)
+    return Reading(shipped_providers(), shipped_accounting_policy(), hash_of, now, sealer_from_environment())
 
 
 def _take(store: Store, file: AccountingFile, path: Path, reading: Reading, run: Run) -> Taken:

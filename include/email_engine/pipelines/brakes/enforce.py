@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,15 +20,18 @@ from email_engine.pipelines.brakes.halves import (
     Halves,
     all_of,
     each,
-    enforce_mailwizz,
     enforce_powermta,
     look,
     push,
     surprise,
 )
+from email_engine.pipelines.brakes.left_without import left_now
+from email_engine.pipelines.brakes.mailwizz_half import enforce_mailwizz
 from email_engine.pipelines.brakes.news import Outcome, tell
 from email_engine.pipelines.brakes.providers import enforce_provider, kept_queues, let_go, list_host
+from email_engine.pipelines.brakes.silence import prove_silence, resume_campaigns
 from email_engine.pipelines.clients import Clients
+from email_engine.pipelines.host_moves import arrive
 from email_engine.pipelines.run import Run
 from email_engine.store import versions
 from email_engine.store.engine import Store
@@ -69,14 +72,19 @@ def enforce(store: Store, clients: Clients, host: str, run: Run) -> Enforced:
         standing = _governed(brakes.engaged(conn, mta_host=host, providers=True))
     if run.dry_run or not standing:
         log.info("%d brakes stand on %s", len(standing), host)
+        if not run.dry_run:
+            resume_campaigns(store, clients, host, run, datetime.now(UTC))
         return Enforced(host)
     end = time.monotonic() + BOUND
     late = partial(_is_late, end)
     with ThreadPoolExecutor(2) as both:
         powermta = both.submit(_powermta, host, standing, store, clients, late)
         mailwizz = both.submit(_mailwizz, host, standing, store, clients, run, late)
-    done, loose = _record(host, store, standing, powermta.result(), mailwizz.result(), run)
+    by_mailwizz, without = mailwizz.result()
+    done, loose = _record(host, store, standing, powermta.result(), by_mailwizz, run, without)
     _let_go_again(host, store, clients, loose)
+    prove_silence(store, clients, host, run, datetime.now(UTC), late)
+    resume_campaigns(store, clients, host, run, datetime.now(UTC))
     return done
 
 
@@ -139,7 +147,9 @@ def _still(store: Store, host: str, seen: list[Brake]) -> tuple[list[Brake], lis
 
 def _mailwizz(
     host: str, standing: tuple[Brake, ...], store: Store, clients: Clients, run: Run, late: Callable[[], bool]
-) -> Halves:
+) -> tuple[Halves, list[str]]:
+    """Also who is left without a delivery server, a sentence a MailWizz."""
+    without: list[str] = []
     leaving = [b for b in standing if not b.whole or (b.removed and b.release_asked_at is not None)]
     told = "MailWizz {}: its server stays as it is"
     done = {
@@ -152,16 +162,25 @@ def _mailwizz(
         try:
             with clients.mailwizz_db(mine[0].mailwizz_connection) as database:
                 done |= each(mine, where, partial(enforce_mailwizz, database, store, run), late)
+                off = {server for b in mine for server in done[b.brake_id].switched_off}
+                words = None if late() else left_now(database, name, off)
+                without += [words] if words else []
         except EngineError as error:
             done |= all_of(mine, where, error)
         except Exception as error:
             log.exception("%s", where)
             done |= all_of(mine, where, surprise(f"brake on {host}", error))
-    return done
+    return done, without
 
 
 def _record(
-    host: str, store: Store, standing: tuple[Brake, ...], powermta: Halves, mailwizz: Halves, run: Run
+    host: str,
+    store: Store,
+    standing: tuple[Brake, ...],
+    powermta: Halves,
+    mailwizz: Halves,
+    run: Run,
+    without: Sequence[str] = (),
 ) -> tuple[Enforced, list[Brake]]:
     """Also gives the brakes that ended meanwhile although this look made PowerMTA hold them."""
     now = datetime.now(UTC)
@@ -190,6 +209,8 @@ def _record(
                 continue
             if held and noted.release_asked and not brake.removed:
                 loose.append(brake)
+            if brake.moving_to is not None and halves[0].gone and not noted.release_asked:
+                news = (arrive(conn, brake, run, halves[0].told) and versions.current(conn)) or news
             over = all(half.gone for half in halves) and brakes.ended(conn, brake.brake_id, now)
             if stands and releasing:
                 if brakes.released(conn, brake.brake_id, now):
@@ -202,7 +223,7 @@ def _record(
             if not half.done:
                 name = brake.vmta if brake.whole else f"{brake.vmta} to {brake.provider}"
                 failed.setdefault(half.told, []).append(name)
-    tell(store, host, outcomes, run)
+    tell(store, host, outcomes, run, without)
     missing = _incomplete(host, failed, len(standing))
     done = [outcome for outcome in outcomes if outcome.stands]
     let_go = sum(1 for outcome in done if outcome.ends)

@@ -1,4 +1,4 @@
-"""The two halves of a brake: PowerMTA and MailWizz, each turned as wanted and read back."""
+"""The halves of a brake, and PowerMTA's own: turned as wanted and read back. MailWizz's: `mailwizz_half`."""
 
 import contextlib
 import logging
@@ -8,16 +8,10 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 
-from email_engine.adapters.mailwizz_db import MailwizzDb
 from email_engine.adapters.powermta import Hold, PowerMta
 from email_engine.adapters.powermta_holds import HeldSource, read_holds
 from email_engine.errors import EngineError, NotVerified, Refused, Unreachable
-from email_engine.mailer.model import DISABLED, Setting
-from email_engine.pipelines.run import Run
 from email_engine.pmta.config.inventory import Inventory, read_inventory
-from email_engine.store import quota_syncs, versions
-from email_engine.store.engine import Store
-from email_engine.store.quota_syncs import SyncResult
 from email_engine.store.stops.brakes import Brake
 
 log = logging.getLogger(__name__)
@@ -29,7 +23,7 @@ class Half(NamedTuple):
     """One side of one brake: does it stand as wanted, what reading back showed, was it found taken off?
 
     `gone`: of an IP that left the fleet: nothing is there any more that could send. `error`: why it is not done. `asked`: did the
-    system itself answer?"""
+    system itself answer? `switched_off`: ids of the delivery servers that this look disabled."""
 
     done: bool
     told: str
@@ -37,6 +31,7 @@ class Half(NamedTuple):
     gone: bool = False
     error: EngineError | None = None
     asked: bool = True
+    switched_off: tuple[int, ...] = ()
 
 
 @dataclass
@@ -174,6 +169,9 @@ def enforce_powermta(
     keep = kept.get(brake.vmta, ())
     if brake.removed and brake.release_asked_at is None:
         return _enforce_removed(mta, known, files, keep, brake)
+    if brake.moving_to is not None and brake.release_asked_at is None and files.lack(mta, brake):
+        mta.enable_source(address, brake.vmta)
+        return Half(True, f"PowerMTA: {brake.mta_host} no longer sends from {address}", gone=True)
     if brake.release_asked_at is not None:
         if not still_asked(brake):
             return CALLED_OFF
@@ -224,42 +222,3 @@ def _addresses(text: str) -> set[Any]:
         with contextlib.suppress(ValueError):
             found.add(ip_address(word))
     return found
-
-
-def enforce_mailwizz(database: MailwizzDb, store: Store, run: Run, brake: Brake) -> Half:
-    """A release leaves the server to the quota sync, which sets the new quota first and enables only what the engine
-    itself disabled: so what did not run anyway is not recorded as the engine's doing."""
-
-    server, where = brake.mailwizz_server_id, f"MailWizz {brake.mailwizz}"
-    if brake.removed:
-        if brake.server_successor is not None:
-            told = f"{where}: server {server} belongs to {brake.server_successor} now"
-            return Half(True, told, gone=True, asked=False)
-        if server not in {one.server_id for one in database.servers()}:
-            return Half(True, f"{where}: server {server} is not there any more", gone=True)
-    if brake.release_asked_at is not None:
-        return Half(True, f"{where}: server {server} is left to the quota sync", asked=False)
-    old = database.server(server).setting
-    if not old.runs:
-        return Half(True, f"{where}: server {server} is {old.status}", gone=brake.removed)
-    new = Setting(old.daily_quota, old.hourly_quota, DISABLED)
-    reason = f"brake: {brake.reason}"
-    with store.session(tenant="*") as conn:
-        sync = quota_syncs.begin(
-            conn, ip_id=brake.ip_id, tenant=brake.tenant, mailwizz=brake.mailwizz, server_id=server, day=run.as_of.date(),
-            fleet_version=versions.current(conn), old=old, new=new, reason=reason, dag_id=run.dag_id, run_id=run.run_id,
-        )  # fmt: skip
-    result, failure = SyncResult.APPLIED, None
-    try:
-        if not database.disable(server).changed:
-            result, reason = SyncResult.REFUSED, "somebody else had switched it off meanwhile"
-    except EngineError as error:
-        failure, reason = error, str(error)
-        result = (
-            SyncResult.NOT_VERIFIED if isinstance(error, NotVerified | Unreachable) else SyncResult.REFUSED
-        )
-    with store.session(tenant="*") as conn:
-        quota_syncs.finish(conn, sync, result, reason)
-    if failure is not None:
-        raise failure
-    return Half(True, f"{where}: server {server} is disabled", brake.mailwizz_holds, gone=brake.removed)

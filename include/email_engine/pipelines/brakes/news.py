@@ -22,7 +22,7 @@ from email_engine.store.telling import alerts, incidents
 from email_engine.store.telling.alerts import News
 from email_engine.store.telling.incidents import Trouble
 
-EVENT, TAKEN_OFF, WAIT = "brake", "brake taken off", "stops wait"
+EVENT, TAKEN_OFF, WAIT, WITHOUT = "brake", "brake taken off", "stops wait", "without a server"
 NAMED = 10
 
 
@@ -46,9 +46,10 @@ class Outcome:
         return self.stands and not self.ends and not self.was_held
 
 
-def tell(store: Store, host: str, outcomes: Sequence[Outcome], run: Run) -> None:
-    """Alerts and incidents in transactions of their own, after what they tell of is written down. Never raises."""
-    alerts.announce(store, list(_news(host, outcomes, run)))
+def tell(store: Store, host: str, outcomes: Sequence[Outcome], run: Run, without: Sequence[str] = ()) -> None:
+    """Alerts and incidents in transactions of their own, after what they tell of is written down. `without`: who has no delivery
+    server left, in sentences. Never raises."""
+    alerts.announce(store, [*_news(host, outcomes, run), *_without(host, without, run)])
     try:
         with store.session(tenant="*") as conn:
             alerts.set_lock_timeout(conn)
@@ -88,6 +89,18 @@ def _news(host: str, outcomes: Sequence[Outcome], run: Run) -> Iterable[News]:
         title = f"A person or a restart had let {amount(len(loose), 'stopped IP')} of {host} go; they stand still again"
         text = _text(title, loose, always=True)
         yield News(TAKEN_OFF, host, run.run_id, "warning", text, None, run.dag_id, run.run_id)
+
+
+def _without(host: str, without: Sequence[str], run: Run) -> Iterable[News]:
+    if without:
+        lines = [
+            *without,
+            f"Their servers are off, for a stop on {host}: nothing of them goes out until it is over.",
+        ]
+        lines.append(
+            "Next: let them use another server in MailWizz, or wait; do not enable what the stop holds."
+        )
+        yield News(WITHOUT, host, run.run_id, "warning", "\n".join(lines), None, run.dag_id, run.run_id)
 
 
 def _provider_news(host: str, parts: Sequence[Outcome], run: Run) -> Iterable[News]:

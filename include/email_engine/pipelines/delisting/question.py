@@ -71,7 +71,7 @@ _LEAD = {
 }
 _CHOICES = (
     f"**{NAMED}**: write the cause below; the IP rests when its quarantine is over. **{TAKEN}**: with owner, ticket and a date; the "
-    f"question stays open. **{GIVEN_UP}**: the IP is abandoned for good; **{REPLACED}**: and a clean standby IP of its pool starts at "
+    f"question stays open. **{GIVEN_UP}**: the IP is abandoned for good, and you say why in the field of the cause; **{REPLACED}**: and a clean standby IP of its pool starts at "
     "phase 1, never with this one's volume."
 )
 
@@ -104,9 +104,17 @@ def not_answered(store: Store, listing_id: int) -> str:
 
 
 def answered(
-    store: Store, listing_id: int, part: Part, run: Run, chosen: str, given: Mapping[str, Any], by: str
+    store: Store,
+    listing_id: int,
+    part: Part,
+    run: Run,
+    chosen: str,
+    given: Mapping[str, Any],
+    by: str,
+    base_url: str,
 ) -> Taken:
-    """A person's answer. One that lacks what it needs is not taken: people are told and asked again. The row in table delistings
+    """A person's answer. One that lacks what it needs is not taken: people are told, with the question's address below `base_url`,
+    and asked again (Airflow keeps the page as it was). The row in table delistings
     is what counts: one that comes too late changes nothing."""
     now = datetime.now(UTC)
     with store.session(tenant="*") as conn:
@@ -121,11 +129,12 @@ def answered(
     elif chosen == TAKEN:
         taken = _take(store, delisting, run, given, by, mistakes, now)
     else:
-        taken = _give_up(store, delisting, run, chosen == REPLACED, by, mistakes, now)
+        taken = _give_up(store, delisting, run, chosen == REPLACED, given, by, mistakes, now)
     if not mistakes:
         return taken
     said = f"{delisting}: the answer was not taken\n{by} chose '{chosen}', but {'; '.join(mistakes)}. It is asked again."
-    announce(store, [_news(delisting, f"again {now.isoformat()}", "warning", said, run)])
+    told = f"{said}\nNext: answer with that: {question_url(run.run_id, part, base_url)}"
+    announce(store, [_news(delisting, f"again {now.isoformat()}", "warning", told, run)])
     return Taken(said.replace("\n", ": "), again=True)
 
 
@@ -195,15 +204,19 @@ def read_acknowledgement(
 
 
 def _give_up(
-    store: Store, d: Delisting, run: Run, replaces: bool, by: str, mistakes: list[str], now: datetime
-) -> Taken:
+    store: Store, d: Delisting, run: Run, replaces: bool, given: Mapping[str, Any], by: str, mistakes: list[str], now: datetime
+) -> Taken:  # fmt: skip
+    why = read_words(given.get("cause"), "cause", "why the IP is given up for good, in words", mistakes)
     if not known(d.state, Event.ABANDON):
         mistakes.append(f"{d.address} is in {d.state}, and only a parked IP can be given up")
+    if mistakes:
         return Taken("", again=True)
     with store.session(tenant=d.tenant) as conn:
         done = delistings.answer(conn, d.listing_id, by, now, gives_up=True, replaces=replaces)
         if done:
-            said = f"{by} gives {d.address} up" + (" and wants it replaced from standby" if replaces else "")
+            said = (
+                f"{by} gives {d.address} up{' and wants it replaced from standby' if replaces else ''}: {why}"
+            )
             record(conn, _decision(d, run, "given up", said, now), run.dag_id, run.run_id)
     if not done:
         return Taken(f"somebody else answered about {d} in the same moment; their answer counts")
@@ -243,5 +256,5 @@ def require_text(mistakes: list[str], what: str) -> None:
     """Raises InputError that lists every mistake of a form."""
     if mistakes:
         raise InputError(
-            what, "; ".join(mistakes), "a form without these", "nothing was done; correct it and trigger again"
+            what, "; ".join(mistakes), "every field as it may be", "nothing was done; correct it and trigger again"
         )  # fmt: skip

@@ -26,8 +26,8 @@ def hosts(store: Store, run: Run, *, by_the_clock: bool = False, on_change: bool
     """The hosts that carry IPs; param `host`, `rollback_to` or `approval` narrows it to one.
 
     A run `by_the_clock`, or one with param `only_failed`, has none unless a deployment failed or was killed and
-    nothing went well since. What the guard stopped waits for a person. A run `on_change` has none while the warm-up has decided
-    about no IP at all: every cap would be 1 a day, and nobody is to be asked about that.
+    nothing went well since. What the guard stopped waits for a person. Neither it nor a run `on_change` has any while the warm-up has
+    decided about no IP at all: every cap would be 1 a day, and nobody is to be asked about that.
 
     Raises InputError: params that lead nowhere."""
     require_short(run.params)
@@ -38,7 +38,7 @@ def hosts(store: Store, run: Run, *, by_the_clock: bool = False, on_change: bool
     with store.session(tenant="*") as conn:
         if (by_the_clock or run.internal("only_failed")) and not _failed(conn):
             return Hosts(why_none="no deployment failed since the last good one")
-        if on_change and not ips.any_allowance(conn):
+        if (on_change or by_the_clock) and not ips.any_allowance(conn):
             return Hosts(why_none="nothing was decided about any IP yet; warmup_advance comes first")
         names = [host.name for host in deployments.load_hosts(conn)]
         asked = _asked(conn, run)

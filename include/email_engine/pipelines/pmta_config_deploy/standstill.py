@@ -38,11 +38,14 @@ def read_standstill(store: Store, name: str, run: Run, text: str) -> Standstill:
 
 
 def read_removed_ips(conn: Connection, name: str) -> tuple[HeldSource, ...]:
-    """IPs that left the fleet file and are held until the host runs their virtual MTAs no more."""
+    """IPs that left the fleet file, or move to another host, and are held until the host runs their virtual MTAs no more."""
     return tuple(
         HeldSource(brake.vmta, str(brake.local_address))
         for brake in brakes.engaged(conn, mta_host=name)
-        if brake.removed and not brake.successor and brake.release_asked_at is None and brake.mode is Mode.ACT
+        if (brake.removed or brake.moving_to)
+        and not brake.successor
+        and brake.release_asked_at is None
+        and brake.mode is Mode.ACT
     )
 
 
@@ -68,10 +71,11 @@ def standstill(
 
 
 def fleet_on(conn: Connection, name: str, run: Run) -> tuple[tuple[IpRecord, ...], dict[str, Mode]]:
-    """The IPs of a host with their allowances of the run's UTC day or later, and the mode of each tenant there."""
+    """The IPs of a host with their allowances of the run's UTC day or later, and the mode of each tenant there; without those that move away."""
     day = run.no_earlier_than(decisions.newest(conn)).as_of.date()
     modes = {tenant: Mode(mode) for tenant, mode in deployments.load_modes(conn, name).items()}
-    return load_ips(conn, day=day, mta_host=name), modes
+    here = (ip for ip in load_ips(conn, day=day, mta_host=name) if ip.moving_to is None)
+    return tuple(here), modes
 
 
 def _sources(

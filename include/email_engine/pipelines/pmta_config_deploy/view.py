@@ -1,11 +1,15 @@
 """What a host runs, what it should run, and what lies between: read the same way to plan and to apply."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
+from sqlalchemy import Connection
+
 from email_engine.adapters.powermta import PowerMta
 from email_engine.adapters.powermta_holds import HeldSource, read_holds
+from email_engine.dkim.stages import KeyStage
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpRecord, Mode, MtaHost
 from email_engine.fleet.providers import shipped_providers
@@ -23,11 +27,13 @@ from email_engine.pmta.config.render import render_host
 from email_engine.pmta.config.routing import daily_cap
 from email_engine.pmta.lint.gate import require_sound
 from email_engine.pmta.release import Release
-from email_engine.store import versions
+from email_engine.store import dkim_keys, versions
 from email_engine.store.deployment import approvals, changes, deployments
 from email_engine.store.deployment.approvals import Approval
 from email_engine.store.deployment.deployments import Deployment
 from email_engine.store.engine import ALL_TENANTS, Store
+
+_DOMAIN_KEY = re.compile(r"(?m)^\s*domain-key\s+(\S+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,8 @@ class Wanted:
     removed_ips: tuple[HeldSource, ...] = ()
     first: bool = False
     """Was nothing ever deployed there?"""
+    gone_keys: frozenset[tuple[str, str]] = frozenset()
+    """(domain, selector) of DKIM keys that are revoked, or are to be."""
     newest: int = 0
     """Its newest deployment when the database was read, whatever became of it."""
 
@@ -142,6 +150,7 @@ def read_wanted(store: Store, name: str, run: Run) -> Wanted:
             removed_ips=read_removed_ips(conn, name),
             first=last is None,
             newest=deployments.newest_id(conn, name),
+            gone_keys=_gone_keys(conn) if rollback_to else frozenset(),
         )
 
 
@@ -163,6 +172,7 @@ def look(mta: PowerMta, wanted: Wanted) -> View:
     running = mta.read(wanted.host.config_file)
     standing = None if running is None else running.decode("utf-8", "replace")
     text = _text(wanted, standing, policy)
+    _require_living_keys(wanted, text)
     if text != standing:
         _require_readable(wanted.host, running, text)
         require_sound(wanted.host, text, standing)
@@ -180,6 +190,24 @@ def look(mta: PowerMta, wanted: Wanted) -> View:
         to_hold=tuple(s for s in still.held if not seen[s.vmta].holds),
         to_free=tuple(s for s in still.free if seen[s.vmta].source_disabled),
     )
+
+
+def _gone_keys(conn: Connection) -> frozenset[tuple[str, str]]:
+    gone = (KeyStage.REVOKING, KeyStage.REVOKED, KeyStage.REMOVED)
+    return frozenset((key.domain, key.selector) for key in dkim_keys.load(conn, stages=gone))
+
+
+def _require_living_keys(wanted: Wanted, text: str) -> None:
+    """An old version may name DKIM keys whose records are revoked and whose files are gone."""
+    named = {(parts[1], parts[0]) for line in _DOMAIN_KEY.findall(text) if len(parts := line.split(",")) == 3}
+    if wanted.gone_keys and (dead := sorted(named & wanted.gone_keys)):
+        domain, selector = dead[0]
+        raise InputError(
+            f"rollback on {wanted.host.name}",
+            f"that version signs with {len(dead)} DKIM keys that are revoked, such as {selector} of {domain}",
+            "a version whose keys receivers still find",
+            "nothing was changed; roll back to a later version, or let the fleet be rendered anew",
+        )
 
 
 def _text(wanted: Wanted, standing: str | None, policy: DeployPolicy) -> str:

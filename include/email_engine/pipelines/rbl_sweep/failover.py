@@ -62,7 +62,11 @@ def _news(tenant: str, started: list[str], refused: Mapping[str, list[str]], run
         lines.append("It warms from phase 1 like any other; what the listed IP sent is shed, not moved.")
     for why, addresses in list(refused.items())[:SHOWN]:
         more = f" and {len(addresses) - SHOWN} more" if addresses[SHOWN:] else ""
-        lines.append(f"No failover for {', '.join(addresses[:SHOWN])}{more}: {why}.")
+        lines.append(f"No standby IP starts by itself for {', '.join(addresses[:SHOWN])}{more}: {why}.")
+    if refused:
+        lines.append(
+            "Next: nothing must be done at once; to start one all the same use `ip_transition` (start), which names who is free."
+        )
     for line in lines:
         log.info("%s", line)
     state = f"sweep {run.as_of.isoformat()}"

@@ -40,7 +40,7 @@ HIDDEN = Rule(
     WARNING,
     "accounting with hidden recipients",
     "`email-engine ingest` refuses files whose recipients are hashed or redacted: their bounces would suppress addresses that do not "
-    "exist. The engine itself keeps no more than a keyed hash.",
+    "exist. The engine itself keeps no more than a keyed hash, and the address encrypted until it is suppressed.",
     "3.3.11.16",
     "delete `privacy-policy`, or keep a second <acct-file> without it in the folder that the engine reads",
     _FILE.format("*,").replace("  records", "  privacy-policy redact\n  records"),

@@ -96,6 +96,17 @@ def provider_sums(conn: Connection, ip_id: int, first: date, last: date) -> tupl
     return _sums(conn, first, last, _DAYS.ip_id == ip_id)
 
 
+def accounted_on(conn: Connection, ip_ids: Iterable[int], day: date) -> dict[int, int]:
+    """Messages that were delivered or bounced on a UTC day, by IP."""
+    query = (
+        select(_DAYS.ip_id, func.sum(_DAYS.delivered + _DAYS.bounced))
+        .where(_DAYS.ip_id.in_(sorted(ip_ids)), _DAYS.day == day)
+        .group_by(_DAYS.ip_id)
+    )
+    rows: Any = conn.execute(query)
+    return {int(ip_id): int(count) for ip_id, count in rows}
+
+
 def pool_sums(conn: Connection, pool: str, first: date, last: date) -> tuple[ProviderTraffic, ...]:
     """What the IPs that are in a pool now sent on these UTC days by mailbox provider, most first."""
     return _sums(conn, first, last, _DAYS.ip_id.in_(select(ips.c.id).where(ips.c.pool_name == pool)))

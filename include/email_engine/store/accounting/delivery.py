@@ -17,6 +17,7 @@ from email_engine.accounting.copies import Content, Copy, Known, begun_with, con
 from email_engine.accounting.plain import plain_offset, raw_offset
 from email_engine.accounting.policy import AccountingPolicy
 from email_engine.accounting.recipients import Hash
+from email_engine.accounting.sealing import Sealer
 from email_engine.accounting.summarize import Counts, Resume, SendingSource, Summary, summarize
 from email_engine.accounting.unpack import unpacked
 from email_engine.errors import InputError
@@ -41,6 +42,8 @@ from email_engine.store.accounting.reply_texts import add_texts, watch_unknown
 from email_engine.store.schema import accounting_files, mta_hosts
 from email_engine.store.stops import provider_brakes
 from email_engine.store.stops.provider_brakes import Waits
+from email_engine.store.suppression.judged import note_deliveries
+from email_engine.store.suppression.noted import SuppressionNotes
 
 __all__ = [
     "DUPLICATE", "REFUSED", "TAKEN", "AccountingFile", "Reading", "Taken", "mark_checked", "seen_files", "take_file", "taken_by",
@@ -50,12 +53,13 @@ __all__ = [
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a file is read with. `hash_of`: None keeps events without their recipient; `now`: rows may not be dated later (but for
-    the clock skew of the policy), None: any time goes."""
+    the clock skew of the policy), None: any time goes. `sealer`: None keeps no address until it is suppressed."""
 
     providers: Providers
     policy: AccountingPolicy
     hash_of: Hash | None
     now: datetime | None = None
+    sealer: Sealer | None = None
 
     @property
     def latest(self) -> datetime | None:
@@ -161,7 +165,9 @@ def _take(
     fleet, waits = known_ips(conn, file.mta_host), provider_brakes.waits(conn)
     aside = conn.begin_nested()
     file_id = note(conn, file, content, TAKEN, run)
-    writer = EventWriter(conn, file_id, fleet, reading.hash_of)
+    notes = SuppressionNotes(reading.sealer)
+    notes.watch_known(conn)
+    writer = EventWriter(conn, file_id, fleet, reading.hash_of, notes)
     try:
         summary = summarize(
             path,
@@ -171,6 +177,7 @@ def _take(
             resume=resume,
             latest=reading.latest,
             suspended=partial(_suspended, fleet, waits, reading.providers) if waits.spans else None,
+            watched=notes.watched if reading.hash_of else None,
         )
     except InputError as error:
         aside.rollback()
@@ -185,6 +192,9 @@ def _take(
     rows, unknown_sources = _rows(summary, fleet)
     place_complaints(conn, summary, writer, rows, unknown_sources, reading.policy.origin_days)
     writer.flush()
+    if reading.hash_of:
+        taken_by_hash = {reading.hash_of(address): at for address, at in summary.delivered_to.items()}
+        note_deliveries(conn, {known: at for known, at in taken_by_hash.items() if known})
     quarantine(conn, file_id, summary.rejected, reading.hash_of)
     add_counts(conn, rows)
     add_texts(conn, summary.texts)

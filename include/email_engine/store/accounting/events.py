@@ -1,5 +1,6 @@
 """Bounces and complaints one by one, and rows that could not be read; never with an address in clear."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -7,10 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
-from email_engine.accounting.recipients import Hash
+from email_engine.accounting.recipients import Hash, clean_address
 from email_engine.accounting.summarize import Event, EventKind, Rejected
 from email_engine.store.accounting.counts import KnownIps
 from email_engine.store.schema import accounting_quarantine, delivery_events
+from email_engine.store.suppression.noted import SuppressionNotes
 
 BATCH = 1_000
 LONGEST = 500
@@ -19,12 +21,14 @@ LONGEST = 500
 
 @dataclass(slots=True)
 class EventWriter:
-    """Writes the events of one file as they come. Those of sources outside the fleet are left out: they are no tenant's."""
+    """Writes the events of one file as they come, and notes the addresses that they speak of (`notes`, None: none). Those of sources outside
+    the fleet are left out: they are no tenant's."""
 
     conn: Connection
     file_id: int
     known: KnownIps
     hash_of: Hash | None
+    notes: SuppressionNotes | None = None
     waiting: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, event: Event, counted_at: datetime | None = None, counted_by: str = "record") -> None:
@@ -33,24 +37,27 @@ class EventWriter:
             self.add_of(ip, event, counted_at or event.at, counted_by)
 
     def add_of(self, ip: tuple[int, str], event: Event, counted_at: datetime, counted_by: str) -> None:
-        self.waiting.append(
-            {
-                "tenant": ip[1],
-                "ip_id": ip[0],
-                "file_id": self.file_id,
-                "kind": event.kind.value,
-                "provider": event.provider,
-                "at": event.at,
-                "counted_at": counted_at,
-                "counted_by": counted_by,
-                "category": _short(event.category),
-                "status": _short(event.status),
-                "recipient_hash": self.hash_of(event.recipient) if self.hash_of else None,
-                "message_id": _no_address(event.message_id, event.recipient, self.hash_of),
-                "campaign": _no_address(event.job, event.recipient, self.hash_of),
-                "reply": _short(event.reply),
-            }
-        )
+        mail = {
+            "tenant": ip[1],
+            "ip_id": ip[0],
+            "file_id": self.file_id,
+            "provider": event.provider,
+            "at": event.at,
+            "recipient_hash": self.hash_of(event.recipient) if self.hash_of else None,
+            "message_id": _message_id(event.message_id, event.recipient, self.hash_of),
+            "campaign": _campaign(event.job, event.recipient, self.hash_of),
+        }
+        told = {
+            "kind": event.kind.value,
+            "counted_at": counted_at,
+            "counted_by": counted_by,
+            "category": _short(event.category),
+            "status": _short(event.status),
+            "reply": _short(event.reply),
+        }
+        self.waiting.append(mail | told)
+        if self.notes is not None:
+            self.notes.add(event, mail)
         if len(self.waiting) >= BATCH:
             self.flush()
 
@@ -58,18 +65,42 @@ class EventWriter:
         if self.waiting:
             self.conn.execute(insert(delivery_events), self.waiting)
             self.waiting.clear()
+        if self.notes is not None:
+            self.notes.flush(self.conn)
 
     def clear(self) -> None:
         """Forgets every event of the file."""
         self.waiting.clear()
         self.conn.execute(delete(delivery_events).where(delivery_events.c.file_id == self.file_id))
+        if self.notes is not None:
+            self.notes.clear(self.conn, self.file_id)
 
 
-def _no_address(text: str, recipient: str, hash_of: Hash | None) -> str:
-    """A Message-Id or a job that carries the recipient's name is replaced by its own hash; as much of it as an index takes."""
-    local = recipient.strip("<>").lower().rpartition("@")[0]
-    if len(local) < 3 or local not in text.lower():
+def _message_id(text: str, recipient: str, hash_of: Hash | None) -> str:
+    """As it is, for MailWizz finds its mail by it; one that carries the whole address (`local@domain`, `local=domain`) is replaced by
+    its hash. A local part alone, which a number may hold by chance, tells nobody's address."""
+    local, domain, lower = *_parts(recipient), text.lower()
+    if not local or local not in lower:
         return _short(text)
+    whole = any(f"{local}{sign}{domain}" in lower for sign in ("@", "=", "%40", "_at_"))
+    return _hashed(text, hash_of) if whole else _short(text)
+
+
+def _campaign(text: str, recipient: str, hash_of: Hash | None) -> str:
+    """A job that carries the recipient's name is replaced by its own hash; as much of it as an index takes."""
+    local, lower = _parts(recipient)[0], text.lower()
+    if len(local) < 3 or local not in lower:
+        return _short(text)
+    named = re.search(rf"(?<![a-z0-9]){re.escape(local)}(?![a-z0-9])", lower)
+    return _hashed(text, hash_of) if named else _short(text)
+
+
+def _parts(recipient: str) -> tuple[str, str]:
+    local, _, domain = (clean_address(recipient) or "").rpartition("@")
+    return local, domain
+
+
+def _hashed(text: str, hash_of: Hash | None) -> str:
     return (hash_of(f"{text}@") if hash_of else None) or ""
 
 
@@ -104,7 +135,7 @@ def origin_of(conn: Connection, event: Event, hash_of: Hash | None, days: int) -
     """By the Message-Id and the recipient, in the bounces of the `days` before the complaint."""
     rows = delivery_events.c
     recipient = hash_of(event.recipient) if hash_of else None
-    message_id = _no_address(event.message_id, event.recipient, hash_of)
+    message_id = _message_id(event.message_id, event.recipient, hash_of)
     if not message_id:
         return None
     query = (

@@ -5,21 +5,24 @@ from datetime import timedelta
 from sqlalchemy import Connection, func, or_, select
 
 from email_engine.store.deployment.deployments import Deployment
-from email_engine.store.schema import allowances, brakes, decisions, ip_state_history, ips
+from email_engine.store.schema import allowances, brakes, decisions, domains, ip_state_history, ips
 
 LOOK = timedelta(minutes=15)
 """The longest that a task of the deployment may take (its `execution_timeout`)."""
 
 
 def decided_since(conn: Connection, mta_host: str, last: Deployment | None) -> frozenset[str]:
-    """Virtual MTAs of the host with a decision, a change of state or allowance, or a brake or its release since `last`.
+    """Virtual MTAs of the host with a decision about them or their domain, a change of state or allowance, or a brake or its release since `last`.
 
     `last` None: all of them, since everything is new."""
     here = select(ips.c.vmta_name).where(ips.c.mta_host == mta_host)
     if last is None:
         return frozenset(conn.execute(here).scalars())
     spoken = select(decisions.c.subject).where(decisions.c.recorded_at > last.started_at)
-    explained = here.where(or_(ips.c.vmta_name.in_(spoken), func.host(ips.c.address).in_(spoken)))
+    rotated = select(domains.c.ip_id).where(domains.c.name.in_(spoken))
+    explained = here.where(
+        or_(ips.c.vmta_name.in_(spoken), func.host(ips.c.address).in_(spoken), ips.c.id.in_(rotated))
+    )
     return frozenset(conn.execute(explained).scalars()) | given_since(conn, mta_host, last)
 
 

@@ -19,6 +19,8 @@ from email_engine.fleet.model import (
     SendingIp,
 )
 from email_engine.store import versions
+from email_engine.store.fleet import domain_warmups, host_moves
+from email_engine.store.fleet.host_moves import Place
 from email_engine.store.fleet.inventory_read import load_fleet, load_removed
 from email_engine.store.schema import (
     domains,
@@ -65,13 +67,17 @@ def apply_inventory(
 ) -> bool:
     """Brings the tables to the plan; True if anything changed (then there is a new fleet version).
 
-    Raises GuardBreach before anything is written (`InventoryPlan.raise_if_unsafe`). A new IP starts in its initial
+    An IP whose host changes stays at its old one until that sends from it no more (host_moves.py).
+
+    Raises GuardBreach (`InventoryPlan.raise_if_unsafe`; a host that IPs still move from would leave), then nothing of the transaction may
+    stay. A new IP starts in its initial
     state; one that comes back after a removal stands by, unless it was parked, then it stays as it was."""
     plan.raise_if_unsafe(force=force)
     if plan.empty:
         return False
     run = {"dag_id": dag_id, "run_id": run_id}
     who = actor or dag_id or "a person"
+    places = host_moves.places(conn)
     _make_room(conn, plan)
     for change in reversed(plan.of(Action.REMOVE)):
         _remove(conn, change, who, as_of, run)
@@ -81,7 +87,8 @@ def apply_inventory(
         elif change.action is Action.CREATE:
             _create_ip(conn, change, who, as_of, run)
         else:
-            _update_ip(conn, change)
+            _update_ip(conn, change, as_of, places[change.key])
+    host_moves.require_hosts(conn)
     counts = ", ".join(f"{len(plan.of(action))} {action}" for action in Action if plan.of(action))
     versions.bump(conn, f"fleet file: {counts}", (dag_id, run_id))
     return True
@@ -119,7 +126,7 @@ def _remove(conn: Connection, change: FleetChange, actor: str, as_of: datetime, 
         conn.execute(update(table).where(where).values(removed=True))
         return
     row = conn.execute(
-        update(ips).where(ips.c.address == change.key).values(removed=True)
+        update(ips).where(ips.c.address == change.key).values(removed=True, **host_moves.STAYS)
         .returning(ips.c.id, ips.c.tenant, ips.c.status, ips.c.hostname, ips.c.vmta_name)
     ).one()  # fmt: skip
     conn.execute(delete(domains).where(domains.c.ip_id == row.id))
@@ -161,6 +168,7 @@ def _ip_columns(ip: SendingIp) -> dict[str, Any]:
         "mta_host": ip.mta_host,
         "mailwizz": ip.mailwizz,
         "mailwizz_server_id": ip.mailwizz_server_id,
+        "server_learned": ip.server_learned,
         "removed": False,
     }
 
@@ -185,6 +193,7 @@ def _create_ip(
         ip_id, before = known.id, known.status
         state = IpState.STANDBY if IpState(before) in SENDING_STATES else IpState(before)
         since = {} if state.value == before else {"status_since": as_of}
+        columns |= host_moves.returning(conn, ip, ip_id, as_of)
         conn.execute(update(ips).where(ips.c.id == ip_id).values(status=state.value, **since, **columns))
         event, reason = "returned", "back in the fleet file"
     domain = {"name": ip.domain, "dkim_selector": ip.dkim_selector, "dkim_key_path": ip.dkim_key_path}
@@ -207,9 +216,9 @@ def _create_ip(
     _history(conn, ip_id, ip.tenant, before, state.value, event, reason, actor, as_of, run)
 
 
-def _update_ip(conn: Connection, change: FleetChange) -> None:
+def _update_ip(conn: Connection, change: FleetChange, as_of: datetime, place: Place) -> None:
     ip = change.ip
-    columns = _ip_columns(ip)
+    columns = _ip_columns(ip) | host_moves.columns(conn, ip, place, as_of)
     statement = update(ips).where(ips.c.address == change.key).values(columns).returning(ips.c.id)
     ip_id: int = conn.execute(statement).scalar_one()
     domain = {"name": ip.domain, "dkim_selector": ip.dkim_selector, "dkim_key_path": ip.dkim_key_path}
@@ -218,7 +227,9 @@ def _update_ip(conn: Connection, change: FleetChange) -> None:
         if change.fields.keys() & {"domain", "hostname", "dkim_selector", "dkim_key_path"}
         else {}
     )
-    conn.execute(update(domains).where(domains.c.ip_id == ip_id).values(**domain, **stale))
+    before, after = change.fields.get("domain", (None, None))
+    warmup = domain_warmups.changed(conn, ip_id, before, after, as_of.date()) if before else {}
+    conn.execute(update(domains).where(domains.c.ip_id == ip_id).values(**domain, **stale, **warmup))
     plan = {"schedule": ip.schedule, "target_daily_quota": ip.daily_target}
     conn.execute(update(warmup_plans).where(warmup_plans.c.ip_id == ip_id).values(plan))
 

@@ -101,16 +101,17 @@ def _load_ips(conn: Connection) -> tuple[SendingIp, ...]:
     return tuple(
         SendingIp(
             address=_address(r.address),
-            bind_address=_address(r.bind_address) if r.bind_address else None,
+            bind_address=_wanted_bind(r),
             hostname=r.hostname,
             domain=r.domain,
             tenant=r.tenant,
             stream=r.stream,
             vmta=r.vmta_name,
             pool=r.pool_name,
-            mta_host=r.mta_host,
+            mta_host=r.moving_to or r.mta_host,
             mailwizz=r.mailwizz,
             mailwizz_server_id=r.mailwizz_server_id,
+            server_learned=r.server_learned,
             dkim_selector=r.dkim_selector,
             dkim_key_path=r.dkim_key_path,
             schedule=r.schedule,
@@ -120,6 +121,12 @@ def _load_ips(conn: Connection) -> tuple[SendingIp, ...]:
         )
         for r in conn.execute(query)
     )
+
+
+def _wanted_bind(row: Any) -> IpAddress | None:
+    """What an IP that moves binds is what it will bind there."""
+    bound = row.moving_bind if row.moving_to else row.bind_address
+    return _address(bound) if bound else None
 
 
 def load_removed(conn: Connection) -> dict[IpAddress, str]:

@@ -11,12 +11,24 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from email_engine.decision import Origin
+from email_engine.dkim.stages import KeyStage
 from email_engine.errors import InputError
-from email_engine.fleet.model import SENDING_STATES, IpAddress, IpRecord, IpState, Mode, Pause, RiskClass
+from email_engine.fleet.key_files import key_file
+from email_engine.fleet.model import (
+    SENDING_STATES,
+    DomainWarmup,
+    IpAddress,
+    IpRecord,
+    IpState,
+    Mode,
+    Pause,
+    RiskClass,
+)
 from email_engine.lifecycle.machine import Event, next_state
 from email_engine.store.schema import (
     allowances,
     brakes,
+    dkim_keys,
     domains,
     ip_state_history,
     ips,
@@ -25,6 +37,15 @@ from email_engine.store.schema import (
     tenants,
     warmup_plans,
 )
+
+SIGNS = and_(
+    dkim_keys.c.domain == domains.c.name,
+    dkim_keys.c.tenant == domains.c.tenant,
+    dkim_keys.c.stage == KeyStage.SIGNING.value,
+)
+SELECTOR = func.coalesce(dkim_keys.c.selector, domains.c.dkim_selector).label("dkim_selector")
+KEY_PATH = func.coalesce(dkim_keys.c.key_path, domains.c.dkim_key_path).label("dkim_key_path")
+"""The key that signs: the fleet file's own until its domain has one in table dkim_keys."""
 
 
 def _query(day: date) -> Select[Any]:
@@ -45,14 +66,16 @@ def _query(day: date) -> Select[Any]:
         select(
             ips.c.id.label("ip_id"), ips.c.address, ips.c.bind_address, ips.c.hostname, domains.c.name.label("domain"), ips.c.tenant,
             tenants.c.mode, ips.c.stream, streams.c.risk_class, ips.c.vmta_name, ips.c.pool_name, ips.c.mta_host,
-            ips.c.mailwizz, ips.c.mailwizz_server_id, domains.c.dkim_selector, domains.c.dkim_key_path, ips.c.status,
-            ips.c.status_since, ips.c.quarantine_until, ips.c.blacklisted_on, domains.c.listed_on, warmup_plans.c.target_daily_quota,
+            ips.c.mailwizz, ips.c.mailwizz_server_id, ips.c.server_learned, SELECTOR, KEY_PATH, ips.c.status,
+            ips.c.status_since, ips.c.quarantine_until, ips.c.blacklisted_on, domains.c.listed_on,
+            ips.c.moving_to, domains.c.warmup_since, domains.c.warmup_phase, domains.c.warmup_phase_started_on, warmup_plans.c.target_daily_quota,
             warmup_plans.c.schedule, warmup_plans.c.phase, warmup_plans.c.sent_days_in_phase, warmup_plans.c.paused,
             warmup_plans.c.pause_until, warmup_plans.c.warmed_to, mailwizz_instances.c.addresses, newest.label("messages"), braked.label("braked"),
         )
         .join_from(ips, tenants, tenants.c.name == ips.c.tenant)
         .join(streams, and_(streams.c.tenant == ips.c.tenant, streams.c.name == ips.c.stream))
         .join(domains, domains.c.ip_id == ips.c.id)
+        .outerjoin(dkim_keys, SIGNS)
         .join(warmup_plans, warmup_plans.c.ip_id == ips.c.id)
         .join(mailwizz_instances, mailwizz_instances.c.name == ips.c.mailwizz)
         .where(ips.c.removed.is_(False))
@@ -77,10 +100,12 @@ def _record(row: Row[Any], bounds: Mapping[str, int]) -> IpRecord:
         vmta=row.vmta_name,
         pool=row.pool_name,
         mta_host=row.mta_host,
+        moving_to=row.moving_to,
         mailwizz=row.mailwizz,
         mailwizz_server_id=row.mailwizz_server_id,
+        server_learned=row.server_learned,
         dkim_selector=row.dkim_selector,
-        dkim_key_path=row.dkim_key_path,
+        dkim_key_path=key_file(row.dkim_key_path, row.dkim_selector),
         state=state,
         state_since=row.status_since,
         allowance=allowance,
@@ -97,6 +122,9 @@ def _record(row: Row[Any], bounds: Mapping[str, int]) -> IpRecord:
         braked=row.braked,
         mailwizz_addresses=tuple(map(_address, row.addresses)),
         bounds={name: messages for name, messages in bounds.items() if messages < allowance},
+        domain_warmup=DomainWarmup(row.warmup_since, row.warmup_phase, row.warmup_phase_started_on)
+        if row.warmup_since is not None
+        else None,
     )
 
 
@@ -245,6 +273,25 @@ def mark_swept(conn: Connection, ip_ids: Iterable[int], at: datetime) -> None:
     older = ips.c.lists_checked_at.is_(None) | (ips.c.lists_checked_at < at)
     first = func.coalesce(ips.c.first_swept_at, at)
     conn.execute(update(ips).where(mine, older).values(lists_checked_at=at, first_swept_at=first))
+
+
+def learn_servers(conn: Connection, learned: Mapping[int, int]) -> None:
+    """Delivery servers by `ip_id`, for IPs that have none yet or learned another; one that a fleet file names meanwhile stays, and so does
+    one that another IP has."""
+    for ip_id, server_id in learned.items():
+        other = ips.alias()
+        taken = (
+            select(other.c.id)
+            .where(
+                other.c.mailwizz == ips.c.mailwizz,
+                other.c.mailwizz_server_id == server_id,
+                other.c.id != ip_id,
+                ~other.c.removed,
+            )
+            .exists()
+        )
+        mine = (ips.c.id == ip_id, ips.c.mailwizz_server_id.is_(None) | ips.c.server_learned, ~taken)
+        conn.execute(update(ips).where(*mine).values(mailwizz_server_id=server_id, server_learned=True))
 
 
 def set_listed(conn: Connection, ip_id: int, zones: Iterable[str]) -> None:

@@ -1,15 +1,20 @@
 """Decisions: append-only, one for each pipeline, subject, run key and kind."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, ScalarResult, case, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, ScalarResult, case, func, select, tuple_
+from sqlalchemy.dialects.postgresql import Insert, insert
 
 from email_engine.decision import Decision
 from email_engine.errors import Refused
 from email_engine.store.schema import decisions
 from email_engine.warmup.explain import Recorded
+
+QUOTA_SYNC = "mailwizz_quota_sync"
+HANDOVER_KINDS = ("campaign-finding", "customer-finding", "quota-finding")
+"""Kinds of the quota sync's decisions that say why a server hands over less; of one IP the last of these is told."""
 
 
 def find(conn: Connection, pipeline: str, subject: str, run_key: str, kind: str = "decision") -> int | None:
@@ -25,37 +30,54 @@ def find(conn: Connection, pipeline: str, subject: str, run_key: str, kind: str 
 
 def record(conn: Connection, decision: Decision, dag_id: str | None, run_id: str | None) -> int:
     """Writes the decision and returns its id; a key that is there already keeps its first row, whose id returns."""
-    statement = (
-        insert(decisions)
-        .values(
-            tenant=decision.tenant,
-            pipeline=decision.pipeline,
-            subject=decision.subject,
-            run_key=decision.run_key,
-            kind=decision.kind,
-            action=decision.action,
-            reason=decision.reason,
-            applied=decision.applied,
-            inputs=dict(decision.inputs),
-            verdicts=dict(decision.verdicts),
-            policy_digest=decision.policy_digest,
-            as_of=decision.as_of,
-            dag_id=dag_id,
-            run_id=run_id,
-        )
-        .on_conflict_do_nothing(index_elements=["pipeline", "subject", "run_key", "kind"])
-        .returning(decisions.c.id)
-    )
-    made = conn.execute(statement).scalar_one_or_none()
+    made = conn.execute(
+        _recorded().returning(decisions.c.id), [_row(decision, dag_id, run_id)]
+    ).scalar_one_or_none()
     known = made or find(conn, decision.pipeline, decision.subject, decision.run_key, decision.kind)
     if known is None:
-        raise Refused(
-            f"decision of {decision.pipeline} on {decision.subject}",
-            f"the key {decision.run_key} is taken by another tenant",
-            f"a subject of tenant {decision.tenant}",
-            "name the subject so that it belongs to one tenant",
-        )
+        raise _of_another_tenant(decision)
     return int(known)
+
+
+def record_many(conn: Connection, made: Sequence[Decision], dag_id: str | None, run_id: str | None) -> None:
+    """As `record`, in one statement; a second one if some keys are there already."""
+    if not made:
+        return
+    c = decisions.c
+    key = (c.pipeline, c.subject, c.run_key, c.kind)
+    rows = [_row(decision, dag_id, run_id) for decision in made]
+    written = {tuple(row) for row in conn.execute(_recorded().returning(*key), rows)}
+    others = {_key(decision): decision for decision in made if _key(decision) not in written}
+    if others:
+        there = {tuple(row) for row in conn.execute(select(*key).where(tuple_(*key).in_(list(others))))}
+        for taken in others.keys() - there:
+            raise _of_another_tenant(others[taken])
+
+
+def _key(decision: Decision) -> tuple[str, str, str, str]:
+    return (decision.pipeline, decision.subject, decision.run_key, decision.kind)
+
+
+def _recorded() -> Insert:
+    return insert(decisions).on_conflict_do_nothing(index_elements=["pipeline", "subject", "run_key", "kind"])
+
+
+def _row(decision: Decision, dag_id: str | None, run_id: str | None) -> dict[str, Any]:
+    return {
+        "tenant": decision.tenant, "pipeline": decision.pipeline, "subject": decision.subject,
+        "run_key": decision.run_key, "kind": decision.kind, "action": decision.action, "reason": decision.reason,
+        "applied": decision.applied, "inputs": dict(decision.inputs), "verdicts": dict(decision.verdicts),
+        "policy_digest": decision.policy_digest, "as_of": decision.as_of, "dag_id": dag_id, "run_id": run_id,
+    }  # fmt: skip
+
+
+def _of_another_tenant(decision: Decision) -> Refused:
+    return Refused(
+        f"decision of {decision.pipeline} on {decision.subject}",
+        f"the key {decision.run_key} is taken by another tenant",
+        f"a subject of tenant {decision.tenant}",
+        "name the subject so that it belongs to one tenant",
+    )
 
 
 def of_day(conn: Connection, pipeline: str, subject: str, day: date) -> tuple[Recorded, ...]:
@@ -82,6 +104,21 @@ def of_day(conn: Connection, pipeline: str, subject: str, day: date) -> tuple[Re
         )
         for row in conn.execute(query.order_by(rows.id))
     )
+
+
+def handovers_of_day(conn: Connection, subjects: Collection[str], day: date) -> dict[str, str]:
+    """By subject, what the quota sync found on the UTC day that keeps MailWizz from handing over an IP's allowance."""
+    rows = decisions.c
+    begin = datetime.combine(day, time(), UTC)
+    query = select(rows.subject, rows.verdicts["observed"].astext).where(
+        rows.subject.in_(subjects),
+        rows.pipeline == QUOTA_SYNC,
+        rows.kind.in_(HANDOVER_KINDS),
+        rows.as_of >= begin,
+        rows.as_of < begin + timedelta(days=1),
+        rows.verdicts.has_key("observed"),
+    )
+    return {str(row.subject): str(row[1]) for row in conn.execute(query.order_by(rows.kind, rows.id))}
 
 
 def actions_of_day(

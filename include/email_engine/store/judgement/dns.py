@@ -1,10 +1,10 @@
 """What the runs of dns_validate say about each IP."""
 
 from collections import defaultdict
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from email_engine.store import schema as s
 from email_engine.warmup.observation import DnsHealth
@@ -33,6 +33,34 @@ def dns_health(conn: Connection, tenant: str, oldest: datetime, latest: datetime
         ip_id: _health(runs, kept.get(ip_id, {}))
         for ip_id, runs in _runs(conn, tenant, oldest, latest).items()
     }
+
+
+def dns_good_on(conn: Connection, tenant: str, oldest: datetime, latest: datetime) -> dict[int, date]:
+    """By `ip_id`, the UTC day since which its DNS is good, of runs from `oldest` to `latest`: of the first run whose every answer was good,
+    behind the last that found something broken. IPs without one are left out. Only errors count, not warnings; a run that got no answer
+    is not good, and breaks nothing."""
+    checks = s.dns_checks.c
+    here = (checks.tenant == tenant, checks.severity == "error", checks.checked_at.between(oldest, latest))
+    found = select(
+        checks.ip_id,
+        checks.checked_at.label("at"),
+        func.bool_and(checks.status == "ok").label("good"),
+        func.bool_or(checks.status == "broken").label("broken"),
+    )
+    runs = found.where(*here).group_by(checks.ip_id, checks.checked_at).subquery()
+    broken = (
+        select(runs.c.ip_id, func.max(runs.c.at).label("at"))
+        .where(runs.c.broken)
+        .group_by(runs.c.ip_id)
+        .subquery()
+    )
+    query = (
+        select(runs.c.ip_id, func.min(runs.c.at).label("at"))
+        .outerjoin(broken, broken.c.ip_id == runs.c.ip_id)
+        .where(runs.c.good, broken.c.at.is_(None) | (runs.c.at > broken.c.at))
+        .group_by(runs.c.ip_id)
+    )
+    return {row.ip_id: row.at.astimezone(UTC).date() for row in conn.execute(query)}
 
 
 def _runs(conn: Connection, tenant: str, oldest: datetime, latest: datetime) -> dict[int, list[DnsRun]]:

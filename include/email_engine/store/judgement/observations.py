@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from email_engine.blocklists.config import load_blocklists
-from email_engine.fleet.model import SENDING_STATES, IpRecord
+from email_engine.fleet.model import SENDING_STATES, IpRecord, IpState
 from email_engine.fleet.traffic import NO_DAYS
 from email_engine.reputation.named import suspicions, too_many
 from email_engine.store import schema as s
@@ -21,7 +21,9 @@ from email_engine.store.accounting.day_counts import (
 )
 from email_engine.store.fleet.ips import load_ips
 from email_engine.store.hosts.trouble import host_trouble
-from email_engine.store.judgement.dns import dns_health
+from email_engine.store.judgement.decisions import handovers_of_day
+from email_engine.store.judgement.dns import dns_good_on, dns_health
+from email_engine.store.judgement.opens import opens_of_ips
 from email_engine.store.stops import delistings, quarantines
 from email_engine.store.stops.brakes import BY_HAND, Brake, engaged
 from email_engine.store.stops.named_lists import named_by_ip
@@ -68,10 +70,13 @@ def observe(
     given, standing = _allowances(conn, tenant, day), _allowances(conn, tenant, effective)
     fresh, listed, plans = _fresh_through(conn), _last_listed(conn, tenant), _plans(conn, tenant)
     dns = dns_health(conn, tenant, end - timedelta(hours=policy.dns_max_age_hours), known_until or end)
+    good = dns_good_on(conn, tenant, end - timedelta(days=policy.clean_days + 1), known_until or end)
     swept = _swept(conn, tenant, end - timedelta(hours=policy.blocklists_max_age_hours))
     brakes = {brake.ip_id: brake for brake in engaged(conn, tenant=tenant)}
     stopped, troubles = quarantines.standing(conn, tenant), host_trouble(conn, end)
+    handovers = handovers_of_day(conn, [str(ip.address) for ip in records], day)
     awaited = delistings.awaited(conn, tenant, stopped)
+    opens = opens_of_ips(conn, tenant, day, policy.open_rate.days) if policy.open_rate.hold else {}
     unknown: tuple[DnsHealth, tuple[str, ...]] = (DnsHealth.UNKNOWN, ())
     return tuple(
         IpObservation(
@@ -83,6 +88,7 @@ def observe(
             fresh_through=fresh.get(ip.mta_host),
             dns=dns.get(ip.ip_id, unknown)[0],
             dns_broken=dns.get(ip.ip_id, unknown)[1],
+            dns_good_on=good.get(ip.ip_id) if ip.state is IpState.STANDBY else None,
             phase_started_on=plans[ip.ip_id].phase_started_on,
             last_stop_at=plans[ip.ip_id].last_stop_at,
             last_listed_at=listed.get(ip.ip_id),
@@ -103,6 +109,8 @@ def observe(
             reporting=reporting,
             named=named.get(ip.ip_id, ()),
             many_named=many,
+            handover=handovers.get(str(ip.address)),
+            opens=opens.get(ip.ip_id),
             stops=tuple(RateStop(date.fromisoformat(x["day"]), x["kind"]) for x in plans[ip.ip_id].stops),
         )
         for ip in records

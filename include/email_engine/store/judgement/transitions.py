@@ -11,8 +11,10 @@ from email_engine.fleet.model import IpRecord
 from email_engine.lifecycle.change import IpChange
 from email_engine.plural import amount
 from email_engine.store import versions
+from email_engine.store.fleet import domain_warmups
 from email_engine.store.judgement import decisions
 from email_engine.store.judgement.writer import apply_change
+from email_engine.warmup.domain_warmup import domain_after
 from email_engine.warmup.proposal import RELEASES, Action, Proposal
 from email_engine.warmup.rows import WHOLE
 from email_engine.warmup.snapshot import observation_document
@@ -47,6 +49,10 @@ def record(conn: Connection, moves: Sequence[Move], asking: Asking) -> int | Non
     for move in moves:
         decision_id = decisions.record(conn, _decision(move, asking), *ids)
         apply_change(conn, _change(move, asking), asking.origin, decision_id, version)
+        before = move.observation.ip.domain_warmup
+        after = domain_after(move.observation, move.proposal, asking.origin.as_of.date())
+        if after != before:
+            domain_warmups.keep(conn, move.observation.ip.ip_id, after)
     return version
 
 

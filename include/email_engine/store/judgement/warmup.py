@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from email_engine.store import schema, versions
-from email_engine.store.fleet import ips
+from email_engine.store.fleet import domain_warmups, ips
 from email_engine.store.judgement import decisions
 from email_engine.store.judgement.writer import apply_change
 from email_engine.store.stops import provider_brakes
@@ -47,6 +47,8 @@ def record(conn: Connection, rows: Sequence[WarmupRow], writing: Writing) -> int
             version = versions.bump(conn, reason, (origin.dag_id, origin.run_id))
         _keep_day(conn, row, writing.day)
         ips.update_plan(conn, row.ip_id, **row.plan)
+        if row.domain != row.domain_before:
+            domain_warmups.keep(conn, row.ip_id, row.domain)
         before = held.get(row.ip_id, frozenset())
         provider_brakes.follow(conn, row, before, row.suspended, row.decision.reason, origin, decision_id)
         if row.change is not None and version is not None:

@@ -3,13 +3,13 @@
 A brake of one mailbox provider (`provider`, else `*`) makes only that provider's queues stand still; it is made and let go by
 what the judgement suspends (provider_brakes.py), never by hand, and counts nowhere as a stop of the IP."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from email_engine.decision import Origin
@@ -41,7 +41,7 @@ class Brake:
     vmta: str
     mta_host: str
     mailwizz: str
-    mailwizz_server_id: int
+    mailwizz_server_id: int | None
     reason: str
     actor: str
     dag_id: str | None
@@ -50,6 +50,7 @@ class Brake:
     mailwizz_holds: bool
     checked_at: datetime | None
     release_asked_at: datetime | None
+    server_learned: bool = False
     provider: str = WHOLE
     mode: Mode = Mode.ACT
     connection: str = ""
@@ -62,6 +63,8 @@ class Brake:
     server_successor: str | None = None
     bind_address: IpAddress | None = None
     successor_binds: IpAddress | None = None
+    moving_to: str | None = None
+    """The MTA host that the IP goes to when `mta_host` sends from it no more."""
 
     @property
     def local_address(self) -> IpAddress:
@@ -127,7 +130,8 @@ def engage(
 ) -> int:
     """The id of the IP's engaged brake (or that of its mail to one provider), made if there is none; a release that was asked for is called off.
 
-    A brake that a pipeline engaged becomes a person's when `emergency_stop` engages it too, never the other way."""
+    A pipeline's brake belongs to whoever engaged it last: a move that is taken back lets nobody go who was stopped meanwhile. A person's
+    stays a person's."""
     values: dict[str, Any] = {
         "reason": reason,
         "actor": origin.actor,
@@ -150,7 +154,7 @@ def engage(
     if held.release_asked_at is not None:
         called_off = {"release_asked_at": None, "powermta_holds": False, "mailwizz_holds": False}
         conn.execute(update(brakes).where(standing).values(**values, **called_off))
-    elif origin.dag_id == BY_HAND != held.dag_id:
+    elif held.dag_id != BY_HAND:
         conn.execute(update(brakes).where(standing).values(**values))
     return int(held.id)
 
@@ -208,7 +212,11 @@ def _query() -> Select[Any]:
         return select(column).where(*there, *same).limit(1).scalar_subquery()
 
     same_vmta = (other.c.vmta_name == ips.c.vmta_name, other.c.mta_host == ips.c.mta_host)
-    same_server = (other.c.mailwizz == ips.c.mailwizz, other.c.mailwizz_server_id == ips.c.mailwizz_server_id)
+    learns_it = and_(other.c.mailwizz_server_id.is_(None), other.c.vmta_name == ips.c.vmta_name)
+    same_server = (
+        other.c.mailwizz == ips.c.mailwizz,
+        or_(other.c.mailwizz_server_id == ips.c.mailwizz_server_id, learns_it),
+    )
     standing = (
         held_too.c.ip_id == other.c.id,
         held_too.c.provider == WHOLE,
@@ -218,11 +226,11 @@ def _query() -> Select[Any]:
     return (
         select(
             brakes.c.id.label("brake_id"), brakes.c.tenant, brakes.c.ip_id, ips.c.address, ips.c.bind_address, ips.c.vmta_name.label("vmta"),
-            ips.c.mta_host, ips.c.mailwizz, ips.c.mailwizz_server_id, brakes.c.reason, brakes.c.actor, brakes.c.dag_id,
+            ips.c.mta_host, ips.c.mailwizz, ips.c.mailwizz_server_id, ips.c.server_learned, brakes.c.reason, brakes.c.actor, brakes.c.dag_id,
             brakes.c.engaged_at, brakes.c.powermta_holds, brakes.c.mailwizz_holds, brakes.c.checked_at,
             brakes.c.release_asked_at, brakes.c.provider, tenants.c.mode, mta_hosts.c.connection, mta_hosts.c.config_file,
             mailwizz_instances.c.db_connection.label("mailwizz_connection"),
-            mta_hosts.c.removed.label("host_removed"), ips.c.removed,
+            mta_hosts.c.removed.label("host_removed"), ips.c.removed, ips.c.moving_to,
             successor(func.host(other.c.address), *same_vmta).label("successor"),
             successor(func.host(func.coalesce(other.c.bind_address, other.c.address)), *same_vmta).label("successor_binds"),
             func.coalesce(successor(and_(sends, ~braked), *same_vmta), False).label("successor_sends"),
@@ -247,10 +255,23 @@ def ended(conn: Connection, brake_id: int, at: datetime) -> bool:
     return conn.execute(done.returning(brakes.c.id)).first() is not None
 
 
-def stands(conn: Connection, ip_id: int) -> bool:
-    """Has the IP a brake that is not released?"""
-    standing = select(brakes.c.id).where(brakes.c.ip_id == ip_id, _OF_IP, brakes.c.released_at.is_(None))
-    return conn.execute(standing).first() is not None
+def moved(conn: Connection, brake_id: int, reason: str) -> None:
+    """The IP is at another host now: what was read at the old one says nothing there, and a person lets go: no pipeline may."""
+    fresh = {
+        "powermta_holds": False, "mailwizz_holds": False, "release_asked_at": None, "reason": reason, "dag_id": BY_HAND,
+    }  # fmt: skip
+    conn.execute(
+        update(brakes).where(brakes.c.id == brake_id, brakes.c.released_at.is_(None)).values(**fresh)
+    )
+
+
+def standing(conn: Connection, ip_ids: Collection[int]) -> frozenset[int]:
+    """Which of these IPs have a brake that is not released."""
+    if not ip_ids:
+        return frozenset()
+    c = brakes.c
+    query = select(c.ip_id).where(c.ip_id.in_(ip_ids), _OF_IP, c.released_at.is_(None))
+    return frozenset(conn.execute(query).scalars())
 
 
 def release_still_asked(conn: Connection, brake_id: int) -> bool:

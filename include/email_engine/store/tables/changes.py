@@ -124,6 +124,45 @@ brakes = Table(
 )
 """`provider`: the mailbox provider whose queues alone stand still for the IP; `*`: all of its mail."""
 
+silences = Table(
+    "silences",
+    metadata,
+    Column("brake_id", BigInteger, ForeignKey(f"{SCHEMA}.brakes.id", ondelete="CASCADE"), primary_key=True),
+    of_tenant(),
+    Column("server_id", Integer, nullable=False),
+    moment("began_at", nullable=False),
+    Column("last_row", BigInteger),
+    Column("handed_over", BigInteger, nullable=False, server_default="0"),
+    moment("quiet_since", nullable=False),
+    moment("silent_at"),
+    moment("proven_at"),
+    Column("told", Text),
+)
+"""What a delivery server handed over after a brake switched it off, by the rows of MailWizz's usage log: `last_row` is the newest row's id."""
+
+paused_campaigns = Table(
+    "paused_campaigns",
+    metadata,
+    row_id(),
+    of_tenant(),
+    Column("brake_id", BigInteger, ForeignKey(f"{SCHEMA}.brakes.id"), nullable=False),
+    Column("mailwizz", Text, ForeignKey(f"{SCHEMA}.mailwizz_instances.name"), nullable=False),
+    Column("campaign", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    moment("paused_at", nullable=False),
+    Column("verified", Boolean, nullable=False, server_default="false"),
+    moment("resumed_at"),
+    Column("outcome", Text),
+    Index(
+        "uq_paused_campaigns_open",
+        "brake_id",
+        "campaign",
+        unique=True,
+        postgresql_where=text("resumed_at IS NULL"),
+    ),
+)
+"""Campaigns that the engine paused (noted before it is tried, `verified` after), by their uid, and what became of them at the release."""
+
 alerts = Table(
     "alerts",
     metadata,

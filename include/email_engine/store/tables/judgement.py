@@ -81,10 +81,18 @@ warmup_daily_stats = Table(
     Column("deferred", Integer, nullable=False),
     Column("complained", Integer, nullable=False),
     Column("opened", Integer),
+    Column("machine_opened", Integer),
+    Column("clicked", Integer),
+    Column("machine_clicked", Integer),
+    moment("opens_read_at"),
     UniqueConstraint("ip_id", "day"),
     CheckConstraint(
         "allowance >= 0 AND sent >= 0 AND delivered >= 0 AND bounced >= 0 AND deferred >= 0 AND complained >= 0",
         name="counts_not_negative",
+    ),
+    CheckConstraint(
+        "opened >= 0 AND machine_opened >= 0 AND clicked >= 0 AND machine_clicked >= 0",
+        name="opens_not_negative",
     ),
 )
 

@@ -22,7 +22,8 @@ class Trouble:
     """What a task met. `cause` names the thing that is wrong, whoever meets it: `database`, `host mta-1`, `connection
     powermta_mta-1`, `fleet file`; `title` says it in words; `origin` names the task whose success proves that it is over.
 
-    `details`: further lines for people, such as the stops that wait for a host."""
+    `details`: further lines for people, such as the stops that wait for a host. `tenant`: whose alone it is; None where it is
+    the installation's."""
 
     cause: str
     title: str
@@ -36,6 +37,7 @@ class Trouble:
     task_id: str | None = None
     map_index: int | None = None
     details: tuple[str, ...] = ()
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,9 @@ def note(conn: Connection, trouble: Trouble, at: datetime) -> bool:
         f"Next: {trouble.next_step}",
     ]
     told = "\n".join([*lines, *trouble.details])
-    alerts.raise_alert(conn, EVENT, trouble.cause, f"open {made}", trouble.severity, told, **ids)
+    alerts.raise_alert(
+        conn, EVENT, trouble.cause, f"open {made}", trouble.severity, told, trouble.tenant, **ids
+    )
     return True
 
 
@@ -120,11 +124,12 @@ def _added(known: Sequence[str], new: str) -> list[str]:
     return [*(name for name in known if name != new), new][-KEPT:]
 
 
-def over(conn: Connection, cause: str, at: datetime, said: str) -> bool:
-    """The trouble is over; False if none of this cause was open. `said`: the title of the news, in words.
+def over(conn: Connection, cause: str, at: datetime, said: str, tenant: str | None = None) -> bool:
+    """The trouble is over; False if none of this cause was open. `said`: the title of the news, in words; `tenant`: as it was
+    opened.
 
     Who was never told of the trouble is told nothing of its end."""
-    return _close(conn, incidents.c.cause == cause, at, said) > 0
+    return _close(conn, incidents.c.cause == cause, at, said, tenant) > 0
 
 
 def proved_over(conn: Connection, origin: str, at: datetime, but: Collection[str] = ()) -> int:
@@ -133,7 +138,9 @@ def proved_over(conn: Connection, origin: str, at: datetime, but: Collection[str
     return _close(conn, mine & incidents.c.cause.not_in(but), at, None)
 
 
-def _close(conn: Connection, which: ColumnElement[bool], at: datetime, said: str | None) -> int:
+def _close(
+    conn: Connection, which: ColumnElement[bool], at: datetime, said: str | None, tenant: str | None = None
+) -> int:
     closed = (
         update(incidents)
         .where(which, incidents.c.closed_at.is_(None))
@@ -149,7 +156,7 @@ def _close(conn: Connection, which: ColumnElement[bool], at: datetime, said: str
         seen = "seen once" if incident.times == 1 else f"seen {incident.times} times"
         lines = [said or f"Over: {incident.title}", f"It lasted {lasted}, {seen}."]
         alerts.raise_alert(
-            conn, EVENT, incident.cause, f"over {incident.id}", "info", "\n".join(lines), quiet=False
+            conn, EVENT, incident.cause, f"over {incident.id}", "info", "\n".join(lines), tenant, quiet=False
         )
     return len(found)
 

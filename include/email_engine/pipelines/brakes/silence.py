@@ -1,0 +1,264 @@
+"""MailWizz's half of a brake, proven by silence: what was handed over after its server was switched off, and campaigns that are
+paused where the server alone does not hold."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from email_engine.adapters.mailwizz_api import MailwizzApi
+from email_engine.adapters.mailwizz_db import MailwizzDb
+from email_engine.adapters.mailwizz_pausing import pause, resume
+from email_engine.adapters.mailwizz_traffic import Campaign, campaigns_through, newest_usage, usage_since
+from email_engine.errors import EngineError, Refused
+from email_engine.mailer.silence import Heard, Rows, Silence, listen
+from email_engine.pipelines.clients import Clients
+from email_engine.pipelines.run import Run
+from email_engine.plural import amount
+from email_engine.store.engine import Store
+from email_engine.store.stops import silences
+from email_engine.store.stops.brakes import BY_HAND, Brake, engaged
+from email_engine.store.stops.silences import PausedCampaign
+from email_engine.store.telling.alerts import News, announce
+
+log = logging.getLogger(__name__)
+EVENT = "silence"
+NAMED = 10
+
+
+@dataclass
+class _Found:
+    """Of one brake: what is new (None: it hands over as it was told before), and what was done about it."""
+
+    brake: Brake
+    silence: Silence
+    heard: Heard | None
+    paused: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+
+def prove_silence(
+    store: Store, clients: Clients, host: str, run: Run, now: datetime, late: Callable[[], bool]
+) -> None:
+    """Looks at every stop of the host whose server is off: two minutes without a row of MailWizz's usage log prove it, and one more look
+    ten minutes later. A server that hands over for ten minutes more has its campaigns paused. Never raises: the stop stands already."""
+    try:
+        open_ones, known = _open(store, host)
+        found: list[_Found] = []
+        for name in sorted({brake.mailwizz for brake in open_ones}):
+            mine = [brake for brake in open_ones if brake.mailwizz == name]
+            if not late():
+                found += _listened_to(store, clients, name, mine, known, now)
+        announce(store, list(_news(host, found, run)))
+    except EngineError as error:
+        log.warning("whether MailWizz is silent for the stops of %s is not known: %s", host, error)
+
+
+def _open(store: Store, host: str) -> tuple[list[Brake], dict[int, Silence]]:
+    """Stops whose server is off and whose silence is not proven. Of others what was heard is forgotten."""
+    with store.session(tenant="*") as conn:
+        brakes = engaged(conn, mta_host=host)
+        known = silences.load(conn, [brake.brake_id for brake in brakes])
+        for brake in brakes:
+            if brake.brake_id in known and not _is_off(brake):
+                silences.forget(conn, brake.brake_id)
+    standing = [brake for brake in brakes if _is_off(brake)]
+    return [b for b in standing if b.brake_id not in known or known[b.brake_id].proven_at is None], known
+
+
+def _listened_to(
+    store: Store, clients: Clients, name: str, mine: Sequence[Brake], known: dict[int, Silence], now: datetime
+) -> list[_Found]:
+    try:
+        with clients.mailwizz_db(mine[0].mailwizz_connection) as database:
+            return _listened(store, clients, database, mine, known, now)
+    except EngineError as error:
+        log.warning("whether MailWizz %s is silent is not known: %s", name, error)
+        return []
+
+
+def _is_off(brake: Brake) -> bool:
+    return brake.mailwizz_holds and brake.release_asked_at is None and brake.mailwizz_server_id is not None
+
+
+def _listened(
+    store: Store,
+    clients: Clients,
+    database: MailwizzDb,
+    mine: Sequence[Brake],
+    known: dict[int, Silence],
+    now: datetime,
+) -> list[_Found]:
+    """One look at one MailWizz. What is heard for the first time has its beginning here."""
+    new = [brake for brake in mine if brake.brake_id not in known]
+    if new:
+        newest = newest_usage(database)
+        with store.session(tenant="*") as conn:
+            for brake in new:
+                silences.save(
+                    conn,
+                    Silence(brake.brake_id, brake.tenant, brake.mailwizz_server_id or 0, now, newest, now),
+                )
+    rows = _rows(database, [known[brake.brake_id] for brake in mine if brake.brake_id in known])
+    found = []
+    for brake in mine:
+        if brake.brake_id not in rows:
+            continue
+        after, heard = listen(known[brake.brake_id], rows[brake.brake_id], now)
+        with store.session(tenant="*") as conn:
+            silences.save(conn, after)
+        if heard is not None or (rows[brake.brake_id].of_server and after.told in (Heard.LOUD, Heard.WOKE)):
+            found.append(_Found(brake, after, heard))
+    for one in found:
+        if one.heard is not Heard.SILENT:
+            _pause_campaigns(store, clients, database, one, now)
+    return [one for one in found if one.heard is not None or one.paused]
+
+
+def _rows(database: MailwizzDb, those: Iterable[Silence]) -> dict[int, Rows]:
+    """By brake id; one query for all that were looked at last in the same moment."""
+    by_last: dict[int | None, list[Silence]] = defaultdict(list)
+    for silence in those:
+        by_last[silence.last_row].append(silence)
+    found: dict[int, Rows] = {}
+    for last, same in by_last.items():
+        seen = usage_since(database, last, {silence.server_id for silence in same})
+        found |= {silence.brake_id: seen[silence.server_id] for silence in same}
+    return found
+
+
+def _pause_campaigns(
+    store: Store, clients: Clients, database: MailwizzDb, one: _Found, now: datetime
+) -> None:
+    """Noted before it is tried: what the engine paused it resumes, and nothing else. What did not come to its end is tried at the next
+    look that finds the server handing over."""
+    server = one.silence.server_id
+    try:
+        campaigns = campaigns_through(database, server)
+        if not campaigns:
+            one.refused.append("no campaign under way hands over to it, by MailWizz's delivery log")
+            return
+        with store.session(tenant="*") as conn:
+            connection = silences.api_connection(conn, one.brake.mailwizz)
+        with clients.mailwizz_api(connection) as api:
+            for campaign in campaigns:
+                _pause(store, api, one, campaign, now)
+    except EngineError as error:
+        one.refused.append(f"{error.subject}: {error.observed}")
+
+
+def _pause(store: Store, api: MailwizzApi, one: _Found, campaign: Campaign, now: datetime) -> None:
+    with store.session(tenant="*") as conn:
+        row = silences.note_pause(conn, one.brake, campaign.uid, campaign.name, now)
+    if row is None:
+        return
+    try:
+        done = pause(api, campaign.uid)
+    except Refused as error:
+        with store.session(tenant="*") as conn:
+            silences.not_paused(conn, row)
+        one.refused.append(f"{_name(campaign)}: {error.observed}")
+        return
+    with store.session(tenant="*") as conn:
+        silences.verified(conn, row) if done else silences.not_paused(conn, row)
+    if done:
+        one.paused.append(_name(campaign))
+
+
+def _name(campaign: Campaign) -> str:
+    return f"{campaign.name} ({campaign.uid})"
+
+
+def resume_campaigns(store: Store, clients: Clients, host: str, run: Run, now: datetime) -> None:
+    """Campaigns that the engine paused for a brake of the host that is over go on, where they are paused still. One that cannot be
+    reached is tried again."""
+    with store.session(tenant="*") as conn:
+        waiting = silences.to_resume(conn, host)
+    news = []
+    for one in waiting:
+        outcome = _resumed(clients, one)
+        if outcome is None:
+            continue
+        with store.session(tenant="*") as conn:
+            silences.resumed(conn, one.id, now, outcome)
+        text = f"Campaign {one.name} ({one.campaign}) of {one.mailwizz}: {outcome}"
+        news.append(
+            News(
+                EVENT,
+                f"campaign {one.campaign}",
+                f"resumed {one.id}",
+                "info",
+                text,
+                one.tenant,
+                run.dag_id,
+                run.run_id,
+            )
+        )
+    announce(store, news)
+
+
+def _resumed(clients: Clients, one: PausedCampaign) -> str | None:
+    try:
+        with clients.mailwizz_api(one.api_connection) as api:
+            went_on = resume(api, one.campaign)
+    except Refused as error:
+        return f"it was left as it is: {error.observed}"
+    except EngineError as error:
+        log.warning("campaign %s of %s stays paused for now: %s", one.campaign, one.mailwizz, error)
+        return None
+    return (
+        "it goes on, for the stop is over" if went_on else "it was not paused any more, and was left as it is"
+    )
+
+
+def _news(host: str, found: Sequence[_Found], run: Run) -> Iterable[News]:
+    by_hand = run.dag_id == BY_HAND
+    silent = [one for one in found if one.heard is Heard.SILENT]
+    if silent:
+        late = sum(one.silence.handed_over for one in silent)
+        lines = [
+            f"MailWizz is silent for {amount(len(silent), 'stopped IP')} of {host}: two minutes without a message"
+        ]
+        lines.append(f"{amount(late, 'message')} went out after the servers were switched off")
+        lines += [_line(one) for one in silent if one.silence.handed_over][:NAMED]
+        yield _one(f"{host} silent", lines, "info", run, quiet=not (by_hand or late))
+    for one in found:
+        if one.heard is Heard.SILENT:
+            continue
+        heard = one.heard or one.silence.told
+        began = f"{one.silence.began_at:%Y-%m-%d %H:%M} UTC"
+        lines = [
+            f"MailWizz {heard} for {one.brake.name}, whose server {one.silence.server_id} is off since {began}",
+            _line(one),
+        ]
+        lines += (
+            [f"Paused: {', '.join(one.paused[:NAMED])}; they go on when the stop is over"]
+            if one.paused
+            else []
+        )
+        lines += [f"Not paused: {'; '.join(one.refused[:NAMED])}"] if one.refused else []
+        lines.append(
+            "PowerMTA holds it: nothing leaves the host. Next: see in MailWizz which worker goes on; "
+            + (
+                "pause its campaigns there."
+                if one.refused or not one.paused
+                else "end it where it does not stop."
+            )
+        )
+        yield _one(f"{one.brake.address} {heard}", lines, "critical", run, tenant=one.brake.tenant)
+
+
+def _line(one: _Found) -> str:
+    return f"{one.brake.name}: {amount(one.silence.handed_over, 'message')} handed to PowerMTA since, which holds them"
+
+
+def _one(
+    thing: str,
+    lines: Sequence[str],
+    severity: str,
+    run: Run,
+    quiet: bool | None = None,
+    tenant: str | None = None,
+) -> News:
+    return News(EVENT, thing, run.run_id, severity, "\n".join(lines), tenant, run.dag_id, run.run_id, quiet)

@@ -1,0 +1,1 @@
+"""DKIM keys on hosts, and their rotation."""

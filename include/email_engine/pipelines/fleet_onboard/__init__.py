@@ -1,0 +1,1 @@
+"""From a form to IPs that stand by with good DNS."""

@@ -1,0 +1,233 @@
+"""A look at one MailWizz installation for whoever sets it up: what version it is, what the engine can read and write there,
+and what its API key may do. Nothing is changed."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from email_engine.adapters.mailwizz_api import MailwizzApi
+from email_engine.errors import AccessDenied, EngineError
+from email_engine.fleet.model import MailwizzInstance
+from email_engine.mailer.catalogue import SERVER, Catalogue, guess_version
+from email_engine.mailer.model import DeliveryServer, Warmup
+from email_engine.pipelines.clients import Clients
+
+NOBODY = "engine0nobody"
+"""A uid that MailWizz gives to nobody: what is tried with it ends in 404 and changes nothing."""
+FOUND_NOTHING = (404, 409, 422)
+PATIENCE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One request that says whether the key may use a route. PUT goes as a form's field, since some web servers refuse the verb."""
+
+    purpose: str
+    path: str
+    method: str = "GET"
+    query: Mapping[str, Any] = field(default_factory=lambda: {"page": 1, "per_page": 10})
+    form: Mapping[str, Any] = field(default_factory=dict)
+
+
+_CAMPAIGN, _LIST = f"campaigns/{NOBODY}", f"lists/{NOBODY}/subscribers"
+_STATUS = {"_method": "PUT", "details": {"status": "blacklisted"}}
+ROUTES: Mapping[str, Probe] = {
+    "delivery-servers": Probe("the same installation behind API and database", "delivery-servers"),
+    "campaigns": Probe("campaigns that stand still", "campaigns"),
+    "lists": Probe("people who must get no more mail", "lists"),
+    "campaigns/delivery-logs/email-message-id": Probe(
+        "suppression: whose mail it was", f"campaigns/delivery-logs/email-message-id/{NOBODY}", query={}
+    ),
+    "campaigns/CAMPAIGN": Probe("suppression: whose list it was", _CAMPAIGN, query={}),
+    "lists/LIST/subscribers/search-by-email": Probe(
+        "suppression: who it is", f"{_LIST}/search-by-email", query={"EMAIL": f"{NOBODY}@example.com"}
+    ),
+    "lists/subscribers/search-by-email-in-all-lists": Probe(
+        "suppression: every list of a person", "lists/subscribers/search-by-email-in-all-lists",
+        query={"EMAIL": f"{NOBODY}@example.com"},
+    ),
+    "lists/LIST/subscribers/SUBSCRIBER": Probe("suppression: reading back", f"{_LIST}/{NOBODY}", query={}),
+    "PUT lists/LIST/subscribers/SUBSCRIBER": Probe(
+        "suppression: the status itself", f"{_LIST}/{NOBODY}", "POST", {}, _STATUS
+    ),
+    "POST campaigns/CAMPAIGN/bounces": Probe(
+        "suppression: hard bounces", f"{_CAMPAIGN}/bounces", "POST", {},
+        {"message": "5.1.1", "bounce_type": "hard", "subscriber_uid": NOBODY},
+    ),
+    "POST campaigns/CAMPAIGN/track-unsubscribe": Probe(
+        "suppression: complaints", f"{_CAMPAIGN}/track-unsubscribe/{NOBODY}", "POST", {}, {"reason": "none"}
+    ),
+}  # fmt: skip
+"""Routes of the API that the engine uses, and the request that tries each."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteAnswer:
+    """`allowed`: None where nothing is known (no answer)."""
+
+    route: str
+    allowed: bool | None
+    told: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """`servers_failure`: why the delivery servers could not be read; then `servers` is empty and `not_writable` unknown."""
+
+    instance: str
+    catalogue: Catalogue
+    servers: tuple[DeliveryServer, ...]
+    servers_failure: str | None
+    not_writable: tuple[str, ...]
+    routes: tuple[RouteAnswer, ...]
+
+    @property
+    def fine(self) -> bool:
+        """Can the engine raise quotas here, and does the key work?"""
+        doubts = any(server.limits.doubt() for server in self.servers)
+        return not (
+            self.servers_failure
+            or doubts
+            or self.not_writable
+            or self.catalogue.unread()
+            or any(answer.allowed is not True for answer in self.routes)
+        )
+
+
+def find_catalogue(clients: Clients, instance: MailwizzInstance) -> Catalogue:
+    """What the login of its connection sees. Raises EngineError where the database is away or refuses the login."""
+    with clients.mailwizz_db(instance.db_connection) as database:
+        return database.catalogue()
+
+
+def inspect(clients: Clients, instance: MailwizzInstance) -> Inspection:
+    """Raises EngineError where the database is away or refuses the login; what the API answers is part of the look."""
+    failure: str | None = None
+    servers: tuple[DeliveryServer, ...] = ()
+    not_writable: tuple[str, ...] = ()
+    with clients.mailwizz_db(instance.db_connection) as database:
+        catalogue = database.catalogue()
+        try:
+            servers, not_writable = database.servers(), database.columns_not_writable()
+        except EngineError as error:
+            failure = str(error)
+    return Inspection(instance.name, catalogue, servers, failure, not_writable, _routes(clients, instance))
+
+
+def _routes(clients: Clients, instance: MailwizzInstance) -> tuple[RouteAnswer, ...]:
+    try:
+        with clients.mailwizz_api(instance.api_connection) as api:
+            return _tried(api)
+    except EngineError as error:
+        return tuple(RouteAnswer(route, None, str(error)) for route in ROUTES)
+
+
+def _tried(api: MailwizzApi) -> tuple[RouteAnswer, ...]:
+    """An API that does not answer its first questions is not asked the others."""
+    found: list[RouteAnswer] = []
+    for route in ROUTES:
+        away = len(found) >= PATIENCE and all(one.allowed is None for one in found)
+        found.append(RouteAnswer(route, None, "not tried: no answer before") if away else _route(api, route))
+    return tuple(found)
+
+
+def _route(api: MailwizzApi, route: str) -> RouteAnswer:
+    """MailWizz answers 400 to a key that it does not know and to one without this permission alike."""
+    probe = ROUTES[route]
+    expected = () if "page" in probe.query else FOUND_NOTHING
+    try:
+        answer = api.answer(probe.method, probe.path, probe.query, probe.form, expected)
+    except AccessDenied as error:
+        return RouteAnswer(route, False, error.observed)
+    except EngineError as error:
+        return RouteAnswer(route, None, error.observed)
+    if not answer.body:
+        return RouteAnswer(route, None, f"{answer.code} without MailWizz's JSON")
+    return RouteAnswer(route, True)
+
+
+def inspection_words(seen: Inspection) -> str:
+    """For a terminal: a line a subject."""
+    catalogue = seen.catalogue
+    subjects: Sequence[tuple[str, Callable[[Inspection], str]]] = (
+        ("login", lambda _: f"{catalogue.account}, database {catalogue.schema}, tables {catalogue.prefix}*"),
+        ("delivery servers", _servers),
+        ("columns of a server that are read", _columns),
+        ("quotas of a server", _quotas),
+        ("warm-up plans", _plans),
+        ("use_for", lambda _: catalogue.use_for),
+        ("not readable", _not_readable),
+        ("not seen", lambda _: ", ".join(f"{catalogue.prefix}{name}" for name in catalogue.unseen()) or "none"),
+        ("not writable", lambda s: "not known" if s.servers_failure else ", ".join(s.not_writable) or "none"),
+    )  # fmt: skip
+    lines = [f"{seen.instance}: by its tables, MailWizz {guess_version(catalogue)}"]
+    lines += [f"  {name}: {words(seen)}" for name, words in subjects]
+    lines += [
+        f"  API {answer.route} ({ROUTES[answer.route].purpose}): {_allowed(answer)}" for answer in seen.routes
+    ]
+    if catalogue.unread() or seen.not_writable:
+        lines.append(f"Next: `email-engine mailwizz grants {seen.instance}` prints what to grant.")
+    return "\n".join(lines)
+
+
+def inspection_document(seen: Inspection) -> dict[str, Any]:
+    """The same as JSON."""
+    catalogue, guess = seen.catalogue, guess_version(seen.catalogue)
+    return {
+        "instance": seen.instance, "fine": seen.fine, "version": str(guess), "account": catalogue.account,
+        "schema": catalogue.schema, "table_prefix": catalogue.prefix,
+        "columns": {name: sorted(table.visible) for name, table in catalogue.tables.items() if table.visible},
+        "unread": {name: list(columns) for name, columns in catalogue.unread().items()},
+        "unseen_tables": list(catalogue.unseen()), "not_writable": list(seen.not_writable),
+        "unknown_quotas": dict(catalogue.unknown_quotas), "use_for": catalogue.use_for,
+        "plan_tables": list(catalogue.plan_tables), "servers": len(seen.servers), "servers_failure": seen.servers_failure,
+        "api": {answer.route: {"allowed": answer.allowed, "told": answer.told} for answer in seen.routes},
+    }  # fmt: skip
+
+
+def _servers(seen: Inspection) -> str:
+    if seen.servers_failure:
+        return f"cannot be read: {seen.servers_failure}"
+    states = Counter(server.setting.status for server in seen.servers)
+    return ", ".join(
+        [str(len(seen.servers)), *(f"{count} {state}" for state, count in sorted(states.items()))]
+    )
+
+
+def _columns(seen: Inspection) -> str:
+    there = seen.catalogue.table(SERVER).visible
+    return ", ".join(column for column in seen.catalogue.needed[SERVER] if column in there) or "none"
+
+
+def _quotas(seen: Inspection) -> str:
+    server = seen.catalogue.table(SERVER)
+    known = sorted(
+        c for c in server.visible if c.endswith("_quota") and c not in seen.catalogue.unknown_quotas
+    )
+    unknown = [
+        f"{column} is not known to this release and not 0 on {count} servers"
+        if count
+        else f"{column} is not known to this release, and 0"
+        for column, count in sorted(seen.catalogue.unknown_quotas.items())
+    ]
+    return "; ".join([", ".join(known) or "none", *unknown])
+
+
+def _plans(seen: Inspection) -> str:
+    if not seen.catalogue.plan_tables:
+        return "no tables of theirs to be seen"
+    listed = ", ".join(f"{seen.catalogue.prefix}{name}" for name in seen.catalogue.plan_tables)
+    states = Counter(server.warmup for server in seen.servers)
+    return f"{listed}; {states[Warmup.RUNNING]} servers under a plan, {states[Warmup.COMPLETE]} at its end"
+
+
+def _not_readable(seen: Inspection) -> str:
+    prefix = seen.catalogue.prefix
+    unread = [f"{', '.join(columns)} of {prefix}{name}" for name, columns in seen.catalogue.unread().items()]
+    return "; ".join(unread) or "none"
+
+
+def _allowed(answer: RouteAnswer) -> str:
+    word = {True: "allowed", False: "refused", None: "not known"}[answer.allowed]
+    return f"{word}: {answer.told}" if answer.told else word

@@ -1,0 +1,73 @@
+"""Whose mail it was: from a row of the engine to the subscribers of MailWizz."""
+
+from dataclasses import dataclass, field
+
+from email_engine.accounting.sealing import Sealer
+from email_engine.adapters.mailwizz_people import MailwizzPeople
+from email_engine.store.suppression.counted import OpenRow
+from email_engine.suppression.telling import NO_MAIL, Subscriber
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """`first`: the subscriber that the campaign wrote to; `campaign_uid`: '' where nobody knows it; `address`: None where it is
+    neither kept nor shown; `in_log`: MailWizz's delivery log knows the Message-Id."""
+
+    row: OpenRow
+    campaign_uid: str
+    list_uid: str
+    uid: str
+    in_log: bool
+    address: str | None = field(repr=False)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.list_uid, self.uid
+
+    @property
+    def person(self) -> str | tuple[str, str]:
+        """The same for every list that the person is in, where the address is known."""
+        return self.address.lower() if self.address else self.key
+
+
+def find(people: MailwizzPeople, row: OpenRow, sealer: Sealer | None) -> Recipient | None:
+    """By what an earlier run found, else by the delivery log, else (archived, or before MailWizz 2.1.0) by the campaign and the address.
+    What came through another instance of the tenant's: by the address alone. None: mail that is no campaign's, or nobody's whom MailWizz knows."""
+    address = sealer.opened(row.sealed) if sealer else None
+    if row.list_uid and row.subscriber_uid:
+        return Recipient(row, row.campaign_uid or "", row.list_uid, row.subscriber_uid, False, address)
+    if row.copied:
+        known = people.everywhere(address) if address else ()
+        return Recipient(row, "", known[0].list_uid, known[0].uid, False, address) if known else None
+    sent = people.delivery(row.message_id)
+    if sent is not None:
+        return Recipient(
+            row, sent.campaign_uid, sent.list_uid, sent.subscriber_uid, True, address or sent.email or None
+        )
+    if not row.campaign or address is None:
+        return None
+    # `[CAMPAIGN_UID]`, or with a word before it, as some bounce handlers want it
+    for campaign in dict.fromkeys((row.campaign, row.campaign.rpartition("-")[2])):
+        list_uid = people.list_of(campaign)
+        entry = people.in_list(list_uid, address) if list_uid else None
+        if list_uid and entry:
+            return Recipient(row, campaign, list_uid, entry.uid, False, address)
+    return None
+
+
+def read(people: MailwizzPeople, recipient: Recipient) -> tuple[Subscriber, ...]:
+    """The recipient as MailWizz has it now: under its address in every list, and in the campaign's own list, which may be archived."""
+    others = people.everywhere(recipient.address) if recipient.address else ()
+    found = {(one.list_uid, one.uid): Subscriber(one.list_uid, one.uid, one.status) for one in others}
+    if recipient.key not in found:
+        first = people.entry(recipient.list_uid, recipient.uid)
+        if first is not None:
+            found[recipient.key] = Subscriber(first.list_uid, first.uid, first.status)
+    return tuple(found.values())
+
+
+def first_of(recipient: Recipient, entries: tuple[Subscriber, ...]) -> Subscriber | None:
+    """The entry of the campaign's list, if it still takes mail."""
+    return next(
+        (e for e in entries if (e.list_uid, e.uid) == recipient.key and e.status not in NO_MAIL), None
+    )

@@ -1,0 +1,110 @@
+"""Tables `silences` and `paused_campaigns`: what MailWizz did after a brake, and what had to be paused beside the server."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from email_engine.mailer.silence import Silence
+from email_engine.store.schema import brakes, ips, mailwizz_instances, paused_campaigns, silences
+from email_engine.store.stops.brakes import Brake
+
+_P = paused_campaigns.c
+
+
+@dataclass(frozen=True, slots=True)
+class PausedCampaign:
+    """`campaign`: its uid. `api_connection`: of its MailWizz."""
+
+    id: int
+    tenant: str
+    brake_id: int
+    mailwizz: str
+    api_connection: str
+    campaign: str
+    name: str
+    mta_host: str
+
+
+def load(conn: Connection, brake_ids: Iterable[int]) -> dict[int, Silence]:
+    """By brake id."""
+    rows = conn.execute(select(silences).where(silences.c.brake_id.in_(list(brake_ids)))).mappings()
+    return {row["brake_id"]: Silence(**row) for row in rows}
+
+
+def save(conn: Connection, silence: Silence) -> None:
+    values = asdict(silence)
+    conn.execute(
+        insert(silences).values(**values).on_conflict_do_update(index_elements=["brake_id"], set_=values)
+    )
+
+
+def forget(conn: Connection, brake_id: int) -> None:
+    """Its server runs again, or is not known to be off: what was heard says nothing any more."""
+    conn.execute(delete(silences).where(silences.c.brake_id == brake_id))
+
+
+def note_pause(conn: Connection, brake: Brake, campaign: str, name: str, at: datetime) -> int | None:
+    """Before it is tried, and once more where the try before did not come to its end; None where this brake paused it already."""
+    row = {
+        "tenant": brake.tenant, "brake_id": brake.brake_id, "mailwizz": brake.mailwizz, "campaign": campaign,
+        "name": name, "paused_at": at,
+    }  # fmt: skip
+    made = insert(paused_campaigns).values(**row)
+    noted = made.on_conflict_do_update(
+        index_elements=["brake_id", "campaign"], index_where=_P.resumed_at.is_(None), set_={"name": name},
+        where=~_P.verified,
+    )  # fmt: skip
+    return conn.execute(noted.returning(_P.id)).scalar_one_or_none()
+
+
+def verified(conn: Connection, row_id: int) -> None:
+    conn.execute(update(paused_campaigns).where(_P.id == row_id).values(verified=True))
+
+
+def not_paused(conn: Connection, row_id: int) -> None:
+    """It was no pause of ours after all."""
+    conn.execute(delete(paused_campaigns).where(_P.id == row_id))
+
+
+def to_resume(conn: Connection, mta_host: str | None = None) -> tuple[PausedCampaign, ...]:
+    """Campaigns whose brake (of this host, or any) is over, and which no other brake keeps paused."""
+    other = paused_campaigns.alias("other")
+    held = brakes.alias("held")
+    kept = (
+        select(other.c.id)
+        .join(held, held.c.id == other.c.brake_id)
+        .where(
+            other.c.mailwizz == _P.mailwizz, other.c.campaign == _P.campaign, other.c.resumed_at.is_(None),
+            held.c.released_at.is_(None),
+        )
+        .exists()
+    )  # fmt: skip
+    query = (
+        select(
+            _P.id, _P.tenant, _P.brake_id, _P.mailwizz, mailwizz_instances.c.api_connection, _P.campaign, _P.name,
+            ips.c.mta_host,
+        )
+        .join_from(paused_campaigns, mailwizz_instances, mailwizz_instances.c.name == _P.mailwizz)
+        .join(brakes, brakes.c.id == _P.brake_id)
+        .join(ips, ips.c.id == brakes.c.ip_id)
+        .where(_P.resumed_at.is_(None), ~kept)
+        .order_by(_P.id)
+    )  # fmt: skip
+    if mta_host is not None:
+        query = query.where(ips.c.mta_host == mta_host)
+    rows: Any = conn.execute(query).mappings()
+    return tuple(PausedCampaign(**row) for row in rows)
+
+
+def api_connection(conn: Connection, mailwizz: str) -> str:
+    """Of a MailWizz, also of one that left the fleet."""
+    c = mailwizz_instances.c
+    return str(conn.execute(select(c.api_connection).where(c.name == mailwizz)).scalar_one())
+
+
+def resumed(conn: Connection, row_id: int, at: datetime, outcome: str) -> None:
+    conn.execute(update(paused_campaigns).where(_P.id == row_id).values(resumed_at=at, outcome=outcome))

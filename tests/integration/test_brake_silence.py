@@ -1,0 +1,173 @@
+"""MailWizz's half of a brake is proven by silence: a worker that goes on is counted, told, and its campaigns are paused."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from email_engine.pipelines.brakes.silence import prove_silence, resume_campaigns
+from email_engine.pipelines.names import hosts_with_brakes
+from email_engine.store import schema as s
+from email_engine_airflow.clients import airflow_clients
+from email_engine_airflow.run import current_run
+from tests.whole_lab import Whole
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def stopped(whole: Whole) -> Iterator[Whole]:
+    """aurora-1 stands still, and MailWizz was listened to once."""
+    whole.mailwizz("UPDATE {campaign} SET status = 'sending'")
+    whole.engage(1)
+    assert whole.brake()["held"] == 1
+    yield whole
+    whole.mailwizz("UPDATE {campaign} SET status = 'sending'")
+
+
+def hand_over(whole: Whole, server: int, messages: int) -> None:
+    """A worker that still holds the row of a server that is off."""
+    for _ in range(messages):
+        whole.mailwizz(
+            "INSERT INTO {usage} (server_id, customer_id, delivery_for, date_added) VALUES (%(server)s, 1, 'campaign', now())",
+            server=server,
+        )
+        whole.mailwizz(
+            "INSERT INTO {delivery} (campaign_id, subscriber_id, server_id, date_added) "
+            "SELECT min(campaign_id), 1, %(server)s, now() FROM {campaign}",
+            server=server,
+        )
+
+
+def look(whole: Whole, minutes: float) -> None:
+    (silence,) = whole.rows(s.silences)
+    run = current_run(whole.context("brake_watch"))
+    now = silence.began_at + minutes * MINUTE
+    prove_silence(whole.db, airflow_clients(), "mta-1", run, now, lambda: False)
+
+
+def told(whole: Whole) -> list[tuple[str, str]]:
+    return [(alert.severity, alert.text) for alert in whole.rows(s.alerts) if alert.event == "silence"]
+
+
+def campaign(whole: Whole) -> str:
+    ((status,),) = (row.values() for row in whole.mailwizz("SELECT DISTINCT status FROM {campaign}"))
+    return str(status)
+
+
+def test_two_minutes_without_a_message_and_another_look_prove_it(stopped: Whole) -> None:
+    hand_over(stopped, 101, 3)
+    hand_over(stopped, 102, 5)
+    look(stopped, 2)
+    look(stopped, 4)
+    ((severity, text),) = told(stopped)
+    assert severity == "info"
+    assert "MailWizz is silent for 1 stopped IP of mta-1" in text
+    assert "3 messages went out after the servers were switched off" in text
+    look(stopped, 14)
+    (silence,) = stopped.rows(s.silences)
+    assert (silence.handed_over, silence.proven_at is not None) == (3, True)
+    hand_over(stopped, 101, 1)
+    look(stopped, 20)
+    assert len(told(stopped)) == 1, "what is proven is not asked for again"
+
+
+def test_a_worker_that_goes_on_has_its_campaign_paused_until_the_stop_is_over(stopped: Whole) -> None:
+    for minutes in (4, 8, 12):
+        hand_over(stopped, 101, 2)
+        look(stopped, minutes)
+    ((severity, text),) = told(stopped)
+    assert severity == "critical"
+    assert "hands over still" in text
+    assert "6 messages handed to PowerMTA since" in text
+    assert "Paused: " in text
+    assert campaign(stopped) == "paused"
+    stopped.ask_release(1)
+    assert stopped.brake()["released"] == 1
+    assert campaign(stopped) == "sending"
+    (row,) = stopped.rows(s.paused_campaigns)
+    assert row.outcome == "it goes on, for the stop is over"
+
+
+def test_what_a_person_did_with_the_campaign_meanwhile_stays(stopped: Whole) -> None:
+    for minutes in (4, 12):
+        hand_over(stopped, 101, 2)
+        look(stopped, minutes)
+    stopped.mailwizz("UPDATE {campaign} SET status = 'sent'")
+    stopped.ask_release(1)
+    stopped.brake()
+    assert campaign(stopped) == "sent"
+    assert stopped.rows(s.paused_campaigns)[0].outcome == "it was not paused any more, and was left as it is"
+
+
+def test_a_campaign_that_somebody_had_paused_is_not_ours(stopped: Whole) -> None:
+    stopped.mailwizz("UPDATE {campaign} SET status = 'paused'")
+    for minutes in (4, 12):
+        hand_over(stopped, 101, 2)
+        look(stopped, minutes)
+    assert stopped.rows(s.paused_campaigns) == []
+    assert "no campaign under way hands over to it" in told(stopped)[0][1]
+
+
+def test_an_api_that_is_away_is_told_and_the_campaign_goes_on_later(
+    stopped: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for minutes in (4, 12):
+        hand_over(stopped, 101, 2)
+        look(stopped, minutes)
+    stopped.ask_release(1)
+    with monkeypatch.context() as away:
+        away.setenv(
+            "AIRFLOW_CONN_MAILWIZZ_API_MW-AURORA",
+            '{"conn_type": "mailwizz", "password": "k", "host": "http://127.0.0.1:9/api"}',
+        )
+        stopped.brake()
+        assert campaign(stopped) == "paused"
+    run: Any = current_run(stopped.context("brake_watch"))
+    assert hosts_with_brakes(stopped.db, run) == ["mta-1"], "no brake stands there, and a campaign waits"
+    resume_campaigns(stopped.db, airflow_clients(), "mta-1", run, stopped.now)
+    assert campaign(stopped) == "sending"
+    assert hosts_with_brakes(stopped.db, run) == []
+
+
+def test_an_api_that_was_away_when_it_was_needed_is_tried_at_the_next_look(
+    stopped: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as away:
+        away.setenv(
+            "AIRFLOW_CONN_MAILWIZZ_API_MW-AURORA",
+            '{"conn_type": "mailwizz", "password": "k", "host": "http://127.0.0.1:9/api"}',
+        )
+        for minutes in (4, 12, 14):
+            hand_over(stopped, 101, 2)
+            look(stopped, minutes)
+    assert campaign(stopped) == "sending"
+    ((severity, text),) = told(stopped)
+    assert severity == "critical"
+    assert "Not paused: " in text
+    hand_over(stopped, 101, 2)
+    look(stopped, 16)
+    assert campaign(stopped) == "paused"
+    assert "Paused: " in told(stopped)[1][1]
+    look(stopped, 17)
+    assert len(told(stopped)) == 2
+    stopped.ask_release(1)
+    stopped.brake()
+    assert campaign(stopped) == "sending"
+
+
+def test_a_usage_log_that_cannot_be_read_keeps_nothing_from_standing_still(
+    whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("email_engine.adapters.mailwizz_traffic._usage_log", lambda database: _nowhere())
+    whole.engage(1)
+    assert whole.brake()["held"] == 1
+    assert whole.server(1)[2] == "disabled"
+    assert (whole.rows(s.silences), told(whole)) == ([], [])
+
+
+def _nowhere() -> Any:
+    from sqlalchemy import column, table
+
+    return table("mw_no_such_log", column("log_id"), column("server_id"))
