@@ -66,6 +66,9 @@ def summed_title(instance: str, reports: Sequence[ListReport]) -> str:
     """The first line of a message about the lists of one MailWizz."""
     whole = sum(report.counts["subscribers"] for report in reports)
     cannot = sum(report.cannot for report in reports)
-    silent = sum(report.silent or 0 for report in reports)
+    known = [report.silent for report in reports if report.silent is not None]
+    silence = f"{sum(known)} are silent" if known else "nobody knows who is silent"
+    if 0 < len(known) < len(reports):
+        silence += f" (not known for {amount(len(reports) - len(known), 'list')})"
     lists = amount(len(reports), "recipient list")
-    return f"MailWizz {instance}: of {amount(whole, 'subscriber')} in {lists}, {cannot} cannot take mail and {silent} are silent"
+    return f"MailWizz {instance}: of {amount(whole, 'subscriber')} in {lists}, {cannot} cannot take mail and {silence}"

@@ -75,5 +75,10 @@ def test_a_report_says_engaged_first_and_what_is_not_known() -> None:
     assert "silent: not known" in report.words
     assert report.words.endswith("(silence is not known: MailWizz noted no open)")
     assert summed_title("mw-a", [report]) == (
-        "MailWizz mw-a: of 10 subscribers in 1 recipient list, 2 cannot take mail and 0 are silent"
+        "MailWizz mw-a: of 10 subscribers in 1 recipient list, 2 cannot take mail and nobody knows who is silent"
+    )
+    known = ListReport("ab2", "Offers", with_unsubscribed=False)
+    known.counts.update(subscribers=5, silent=3)
+    assert summed_title("mw-a", [report, known]) == (
+        "MailWizz mw-a: of 15 subscribers in 2 recipient lists, 2 cannot take mail and 3 are silent (not known for 1 list)"
     )
