@@ -10,7 +10,7 @@
    a domain that takes no mail (null MX) or where nothing could (dead), asked once a run of the resolver, twice where the answer is
    grave; engaged (a person opened or clicked within six months); opened by machines alone; silent (got mail in that time, was on the list before, did
    nothing); not judged. People who unsubscribed are looked at only where `unsubscribed` in include/config/hygiene.yaml says so.
-3. `tell` sends the alerts: one quiet message an instance with numbers.
+3. `tell` sends the alerts: one quiet message an instance and week with numbers.
 
 What is not known is never dead and never silent: a resolver that is away, or that finds names which nobody registered, leaves domains unknown; where
 MailWizz's opens do not go back far enough, silence is not told.
@@ -24,7 +24,7 @@ is away, and reports made so far stand. `Refused`: the folder of the files canno
 the log with the grant that is missing.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from airflow.sdk import DAG, Param
 
@@ -42,7 +42,6 @@ with DAG(
     description="Addresses that cannot take mail and people who are silent, by recipient list; a report",
     doc_md=__doc__,
     schedule=UniqueRunCron("0 4 * * 0"),
-    start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow reads it as UTC
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=4),

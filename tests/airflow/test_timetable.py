@@ -52,8 +52,8 @@ def test_what_has_no_beginning_and_never_ran_waits_for_its_time(monkeypatch: pyt
     assert late.run_after == MIDNIGHT, "what ran before is made good"
 
 
-def test_what_changes_the_world_has_no_beginning() -> None:
-    for name in ("warmup_advance", "pmta_config_deploy", "mailwizz_quota_sync"):
+def test_what_changes_the_world_or_reports_has_no_beginning() -> None:
+    for name in ("warmup_advance", "pmta_config_deploy", "mailwizz_quota_sync", "list_hygiene"):
         assert "start_date" not in (ROOT / "dags" / f"{name}.py").read_text(), name
 
 

@@ -209,8 +209,12 @@ def test_the_message_is_quiet_and_says_numbers_and_the_next_step(world: World) -
     )
     assert "email-engine hygiene report mw-aurora" in alert["text"]
     looked(world)
+    looked(world, AS_OF + timedelta(hours=9))
     with world.store.session(tenant="*") as conn:
-        assert len(conn.execute(select(s.alerts)).all()) == 1
+        assert len(conn.execute(select(s.alerts)).all()) == 1, "one message a week, whoever looks again"
+    looked(world, AS_OF + timedelta(days=7))
+    with world.store.session(tenant="*") as conn:
+        assert len(conn.execute(select(s.alerts)).all()) == 2
 
 
 def test_a_list_without_findings_is_no_news_and_has_no_file(world: World, folder: Path) -> None:

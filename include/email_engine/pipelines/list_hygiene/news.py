@@ -1,4 +1,4 @@
-"""What people hear of recipient lists: one quiet message an instance and look, with numbers and the way to the file."""
+"""What people hear of recipient lists: one quiet message an instance and week, with numbers and the way to the file."""
 
 from collections.abc import Sequence
 
@@ -28,7 +28,7 @@ def tell(store: Store, instance: MailwizzInstance, reports: Sequence[ListReport]
         store,
         [
             News(
-                EVENT, instance.name, run.as_of.date().isoformat(), "info", "\n".join(lines), instance.tenant,
+                EVENT, instance.name, f"{run.as_of:%G-W%V}", "info", "\n".join(lines), instance.tenant,
                 run.dag_id, run.run_id, quiet=True,
             )
         ],
