@@ -4,6 +4,7 @@ import atexit
 import gc
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +40,17 @@ def pytest_collection_finish() -> None:
 
 def pytest_sessionfinish() -> None:
     gc.unfreeze()
+
+
+MASKERS = tuple(f"airflow.{part}_shared.secrets_masker.secrets_masker" for part in ("", "sdk."))
+"""Each keeps all secrets of a process in one pattern, compiled anew for each new one: a process of one task sees few of them, the
+keys of a thousand tests took half of the tests' time."""
+
+
+def pytest_runtest_teardown() -> None:
+    for name in MASKERS:
+        if name in sys.modules:
+            sys.modules[name].reset_secrets_masker()
 
 
 @pytest.fixture(scope="session")
