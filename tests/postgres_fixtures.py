@@ -4,12 +4,14 @@ Loaded by tests/conftest.py; take `store` (a Store on a fresh database) or `engi
 
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
-from sqlalchemy import make_url
+from sqlalchemy import Engine, create_engine, make_url
 
+import email_engine.store.engine
 from email_engine.store.engine import Store
 from email_engine.store.migrate import prepare_role, upgrade
 
@@ -33,10 +35,28 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def engine_template(postgres_url: str) -> str:
+def engine_template(postgres_url: str) -> Iterator[str]:
     """The name of a migrated database, owned by the engine's role, to be copied and never used."""
     upgrade(prepare_role(postgres_url, TEMPLATE, ROLE, PASSWORD))
-    return TEMPLATE
+    with pytest.MonkeyPatch.context() as patch:
+        _compile_once(patch, postgres_url)
+        yield TEMPLATE
+
+
+def _compile_once(patch: pytest.MonkeyPatch, url: str) -> None:
+    """Every store of the session takes what the first one has compiled: SQLAlchemy keeps SQL by engine and dialect, and a
+    process of one pipeline has one engine where a test has several."""
+    model = create_engine(url)
+    model.connect().close()  # asks the server what it can
+    model.dispose()
+
+    def alike(*given: Any, **options: Any) -> Engine:
+        made = create_engine(*given, **options)
+        made.dialect = made.pool._dialect = model.dialect
+        made._compiled_cache = model._compiled_cache
+        return made
+
+    patch.setattr(email_engine.store.engine, "create_engine", alike)
 
 
 @pytest.fixture
