@@ -18,8 +18,11 @@ from sqlalchemy import insert, make_url, select, update
 from email_engine.accounting.policy import shipped_accounting_policy
 from email_engine.accounting.recipients import recipient_hash
 from email_engine.accounting.sealing import Sealer
-from email_engine.adapters import mailwizz_api
-from email_engine.adapters.mailwizz_api import MailwizzApi, MailwizzEndpoint
+from email_engine.adapters import connections, mailwizz_api
+from email_engine.adapters.connection_fields import Fields
+from email_engine.adapters.mailwizz_api import MailwizzApi
+from email_engine.adapters.mailwizz_database import MailwizzDatabase
+from email_engine.adapters.mailwizz_db import MailwizzDb
 from email_engine.fleet.providers import shipped_providers
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.run import Run
@@ -44,14 +47,15 @@ _numbers = itertools.count(1)
 
 
 def instance(name: str, database_url: str, **options: Any) -> dict[str, Any]:
-    """An entry of a world's `mailwizz`: two campaigns, each with a list of its own."""
+    """An entry of a world's `mailwizz`: two campaigns, each with a list of its own; `second_owner`: the customer of the second."""
+    second = {"customer_id": options.pop("second_owner", 1)}
     prefix = options.pop("table_prefix", f"{name[3:]}_")
     return {
         "name": name, "port": 0, "api_key": API_KEY, "database_url": database_url, "table_prefix": prefix,
         "servers": [],
         "campaigns": [
-            {"uid": uid, "daily_demand": 0, "mail_from": "news@aurora-mail.example", "audience": 1}
-            for uid in (CAMPAIGN, SECOND)
+            {"uid": uid, "daily_demand": 0, "mail_from": "news@aurora-mail.example", "audience": 1, **owner}
+            for uid, owner in ((CAMPAIGN, {}), (SECOND, second))
         ],
         "options": options,
     }  # fmt: skip
@@ -68,6 +72,7 @@ class Bench:
     ip: str = "198.51.100.1"
     vmta: str = "aurora-1"
     prefix: str = "aurora_"
+    keys: tuple[str, ...] = (API_KEY,)
 
     def sql(self, statement: str, *values: object) -> list[dict[str, Any]]:
         """Tables by `{list_subscriber}` and the like."""
@@ -177,10 +182,20 @@ class Bench:
     def clients(self) -> Clients:
         def api(_: str) -> MailwizzApi:
             url = f"http://127.0.0.1:{self.lab.ready['mailwizz'][self.name]}/api"
-            return MailwizzApi(MailwizzEndpoint(self.name, url, API_KEY))
+            fields = Fields(
+                self.name,
+                "mailwizz",
+                url,
+                password=self.keys[0],
+                extra={"more_api_keys": " ".join(self.keys[1:])},
+            )
+            return connections.mailwizz_api(fields)
+
+        def database(_: str) -> MailwizzDb:
+            return MailwizzDb(MailwizzDatabase(self.name, make_url(self.url), self.prefix))
 
         nothing: Any = None
-        return Clients(nothing, nothing, api, nothing, nothing, nothing)
+        return Clients(nothing, database, api, nothing, nothing, nothing)
 
     def rows(self, *columns: str) -> list[tuple[Any, ...]]:
         """Of table suppressions, in the order in which they came."""

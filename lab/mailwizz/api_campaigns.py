@@ -22,7 +22,7 @@ _READERS = (
 def find(site: Site, call: Call) -> Row | None:
     """The campaign that the path names, if it is this customer's."""
     query = "SELECT * FROM {campaign} WHERE campaign_uid = %s AND customer_id = %s"
-    return site.database.row(query, call.path["campaign_uid"], site.config.customer_id)
+    return site.database.row(query, call.path["campaign_uid"], call.customer_id)
 
 
 def missing() -> Reply:
@@ -35,7 +35,7 @@ def _shown(site: Site, row: Row) -> dict[str, Any]:
 
 
 def index(site: Site, call: Call) -> Reply:
-    owner = site.config.customer_id
+    owner = call.customer_id
     count = site.database.number("SELECT count(*) FROM {campaign} WHERE customer_id = %s", owner)
 
     def fetch(limit: int, offset: int) -> list[dict[str, Any]]:
@@ -186,5 +186,5 @@ def delivery_logs(site: Site, call: Call) -> Reply:
 
 def delivery_log(site: Site, call: Call) -> Reply:
     query = f"{_DELIVERIES} WHERE d.email_message_id = %s AND c.customer_id = %s"
-    row = site.database.row(query, call.path["message_id"], site.config.customer_id)
+    row = site.database.row(query, call.path["message_id"], call.customer_id)
     return record(_delivery(row)) if row else error(404, "The delivery log does not exist.")

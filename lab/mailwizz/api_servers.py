@@ -12,7 +12,7 @@ def _shown(site: Site, row: Row) -> Row:
 
 
 def index(site: Site, call: Call) -> Reply:
-    owner = site.config.customer_id
+    owner = call.customer_id
     count = site.database.number(f"SELECT count(*) {_OWN}", owner)
 
     def fetch(limit: int, offset: int) -> list[Row]:
@@ -27,5 +27,5 @@ def view(site: Site, call: Call) -> Reply:
     row = None
     if server_id.isdigit() and len(server_id) < 10:
         query = f"SELECT {_FIELDS} {_OWN} AND server_id = %s"
-        row = site.database.row(query, site.config.customer_id, int(server_id))
+        row = site.database.row(query, call.customer_id, int(server_id))
     return record(_shown(site, row)) if row else error(404, "The server does not exist.")

@@ -15,7 +15,7 @@ _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 def _list(site: Site, call: Call) -> Row | None:
     query = "SELECT * FROM {list} WHERE list_uid = %s AND customer_id = %s"
-    return site.database.row(query, call.path["list_uid"], site.config.customer_id)
+    return site.database.row(query, call.path["list_uid"], call.customer_id)
 
 
 def _no_list() -> Reply:
@@ -27,7 +27,7 @@ def _no_subscriber() -> Reply:
 
 
 def lists(site: Site, call: Call) -> Reply:
-    owner = site.config.customer_id
+    owner = call.customer_id
     count = site.database.number("SELECT count(*) FROM {list} WHERE customer_id = %s", owner)
 
     def fetch(limit: int, offset: int) -> list[dict[str, Any]]:
@@ -48,6 +48,19 @@ def lists(site: Site, call: Call) -> Reply:
         ]
 
     return listing(site, call, count, fetch)
+
+
+def view_list(site: Site, call: Call) -> Reply:
+    row = _list(site, call)
+    if row is None:
+        return _no_list()
+    general = {
+        "list_uid": row["list_uid"],
+        "name": row["name"],
+        "display_name": row["name"],
+        "description": "",
+    }
+    return record({"general": general, "defaults": {}, "notifications": {}, "company": {}})
 
 
 def _shown(row: Row) -> dict[str, Any]:
@@ -181,7 +194,7 @@ _EVERYWHERE = """SELECT s.*, l.list_uid, l.name AS list_name FROM {list_subscrib
 
 def search_in_all_lists(site: Site, call: Call) -> Reply:
     email = call.query.get("EMAIL", "")
-    rows = site.database.rows(_EVERYWHERE, email, site.config.customer_id, 100)
+    rows = site.database.rows(_EVERYWHERE, email, call.customer_id, 100)
     if not rows:
         return error(404, "The subscriber does not exist in any list.")
     records = [
@@ -194,7 +207,7 @@ def search_in_all_lists(site: Site, call: Call) -> Reply:
 def unsubscribe_everywhere(site: Site, call: Call) -> Reply:
     """Whatever the subscriber was, blacklisted too; success even if nobody has the address."""
     email = str(call.fields.get("EMAIL", ""))
-    rows = site.database.rows(_EVERYWHERE, email, site.config.customer_id, 1000)
+    rows = site.database.rows(_EVERYWHERE, email, call.customer_id, 1000)
     query = "UPDATE {list_subscriber} SET status = 'unsubscribed', last_updated = %s WHERE subscriber_id = ANY(%s)"
     site.database.run(query, site.now(), [row["subscriber_id"] for row in rows])
     return success()

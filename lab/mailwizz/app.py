@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from . import api_campaigns, api_feedback, api_servers, api_subscribers, api_tracking, webhook
-from .auth import NO_PERMISSION, may_call, refusal
+from .auth import NO_PERMISSION, caller, may_call, refusal
 from .faults import CRASH_PAGE, Faults
 from .php_forms import Fields, nest
 from .protocol import Call, Reply, Site, encode, error
@@ -79,6 +79,7 @@ ENDPOINTS = (
         "/lists/subscribers/unsubscribe-by-email-from-all-lists",
         api_subscribers.unsubscribe_everywhere,
     ),
+    _endpoint("GET", "/lists/{list_uid}", api_subscribers.view_list),
     _endpoint("GET", "/lists/{list_uid}/subscribers", api_subscribers.index),
     _endpoint("POST", "/lists/{list_uid}/subscribers", api_subscribers.create),
     _endpoint("GET", "/lists/{list_uid}/subscribers/search-by-email", api_subscribers.search_by_email),
@@ -183,12 +184,13 @@ class Web:
         ):
             refused = error(400, f"Only {verb} requests allowed for this endpoint.")
         endpoint, parts = found
-        if refused is None and not may_call(self._site.database, self._site.config, endpoint.route):
+        customer = caller(self._site.config, request.headers) or self._site.config.customers[0]
+        if refused is None and not may_call(self._site.database, self._site.config, customer, endpoint.route):
             refused = error(400, NO_PERMISSION)
         refused = refused or self._faults.before_write(verb)
         if refused is not None:
             return refused
-        return endpoint.handler(self._site, Call(parts, query, fields))
+        return endpoint.handler(self._site, Call(parts, query, fields, customer.customer_id))
 
     def _response(self, request: Request, reply: Reply) -> Response:
         if isinstance(reply.body, str):

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 
-from .config import InstanceConfig
+from .config import CustomerSeed, InstanceConfig
 from .database import Database
 from .php_forms import build_query
 
@@ -35,6 +35,13 @@ def signature(
     return hmac.new(private.encode(), text.encode(), hashlib.sha1).hexdigest()
 
 
+def caller(config: InstanceConfig, headers: Mapping[str, str]) -> CustomerSeed | None:
+    """Whose key a request carries."""
+    plain = None if config.signed else headers.get("x-api-key")
+    given = (plain or headers.get("x-mw-public-key") or "").encode()
+    return next((one for one in config.customers if hmac.compare_digest(given, one.api_key.encode())), None)
+
+
 def refusal(
     config: InstanceConfig,
     headers: Mapping[str, str],
@@ -46,29 +53,30 @@ def refusal(
 ) -> str | None:
     """A key of REFUSALS, or None if the caller is who they say. `headers` looks names up ignoring case."""
     if not config.signed:
-        key = headers.get("x-api-key") or headers.get("x-mw-public-key")
-        if not key:
+        if not (headers.get("x-api-key") or headers.get("x-mw-public-key")):
             return "params"
-        return None if hmac.compare_digest(key.encode(), config.api_key.encode()) else "key"
+        return None if caller(config, headers) else "key"
     public, stamp = headers.get("x-mw-public-key"), headers.get("x-mw-timestamp")
     given = headers.get("x-mw-signature")
     if not public or not stamp or not given:
         return "params"
-    if not hmac.compare_digest(public.encode(), config.api_key.encode()):
+    customer = caller(config, headers)
+    if customer is None:
         return "key"
     if not stamp.isdigit() or int(stamp) + REQUEST_TIMEFRAME < unix_time:
         return "expired"
     params = {**body, **{name: headers.get(name.lower(), "") for name in SIGNED_HEADERS}}
-    right = signature(method, url, query, params, config.private_key)
+    right = signature(method, url, query, params, customer.private_key)
     return None if hmac.compare_digest(given.encode(), right.encode()) else "signature"
 
 
-def may_call(database: Database, config: InstanceConfig, route: str) -> bool:
+def may_call(database: Database, config: InstanceConfig, customer: CustomerSeed, route: str) -> bool:
     """A key without `enable_permissions` may call everything."""
     if config.version < (2, 2, 9):
         return True
     key = database.row(
-        "SELECT key_id FROM {customer_api_key} WHERE key = %s AND enable_permissions = 'yes'", config.api_key
+        "SELECT key_id FROM {customer_api_key} WHERE key = %s AND enable_permissions = 'yes'",
+        customer.api_key,
     )
     if key is None:
         return True

@@ -37,13 +37,23 @@ class CampaignSeed:
     providers: Mapping[str, float]
     audience: int
     name: str
+    customer_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerSeed:
+    """A customer with API access; `private_key` signs its requests in 1.9."""
+
+    customer_id: int
+    api_key: str
+    private_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class InstanceConfig:
     """One installation.
 
-    `scope` "customer": the delivery servers belong to the API key's customer; "system": customer_id is NULL and
+    `customers`: who has an API key, first the customer of `api_key`. `scope` "customer": the delivery servers belong to the API key's customer; "system": customer_id is NULL and
     the API shows none. `signed`: the 1.9 protocol (public and private key). `batch_size`: messages for which a
     worker keeps the server rows that it loaded, None for one tick. `countable`: sends count against the customer's
     quota, so each is written to the usage log even on an unlimited server. `keep_days`: how many days of logs stay
@@ -65,6 +75,7 @@ class InstanceConfig:
     seed: int
     servers: tuple[ServerSeed, ...]
     campaigns: tuple[CampaignSeed, ...]
+    customers: tuple[CustomerSeed, ...]
 
 
 def _whole(raw: Mapping[str, Any], key: str, default: int, place: str, faults: list[str]) -> int:
@@ -107,7 +118,7 @@ def _server(raw: Mapping[str, Any], place: str, faults: list[str]) -> ServerSeed
     )
 
 
-def _campaign(raw: Mapping[str, Any], place: str, faults: list[str]) -> CampaignSeed:
+def _campaign(raw: Mapping[str, Any], owner: int, place: str, faults: list[str]) -> CampaignSeed:
     demand = _whole(raw, "daily_demand", 0, place, faults)
     providers = raw.get("providers") or {"gmail.com": 1.0}
     if any(weight < 0 for weight in providers.values()) or sum(providers.values()) <= 0:
@@ -119,7 +130,16 @@ def _campaign(raw: Mapping[str, Any], place: str, faults: list[str]) -> Campaign
         faults.append(f"{place}.mail_from: {mail_from!r} is no address")
     audience = _whole(raw, "audience", min(max(demand, 200), 20_000), place, faults)
     name = str(raw.get("name", uid))
-    return CampaignSeed(uid, demand, mail_from, dict(providers), audience, name)
+    customer = _whole(raw, "customer_id", owner, place, faults)
+    return CampaignSeed(uid, demand, mail_from, dict(providers), audience, name, customer)
+
+
+def _customer(raw: Mapping[str, Any], place: str, faults: list[str]) -> CustomerSeed:
+    return CustomerSeed(
+        customer_id=_whole(raw, "customer_id", 0, place, faults),
+        api_key=_text(raw, "api_key", place, faults),
+        private_key=str(raw.get("private_key", "")),
+    )
 
 
 def parse_instance(raw: Mapping[str, Any]) -> InstanceConfig:
@@ -136,24 +156,32 @@ def parse_instance(raw: Mapping[str, Any]) -> InstanceConfig:
     if mode == "v1_9" and not raw.get("private_key"):
         faults.append(f"{place}.private_key: missing (mode v1_9 signs its requests)")
     servers = tuple(_server(s, f"{place}.servers[{n}]", faults) for n, s in enumerate(raw.get("servers", ())))
+    owner = _whole(raw, "customer_id", 1, place, faults)
     campaigns = tuple(
-        _campaign(c, f"{place}.campaigns[{n}]", faults) for n, c in enumerate(raw.get("campaigns", ()))
+        _campaign(c, owner, f"{place}.campaigns[{n}]", faults) for n, c in enumerate(raw.get("campaigns", ()))
+    )
+    first = CustomerSeed(owner, _text(raw, "api_key", place, faults), str(raw.get("private_key", "")))
+    customers = (
+        first,
+        *(_customer(c, f"{place}.customers[{n}]", faults) for n, c in enumerate(raw.get("customers", ()))),
     )
     for kind, keys in (
         ("server_id", [s.server_id for s in servers]),
         ("campaign uid", [c.uid for c in campaigns]),
+        ("customer_id", [c.customer_id for c in customers]),
+        ("API key", [c.api_key for c in customers]),
     ):
         if len(set(keys)) != len(keys):
             faults.append(f"{place}: a {kind} occurs twice")
     config = InstanceConfig(
         name=_text(raw, "name", place, faults),
-        api_key=_text(raw, "api_key", place, faults),
-        private_key=str(raw.get("private_key", "")),
+        api_key=first.api_key,
+        private_key=first.private_key,
         database_url=_text(raw, "database_url", place, faults).replace(
             "postgresql+psycopg://", "postgresql://", 1
         ),
         table_prefix=prefix,
-        customer_id=_whole(raw, "customer_id", 1, place, faults),
+        customer_id=owner,
         scope=_choice(raw, "scope", "customer", SCOPES, place, faults),
         version=version,
         signed=mode == "v1_9",
@@ -164,6 +192,7 @@ def parse_instance(raw: Mapping[str, Any]) -> InstanceConfig:
         seed=_whole(raw, "seed", 1, place, faults),
         servers=servers,
         campaigns=campaigns,
+        customers=customers,
     )
     if faults:
         raise ValueError("\n".join(faults))

@@ -78,7 +78,11 @@ class Knobs(ServerKnobs):
                 "UPDATE {customer_api_key} SET enable_permissions = %s WHERE key = %s",
                 "no" if routes is None else "yes", key["key"],
             )  # fmt: skip
-            self._database.run("DELETE FROM {customer_api_key_permission}")
+            self._database.run(
+                "DELETE FROM {customer_api_key_permission}"
+                " WHERE key_id IN (SELECT key_id FROM {customer_api_key} WHERE key = %s)",
+                key["key"],
+            )
             for route in (routes or "").split():
                 self._database.run(
                     "INSERT INTO {customer_api_key_permission} (key_id, route)"

@@ -15,11 +15,13 @@ Number = str | int
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request after authentication. `fields`: the body as PHP would see it; `path`: the named parts of the path."""
+    """A request after authentication. `fields`: the body as PHP would see it; `path`: the named parts of the path; `customer_id`:
+    whose key it is."""
 
     path: Mapping[str, str]
     query: Mapping[str, str]
     fields: Fields
+    customer_id: int
 
 
 @dataclass(frozen=True, slots=True)

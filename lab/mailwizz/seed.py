@@ -4,7 +4,7 @@ import hashlib
 import random
 from datetime import datetime
 
-from .config import CampaignSeed, InstanceConfig, ServerSeed
+from .config import CampaignSeed, CustomerSeed, InstanceConfig, ServerSeed
 from .database import Database
 from .php_serialize import meta_data
 
@@ -46,19 +46,19 @@ def add_server(database: Database, config: InstanceConfig, server: ServerSeed, n
     )
 
 
-def _customer(database: Database, config: InstanceConfig, now: datetime) -> None:
-    """The customer of the API key, in a group without limits, and the key (in full: MailWizz keeps it in clear)."""
-    if database.row("SELECT 1 FROM {customer} WHERE customer_id = %s", config.customer_id):
+def _customer(database: Database, config: InstanceConfig, customer: CustomerSeed, now: datetime) -> None:
+    """The customer of an API key, in a group without limits, and the key (in full: MailWizz keeps it in clear)."""
+    if database.row("SELECT 1 FROM {customer} WHERE customer_id = %s", customer.customer_id):
         return
     group_id = database.number(
         "INSERT INTO {customer_group} (name, date_added) VALUES ('Customers', %s) RETURNING group_id", now
     )
     database.run(
         "INSERT INTO {customer} (customer_id, customer_uid, group_id, date_added) VALUES (%s, %s, %s, %s)",
-        config.customer_id, uid(config.seed, "customer", config.customer_id), group_id, now,
+        customer.customer_id, uid(config.seed, "customer", customer.customer_id), group_id, now,
     )  # fmt: skip
     insert = _INSERT_KEY if config.version >= (2,) else _INSERT_PUBLIC_KEY
-    database.run(insert, config.customer_id, config.api_key, now)
+    database.run(insert, customer.customer_id, customer.api_key, now)
 
 
 def audience(campaign: CampaignSeed, list_id: int, seed: int, stamp: datetime) -> list[str]:
@@ -79,7 +79,7 @@ def _campaign(database: Database, config: InstanceConfig, campaign: CampaignSeed
     list_id = database.number(
         "INSERT INTO {list} (list_uid, customer_id, name, date_added) VALUES (%s, %s, %s, %s) RETURNING list_id",
         list_uid(config, campaign.uid),
-        config.customer_id,
+        campaign.customer_id,
         f"Readers of {campaign.name}",
         now,
     )
@@ -88,7 +88,7 @@ def _campaign(database: Database, config: InstanceConfig, campaign: CampaignSeed
         send_at, date_added, last_updated) VALUES (%s, %s, %s, %s, %s, 'sending', %s, %s, %s) RETURNING campaign_id)
         INSERT INTO {campaign_option} (campaign_id) SELECT campaign_id FROM made""",
         campaign.uid,
-        config.customer_id,
+        campaign.customer_id,
         list_id,
         campaign.name,
         campaign.mail_from,
@@ -110,7 +110,8 @@ def list_uid(config: InstanceConfig, campaign_uid: str) -> str:
 def seed_tables(database: Database, config: InstanceConfig, now: datetime) -> None:
     """`now`: naive UTC, for the date columns. Rows that exist are left alone."""
     with database.transaction():
-        _customer(database, config, now)
+        for customer in config.customers:
+            _customer(database, config, customer, now)
         for server in config.servers:
             add_server(database, config, server, now)
         for campaign in config.campaigns:

@@ -90,6 +90,10 @@ MAILWIZZ = _type(
             enum=["x-api-key", "signed"],
         ),
         "private_key": _secret("Private key", "Only for signed requests: the second key of the pair."),
+        "more_api_keys": _secret(
+            "Keys of further customers",
+            "A key sees one customer alone. Separated by blanks; of 1.9 each as public:private.",
+        ),
         "timeout": _seconds("Timeout", "How long one request may take", 20),
     },
     port=443,

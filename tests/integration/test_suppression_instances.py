@@ -99,7 +99,7 @@ def test_who_is_out_there_already_or_not_known_is_counted_so(three: Three) -> No
     names = ["out@gmail.com", "only-here@gmail.com"]
     three.first.ingest(*(three.first.bounce(each, three.first.mailed(each)) for each in names))
     assert three.sync_both()[1] == of_shop(posted=2, already=1, not_ours=1)
-    assert three.shop.rows("state", "trouble")[-1] == ("not_ours", "this MailWizz does not know the address")
+    assert ("not_ours", "this MailWizz does not know the address") in three.shop.rows("state", "trouble")
 
 
 def test_soft_bounces_are_told_there_when_their_row_is_full(three: Three) -> None:

@@ -1,6 +1,9 @@
 """From a connection's fields, as Airflow's form or a file hands them over, to a client: the one way for hooks and shell."""
 
+import re
 import socket
+from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -9,6 +12,7 @@ from sqlalchemy import URL
 from email_engine.adapters.connection_fields import Fields, refuse_unknown, seconds, truth
 from email_engine.adapters.dns_resolver import Resolver
 from email_engine.adapters.mailwizz_api import Auth, MailwizzApi, MailwizzEndpoint
+from email_engine.adapters.mailwizz_customers import MailwizzCustomers
 from email_engine.adapters.mailwizz_database import MailwizzDatabase, Tls
 from email_engine.adapters.mailwizz_db import MailwizzDb
 from email_engine.adapters.nameservers import DNS_PORT, parse_nameserver, refuse_public
@@ -69,28 +73,47 @@ def powermta(fields: Fields) -> PowerMtaEndpoint:
 
 
 def mailwizz_api(fields: Fields) -> MailwizzApi:
-    """`host`: the API's address; `password`: the API key; extra `auth`, `private_key`, `timeout`. Not yet connected. A connection
-    that was made from a URI keeps its scheme in the field `schema`."""
+    """`host`: the API's address; `password`: the API key; extra `auth`, `private_key`, `timeout`, `more_api_keys`. Not yet connected. A
+    connection that was made from a URI keeps its scheme in the field `schema`."""
     with fields.blamed():
         address = parse_address(fields.subject, fields.host, fields.port, HTTP)
         scheme = fields.schema if fields.schema in HTTP else "https"
         auth, timeout = str(fields.extra.get("auth") or Auth.API_KEY), fields.extra.get("timeout") or 20
         try:
-            return MailwizzApi(
-                MailwizzEndpoint(
-                    name="API" if fields.under_test else fields.name,
-                    base_url=address.url(str(scheme)) if address.host else "",
-                    api_key=(fields.password or "").strip(),
-                    auth=Auth(auth),
-                    private_key=str(fields.extra.get("private_key") or "").strip(" \t\r\n\"'"),
-                    timeout=float(timeout),
-                )
+            first = MailwizzEndpoint(
+                name="API" if fields.under_test else fields.name,
+                base_url=address.url(str(scheme)) if address.host else "",
+                api_key=(fields.password or "").strip(),
+                auth=Auth(auth),
+                private_key=str(fields.extra.get("private_key") or "").strip(" \t\r\n\"'"),
+                timeout=float(timeout),
             )
+            further = [
+                replace(first, name=f"{first.name}, key {number}", api_key=key, private_key=private)
+                for number, (key, private) in enumerate(_more_keys(fields, first), 2)
+            ]
+            return MailwizzCustomers([first, *further]) if further else MailwizzApi(first)
         except ValueError:
             raise InputError(
                 fields.subject, f"auth {auth!r}, timeout {timeout!r}",
                 "x-api-key or signed; seconds", "correct the connection's extra fields",
             ) from None  # fmt: skip
+
+
+def _more_keys(fields: Fields, first: MailwizzEndpoint) -> Iterator[tuple[str, str]]:
+    """Keys of further customers, separated by blanks, commas or line breaks; of 1.9 each as `public:private`."""
+    given = fields.extra.get("more_api_keys") or ""
+    words = given if isinstance(given, list) else re.split(r"[\s,;]+", str(given))
+    seen = {first.api_key}
+    for number, word in enumerate((str(each).strip("\"' ") for each in words if str(each).strip()), 2):
+        key, _, private = word.partition(":")
+        if key in seen:
+            raise InputError(
+                fields.subject, f"API key {number} is one of those before it", "one key for each further customer",
+                "take it out of more_api_keys",
+            )  # fmt: skip
+        seen.add(key)
+        yield key, private
 
 
 def mailwizz_db(fields: Fields) -> MailwizzDb:

@@ -103,6 +103,11 @@ class MailwizzApi:
     ) -> None:
         self._http.close()
 
+    @property
+    def views(self) -> "tuple[MailwizzApi, ...]":
+        """One for each key of the connection."""
+        return (self,)
+
     def delivery_servers(self) -> tuple[ApiServer, ...]:
         """The customer's own servers, by id; system servers never show. Since MailWizz 1.9.17."""
         return tuple(

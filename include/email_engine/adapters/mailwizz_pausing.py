@@ -3,14 +3,21 @@ and believed only when it is read back."""
 
 from email_engine.adapters.mailwizz_api import MailwizzApi
 from email_engine.adapters.mailwizz_traffic import UNDER_WAY
-from email_engine.errors import NotVerified
+from email_engine.errors import NotVerified, Refused
 
 PAUSED = "paused"
+ABSENT = 404
 
 
 def status_of(api: MailwizzApi, campaign: str) -> str:
-    """Its status by its uid. Raises Refused where the key's customer has no such campaign."""
-    found = api.call("GET", f"campaigns/{campaign}").get("data") or {}
+    """Its status by its uid. Raises Refused where no key of the connection sees such a campaign."""
+    answer = api.answer("GET", f"campaigns/{campaign}", expected=(ABSENT,))
+    if answer.code == ABSENT:
+        raise Refused(
+            f"campaign {campaign} of MailWizz {api.endpoint.name}", "no API key of the connection sees it",
+            "a key of the customer that owns it", "add that customer's key to the connection's field more_api_keys",
+        )  # fmt: skip
+    found = answer.body.get("data") or {}
     return str((found.get("record") or {}).get("status") or "")
 
 

@@ -79,6 +79,26 @@ def campaigns_through(database: MailwizzDb, server_id: int) -> tuple[Campaign, .
         return tuple(Campaign(str(uid), str(name), int(owner)) for uid, name, owner in rows)
 
 
+def campaign_of_each_customer(database: MailwizzDb) -> dict[int, str]:
+    """The uid of some campaign by customer's id, of those that have one. EngineError where the table cannot be read."""
+    name = f"{database.database.table_prefix}campaign"
+    campaign = table(name, column("campaign_uid"), column("customer_id"))
+    query = select(campaign.c.customer_id, func.max(campaign.c.campaign_uid)).group_by(campaign.c.customer_id)
+    with database.transaction() as conn:
+        rows: Any = conn.execute(query)
+        return {int(owner): str(uid) for owner, uid in rows}
+
+
 def _usage_log(database: MailwizzDb) -> Any:
     name = f"{database.database.table_prefix}delivery_server_usage_log"
     return table(name, column("log_id"), column("server_id"))
+
+
+def campaign_owners(database: MailwizzDb, uids: Collection[str]) -> dict[str, int]:
+    """The customer's id of each of these campaigns that MailWizz has. EngineError where the table cannot be read."""
+    name = f"{database.database.table_prefix}campaign"
+    campaign = table(name, column("campaign_uid"), column("customer_id"))
+    query = select(campaign.c.campaign_uid, campaign.c.customer_id)
+    with database.transaction() as conn:
+        rows: Any = conn.execute(query.where(campaign.c.campaign_uid.in_(sorted(uids))))
+        return {str(uid): int(owner) for uid, owner in rows}

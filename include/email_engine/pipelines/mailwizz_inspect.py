@@ -3,10 +3,12 @@ and what its API key may do. Nothing is changed."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from email_engine.adapters.mailwizz_api import MailwizzApi
+from email_engine.adapters.mailwizz_traffic import campaign_of_each_customer
 from email_engine.errors import AccessDenied, EngineError
 from email_engine.fleet.model import MailwizzInstance
 from email_engine.mailer.catalogue import SERVER, Catalogue, guess_version
@@ -64,16 +66,18 @@ ROUTES: Mapping[str, Probe] = {
 
 @dataclass(frozen=True, slots=True)
 class RouteAnswer:
-    """`allowed`: None where nothing is known (no answer)."""
+    """`allowed`: None where nothing is known (no answer); `key`: which of the connection's keys, from 1 on."""
 
     route: str
     allowed: bool | None
     told: str = ""
+    key: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """`servers_failure`: why the delivery servers could not be read; then `servers` is empty and `not_writable` unknown."""
+    """`servers_failure`: why the delivery servers could not be read; then `servers` is empty and `not_writable` unknown. `unseen`: ids of
+    customers with campaigns that no API key sees; None: not known."""
 
     instance: str
     catalogue: Catalogue
@@ -81,6 +85,7 @@ class Inspection:
     servers_failure: str | None
     not_writable: tuple[str, ...]
     routes: tuple[RouteAnswer, ...]
+    unseen: tuple[int, ...] | None = None
 
     @property
     def fine(self) -> bool:
@@ -104,6 +109,7 @@ def find_catalogue(clients: Clients, instance: MailwizzInstance) -> Catalogue:
 def inspect(clients: Clients, instance: MailwizzInstance) -> Inspection:
     """Raises EngineError where the database is away or refuses the login; what the API answers is part of the look."""
     failure: str | None = None
+    owners: dict[int, str] | None = None
     servers: tuple[DeliveryServer, ...] = ()
     not_writable: tuple[str, ...] = ()
     with clients.mailwizz_db(instance.db_connection) as database:
@@ -112,15 +118,36 @@ def inspect(clients: Clients, instance: MailwizzInstance) -> Inspection:
             servers, not_writable = database.servers(), database.columns_not_writable()
         except EngineError as error:
             failure = str(error)
-    return Inspection(instance.name, catalogue, servers, failure, not_writable, _routes(clients, instance))
+        with suppress(EngineError):
+            owners = campaign_of_each_customer(database)
+    routes, unseen = _asked(clients, instance, owners)
+    return Inspection(instance.name, catalogue, servers, failure, not_writable, routes, unseen)
 
 
-def _routes(clients: Clients, instance: MailwizzInstance) -> tuple[RouteAnswer, ...]:
+def _asked(
+    clients: Clients, instance: MailwizzInstance, owners: Mapping[int, str] | None
+) -> tuple[tuple[RouteAnswer, ...], tuple[int, ...] | None]:
     try:
         with clients.mailwizz_api(instance.api_connection) as api:
-            return _tried(api)
+            tried = [
+                replace(answer, key=key) for key, view in enumerate(api.views, 1) for answer in _tried(view)
+            ]
+            return tuple(tried), _unseen(api, owners)
     except EngineError as error:
-        return tuple(RouteAnswer(route, None, str(error)) for route in ROUTES)
+        return tuple(RouteAnswer(route, None, str(error)) for route in ROUTES), None
+
+
+def _unseen(api: MailwizzApi, owners: Mapping[int, str] | None) -> tuple[int, ...] | None:
+    if owners is None:
+        return None
+    try:
+        answers = {
+            owner: api.answer("GET", f"campaigns/{uid}", expected=FOUND_NOTHING)
+            for owner, uid in owners.items()
+        }
+    except EngineError:
+        return None
+    return tuple(sorted(owner for owner, answer in answers.items() if answer.code in FOUND_NOTHING))
 
 
 def _tried(api: MailwizzApi) -> tuple[RouteAnswer, ...]:
@@ -160,11 +187,13 @@ def inspection_words(seen: Inspection) -> str:
         ("not readable", _not_readable),
         ("not seen", lambda _: ", ".join(f"{catalogue.prefix}{name}" for name in catalogue.unseen()) or "none"),
         ("not writable", lambda s: "not known" if s.servers_failure else ", ".join(s.not_writable) or "none"),
+        ("customers with campaigns that no API key sees", _unseen_words),
     )  # fmt: skip
     lines = [f"{seen.instance}: by its tables, MailWizz {guess_version(catalogue)}"]
     lines += [f"  {name}: {words(seen)}" for name, words in subjects]
     lines += [
-        f"  API {answer.route} ({ROUTES[answer.route].purpose}): {_allowed(answer)}" for answer in seen.routes
+        f"  API {_key(answer)}{answer.route} ({ROUTES[answer.route].purpose}): {_allowed(answer)}"
+        for answer in seen.routes
     ]
     if catalogue.unread() or seen.not_writable:
         lines.append(f"Next: `email-engine mailwizz grants {seen.instance}` prints what to grant.")
@@ -182,8 +211,22 @@ def inspection_document(seen: Inspection) -> dict[str, Any]:
         "unseen_tables": list(catalogue.unseen()), "not_writable": list(seen.not_writable),
         "unknown_quotas": dict(catalogue.unknown_quotas), "use_for": catalogue.use_for,
         "plan_tables": list(catalogue.plan_tables), "servers": len(seen.servers), "servers_failure": seen.servers_failure,
-        "api": {answer.route: {"allowed": answer.allowed, "told": answer.told} for answer in seen.routes},
+        "api": {
+            f"{_key(answer)}{answer.route}": {"allowed": answer.allowed, "told": answer.told} for answer in seen.routes
+        },
+        "customers_unseen": None if seen.unseen is None else list(seen.unseen),
     }  # fmt: skip
+
+
+def _key(answer: RouteAnswer) -> str:
+    return f"key {answer.key}: " if answer.key > 1 else ""
+
+
+def _unseen_words(seen: Inspection) -> str:
+    if not seen.unseen:
+        return "not known" if seen.unseen is None else "none"
+    listed = ", ".join(map(str, seen.unseen))
+    return f"{listed}; what is theirs is neither suppressed nor paused: add their keys to the field more_api_keys of the API's connection"
 
 
 def _servers(seen: Inspection) -> str:

@@ -31,7 +31,8 @@ IN_VAIN = 3
 
 @dataclass(slots=True)
 class Carrier:
-    """Works on one instance until nothing is open or its time is up. `clock`: seconds, monotonic."""
+    """Works on one instance until nothing is open or its time is up. `unseen`: why a campaign is not to be seen though MailWizz has it,
+    '' where it has none. `clock`: seconds, monotonic."""
 
     store: Store
     people: MailwizzPeople
@@ -39,6 +40,7 @@ class Carrier:
     run: Run
     policy: SuppressionPolicy
     sealer: Sealer | None
+    unseen: Callable[[str | None], str] = field(default=lambda campaign: "")
     clock: Callable[[], float] = field(default_factory=lambda: monotonic)
     webhook: bool = True
     troubled: dict[int, tuple[OpenRow, EngineError]] = field(default_factory=dict)
@@ -94,6 +96,10 @@ class Carrier:
         """Counts what needs no word to MailWizz; else who it is, and how MailWizz has it."""
         recipient = find(self.people, row, self.sealer)
         before = read(self.people, recipient) if recipient else ()
+        hidden = self.unseen(row.campaign) if recipient is None and not row.copied else ""
+        if hidden:
+            self._count(row, State.FINDING, None, hidden, None)
+            return None
         if recipient is None or not any(one.takes_mail for one in before):
             state = result_of(before, before, told=row.told)
             nobody = "this MailWizz does not know the address" if row.copied else NO_RECIPIENT

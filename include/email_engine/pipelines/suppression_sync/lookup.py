@@ -30,6 +30,11 @@ class Recipient:
         return self.address.lower() if self.address else self.key
 
 
+def campaign_uids(job: str) -> tuple[str, ...]:
+    """What a job may call: `[CAMPAIGN_UID]`, or that with a word before it, as some bounce handlers want it."""
+    return tuple(dict.fromkeys((job, job.rpartition("-")[2])))
+
+
 def find(people: MailwizzPeople, row: OpenRow, sealer: Sealer | None) -> Recipient | None:
     """By what an earlier run found, else by the delivery log, else (archived, or before MailWizz 2.1.0) by the campaign and the address.
     What came through another instance of the tenant's: by the address alone. None: mail that is no campaign's, or nobody's whom MailWizz knows."""
@@ -46,8 +51,7 @@ def find(people: MailwizzPeople, row: OpenRow, sealer: Sealer | None) -> Recipie
         )
     if not row.campaign or address is None:
         return None
-    # `[CAMPAIGN_UID]`, or with a word before it, as some bounce handlers want it
-    for campaign in dict.fromkeys((row.campaign, row.campaign.rpartition("-")[2])):
+    for campaign in campaign_uids(row.campaign):
         list_uid = people.list_of(campaign)
         entry = people.in_list(list_uid, address) if list_uid else None
         if list_uid and entry:

@@ -17,6 +17,7 @@ from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.run import Run
 from email_engine.pipelines.suppression_sync.carry import Carrier
 from email_engine.pipelines.suppression_sync.news import tell
+from email_engine.pipelines.suppression_sync.unseen import Unseen
 from email_engine.store.engine import ALL_TENANTS, Store
 from email_engine.store.fleet.inventory import load_fleet
 from email_engine.store.judgement import decisions
@@ -56,7 +57,8 @@ def sync(store: Store, clients: Clients, name: str, run: Run) -> dict[str, Any]:
     if mode is Mode.ACT:
         with clients.mailwizz_api(instance.api_connection) as api:
             people = MailwizzPeople(api, Pace(policy.requests_per_second))
-            Carrier(store, people, instance, run, policy, sealer_from_environment()).carry()
+            unseen = Unseen(clients, instance, people)
+            Carrier(store, people, instance, run, policy, sealer_from_environment(), unseen.why).carry()
     with store.session(tenant=instance.tenant) as conn:
         done = counted.tally(conn, name, run.dag_id, run.run_id)
         left, findings = counted.count_open(conn, name), counted.findings(conn, name)
