@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, Integer, and_, cast, func, or_, select
 
@@ -31,8 +32,8 @@ def outage_spans(conn: Connection, day: date, as_of: datetime, policy: Policy) -
         .order_by(_DAYS.provider, _DAYS.day)
     )
     rows: dict[str, list[DayCounts]] = defaultdict(list)
-    for provider, on, *counts in conn.execute(query):
-        rows[provider].append(_counts(on, counts))
+    for row in conn.execute(query):
+        rows[row[0]].append(_counts(*row[1:]))
     sums = {name: Days.of(days) for name, days in rows.items()}
     doubtful = doubtful_days(sums, outage, limit)
     if not doubtful:
@@ -52,7 +53,7 @@ def outage_spans(conn: Connection, day: date, as_of: datetime, policy: Policy) -
         .where(or_(*asked))
         .group_by(_HOURS.provider, _HOURS.hour)
     )
-    known = [ProviderHour(name, hour, int(bad), int(every)) for name, hour, bad, every in conn.execute(hours)]
+    known = [ProviderHour(row[0], row[1], int(row[2]), int(row[3])) for row in conn.execute(hours)]
     return spans_of(sums, outage, limit, as_of, known)
 
 
@@ -76,14 +77,13 @@ def mail_within(conn: Connection, tenant: str, spans: Spans) -> Mapping[int, Map
         .order_by(_HOURS.ip_id, _HOURS.provider, day)
     )
     rows: dict[int, dict[str, list[DayCounts]]] = defaultdict(lambda: defaultdict(list))
-    for ip_id, provider, on, *counts in conn.execute(query):
-        rows[ip_id][provider].append(_counts(on, counts))
+    for row in conn.execute(query):
+        rows[row[0]][row[1]].append(_counts(*row[2:]))
     return {
         ip_id: {name: Days.of(days) for name, days in by.items() if any(one.unknown_users for one in days)}
         for ip_id, by in rows.items()
     }
 
 
-def _counts(day: date, counts: list[int]) -> DayCounts:
-    delivered, bounced, unknown = map(int, counts)
-    return DayCounts(day, delivered, bounced, unknown_users=unknown)
+def _counts(day: date, delivered: Any, bounced: Any, unknown: Any) -> DayCounts:
+    return DayCounts(day, int(delivered), int(bounced), unknown_users=int(unknown))
