@@ -177,7 +177,8 @@ class Assessment:
         return ceil(self.policy.sent_day_rate * self.stage)
 
     def _sent_days(self) -> int:
-        return sum([sent >= self.enough for sent in self.counted.sent])
+        enough = self.enough
+        return sum([sent >= enough for sent in self.counted.sent])
 
     def _speeds(self) -> ThrottleState:
         trusted = self.signal_problem is None

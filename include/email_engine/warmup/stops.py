@@ -30,8 +30,8 @@ def stop(assessment: Assessment) -> Proposal | None:
     """The first reason to stop, if there is one."""
     return (
         _complained(assessment)
-        or _agreed(assessment)
-        or _own(assessment)
+        or (_agreed(assessment) if assessment.seen.named else None)
+        or (_own(assessment) if assessment.charges else None)
         or _low_score(assessment)
         or _stream(assessment)
     )
@@ -39,6 +39,8 @@ def stop(assessment: Assessment) -> Proposal | None:
 
 def suspicion(assessment: Assessment) -> NamedList | None:
     """The block list that receivers name most, unless it was asked and does not list the IP."""
+    if not assessment.seen.named:
+        return None
     named = suspicions(assessment.seen.named, assessment.day, assessment.policy.named_lists.days)
     return named[0] if named else None
 
@@ -121,7 +123,7 @@ def _own(assessment: Assessment) -> Proposal | None:
 def _low_score(assessment: Assessment) -> Proposal | None:
     """The score speaks where nothing else does: what is the stream's or a provider's is not charged again."""
     score, limit = assessment.score, assessment.policy.score.pause_below
-    if assessment.charges or assessment.measured or not score.surely_below(limit):
+    if not score.surely_below(limit) or assessment.charges or assessment.measured:
         return None
     return _paused(assessment, by_score(assessment, limit), (SCORE,))
 
@@ -176,7 +178,7 @@ def _stream(assessment: Assessment) -> Proposal | None:
 def stream_days(assessment: Assessment) -> tuple[date, ...]:
     """UTC days, of the last ones on which the IP sent, that show the problem of its stream. Where single days prove it, a day shows it
     only by evidence of its own: a clean day after a bad one may well be at the limit by chance, a few late complaints are enough."""
-    charge = stream_charge(assessment)
+    charge = stream_charge(assessment) if assessment.charges else None
     if charge is None:
         return assessment.judged.recipient_list_days
     gate: Gate = getattr(assessment.policy.gates, charge.gate)
