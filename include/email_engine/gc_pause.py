@@ -14,4 +14,12 @@ def gc_paused() -> Iterator[None]:
         yield
     finally:
         if was:
+            _pass_over()
             gc.enable()
+
+
+def _pass_over() -> None:
+    """Counts what was made as old at once: it has no cycles, and the first search after the pause would walk through all of it."""
+    if not gc.get_freeze_count():
+        gc.freeze()
+        gc.unfreeze()

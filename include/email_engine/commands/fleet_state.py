@@ -125,6 +125,8 @@ def _live(args: argparse.Namespace) -> Iterator["Basis"]:
     """From the newest day that was closed for the tenant, else from yesterday; nothing is written."""
     from email_engine.store.engine import connect
     from email_engine.store.judgement import observations, warmup
+    from email_engine.store.judgement.outages import outage_spans
+    from email_engine.warmup.observation import midnight
     from email_engine.warmup.plan import plan_tenant
     from email_engine.warmup.policy_file import load_policy
 
@@ -136,7 +138,8 @@ def _live(args: argparse.Namespace) -> Iterator["Basis"]:
             for tenant in [args.tenant] if args.tenant else known:
                 day = warmup.last_decided(conn, tenant) or _yesterday()
                 effective = day + timedelta(days=1)
-                seen = observations.observe(conn, tenant, day, effective, policy)
+                spans = outage_spans(conn, day, midnight(effective), policy)
+                seen = observations.observe(conn, tenant, day, effective, policy, spans=spans)
                 quotas = observations.quotas(conn, tenant)
                 ip_decisions = plan_tenant(seen, policy, quotas, day, effective)
                 yield ip_decisions, policy, quotas, day, effective

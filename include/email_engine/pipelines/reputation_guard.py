@@ -1,6 +1,7 @@
 """Guarding reputations while the day runs: one tenant looked at, what must stop or slow is stopped and slowed."""
 
 import logging
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -9,26 +10,29 @@ from sqlalchemy import Connection
 
 from email_engine.fleet.model import Mode
 from email_engine.pipelines.run import Run
+from email_engine.plural import amount
 from email_engine.reputation.named import suspicions
 from email_engine.store.accounting.worst_mail import with_worst_mail
-from email_engine.store.engine import Store
+from email_engine.store.engine import ALL_TENANTS, Store
 from email_engine.store.fleet.ips import lock_ips
 from email_engine.store.judgement import decisions, observations, policies, reputation, warmup
 from email_engine.store.judgement.decisions import actions_of_day
+from email_engine.store.judgement.outages import outage_spans
 from email_engine.store.stops.stop_evidence import waiting_words
-from email_engine.store.telling.alerts import News, announce, clear
+from email_engine.store.telling.alerts import News, announce, clear, standing
+from email_engine.warmup import advice
 from email_engine.warmup.assessment import Assessment
 from email_engine.warmup.guard import guard_tenant
 from email_engine.warmup.plan import IpDecision
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.policy_file import load_policy
 from email_engine.warmup.profile import profiles
-from email_engine.warmup.proposal import STREAM_CAUSES
+from email_engine.warmup.proposal import PROVIDER_OUTAGE, STREAM_CAUSES
 from email_engine.warmup.rows import Writing, rows_of
 from email_engine.warmup.snapshot import policy_document
 
 PIPELINE = "reputation_guard"
-NAMED_LISTS = "named_lists"
+NAMED_LISTS, OUTAGE = "named_lists", "provider_outage"
 SHOWN = 5
 
 
@@ -46,13 +50,14 @@ def guard(store: Store, tenant: str, run: Run) -> dict[str, Any]:
     with store.session(tenant=tenant) as conn:
         lock_ips(conn, tenant)
         run = run.no_earlier_than(decisions.newest(conn))
-        ip_decisions, cases, version = _guard(conn, tenant, policy, run)
+        ip_decisions, cases, version = _guard(store, conn, tenant, policy, run)
         if run.dry_run:
             log.info("dry run: everything is rolled back")
             conn.rollback()
     if not run.dry_run:
         with store.session(tenant="*") as conn:
-            news = [_news(conn, ip_decision, run) for ip_decision in ip_decisions]
+            news = [_news(conn, one, run) for one in ip_decisions if one.proposal.cause != PROVIDER_OUTAGE]
+            news += _outages(conn, tenant, cases, run)
             news += _many_named(conn, tenant, cases, policy, run)
         announce(store, news)
     for one in ip_decisions:
@@ -68,11 +73,13 @@ def guard(store: Store, tenant: str, run: Run) -> dict[str, Any]:
 
 
 def _guard(
-    conn: Connection, tenant: str, policy: Policy, run: Run
+    store: Store, conn: Connection, tenant: str, policy: Policy, run: Run
 ) -> tuple[Sequence[IpDecision], Mapping[int, Assessment], int | None]:
 
     today = run.as_of.date()
-    seen = observations.observe(conn, tenant, today, today, policy, run.as_of)
+    with store.session(tenant=ALL_TENANTS) as every:
+        spans = outage_spans(every, today, run.as_of, policy)
+    seen = observations.observe(conn, tenant, today, today, policy, run.as_of, spans=spans)
     found_bad, cases = guard_tenant(seen, policy, today)
     ip_decisions = with_worst_mail(conn, _new(conn, found_bad, run))
     if ip_decisions:
@@ -121,6 +128,34 @@ def _many_named(
     ]
     text = "\n".join(lines)
     return [News(NAMED_LISTS, tenant, "many", "critical", text, tenant, run.dag_id, run.run_id)]
+
+
+def _outages(conn: Connection, tenant: str, cases: Mapping[int, Assessment], run: Run) -> list[News]:
+    """One alert for each provider with an outage that holds IPs of the tenant: told once, cleared when it takes mail again."""
+    held: dict[str, list[Assessment]] = defaultdict(list)
+    for case in cases.values():
+        for name in filter(case.in_outage, case.throttle.throttle_factors):
+            held[name].append(case)
+    for one in standing(conn, OUTAGE):
+        if one.object.startswith(f"{tenant} ") and one.object.removeprefix(f"{tenant} ") not in held:
+            clear(conn, OUTAGE, one.object)
+    found = []
+    for name, some in held.items():
+        met = [case.seen.outages[name] for case in some]
+        unknown, sent = (
+            sum(map(sum, counts)) for counts in ([d.unknown_users for d in met], [d.sent for d in met])
+        )
+        lines = [
+            f"{tenant}: {name} has an outage of its own and is suspended for {amount(len(some), 'IP')}",
+            f"It called {unknown} of {amount(sent, 'recipient')} unknown while other providers know theirs. No IP is blamed for it, the other"
+            " mail goes on, and a few messages a day try whether it is over.",
+            f"Next: {advice.OUTAGE}.",
+        ]
+        text = "\n".join(lines)
+        found.append(
+            News(OUTAGE, f"{tenant} {name}", "stands", "warning", text, tenant, run.dag_id, run.run_id)
+        )
+    return found
 
 
 DONE = {"quarantine": "is quarantined", "pause": "is paused"}

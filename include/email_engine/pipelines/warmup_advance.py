@@ -13,12 +13,14 @@ from email_engine.fleet.model import SENDING_STATES
 from email_engine.pipelines.run import Run
 from email_engine.pipelines.warmup_news import capacity_news, capacity_of, day_news
 from email_engine.store.accounting.worst_mail import with_worst_mail
-from email_engine.store.engine import Store
+from email_engine.store.engine import ALL_TENANTS, Store
 from email_engine.store.fleet.ips import lock_ips
 from email_engine.store.judgement import observations, policies, warmup
+from email_engine.store.judgement.outages import outage_spans
 from email_engine.store.judgement.warmup import last_decided
 from email_engine.store.telling.alerts import announce
 from email_engine.warmup.capacity_plan import capacity_words
+from email_engine.warmup.observation import midnight
 from email_engine.warmup.plan import IpDecision, plan_tenant
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.policy_file import load_policy
@@ -45,7 +47,7 @@ def close_days(store: Store, tenant: str, run: Run) -> dict[str, Any]:
     with store.session(tenant=tenant) as conn:
         lock_ips(conn, tenant)
         days = _open_days(conn, tenant, run.day)
-        ip_decisions, version = _close(conn, tenant, days, policy, run)
+        ip_decisions, version = _close(store, conn, tenant, days, policy, run)
         plan = capacity_of(conn, ip_decisions, policy, days, run)
         if run.dry_run:
             log.info("dry run: everything is rolled back")
@@ -68,7 +70,7 @@ def close_days(store: Store, tenant: str, run: Run) -> dict[str, Any]:
 
 
 def _close(
-    conn: Connection, tenant: str, days: Sequence[date], policy: Policy, run: Run
+    store: Store, conn: Connection, tenant: str, days: Sequence[date], policy: Policy, run: Run
 ) -> tuple[list[IpDecision], int | None]:
 
     effective = run.day + timedelta(days=1)
@@ -77,7 +79,9 @@ def _close(
     policies.remember(conn, policy.digest, policy_document(policy))
     for day in days:
         known = warmup.decided(conn, tenant, day)
-        seen = observations.observe(conn, tenant, day, effective, policy, known_until=run.as_of)
+        with store.session(tenant=ALL_TENANTS) as every:
+            spans = outage_spans(every, day, midnight(day + timedelta(days=1)), policy)
+        seen = observations.observe(conn, tenant, day, effective, policy, known_until=run.as_of, spans=spans)
         promised: Counter[str] = Counter()
         for observation in seen:
             if str(observation.ip.address) in known and observation.ip.state in SENDING_STATES:

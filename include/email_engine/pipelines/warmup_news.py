@@ -16,7 +16,7 @@ from email_engine.warmup.capacity import CapacityPlan, plan_capacity
 from email_engine.warmup.capacity_plan import AllocationKind, capacity_words
 from email_engine.warmup.plan import IpDecision
 from email_engine.warmup.policy import Policy
-from email_engine.warmup.proposal import RECIPIENT_LIST_PROBLEM, STREAM_PROBLEM
+from email_engine.warmup.proposal import PROVIDER_OUTAGE, RECIPIENT_LIST_PROBLEM, STREAM_PROBLEM
 from email_engine.warmup.rotation import DUE
 
 DAY, HOLD, CAPACITY = "warmup_advance", "warmup_hold", "capacity"
@@ -78,11 +78,11 @@ def _ips(ip_decisions: Sequence[IpDecision]) -> int:
 
 
 def _hold_news(conn: Connection, tenant: str, last_day: Sequence[IpDecision], run: Run) -> list[News]:
-    """A reason that holds somebody is told when it begins to, not every day that it does."""
+    """A reason that holds somebody is told when it begins to, not every day that it does; `reputation_guard` tells of outages."""
 
     held: dict[str, list[IpDecision]] = defaultdict(list)
     for ip_decision in last_day:
-        if ip_decision.proposal.cause is not None:
+        if ip_decision.proposal.cause not in (None, PROVIDER_OUTAGE):
             held[f"{tenant}: {ip_decision.proposal.cause}"].append(ip_decision)
     for alert in standing(conn, HOLD):
         if alert.object.startswith(f"{tenant}: ") and alert.object not in held:

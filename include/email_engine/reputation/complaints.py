@@ -1,8 +1,10 @@
 """Complaints belong to the mail of the days before them: never to a day without mail, never their own denominator."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from operator import le
+
+import numpy as np
 
 from email_engine.fleet.traffic import NO_DAYS, Column, Days, by_day, column
 
@@ -10,6 +12,23 @@ from email_engine.fleet.traffic import NO_DAYS, Column, Days, by_day, column
 def stand_on_their_mail(days: Days) -> bool:
     """Does each complaint count on the day on which it stands?"""
     return not any(days.undated_complaints) and all(map(le, days.complained, days.delivered))
+
+
+def astray(several: Sequence[Days]) -> list[int]:
+    """The places of those whose complaints do not all stand on their mail; of many at once they are found as one."""
+    complained, delivered, undated = (
+        np.frombuffer(b"".join(counts), np.int64)
+        for counts in (
+            [days.complained for days in several],
+            [days.delivered for days in several],
+            [days.undated_complaints for days in several],
+        )
+    )
+    wrong = np.flatnonzero((complained > delivered) | (undated != 0))
+    if not len(wrong):
+        return []
+    ends = np.cumsum([len(days) for days in several])
+    return sorted({int(place) for place in np.searchsorted(ends, wrong, "right")})
 
 
 def on_days_of_mail(days: Days, late_days: int, earlier: Days = NO_DAYS) -> Column:

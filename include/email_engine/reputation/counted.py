@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from email_engine.fleet.traffic import NO_DAYS, Column, Days, column
-from email_engine.reputation.complaints import on_days_of_mail, reporting, stand_on_their_mail
+from email_engine.reputation.complaints import on_days_of_mail, reporting
 from email_engine.reputation.provider_days import Integers, ProviderDays
 
 EVERY = "*"
@@ -54,10 +54,10 @@ def complained_of(rows: ProviderDays, fleet: Sequence[Basis], late_days: int) ->
     """`complaint_rows` of the whole fleet."""
     complained, delivered = rows.table("complained").copy(), rows.table("delivered")
     ever: list[bool] = np.asarray(complained.any(1)).tolist()
-    for row, complains in enumerate(ever):
-        if complains and not stand_on_their_mail(days := rows.days[row]):
-            earlier = fleet[rows.place[row]].earlier.get(rows.name[row], NO_DAYS)
-            rows.replace(complained, row, on_days_of_mail(days, late_days, earlier))
+    astray = (complained > delivered).any(1) | (rows.table("undated_complaints").any(1) & complained.any(1))
+    for row in np.flatnonzero(astray).tolist():
+        earlier = fleet[rows.place[row]].earlier.get(rows.name[row], NO_DAYS)
+        rows.replace(complained, row, on_days_of_mail(rows.days[row], late_days, earlier))
     known = [basis.reporting for basis in fleet]
     reports = [
         complains if (named := known[place]) is None else name in named

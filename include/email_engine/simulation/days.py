@@ -1,16 +1,19 @@
 """The end of a UTC day for a whole fleet, decided by the functions that `warmup_advance` decides with."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from email_engine.fleet.model import SENDING_STATES, Fleet
-from email_engine.fleet.traffic import DayCounts
+from email_engine.fleet.traffic import NO_DAYS, DayCounts, by_day
 from email_engine.reputation.evidence import GateVerdict
 from email_engine.reputation.gates import Asked
 from email_engine.reputation.named import suspicions, too_many
 from email_engine.reputation.score import NO_SCORE, Score
 from email_engine.simulation.life import Life, after, observe, quotas
+from email_engine.suppression.policy import shipped_suppression_policy
+from email_engine.warmup.observation import PROVIDER_DAYS, midnight, window
+from email_engine.warmup.outages import Spans, down, met, spans_of, sums_of, without_outages
 from email_engine.warmup.peers import peers_of
 from email_engine.warmup.plan import IpDecision, plan_tenant
 from email_engine.warmup.policy import Policy
@@ -64,10 +67,18 @@ def close_day(
     sending more is no fault. `ask`: can block lists that replies name be asked?"""
     effective = day + timedelta(days=1)
     decided: dict[int, tuple[Life, IpDecision]] = {}
+    spans = spans_of(
+        sums_of(life.providers for life in lives),
+        shipped_suppression_policy().outage,
+        policy.gates.bounces.limit,
+        midnight(effective),
+    )
     for tenant in fleet.tenants:
-        mine = [life for life in lives if life.ip.tenant == tenant.name]
+        mine = with_outages([life for life in lives if life.ip.tenant == tenant.name], spans, policy, day)
         around = peers_of(
-            [life.ip for life in mine], {life.ip.ip_id: life.days for life in mine}, policy.gates
+            [life.ip for life in mine],
+            {life.ip.ip_id: without_outages(life.days, life.outages) for life in mine},
+            policy.gates,
         )
         reporting = frozenset(
             name for life in mine for name, days in life.providers.items() if any(days.complained)
@@ -89,6 +100,24 @@ def close_day(
         for life, ip_decision in zip(mine, ip_decisions, strict=True):
             decided[life.ip.ip_id] = (after(life, ip_decision, effective), ip_decision)
     return tuple(decided[life.ip.ip_id] for life in lives)
+
+
+def with_outages(lives: Sequence[Life], spans: Spans, policy: Policy, day: date) -> list[Life]:
+    """With what outages excuse; those that left the days known by provider are remembered as long as their mail counts."""
+    if not spans and not any(life.outages or life.down for life in lives):
+        return list(lives)
+    return [_with_outages(life, spans, policy, day) for life in lives]
+
+
+def _with_outages(life: Life, spans: Spans, policy: Policy, day: date) -> Life:
+    known, now = day - timedelta(days=PROVIDER_DAYS), met(spans, life.providers)
+    found = {}
+    for name in sorted({*life.outages, *now}):
+        old = life.outages.get(name, NO_DAYS).between(window(day), known)
+        days = by_day([old, now.get(name, NO_DAYS)])
+        if days:
+            found[name] = days
+    return replace(life, outages=found, down=down(spans, now, policy.gates.bounces.limit))
 
 
 def _sent(life: Life, day: date) -> int:

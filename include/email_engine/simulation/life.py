@@ -32,7 +32,7 @@ MOST_NAMED = 50
 class Life:
     """`ip`: inventory and state; `allowance`: messages a UTC day, as last decided (pauses aside), `bounds`: those to providers
     that may not have all of it; `days`: its accounting of the last 30 days, `providers`: of the last 14 by provider,
-    `earlier`: of the 7 before, since reports that name no day came."""
+    `earlier`: of the 7 before, since reports that name no day came; `outages`, `down`: see IpObservation."""
 
     ip: IpRecord
     allowance: int = 0
@@ -50,6 +50,8 @@ class Life:
     named: tuple[NamedList, ...] = ()
     earlier: Mapping[str, Days] = field(default_factory=dict)
     undated: bool = False
+    outages: Mapping[str, Days] = field(default_factory=dict)
+    down: tuple[str, ...] = ()
 
     @property
     def may_send(self) -> int:
@@ -238,6 +240,8 @@ def observe(
         many_named=many_named,
         reporting=reporting,
         stops=life.stops,
+        outages=life.outages,
+        down=life.down,
     )
 
 

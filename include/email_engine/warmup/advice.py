@@ -22,6 +22,7 @@ _PROVIDER = {
     DEFERRALS: "wait, or send less to {}: each good day gives some of the speed back",
 }
 _ONE_PROVIDER = "see first whether {} has an outage, since hardly any mail bounced elsewhere; remove nobody before its answers are read"
+OUTAGE = "remove nobody for it: its mail waits, and a few messages a day try whether it knows its users again; ask its postmaster if it lasts"
 BAD_DAY = "find out what was sent on that day and to whom, and stop it before it is sent again"
 FEW_COMPLAINTS = "ask what these few people were sent and why, before it sends again"
 SCORE = "mend what costs it most points; `email-engine fleet status` shows it by provider"

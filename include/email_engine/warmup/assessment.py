@@ -21,9 +21,10 @@ from email_engine.warmup.observation import (
     stop_since,
     window,
 )
+from email_engine.warmup.outages import believed
 from email_engine.warmup.policy import Policy, Schedule
 from email_engine.warmup.proposal import Action, Proposal
-from email_engine.warmup.provider_limits import WHOLE, provider_mixes, stage_volume
+from email_engine.warmup.provider_limits import PROBING, WHOLE, provider_mixes, stage_volume
 from email_engine.warmup.scoring import score_fleet
 from email_engine.warmup.signal_quality import signal_problem
 from email_engine.warmup.throttle import DayClose, ThrottleState, throttle_after
@@ -44,9 +45,18 @@ def assess(
                 ", ".join(policy.schedules),
                 "name a schedule of the policy",
             )
+    whole = observations
+    if any(seen.outages for seen in observations):
+        observations = [believed(seen) for seen in observations]
     bases = [_basis(seen, policy, day) for seen in observations]
     rows = ProviderDays([basis.providers for basis in bases])
-    judged, mixes = judge_gates(bases, policy.gates, day, rows), provider_mixes(rows, day)
+    judged = judge_gates(bases, policy.gates, day, rows)
+    sent = (
+        rows
+        if observations is whole
+        else ProviderDays([seen.providers or {OTHER: seen.days} for seen in whole])
+    )
+    mixes = provider_mixes(sent, day)
     counted = [one.days for one in bases]
     scored = score_fleet(observations, counted, judged, policy, day)
     return [
@@ -142,6 +152,14 @@ class Assessment:
         """Does a provider have a measure of its own already? What it caused is not charged again."""
         return any(name != WHOLE for name in self.throttle.throttle_factors)
 
+    def in_outage(self, name: str) -> bool:
+        """Is a provider held for an outage of its own? One that is only tried has not proven yet that it is over."""
+        if name in self.seen.down:
+            return True
+        since, met = self.throttle.slowed_on.get(name), self.seen.outages.get(name)
+        tried = self.throttle.throttle_factors.get(name, 1.0) <= PROBING
+        return bool(tried and met and since and (since - met.day[-1]).days <= self.policy.suspend.days)
+
     def _bounded(self) -> bool:
         """Does anything go by its mix? Where nobody knows providers there is none."""
         slowed = self.seen.throttle_factors or self.throttle.throttle_factors
@@ -159,11 +177,14 @@ class Assessment:
         return ceil(self.policy.sent_day_rate * self.stage)
 
     def _sent_days(self) -> int:
-        return sum([sent >= self.enough for sent in self.counted.sent])
+        enough = self.enough
+        return sum([sent >= enough for sent in self.counted.sent])
 
     def _speeds(self) -> ThrottleState:
         trusted = self.signal_problem is None
-        evening = DayClose(self.day, self.seen.days, self.basis.providers, trusted, bool(self.charges))
+        evening = DayClose(
+            self.day, self.seen.days, self.basis.providers, trusted, bool(self.charges), self.seen.down
+        )
         before = ThrottleState(self.seen.throttle_factors, self.seen.slowed_on)
         return throttle_after(before, evening, self.score, self.judged, self.policy)
 

@@ -17,7 +17,7 @@ from email_engine.warmup.observation import IpObservation, midnight
 from email_engine.warmup.open_rate import unopened
 from email_engine.warmup.parked import decide_parked, obstacle, unknown
 from email_engine.warmup.policy import Policy
-from email_engine.warmup.proposal import Action, Proposal
+from email_engine.warmup.proposal import PROVIDER_OUTAGE, Action, Proposal
 from email_engine.warmup.provider_limits import SUSPENDED, WHOLE
 from email_engine.warmup.rotation import warm_down, warm_down_step
 from email_engine.warmup.sentences import handed_less
@@ -77,7 +77,7 @@ def _domain_steps(
 
 def _decided(assessment: Assessment) -> Proposal:
     proposal = _chosen(assessment)
-    if not (proposal.wanted and proposal.throttle_factors) or proposal.cause == SLOWED:
+    if not (proposal.wanted and proposal.throttle_factors) or proposal.cause in (SLOWED, PROVIDER_OUTAGE):
         return proposal
     told = {(each.gate, each.providers) for each in proposal.evidence}
     factors = fallen(assessment)
@@ -254,7 +254,8 @@ def _unproven(assessment: Assessment) -> Proposal | None:
     factors = assessment.throttle.throttle_factors
     if great := {name: factor for name, factor in factors.items() if _great(assessment, name)}:
         ground = by_slowing(assessment, great | fallen(assessment))
-        return assessment.to(Action.HOLD, assessment.because(ground.clause), cause=SLOWED, **ground.changes)
+        cause = PROVIDER_OUTAGE if any(map(assessment.in_outage, great)) else SLOWED
+        return assessment.to(Action.HOLD, assessment.because(ground.clause), cause=cause, **ground.changes)
     return None
 
 

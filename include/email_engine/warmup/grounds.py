@@ -95,6 +95,8 @@ def progress_words(assessment: Assessment, gate: str) -> str:
 
 def by_provider(assessment: Assessment, name: str) -> Ground | None:
     """What a mailbox provider does that is proven there; None if nothing is."""
+    if name in assessment.seen.down:
+        return by_outage(assessment, name)
     for gate, verb in _VERBS.items():
         if name in assessment.judged.refusing(gate):
             row = _rows(assessment, gate)[name]
@@ -102,6 +104,19 @@ def by_provider(assessment: Assessment, name: str) -> Ground | None:
             clause = f"{named(name)} {verb.format(tally(gate, row, days))}"
             return Ground(clause, (Evidence(gate, days, (name,)),), advice.provider(gate, named(name)))
     return None
+
+
+def by_outage(assessment: Assessment, name: str) -> Ground:
+    """An outage of a mailbox provider that stands."""
+    met = assessment.seen.outages[name]
+    row = Row(met.day, met.unknown_users, met.sent)
+    (day,) = convincing(row, [assessment.policy.gates.bounces.limit] * len(row.day))[-1:]
+    bad, messages = met.on(day).unknown_users, whole_count(BOUNCES, met.on(day).sent)
+    clause = (
+        f"{named(name)} has an outage of its own ({bad} of {messages} on {day} met no such user, other providers know their users),"
+        " which counts against no IP,"
+    )
+    return Ground(clause, (Evidence(BOUNCES, (day,), (name,)),), advice.OUTAGE)
 
 
 def by_score(assessment: Assessment, limit: int) -> Ground:

@@ -12,7 +12,7 @@ from email_engine.warmup.grounds import Ground, by_provider, by_score, by_slowin
 from email_engine.warmup.observation import IpObservation
 from email_engine.warmup.plan import IpDecision
 from email_engine.warmup.policy import Policy
-from email_engine.warmup.proposal import Action, Proposal
+from email_engine.warmup.proposal import PROVIDER_OUTAGE, Action, Proposal
 from email_engine.warmup.provider_limits import PROBING, SUSPENDED, WHOLE, kept_rate, provider_mix
 from email_engine.warmup.stops import rest_of_day, stop
 
@@ -84,6 +84,7 @@ def _slow(assessment: Assessment, fell: Mapping[str, float]) -> IpDecision:
         throttle_factors={**seen.throttle_factors, **fell},
         slowed_on={**seen.slowed_on, **dict.fromkeys(fell, assessment.day)},
         mix=mix,
+        cause=PROVIDER_OUTAGE if fell.keys() <= set(seen.down) else None,
         sent_days=assessment.ip.sent_days_in_phase,
         **ground.changes,
     )

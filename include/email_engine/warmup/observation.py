@@ -82,6 +82,8 @@ class IpObservation:
     `awaited`: in quarantine, what its listings still lack before it is released, in a few words: a named cause, a re-check; None if nothing.
     `dns_good_on`: in standby, the UTC day since which its DNS was good whenever it was looked at; None where nobody knows.
     `handover`: why MailWizz could not hand over its allowance on the day, as the quota sync found; None where it found nothing.
+    `outages`: by provider, its mail of the time in which that provider had an outage of its own (`outages.py`): the unknown users of it are
+    not believed; `days` and `providers` still hold them. `down`: those of them whose outage stands.
     `opens`: what was opened of the days that the policy `open_rate` looks at; None where nobody knows, or nobody asks.
     `worst`: what weighs most of its bad mail; it decides nothing, and is known only where something was decided."""
 
@@ -120,6 +122,8 @@ class IpObservation:
     dns_good_on: date | None = None
     handover: str | None = None
     opens: Opens | None = None
+    outages: Mapping[str, Days] = field(default_factory=dict)
+    down: tuple[str, ...] = ()
 
     @property
     def clean_since(self) -> datetime:

@@ -210,10 +210,10 @@ def _outcome(
             allowance, share, policy.schedules[ip.schedule], proposal.phase if warms else None, ip.daily_target,
             policy.providers, proposal.mix, proposal.throttle_factors, policy.suspend.probe,
         )  # fmt: skip
-    grows = {name: bound for name, bound in proposal.grows_within.items() if bound < allowance}
-    bounds = {name: min(bound, bounds.get(name, bound)) for name, bound in grows.items()} | {
-        name: bound for name, bound in bounds.items() if name not in grows
-    }
+    if grows := {name: bound for name, bound in proposal.grows_within.items() if bound < allowance}:
+        bounds = {name: min(bound, bounds.get(name, bound)) for name, bound in grows.items()} | {
+            name: bound for name, bound in bounds.items() if name not in grows
+        }
     reason = _sentence(proposal, share, allowance, quota_pool.quota)
     return IpDecision(observation, proposal, allowance, reason, day, bounds, quota_pool)
 

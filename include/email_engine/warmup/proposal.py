@@ -55,6 +55,9 @@ STREAM_PROBLEM = "stream problem"
 """Causes of what a bad recipient list, or mail that nobody wants, does to all IPs of a stream; it is held against none."""
 STREAM_CAUSES = frozenset({RECIPIENT_LIST_PROBLEM, STREAM_PROBLEM})
 
+PROVIDER_OUTAGE = "provider outage"
+"""The cause of what a mailbox provider's outage holds: nobody's fault here."""
+
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 RELEASES = frozenset({Action.RESUME, Action.START, Action.REENTER})

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from email_engine.fleet.traffic import Column, Days, sums
-from email_engine.reputation.complaints import on_days_of_mail, stand_on_their_mail
+from email_engine.reputation.complaints import astray, on_days_of_mail
 from email_engine.reputation.gates import BLOCKS, BOUNCES, COMPLAINTS, SCORED, Judged
 from email_engine.reputation.score import Score, scores
 from email_engine.warmup.observation import DnsHealth, IpObservation
@@ -66,16 +66,15 @@ def _complaints(
     """By id of days, their complaints on the days of the mail that they are about, where they do not stand there. Reports that come
     while an IP stands still are about mail from before."""
     moved: dict[int, Column] = {}
-    asked: set[int] = set()
-    for seen, own in zip(observations, counted, strict=True):
-        if own and not stand_on_their_mail(seen.days):
-            at = seen.days.since(own.day[0])
-            moved[id(own)] = on_days_of_mail(seen.days, late_days)[at : at + len(own)]
-        for days in (seen.domain, seen.peers):
-            if id(days) not in asked:
-                asked.add(id(days))
-                if not stand_on_their_mail(days):
-                    moved[id(days)] = on_days_of_mail(days, late_days)
+    for place in astray([seen.days for seen in observations]):
+        days, own = observations[place].days, counted[place]
+        if own:
+            at = days.since(own.day[0])
+            moved[id(own)] = on_days_of_mail(days, late_days)[at : at + len(own)]
+    others = {id(days): days for seen in observations for days in (seen.domain, seen.peers)}
+    around = list(others.values())
+    for place in astray(around):
+        moved[id(around[place])] = on_days_of_mail(around[place], late_days)
     return moved
 
 

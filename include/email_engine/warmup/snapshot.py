@@ -14,7 +14,7 @@ _OBSERVATION = TypeAdapter(IpObservation)
 _DAYS = TypeAdapter(list[DayCounts])
 _POLICY = TypeAdapter(Policy)
 _DAYS_OF = ("days", "peers", "domain")
-_BY_NAME = ("providers", "earlier", "risen")
+_BY_NAME = ("providers", "earlier", "risen", "outages")
 RULES = 2
 """The number of the rules that decide: what an earlier number decided is shown and not made again."""
 

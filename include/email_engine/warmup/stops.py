@@ -4,10 +4,13 @@ Only these may act during a day too (`reputation_guard`): they never give anythi
 
 from datetime import date, timedelta
 
+import numpy as np
+
 from email_engine.fleet.model import Pause
 from email_engine.reputation.complaints import on_days_of_mail
 from email_engine.reputation.counted import Row
-from email_engine.reputation.gates import BLOCKS, BOUNCES
+from email_engine.reputation.evidence import day_evidence
+from email_engine.reputation.gates import BLOCKS, BOUNCES, Gate
 from email_engine.reputation.named import NamedList, confirmed, suspicions
 from email_engine.warmup import advice
 from email_engine.warmup.assessment import Assessment
@@ -27,8 +30,8 @@ def stop(assessment: Assessment) -> Proposal | None:
     """The first reason to stop, if there is one."""
     return (
         _complained(assessment)
-        or _agreed(assessment)
-        or _own(assessment)
+        or (_agreed(assessment) if assessment.seen.named else None)
+        or (_own(assessment) if assessment.charges else None)
         or _low_score(assessment)
         or _stream(assessment)
     )
@@ -36,6 +39,8 @@ def stop(assessment: Assessment) -> Proposal | None:
 
 def suspicion(assessment: Assessment) -> NamedList | None:
     """The block list that receivers name most, unless it was asked and does not list the IP."""
+    if not assessment.seen.named:
+        return None
     named = suspicions(assessment.seen.named, assessment.day, assessment.policy.named_lists.days)
     return named[0] if named else None
 
@@ -56,10 +61,10 @@ def stream_charge(assessment: Assessment) -> Charge | None:
 def rest_of_day(assessment: Assessment) -> Proposal | None:
     """Stops an IP until the day ends, for what this very day proves alone."""
     charge = bad_day(assessment) or stream_charge(assessment)
-    if charge is None or assessment.day not in charge.carried.days:
+    if assessment.day not in (charge.carried.days if charge else assessment.judged.recipient_list_days):
         return None
-    ground = by_charge(assessment, charge)
-    if charge.whose is Whose.IP:
+    ground = by_charge(assessment, charge) if charge else by_stream(assessment)
+    if charge and charge.whose is Whose.IP:
         ground = ground._replace(advice=advice.BAD_DAY)
     reason = f"{ground.clause}, so the rest of {assessment.day} stops"
     pause = Pause(midnight(assessment.day + timedelta(days=1)))
@@ -118,7 +123,7 @@ def _own(assessment: Assessment) -> Proposal | None:
 def _low_score(assessment: Assessment) -> Proposal | None:
     """The score speaks where nothing else does: what is the stream's or a provider's is not charged again."""
     score, limit = assessment.score, assessment.policy.score.pause_below
-    if assessment.charges or assessment.measured or not score.surely_below(limit):
+    if not score.surely_below(limit) or assessment.charges or assessment.measured:
         return None
     return _paused(assessment, by_score(assessment, limit), (SCORE,))
 
@@ -171,13 +176,20 @@ def _stream(assessment: Assessment) -> Proposal | None:
 
 
 def stream_days(assessment: Assessment) -> tuple[date, ...]:
-    """UTC days, of the last ones on which the IP sent, that show the problem of its stream."""
-    charge = stream_charge(assessment)
+    """UTC days, of the last ones on which the IP sent, that show the problem of its stream. Where single days prove it, a day shows it
+    only by evidence of its own: a clean day after a bad one may well be at the limit by chance, a few late complaints are enough."""
+    charge = stream_charge(assessment) if assessment.charges else None
     if charge is None:
         return assessment.judged.recipient_list_days
-    limit = getattr(assessment.policy.gates, charge.gate).limit
+    gate: Gate = getattr(assessment.policy.gates, charge.gate)
     rows = [row for row in zip(*charge.row, strict=True) if row[2]][-assessment.policy.gates.stream_days :]
-    return tuple(day for day, bad, messages in rows if bad >= limit * messages)
+    above = [row for row in rows if row[1] >= gate.limit * row[2]]
+    if above and charge.carried.days:
+        _, bad, messages = (np.array(column) for column in zip(*above, strict=True))
+        limits = np.full((1, len(bad)), gate.limit)
+        own = day_evidence(np.minimum(bad, messages)[None], messages[None], limits)[0]
+        above = [row for row, evidence in zip(above, own, strict=True) if evidence >= gate.step_back]
+    return tuple(day for day, _, _ in above)
 
 
 def stream_cause(assessment: Assessment) -> str:

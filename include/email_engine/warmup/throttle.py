@@ -29,13 +29,15 @@ FULL_SPEED = ThrottleState(MappingProxyType({}), MappingProxyType({}))
 
 class DayClose(NamedTuple):
     """What a closed day says. `whole`: the IP's days up to it, `providers`: those by provider; `trusted`: can the signals
-    be trusted? `charged`: something is proven already, by which it is not slowed once more through its score."""
+    be trusted? `charged`: something is proven already, by which it is not slowed once more through its score; `down`: providers with
+    an outage that stands."""
 
     day: date
     whole: Days
     providers: Mapping[str, Days]
     trusted: bool
     charged: bool = False
+    down: tuple[str, ...] = ()
 
 
 def throttle_after(
@@ -44,7 +46,7 @@ def throttle_after(
     """The factors from now on. A provider that got no mail for 14 days is forgotten, unless it is suspended."""
     throttle_factors: dict[str, float] = {}
     slowed: dict[str, date] = {}
-    pressing = [name for names in judged.refused_by.values() for name in names]
+    pressing = [*evening.down, *(name for names in judged.refused_by.values() for name in names)]
     measured = evening.charged or bool(pressing or any(name != WHOLE for name in before.throttle_factors))
     falling = [WHOLE] if not measured and score.surely_below(policy.score.slow_below) else []
     if not (falling or pressing or before.throttle_factors):
@@ -53,13 +55,17 @@ def throttle_after(
         old, last = before.throttle_factors.get(name, 1.0), before.slowed_on.get(name)
         if name == WHOLE:
             new = _whole(old, last, evening, score, judged, policy, measured)
+        elif name in evening.down and (last is None or evening.day > last):
+            new = SUSPENDED
         elif name in evening.providers or old <= PROBING:
             new = _provider(old, last, evening, evening.providers.get(name, NO_DAYS), name, judged, policy)
         else:
             continue
         if new < _FULL:
             throttle_factors[name] = round(new, 4)
-            moved = evening.day if new < old or (new != old and new <= PROBING) else last
+            moved = (
+                evening.day if new < old or (new != old and new <= PROBING) or name in evening.down else last
+            )
             if moved is not None:
                 slowed[name] = moved
     return ThrottleState(throttle_factors, slowed)

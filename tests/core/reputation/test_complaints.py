@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from email_engine.fleet.traffic import DayCounts, Days
-from email_engine.reputation.complaints import on_days_of_mail, reporting
+from email_engine.reputation.complaints import astray, on_days_of_mail, reporting, stand_on_their_mail
 
 MONDAY = date(2026, 11, 2)
 
@@ -51,3 +51,16 @@ def test_a_silent_provider_counts_for_nothing() -> None:
     assert reporting(providers, None) == ["yahoo"]
     assert reporting(providers, {"gmail", "yahoo", "gmx"}) == ["gmail", "yahoo"]
     assert reporting(providers, ()) == []
+
+
+def test_of_many_those_are_found_whose_complaints_do_not_stand_on_their_mail() -> None:
+    first = date(2026, 11, 1)
+    several = [
+        Days.of([]),
+        Days.of([DayCounts(first, 10, complained=2)]),
+        Days.of([DayCounts(first, 10), DayCounts(first + timedelta(days=1), 0, complained=1)]),
+        Days.of([]),
+        Days.of([DayCounts(first, 10, complained=1, undated_complaints=1)]),
+    ]
+    assert astray(several) == [2, 4] == [n for n, days in enumerate(several) if not stand_on_their_mail(days)]
+    assert astray(several[:2]) == astray([]) == []

@@ -144,3 +144,26 @@ def test_one_reply_in_a_thousand_that_names_a_list_is_asked_about_and_stops_nobo
     )
     days = simulate(active(20), POLICY, scenario(GOOD, happenings=(named,), providers=FOUR), 40, seed=1)
     assert not stopped(days)
+
+
+@pytest.mark.parametrize("pool", [1, 2, 5])
+@pytest.mark.parametrize(
+    ("rates", "reports"),
+    [
+        (TrueRates(complaint=0.006), Reports()),
+        (TrueRates(complaint=0.02), Reports()),
+        (TrueRates(complaint=0.006), Reports(2, 0.3, frozenset({"gmail"}))),
+        (TrueRates(bounce=0.15), Reports()),
+        (TrueRates(block=0.1), Reports()),
+    ],
+    ids=["hated", "very hated", "hated, told late", "a bad list", "blocked"],
+)
+def test_a_bad_campaign_a_week_pauses_nobody_on_the_clean_days_after_it(
+    pool: int, rates: TrueRates, reports: Reports
+) -> None:
+    campaigns = tuple(Happening(f"{day}", Fault.LIST, day, 1, rates=rates) for day in range(10, 45, 7))
+    world = scenario(GOOD, happenings=campaigns, providers=FOUR, reports=reports)
+    days = simulate(active(pool), POLICY, world, 45, seed=1)
+    assert not [day for day in days if day.action in STOPS and ((day.day - days[0].day).days + 1 - 10) % 7]
+    bad = [day for day in days if (day.day - days[0].day).days + 1 == 10]
+    assert reports.late_days or all(day.action is Action.HOLD for day in bad), "the bad day itself holds"

@@ -125,6 +125,16 @@ def test_a_lesser_bad_day_stops_the_rest_of_it_and_blames_nobody() -> None:
     assert "so the rest of 2026-11-20 stops" in ip_decision.reason
 
 
+def test_ips_of_a_stream_that_bounce_alike_stop_for_the_rest_of_the_day() -> None:
+    """So much that each excuses the other, and nothing is proven against either."""
+    bad = DayCounts(DAY, 400, 600, unknown_users=600)
+    earlier = sent(9, 1_000, until=DAY - timedelta(days=1))
+    ip_decision = guarded((*earlier, bad), peers=(*earlier, bad), ip=ACTIVE, given=5_000, standing=5_000)
+    proposal = ip_decision.proposal
+    assert (proposal.action, proposal.blames, proposal.pause) == ("pause", False, Pause(midnight(NEXT)))
+    assert "A recipient list problem: 600 bounces of 1000 messages on 2026-11-20" in ip_decision.reason
+
+
 def test_a_bad_day_that_is_over_stops_nothing_today() -> None:
     yesterday = DayCounts(DAY - timedelta(days=1), 4_650, 350)
     assert guarded((yesterday, DayCounts(DAY, 50)), ip=ACTIVE, given=5_000, standing=5_000) is None

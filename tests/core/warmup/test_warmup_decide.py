@@ -17,6 +17,7 @@ from tests.core.warmup.worlds import DAY, NEXT, decide_day, observation, sent
 
 POLICY = load_policy()
 ACTIVE = {"state": IpState.ACTIVE, "phase": 6}
+YESTERDAY = DAY - timedelta(days=1)
 
 
 def choice(seen: IpObservation) -> Proposal:
@@ -325,3 +326,22 @@ def test_many_ips_are_decided_about_as_each_alone(together: int, monkeypatch: py
     found = decide.decide_days(seen, POLICY, DAY, NEXT)
     assert found == [decide_day(one, POLICY, DAY, NEXT) for one in seen]
     assert len({proposal.action for proposal in found}) >= 3
+
+
+@pytest.mark.parametrize(
+    ("before", "today", "action"),
+    [
+        (DayCounts(YESTERDAY, 4_970, complained=30), DayCounts(DAY, 2_500, complained=3), "hold"),
+        (DayCounts(YESTERDAY, 4_970, complained=30), DayCounts(DAY, 2_500, complained=15), "pause"),
+        (DayCounts(YESTERDAY, 4_250, 750, unknown_users=750), DayCounts(DAY, 947, 53, unknown_users=53), "hold"),
+        (DayCounts(YESTERDAY, 4_250, 750, unknown_users=750), DayCounts(DAY, 900, 100, unknown_users=100), "pause"),
+    ],
+    ids=["three late complaints", "complaints again", "bounces at the limit by chance", "bounces again"],
+)  # fmt: skip
+def test_a_stream_pauses_on_a_second_day_only_by_evidence_of_its_own(
+    before: DayCounts, today: DayCounts, action: str
+) -> None:
+    """Of an IP that is alone, which is its stream."""
+    days = (*sent(9, 5_000, until=YESTERDAY - timedelta(days=1)), before, today)
+    alone = observation(days, ip={"state": IpState.ACTIVE, "phase": 6}, given=5_000, standing=5_000, peers=())
+    assert decide_day(alone, POLICY, DAY, NEXT).action == action

@@ -24,10 +24,12 @@ from email_engine.store.hosts.trouble import host_trouble
 from email_engine.store.judgement.decisions import handovers_of_day
 from email_engine.store.judgement.dns import dns_good_on, dns_health
 from email_engine.store.judgement.opens import opens_of_ips
+from email_engine.store.judgement.outages import mail_within
 from email_engine.store.stops import delistings, quarantines
 from email_engine.store.stops.brakes import BY_HAND, Brake, engaged
 from email_engine.store.stops.named_lists import named_by_ip
 from email_engine.warmup.observation import DnsHealth, IpObservation, RateStop, midnight
+from email_engine.warmup.outages import NO_SPANS, Spans, down, without_outages
 from email_engine.warmup.peers import peers_of
 from email_engine.warmup.plan import Quotas
 from email_engine.warmup.policy import Policy
@@ -51,18 +53,21 @@ def observe(
     policy: Policy,
     as_of: datetime | None = None,
     known_until: datetime | None = None,
+    spans: Spans = NO_SPANS,
 ) -> tuple[IpObservation, ...]:
     """Every IP of the tenant at the end of the UTC `day`, in the order of `load_ips`.
 
     `effective`: the first day that is planned; `policy`: says how old a check may be. `as_of`: the end of the day by default;
     earlier, and aware, while the day still runs. `known_until`: DNS checks count up to then, `as_of` by default; what was
-    found later was not known."""
+    found later was not known. `spans`: outages of providers (`outage_spans`), whose unknown users are not believed."""
     end = as_of or midnight(day + timedelta(days=1))
     records = load_ips(conn, day=effective, tenant=tenant)
     days = days_of_ips(conn, tenant, day)
     providers = days_by_provider(conn, tenant, day)
     earlier = earlier_by_provider(conn, tenant, day, providers)
-    around = peers_of(records, days, policy.gates)
+    outages = mail_within(conn, tenant, spans)
+    fair = {ip_id: without_outages(some, outages.get(ip_id, {})) for ip_id, some in days.items()}
+    around = peers_of(records, fair, policy.gates)
     reporting = reporting_providers(conn, tenant, day)
     named = named_by_ip(conn, tenant, day, policy.named_lists.days, load_blocklists()[0])
     suspected = sum(bool(suspicions(those, day, policy.named_lists.days)) for those in named.values())
@@ -111,6 +116,8 @@ def observe(
             many_named=many,
             handover=handovers.get(str(ip.address)),
             opens=opens.get(ip.ip_id),
+            outages=outages.get(ip.ip_id, {}),
+            down=down(spans, outages.get(ip.ip_id, {}), policy.gates.bounces.limit),
             stops=tuple(RateStop(date.fromisoformat(x["day"]), x["kind"]) for x in plans[ip.ip_id].stops),
         )
         for ip in records

@@ -1,0 +1,89 @@
+"""Outages of mailbox providers as the accounting of the whole fleet shows them, and which mail of a tenant's IPs fell into them."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Integer, and_, cast, func, or_, select
+
+from email_engine.accounting.replies import Meaning
+from email_engine.fleet.traffic import DayCounts, Days
+from email_engine.store.schema import delivery_days, delivery_stats
+from email_engine.suppression.outage import ProviderHour
+from email_engine.suppression.policy import shipped_suppression_policy
+from email_engine.warmup.observation import midnight, window
+from email_engine.warmup.outages import Spans, doubtful_days, spans_of
+from email_engine.warmup.policy import Policy
+
+_DAYS, _HOURS = delivery_days.c, delivery_stats.c
+
+
+def outage_spans(conn: Connection, day: date, as_of: datetime, policy: Policy) -> Spans:
+    """Of the 30 UTC days that end with `day`, as known at `as_of` (aware UTC). Session of tenant `*`: an outage is everybody's.
+
+    Hours are read only of the days and providers that may have had one."""
+    outage, limit = shipped_suppression_policy().outage, policy.gates.bounces.limit
+    unknown = func.sum(func.coalesce(cast(_DAYS.bounce_meanings[Meaning.ADDRESS.value].astext, Integer), 0))
+    query = (
+        select(_DAYS.provider, _DAYS.day, func.sum(_DAYS.delivered), func.sum(_DAYS.bounced), unknown)
+        .where(_DAYS.day.between(window(day), day))
+        .group_by(_DAYS.provider, _DAYS.day)
+        .order_by(_DAYS.provider, _DAYS.day)
+    )
+    rows: dict[str, list[DayCounts]] = defaultdict(list)
+    for row in conn.execute(query):
+        rows[row[0]].append(_counts(*row[1:]))
+    sums = {name: Days.of(days) for name, days in rows.items()}
+    doubtful = doubtful_days(sums, outage, limit)
+    if not doubtful:
+        return {}
+    around = timedelta(hours=outage.hours)
+    asked = [
+        and_(
+            _HOURS.provider == name,
+            _HOURS.hour >= midnight(on) - around,
+            _HOURS.hour < min(midnight(on + timedelta(days=1)) + around, as_of),
+        )
+        for name, on in doubtful
+    ]
+    unknown = func.sum(func.coalesce(cast(_HOURS.bounce_meanings[Meaning.ADDRESS.value].astext, Integer), 0))
+    hours = (
+        select(_HOURS.provider, _HOURS.hour, unknown, func.sum(_HOURS.delivered + _HOURS.bounced))
+        .where(or_(*asked))
+        .group_by(_HOURS.provider, _HOURS.hour)
+    )
+    known = [ProviderHour(row[0], row[1], int(row[2]), int(row[3])) for row in conn.execute(hours)]
+    return spans_of(sums, outage, limit, as_of, known)
+
+
+def mail_within(conn: Connection, tenant: str, spans: Spans) -> Mapping[int, Mapping[str, Days]]:
+    """The tenant's mail within the spans, by IP and provider: those with unknown users."""
+    within = [
+        and_(_HOURS.provider == name, _HOURS.hour >= span.start, _HOURS.hour < span.end)
+        for name, some in spans.items()
+        for span in some
+    ]
+    if not within:
+        return {}
+    day = func.date(func.timezone("UTC", _HOURS.hour))
+    unknown = func.sum(func.coalesce(cast(_HOURS.bounce_meanings[Meaning.ADDRESS.value].astext, Integer), 0))
+    query = (
+        select(
+            _HOURS.ip_id, _HOURS.provider, day, func.sum(_HOURS.delivered), func.sum(_HOURS.bounced), unknown
+        )
+        .where(_HOURS.tenant == tenant, or_(*within))
+        .group_by(_HOURS.ip_id, _HOURS.provider, day)
+        .order_by(_HOURS.ip_id, _HOURS.provider, day)
+    )
+    rows: dict[int, dict[str, list[DayCounts]]] = defaultdict(lambda: defaultdict(list))
+    for row in conn.execute(query):
+        rows[row[0]][row[1]].append(_counts(*row[2:]))
+    return {
+        ip_id: {name: Days.of(days) for name, days in by.items() if any(one.unknown_users for one in days)}
+        for ip_id, by in rows.items()
+    }
+
+
+def _counts(day: date, delivered: Any, bounced: Any, unknown: Any) -> DayCounts:
+    return DayCounts(day, int(delivered), int(bounced), unknown_users=int(unknown))
