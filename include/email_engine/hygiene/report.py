@@ -63,9 +63,26 @@ class ListReport:
 
 
 def summed_title(instance: str, reports: Sequence[ListReport]) -> str:
-    """The first line of a message about the lists of one MailWizz."""
+    """The first line of a message about the lists of one MailWizz. What some list does not know makes a bound of the number, or none."""
     whole = sum(report.counts["subscribers"] for report in reports)
-    cannot = sum(report.cannot for report in reports)
-    silent = sum(report.silent or 0 for report in reports)
+    cannot = _counted(
+        sum(report.cannot for report in reports), [report.why_domains_unknown for report in reports]
+    )
+    silent = _counted(
+        sum(report.silent or 0 for report in reports), [report.why_silence_unknown for report in reports]
+    )
     lists = amount(len(reports), "recipient list")
-    return f"MailWizz {instance}: of {amount(whole, 'subscriber')} in {lists}, {cannot} cannot take mail and {silent} are silent"
+    start = f"MailWizz {instance}: of {amount(whole, 'subscriber')} in {lists}"
+    if cannot is silent is None:
+        return f"{start}, it is not known how many cannot take mail or are silent"
+    taken = "who cannot take mail is not known" if cannot is None else f"{cannot} cannot take mail"
+    return (
+        f"{start}, {taken} and {'who is silent is not known' if silent is None else f'{silent} are silent'}"
+    )
+
+
+def _counted(number: int, unknown: Sequence[str]) -> str | None:
+    """None where nothing is known of anybody."""
+    if not any(unknown):
+        return str(number)
+    return f"at least {number}" if number else None
