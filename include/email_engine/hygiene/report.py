@@ -65,12 +65,8 @@ class ListReport:
 def summed_title(instance: str, reports: Sequence[ListReport]) -> str:
     """The first line of a message about the lists of one MailWizz. What some list does not know makes a bound of the number, or none."""
     whole = sum(report.counts["subscribers"] for report in reports)
-    cannot = _counted(
-        sum(report.cannot for report in reports), [report.why_domains_unknown for report in reports]
-    )
-    silent = _counted(
-        sum(report.silent or 0 for report in reports), [report.why_silence_unknown for report in reports]
-    )
+    cannot = _counted(summed_cannot(reports), any(report.why_domains_unknown for report in reports))
+    silent = _counted(summed_silent(reports), any(report.why_silence_unknown for report in reports))
     lists = amount(len(reports), "recipient list")
     start = f"MailWizz {instance}: of {amount(whole, 'subscriber')} in {lists}"
     if cannot is silent is None:
@@ -81,8 +77,17 @@ def summed_title(instance: str, reports: Sequence[ListReport]) -> str:
     )
 
 
-def _counted(number: int, unknown: Sequence[str]) -> str | None:
-    """None where nothing is known of anybody."""
-    if not any(unknown):
-        return str(number)
-    return f"at least {number}" if number else None
+def summed_cannot(reports: Sequence[ListReport]) -> int | None:
+    """Addresses that cannot take mail; None where none was found and not all domains are known."""
+    unknown = any(report.why_domains_unknown for report in reports)
+    return sum(report.cannot for report in reports) or (None if unknown else 0)
+
+
+def summed_silent(reports: Sequence[ListReport]) -> int | None:
+    """Silent subscribers; None where none was found and not of all lists is known."""
+    unknown = any(report.why_silence_unknown for report in reports)
+    return sum(report.silent or 0 for report in reports) or (None if unknown else 0)
+
+
+def _counted(number: int | None, bound: bool) -> str | None:
+    return None if number is None else f"at least {number}" if bound else str(number)
