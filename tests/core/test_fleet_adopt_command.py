@@ -263,3 +263,18 @@ def test_what_the_engine_would_have_done_adds_up(adopt: Adopt, tmp_path: Path) -
     (line,) = (line for line in made["summary"] if line.startswith("In these days"))
     stopped, whole, held, moved, alone = map(int, re.findall(r"(?<![\d.-])\d+(?![\d.-])", line))
     assert stopped + held + moved + alone == whole == 3
+
+
+def test_what_stays_by_hand_says_on_which_of_two_hosts(adopt: Adopt, tmp_path: Path) -> None:
+    files = (
+        brought(tmp_path / "a"),
+        brought(tmp_path / "b", "mta-2", (HandIp("news-4", "198.51.100.4", "1200/d"),)),
+    )
+    for host in "ab":
+        with (tmp_path / host / "config").open("a") as config:
+            config.write("<source 0/0>\n  always-allow-relaying no\n</source>\n")
+    fleet = adopt(*files[0], *files[1])[1]["fleet"]
+    assert f"made from {tmp_path}/a/config of mta-1, {tmp_path}/b/config of mta-2 by" in fleet
+    for host, folder in (("mta-1", "a"), ("mta-2", "b")):
+        assert f"# - <source 0/0> ({host}, {tmp_path}/{folder}/config:" in fleet
+        assert f"# - {host}: <acct-file " in fleet
