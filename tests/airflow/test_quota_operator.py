@@ -256,7 +256,9 @@ def test_the_engine_enables_only_what_it_disabled(fleet: Any, store: Store, mail
         ips.set_allowance(conn, third, "aurora", date(2026, 11, 1), 50, versions.bump(conn, "start"), None)
     assert sync("run-2")["refused"] == 1
     assert settings(mailwizz)[1:] == [(250, 25, "disabled"), (50, 5, "active")]
-    assert "server 102 (198.51.100.2): disabled, and not by the engine" in told(store)["quota-findings"]
+    text = told(store)["quota-findings"]
+    assert text.startswith("1 delivery server of mw-aurora needs a person\n")
+    assert "server 102 (198.51.100.2): disabled, and not by the engine" in text
     mailwizz("UPDATE mw_delivery_server SET status = 'active' WHERE server_id = 102")
     sync("run-3")
     assert "quota-findings" not in told(store)

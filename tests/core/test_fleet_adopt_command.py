@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import shutil
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -225,3 +226,55 @@ def test_a_configuration_without_a_virtual_mta_is_the_wrong_file(adopt: Adopt, t
     assert "no <virtual-mta> in it or in what it includes" in said
     assert "Next: name PowerMTA's main configuration file" in said
     assert not (tmp_path / "out").exists()
+
+
+def test_a_faulty_configuration_is_told_first_by_host(adopt: Adopt, tmp_path: Path) -> None:
+    files = (
+        brought(tmp_path / "a"),
+        brought(tmp_path / "b", "mta-2", (HandIp("news-4", "198.51.100.4", "1200/d"),)),
+    )
+    with (tmp_path / "b" / "config").open("a") as config:
+        config.write("<virtual-mta news-5>\n  smtp-source-hots 198.51.100.5 m.example\n</virtual-mta>\n")
+    _, made = adopt(*files[0], *files[1])
+    assert made["summary"][0].startswith("4 IPs on 2 hosts: ")
+    assert (
+        "not carried over, 1 virtual MTA among them: news-5: see the end of the report" in made["summary"][1]
+    )
+    assert {gap["host"] for gap in made["not_understood"] if "news-5" in gap["text"]} == {"mta-2"}
+
+
+def test_a_host_that_sends_nothing_does_not_count(adopt: Adopt, tmp_path: Path) -> None:
+    files = brought(tmp_path / "a"), brought(tmp_path / "b", "mta-2", ())
+    _, made = adopt(*files[0], *files[1])
+    assert made["summary"][0].startswith("3 IPs on 1 of 2 hosts: ")
+
+
+def test_accounting_of_today_alone_is_no_accounting_of_these_days(adopt: Adopt, tmp_path: Path) -> None:
+    files = brought(tmp_path / "a", first=date(2026, 11, 30), last=date(2026, 11, 30))
+    _, made = adopt(*files)
+    summary = " ".join(made["summary"])
+    assert "what was read holds no whole one of these days" in summary
+    assert "could be read" not in summary
+    assert {ip["state"] for ip in made["ips"]} == {None}
+
+
+def test_what_the_engine_would_have_done_adds_up(adopt: Adopt, tmp_path: Path) -> None:
+    _, made = adopt(*brought(tmp_path / "a"))
+    (line,) = (line for line in made["summary"] if line.startswith("In these days"))
+    stopped, whole, held, moved, alone = map(int, re.findall(r"(?<![\d.-])\d+(?![\d.-])", line))
+    assert stopped + held + moved + alone == whole == 3
+
+
+def test_what_stays_by_hand_says_on_which_of_two_hosts(adopt: Adopt, tmp_path: Path) -> None:
+    files = (
+        brought(tmp_path / "a"),
+        brought(tmp_path / "b", "mta-2", (HandIp("news-4", "198.51.100.4", "1200/d"),)),
+    )
+    for host in "ab":
+        with (tmp_path / host / "config").open("a") as config:
+            config.write("<source 0/0>\n  always-allow-relaying no\n</source>\n")
+    fleet = adopt(*files[0], *files[1])[1]["fleet"]
+    assert f"made from {tmp_path}/a/config of mta-1, {tmp_path}/b/config of mta-2 by" in fleet
+    for host, folder in (("mta-1", "a"), ("mta-2", "b")):
+        assert f"# - <source 0/0> ({host}, {tmp_path}/{folder}/config:" in fleet
+        assert f"# - {host}: <acct-file " in fleet

@@ -193,7 +193,7 @@ def test_powermta_away_mailwizz_holds_and_the_next_run_completes_it(whole: Whole
         assert error.subject == "brake on mta-1"
         assert "1 of 1 not complete: aurora-1: PowerMTA host pmta@127.0.0.1" in error.observed
         assert "the connection was refused" in error.observed
-        assert "Next: the task tries again" in str(error)
+        assert "Next: it is tried again by itself; if the host stays away, stop PowerMTA there" in str(error)
         brake = row(whole)
         assert (brake.powermta_holds, brake.mailwizz_holds) == (False, True)
         assert "connection was refused" in brake.message
@@ -226,6 +226,8 @@ def test_mailwizz_away_powermta_holds_and_the_next_run_completes_it(
     error = fails(whole)
     assert "aurora-1: MailWizz mw-aurora: " in error.observed
     assert "mailwizz_db_mw-aurora" in error.observed
+    assert "PowerMTA's half stands as asked, so what is missing is in MailWizz alone" in error.next_step
+    assert "block port 25" not in error.next_step
     brake = row(whole)
     assert (brake.powermta_holds, brake.mailwizz_holds) == (True, False)
     assert whole.queues(1) == {"gmail.rollup": (5, True)}

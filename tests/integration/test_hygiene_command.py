@@ -106,6 +106,15 @@ def test_a_look_and_its_report_tell_numbers_and_the_file(command: Command, tmp_p
     assert (row["list_uid"], row["null_mx"], row["file"], row["unsubscribed"]) == ("ab1", 1, str(file), None)
 
 
+def test_a_resolver_that_does_not_answer_makes_no_zero(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = {"conn_type": "dns_resolver", "host": "127.0.0.1", "port": 1}
+    monkeypatch.setenv("AIRFLOW_CONN_DNS_RESOLVER_DEFAULT", json.dumps(nobody))
+    text = command("look", "mw-aurora", "--dry-run")[1]
+    assert text == "mw-aurora: lists 1, left 0, subscribers 2, cannot not known, silent 0\n"
+
+
 def test_a_dry_look_leaves_nothing(command: Command, tmp_path: Path) -> None:
     assert command("look", "mw-aurora", "--dry-run")[0] == 0
     assert command("report") == (0, "no list was looked at yet\n")

@@ -205,7 +205,7 @@ def test_the_message_is_quiet_and_says_numbers_and_the_next_step(world: World) -
         [alert] = conn.execute(select(s.alerts)).mappings().all()
     assert alert["severity"] == "info"
     assert alert["text"].splitlines()[0] == (
-        "MailWizz mw-aurora: of 13 subscribers in 1 recipient list, 6 cannot take mail and 2 are silent"
+        "MailWizz mw-aurora: of 13 subscribers in 1 recipient list, at least 6 cannot take mail and 2 are silent"
     )
     assert "email-engine hygiene report mw-aurora" in alert["text"]
     looked(world)

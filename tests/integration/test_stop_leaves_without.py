@@ -30,7 +30,8 @@ def test_the_last_server_is_told_and_the_ones_before_are_not(whole: Whole) -> No
     whole.brake()
     (text,) = told(whole)
     assert "No delivery server of mw-aurora is left for 1 campaign under way: " in text
-    assert "customers 1" in text
+    assert "; and for customer 1" in text
+    assert "customers" not in text
     whole.brake()
     assert len(told(whole)) == 1, "servers that are off already take nothing away"
 

@@ -108,7 +108,7 @@ def test_who_is_gone_or_takes_mail_again_is_told_by_status_and_exit_code(
 def test_findings_name_the_subscriber_and_never_the_address(
     bench: Bench, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert command("findings", "mw-aurora") == (0, "MailWizz took all of them\n")
+    assert command("findings", "mw-aurora") == (0, "no finding is open: MailWizz took all that it was told\n")
     for name in ("post_bounce", "put_status"):
         monkeypatch.setattr(MailwizzPeople, name, lambda *_: None)
     monkeypatch.setattr(MailwizzPeople, "tell_webhook", lambda *_: False)

@@ -129,3 +129,23 @@ def test_a_configuration_is_deployed_and_one_that_the_guard_objects_to_is_not(
     capsys.readouterr()
     assert main(["deploy", "mta-9"]) == 2
     assert "mta-9" in capsys.readouterr().err
+
+
+def test_a_dry_run_names_the_ips_and_touches_none(whole: Whole, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["stop", "aurora", "--dry-run"]) == 0
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("3 IPs would be stopped: ")
+    assert ADDRESS in first
+    assert last == "nothing was done"
+    assert main(["release", ADDRESS, "--reason", "mended", "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["meant"] == [ADDRESS]
+    assert whole.rows(s.brakes) == []
+    assert "emergency_stop" not in {row.pipeline for row in whole.rows(s.decisions)}
+
+
+@pytest.mark.parametrize("mistyped", ["198.51.100.300", "2001:db8::x"])
+def test_a_mistyped_address_is_asked_for_as_one(
+    whole: Whole, capsys: pytest.CaptureFixture[str], mistyped: str
+) -> None:
+    assert main(["stop", mistyped, "--reason", "try"]) == 2
+    assert f"{mistyped!r}; expected an IP of the fleet: " in capsys.readouterr().err

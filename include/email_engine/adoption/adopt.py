@@ -201,5 +201,5 @@ def _notes(draft: FleetDraft, configuration: Configuration, reader: SenderReader
     if reader.limits:
         told = ", ".join(f"{name} ({count})" for name, count in sorted(reader.limits.items()))
         draft.notes.append(
-            f"limits in virtual MTAs come from include/config/deploy.yaml from then on instead of: {told}"
+            f"these settings of virtual MTAs come from include/config/deploy.yaml from then on instead of: {told}"
         )

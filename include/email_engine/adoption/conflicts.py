@@ -9,8 +9,10 @@ from email_engine.adoption.draft import FleetDraft
 from email_engine.adoption.findings import AdoptionFinding, Topic
 from email_engine.adoption.outlook import ServerOutlook, allowances_to_come
 from email_engine.adoption.servers import InstanceSeen, ServerFound, ServerJoin, listed_briefly
+from email_engine.fleet.model import IpState
 from email_engine.mailer.policy import QuotaPolicy
 from email_engine.mailer.waiting import WaitingCampaign
+from email_engine.plural import amount
 from email_engine.warmup.policy import Policy
 
 MOST_DAYS = 366
@@ -20,7 +22,7 @@ MOST_NAMED = 5
 @dataclass(frozen=True, slots=True)
 class CampaignOutlook:
     """`waiting` messages against what its days carry: `first_day` on the first of them; `ends` on that UTC day, None: not within a year.
-    `why`: what is not known of it, a clause."""
+    `why`: what is not known of it, a clause. `stateless`: IPs that could carry it and whose state nobody knows; what they carry is not counted."""
 
     instance: str
     campaign_id: int
@@ -28,15 +30,20 @@ class CampaignOutlook:
     first_day: int
     ends: date | None
     why: str = ""
+    stateless: int = 0
 
     @property
     def too_large(self) -> bool:
-        return self.waiting is not None and self.waiting > self.first_day
+        """False too where nobody knows: an IP without a state may carry the rest."""
+        return self.waiting is not None and self.waiting > self.first_day and not self.stateless
 
     def words(self) -> str:
         name = f"campaign {self.campaign_id} of {self.instance}"
         if self.waiting is None:
             return f"{name}: how much of it waits is not known: {self.why}"
+        if self.stateless and self.waiting > self.first_day:
+            blanks = f"{amount(self.stateless, 'IP')} that could carry it {'has' if self.stateless == 1 else 'have'} no state yet"
+            return f"{name}: {self.waiting:,} messages wait, and when it would end is not known: {blanks}. Next: fill in the states"
         told = f"{name}: {self.waiting:,} messages wait, its first day carries {self.first_day:,}"
         if not self.too_large:
             return f"{told}; it ends on {self.ends}"
@@ -47,7 +54,7 @@ class CampaignOutlook:
     def as_json(self) -> dict[str, Any]:
         return {
             "instance": self.instance, "campaign_id": self.campaign_id, "waiting": self.waiting, "first_day": self.first_day,
-            "ends": self.ends and str(self.ends), "why": self.why,
+            "ends": self.ends and str(self.ends), "why": self.why, "stateless": self.stateless,
         }  # fmt: skip
 
 
@@ -67,7 +74,8 @@ def quota_findings(draft: FleetDraft, join: ServerJoin, policy: Policy) -> Itera
             continue
         first = allowances_to_come(sender, policy.schedules[stream.schedule], 1)[0]
         told = f"MailWizz hands over up to {most:,} a day ({words}), and PowerMTA sends {sender.cap:,} a day at most: the rest waits in its queue"
-        step = f"nothing, once this tenant acts: the quota becomes its allowance ({first:,}); until then set daily_quota to {sender.cap:,} or less"
+        allowance = f"its allowance ({first:,})" if isinstance(sender.state, IpState) else "its allowance"
+        step = f"nothing, once this tenant acts: the quota becomes {allowance}; until then set daily_quota to {sender.cap:,} or less"
         yield AdoptionFinding(
             Topic.QUOTAS,
             f"server {found.server.server_id} of {found.instance.name} ({sender.known_as})",
@@ -146,7 +154,8 @@ def campaign_outlooks(
         if found is not None and found.server.setting.runs:
             allowances = allowances_to_come(sender, policy.schedules[stream.schedule], MOST_DAYS)
             users = found.instance.senders.users(found.server.server_id, found.server.limits)
-            outlook = ServerOutlook(found.server.server_id, allowances, found.server.limits, users)
+            known = isinstance(sender.state, IpState)
+            outlook = ServerOutlook(found.server.server_id, allowances, found.server.limits, users, known)
             servers.setdefault(found.instance.name, []).append(outlook)
     found_outlooks: list[CampaignOutlook] = []
     for name, campaigns in sorted(waiting.items()):
@@ -189,6 +198,7 @@ def _outlooks(
             first.get(one.campaign.campaign_id, 0),
             ends.get(one.campaign.campaign_id),
             one.why,
+            sum(not server.known and server.carries(one.campaign) for server in servers),
         )
         for one in ordered
     ]
@@ -208,9 +218,7 @@ def _carried(
     wanted = one.waiting or 0 if most is None else most
     total = 0
     for server in servers:
-        if campaign.servers and server.server_id not in campaign.servers:
-            continue
-        if server.users is not None and campaign.customer_id not in server.users:
+        if not server.carries(campaign):
             continue
         can = max(server.through(number, minutes, quotas) - used.get(server.server_id, 0), 0)
         take = min(can, max(wanted - total, 0))

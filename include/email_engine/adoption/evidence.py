@@ -11,7 +11,7 @@ from email_engine.plural import amount
 from email_engine.warmup.growth import PROVEN_DAYS, PROVEN_WITHIN, WEEK, proven_volume
 from email_engine.warmup.policy import Policy, Schedule
 
-NOT_KNOWN = Blank("active, warming or standby? The accounting of its host could not be read")
+NOT_KNOWN = Blank("active, warming or standby? Its host's accounting of these days is not known")
 NO_TARGET = Blank(
     "messages a UTC day of one IP, fully warmed; it has no cap, and nothing shows what it can carry"
 )

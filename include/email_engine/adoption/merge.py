@@ -8,11 +8,15 @@ from email_engine.adoption.draft import FleetDraft, StreamDraft, TenantDraft
 
 def merge_drafts(drafts: Sequence[FleetDraft], made_by: str) -> FleetDraft:
     """At least one; each of one host. Every IP knows its host afterwards."""
-    merged = FleetDraft([], ", ".join(draft.source for draft in drafts), [], made_by=made_by)
+    several = len(drafts) > 1  # whose files mostly have the same path
+    sources = [f"{draft.source} of {draft.host}" if several else draft.source for draft in drafts]
+    merged = FleetDraft([], ", ".join(sources), [], made_by=made_by)
     for draft in drafts:
         merged.hosts += draft.hosts
-        merged.kept += draft.kept
-        merged.notes += [note for note in draft.notes if note not in merged.notes]
+        merged.kept += [
+            replace(one, file=f"{draft.host}, {one.file}") if several else one for one in draft.kept
+        ]
+        merged.notes += [f"{draft.host}: {note}" if several else note for note in draft.notes]
         for tenant in draft.tenants:
             _tenant(merged, tenant, draft.host)
     named = [tenant for tenant in merged.tenants if tenant.streams]

@@ -8,18 +8,27 @@ from email_engine.adoption.draft import Sender
 from email_engine.fleet.model import IpState
 from email_engine.mailer.limits import DAY_HOURS, ServerLimits, hourly_rate
 from email_engine.mailer.policy import QuotaPolicy
+from email_engine.mailer.senders import LiveCampaign
 from email_engine.warmup.growth import WEEK
 from email_engine.warmup.policy import Schedule
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOutlook:
-    """One IP with its delivery server; `allowances`: messages a UTC day, from the first day on; the last one stays."""
+    """One IP with its delivery server; `allowances`: messages a UTC day, from the first day on; the last one stays.
+    `known`: its IP's state is."""
 
     server_id: int
     allowances: tuple[int, ...]
     limits: ServerLimits
     users: frozenset[int] | None
+    known: bool = True
+
+    def carries(self, campaign: LiveCampaign) -> bool:
+        """MailWizz may hand the campaign to it."""
+        if campaign.servers and self.server_id not in campaign.servers:
+            return False
+        return self.users is None or campaign.customer_id in self.users
 
     def on(self, number: int) -> int:
         return self.allowances[min(number, len(self.allowances) - 1)]

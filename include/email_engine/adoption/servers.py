@@ -11,6 +11,8 @@ from email_engine.mailer.policy import QuotaPolicy
 from email_engine.mailer.senders import NOBODY_KNOWN, Senders
 
 MOST_NAMED = 5
+MOST_NAMELESS = 100
+"""Servers of no virtual MTA that one finding lists: a slip of the pen is to be found among those of a host that was not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +159,9 @@ def _several_customers(join: ServerJoin) -> Iterator[AdoptionFinding]:
             yield AdoptionFinding(Topic.SERVERS, f"MailWizz {name}", told, step)
 
 
-def listed_briefly(names: Sequence[str]) -> str:
+def listed_briefly(names: Sequence[str], most: int = MOST_NAMED) -> str:
     """The first few."""
-    return ", ".join(names[:MOST_NAMED]) + (
-        f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    )
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _undecided(
@@ -208,6 +208,7 @@ def _strangers(
     """Servers whose mail goes to no virtual MTA that was read."""
     without: list[int] = []
     unread: list[int] = []
+    nameless: list[tuple[int, str]] = []
     for server in instance.servers or ():
         if not server.setting.runs or server.type not in policy.server_types:
             continue
@@ -219,13 +220,22 @@ def _strangers(
         for vmta in server.vmtas or ():
             if vmta.casefold() in vmtas:
                 continue
-            if vmta.casefold() in pools:
-                told = f"its header names the pool {printable(vmta)}: PowerMTA chooses among its IPs, and no quota bounds one of them"
-                step = "make one delivery server for each virtual MTA, with its name in the header"
-            else:
-                told = f"its header names {printable(vmta)}, which no configuration that was read has"
-                step = "correct the header, or read that host's configuration too"
+            if vmta.casefold() not in pools:
+                nameless.append((server.server_id, printable(vmta)))
+                continue
+            told = f"its header names the pool {printable(vmta)}: PowerMTA chooses among its IPs, and no quota bounds one of them"
+            step = "make one delivery server for each virtual MTA, with its name in the header"
             yield AdoptionFinding(Topic.SERVERS, subject, told, step)
+    if len(nameless) == 1:
+        ((server_id, vmta),) = nameless
+        told = f"its header names {vmta}, which no configuration that was read has"
+        step = "correct the header, or read that host's configuration too"
+        yield AdoptionFinding(Topic.SERVERS, f"server {server_id} of {instance.name}", told, step)
+    elif nameless:
+        listed = listed_briefly([f"{server_id} ({vmta})" for server_id, vmta in nameless], MOST_NAMELESS)
+        told = f"the headers of {len(nameless)} servers name virtual MTAs that no configuration that was read has: {listed}"
+        step = "read the configuration of their host too, or correct the headers"
+        yield AdoptionFinding(Topic.SERVERS, f"MailWizz {instance.name}", told, step)
     for ids, told, step in (
         (without, "no header x-virtual-mta: its mail goes wherever its source says", "set the header to the virtual MTA of its IP"),
         (unread, "its additional headers cannot be read", "grant SELECT on meta_data: `email-engine mailwizz grants` prints the statement"),

@@ -82,6 +82,10 @@ def _look(args: argparse.Namespace) -> int:
         done = look(store, clients, args.instance, this)
         if not args.dry_run:
             tell(store, clients)
-    words = ", ".join(f"{name} {value}" for name, value in done.items() if name != "instance")
+    words = ", ".join(
+        f"{name} {'not known' if value is None else value}"
+        for name, value in done.items()
+        if name != "instance"
+    )
     emit(args, done, f"{args.instance}: {words}")
     return int(bool(done.get("left") or done.get("unknown")))

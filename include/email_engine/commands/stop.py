@@ -12,6 +12,7 @@ from email_engine.pipelines.brakes.left_without import foresee
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.emergency_stop import left_over, pull
 from email_engine.pipelines.run import Run
+from email_engine.plural import amount
 from email_engine.store.engine import Store
 
 AT_ONCE = 8
@@ -22,7 +23,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """The scope, `--reason` and `--dry-run`."""
     parser.add_argument("scope", metavar="SCOPE", help="an IP, TENANT/STREAM, TENANT, or `all`")
     parser.add_argument("--reason", default="", help="others will read it")
-    parser.add_argument("--dry-run", action="store_true", help="only list the IPs that are meant")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="only list the IPs that are meant, and whom it leaves without a delivery server",
+    )
     add_database(parser)
     add_json(parser)
 
@@ -40,32 +45,27 @@ def act(args: argparse.Namespace, *, release: bool) -> int:
         hosts = pull(store, this)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             done = list(pool.map(lambda host: _enforced(store, clients, host, this), hosts))
-        left = [] if args.dry_run else left_over(store, this)
+        left = left_over(store, this)
         without = foresee(store, clients, this) if args.dry_run and not release else []
         if not args.dry_run:
             tell(store, clients)
-    lines = (
-        [
-            f"not {'released' if release else 'stopped'} yet, another session holds their rows: {', '.join(left)}"
-        ]
-        if left
-        else []
-    )
-    missing = [one for one in done if one.incomplete is not None]
-    lines += [_line(one, release) for one in done] or [
-        "nothing was done" if args.dry_run else "nothing to do on any host"
-    ]
-    lines += without
-    if not args.dry_run:
-        lines.append(
-            "caps and quotas follow by Airflow, or by `email-engine deploy HOST` and `email-engine sync INSTANCE`"
+    verb = "released" if release else "stopped"
+    told = {"run_id": this.run_id, "hosts": [one.as_json() for one in done], "left_without": without}
+    if args.dry_run:
+        meant = (
+            f"{amount(len(left), 'IP')} would be {verb}: {', '.join(left)}"
+            if left
+            else f"would be {verb}: {name}"
         )
-    emit(
-        args,
-        {"run_id": this.run_id, "hosts": [one.as_json() for one in done], "left_without": without},
-        "\n".join(lines),
+        emit(args, told | {"meant": left}, "\n".join([meant, *without, "nothing was done"]))
+        return 0
+    lines = [f"not {verb} yet, another session holds their rows: {', '.join(left)}"] if left else []
+    lines += [_line(one, release) for one in done] or ["nothing to do on any host"]
+    lines.append(
+        "caps and quotas follow by Airflow, or by `email-engine deploy HOST` and `email-engine sync INSTANCE`"
     )
-    return 1 if missing or left else 0
+    emit(args, told, "\n".join(lines))
+    return 1 if left or any(one.incomplete is not None for one in done) else 0
 
 
 def scope_of(text: str) -> tuple[str, str | None]:
@@ -75,6 +75,8 @@ def scope_of(text: str) -> tuple[str, str | None]:
     try:
         return "ip", str(ip_address(text))
     except ValueError:
+        if ":" in text or (text.count(".") == 3 and not text.strip("0123456789.")):  # mistyped
+            return "ip", text
         return ("stream" if "/" in text else "tenant"), text
 
 

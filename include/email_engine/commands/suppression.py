@@ -99,7 +99,11 @@ def _findings(args: argparse.Namespace) -> int:
         f"{one.since:%Y-%m-%d %H:%M} {one.reason}: subscriber {one.subscriber_uid or 'unknown'}: {one.why}"
         for one in found
     ]
-    emit(args, {"instance": args.instance, "findings": rows}, "\n".join(lines) or "MailWizz took all of them")
+    emit(
+        args,
+        {"instance": args.instance, "findings": rows},
+        "\n".join(lines) or "no finding is open: MailWizz took all that it was told",
+    )
     return int(bool(found))
 
 

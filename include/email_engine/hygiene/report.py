@@ -63,12 +63,31 @@ class ListReport:
 
 
 def summed_title(instance: str, reports: Sequence[ListReport]) -> str:
-    """The first line of a message about the lists of one MailWizz."""
+    """The first line of a message about the lists of one MailWizz. What some list does not know makes a bound of the number, or none."""
     whole = sum(report.counts["subscribers"] for report in reports)
-    cannot = sum(report.cannot for report in reports)
-    known = [report.silent for report in reports if report.silent is not None]
-    silence = f"{sum(known)} are silent" if known else "nobody knows who is silent"
-    if 0 < len(known) < len(reports):
-        silence += f" (not known for {amount(len(reports) - len(known), 'list')})"
+    cannot = _counted(summed_cannot(reports), any(report.why_domains_unknown for report in reports))
+    silent = _counted(summed_silent(reports), any(report.why_silence_unknown for report in reports))
     lists = amount(len(reports), "recipient list")
-    return f"MailWizz {instance}: of {amount(whole, 'subscriber')} in {lists}, {cannot} cannot take mail and {silence}"
+    start = f"MailWizz {instance}: of {amount(whole, 'subscriber')} in {lists}"
+    if cannot is silent is None:
+        return f"{start}, it is not known how many cannot take mail or are silent"
+    taken = "who cannot take mail is not known" if cannot is None else f"{cannot} cannot take mail"
+    return (
+        f"{start}, {taken} and {'who is silent is not known' if silent is None else f'{silent} are silent'}"
+    )
+
+
+def summed_cannot(reports: Sequence[ListReport]) -> int | None:
+    """Addresses that cannot take mail; None where none was found and not all domains are known."""
+    unknown = any(report.why_domains_unknown for report in reports)
+    return sum(report.cannot for report in reports) or (None if unknown else 0)
+
+
+def summed_silent(reports: Sequence[ListReport]) -> int | None:
+    """Silent subscribers; None where none was found and not of all lists is known."""
+    unknown = any(report.why_silence_unknown for report in reports)
+    return sum(report.silent or 0 for report in reports) or (None if unknown else 0)
+
+
+def _counted(number: int | None, bound: bool) -> str | None:
+    return None if number is None else f"at least {number}" if bound else str(number)

@@ -60,7 +60,7 @@ def _unknown(scope: Scope, given: str | None, wanted: str, known: list[str]) -> 
     if not wanted:
         return InputError(subject, "empty", f"{what} such as {known[0]}", f"{fill_in}, or choose scope all")
     return InputError(
-        subject, excerpt(given), f"{what}: {nearest(known, wanted)}", f"{fill_in} and trigger again"
+        subject, excerpt(given), f"{what}: {nearest(known, wanted)}", f"{fill_in} and start again"
     )
 
 

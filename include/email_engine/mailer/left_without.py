@@ -22,7 +22,13 @@ class LeftWithout:
         """One sentence for people; None where nobody is."""
         campaigns = [f"{each.name or 'campaign'} ({each.campaign_id})" for each in self.campaigns]
         told = [f"{amount(len(campaigns), 'campaign')} under way: {_some(campaigns)}"] if campaigns else []
-        told += [f"customers {_some(list(map(str, self.customers)))}"] if self.customers else []
+        told += (
+            [
+                f"{'customer' if len(self.customers) == 1 else 'customers'} {_some(list(map(str, self.customers)))}"
+            ]
+            if self.customers
+            else []
+        )
         return f"No delivery server of {mailwizz} is left for {'; and for '.join(told)}" if told else None
 
 

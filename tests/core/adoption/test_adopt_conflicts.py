@@ -14,7 +14,7 @@ from email_engine.adoption.conflicts import (
     customer_findings,
     quota_findings,
 )
-from email_engine.adoption.draft import FleetDraft, HostDraft, Sender, StreamDraft, TenantDraft
+from email_engine.adoption.draft import Blank, FleetDraft, HostDraft, Sender, StreamDraft, TenantDraft
 from email_engine.adoption.outlook import allowances_to_come
 from email_engine.adoption.servers import InstanceSeen, ServerFound, ServerJoin
 from email_engine.fleet.model import IpState
@@ -31,7 +31,11 @@ DAY = date(2026, 11, 30)
 
 
 def sender(
-    number: int, state: IpState = IpState.ACTIVE, target: int = 1_000, phase: int = 1, cap: int | None = 1_200
+    number: int,
+    state: IpState | Blank = IpState.ACTIVE,
+    target: int = 1_000,
+    phase: int = 1,
+    cap: int | None = 1_200,
 ) -> Sender:
     return Sender(
         ip_address(f"198.51.100.{number}"), f"v-{number}", "", "", "", "", target, state, phase=phase, cap=cap, known_as=f"v-{number}"
@@ -135,6 +139,32 @@ def test_what_cannot_be_counted_is_said_so() -> None:
     (one,) = outlook(*world(sender(1)), waits(7, None))
     assert not one.too_large
     assert one.words() == "campaign 7 of mw: how much of it waits is not known: a segment"
+
+
+BLANK = Blank("state")
+
+
+@pytest.mark.parametrize(
+    ("those", "campaign", "told"),
+    [
+        ((sender(1, BLANK), sender(2, BLANK)), waits(7, 5_000), "not known: 2 IPs that could carry it have no state yet"),
+        ((sender(1), sender(2, BLANK)), waits(7, 5_000), "not known: 1 IP that could carry it has no state yet"),
+        ((sender(1), sender(2, BLANK)), waits(7, 900), "its first day carries 1,000; it ends on 2026-11-30"),
+        ((sender(1), sender(2, BLANK)), waits(7, 5_000, servers=frozenset({1})), "it would end on 2026-12-04"),
+    ],
+    ids=["no state", "one of two", "what is known carries it", "not one of its servers"],
+)  # fmt: skip
+def test_an_ip_without_a_state_makes_no_conflict(
+    those: tuple[Sender, ...], campaign: WaitingCampaign, told: str
+) -> None:
+    (one,) = outlook(*world(*those), campaign)
+    assert told in one.words()
+    assert [str(finding) for finding in campaign_findings([one])] == [] or not one.stateless
+
+
+def test_the_allowance_of_an_ip_without_a_state_is_no_number() -> None:
+    (high,) = quota_findings(*world(sender(1, BLANK), daily=5_000), POLICY)
+    assert "becomes its allowance; until then set daily_quota to 1,200 or less" in high.next_step
 
 
 def test_a_minute_quota_and_a_server_that_is_never_picked_carry_less() -> None:

@@ -56,7 +56,7 @@ def test_the_state_is_what_was_proven(case: str) -> None:
 def test_an_ip_of_which_nothing_is_known_stays_a_blank() -> None:
     found = propose_state(None, POLICY, SIX_WEEK, 10_000)
     assert isinstance(found.state, Blank)
-    assert "could not be read" in found.state.hint
+    assert "accounting of these days is not known" in found.state.hint
 
 
 def test_the_date_is_the_first_day_of_the_run() -> None:

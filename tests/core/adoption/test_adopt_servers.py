@@ -66,9 +66,18 @@ def test_servers_of_nobody_are_told() -> None:
         pools=("news",),
     )  # fmt: skip
     assert len(found) == 3
-    assert "server 8 of mw: its header names v-9, which no configuration that was read has" in found[0]
-    assert "server 9 of mw: its header names the pool news" in found[1]
+    assert "server 9 of mw: its header names the pool news" in found[0]
+    assert "server 8 of mw: its header names v-9, which no configuration that was read has" in found[1]
     assert "server 10 of mw: no header x-virtual-mta" in found[2]
+
+
+def test_many_of_a_host_that_was_not_read_are_one_finding_and_none_is_hidden() -> None:
+    strangers = [server(n, f"w-{n}") for n in range(20, 60)]
+    (found,) = told(seen(server(7, "v-1"), *strangers, server(70, "v1")))
+    assert found.startswith(
+        "MailWizz mw: the headers of 41 servers name virtual MTAs that no configuration that was read has: 20 (w-20), 21 (w-21), "
+    )
+    assert "59 (w-59), 70 (v1). Next: " in found
 
 
 def test_many_without_a_server_are_one_finding() -> None:

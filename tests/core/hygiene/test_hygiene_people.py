@@ -75,10 +75,32 @@ def test_a_report_says_engaged_first_and_what_is_not_known() -> None:
     assert "silent: not known" in report.words
     assert report.words.endswith("(silence is not known: MailWizz noted no open)")
     assert summed_title("mw-a", [report]) == (
-        "MailWizz mw-a: of 10 subscribers in 1 recipient list, 2 cannot take mail and nobody knows who is silent"
+        "MailWizz mw-a: of 10 subscribers in 1 recipient list, 2 cannot take mail and who is silent is not known"
     )
-    known = ListReport("ab2", "Offers", with_unsubscribed=False)
-    known.counts.update(subscribers=5, silent=3)
-    assert summed_title("mw-a", [report, known]) == (
-        "MailWizz mw-a: of 15 subscribers in 2 recipient lists, 2 cannot take mail and 3 are silent (not known for 1 list)"
-    )
+
+
+NO_OPENS, NO_DNS = "MailWizz noted no open", "the resolver did not answer"
+
+
+@pytest.mark.parametrize(
+    ("lists", "told"),
+    [
+        ([("", "", 1, 2)], "1 cannot take mail and 2 are silent"),
+        ([("", "", 0, 0)], "0 cannot take mail and 0 are silent"),
+        ([(NO_OPENS, NO_DNS, 0, 0)], "it is not known how many cannot take mail or are silent"),
+        ([(NO_OPENS, NO_DNS, 3, 0)], "at least 3 cannot take mail and who is silent is not known"),
+        ([("", NO_DNS, 0, 4)], "who cannot take mail is not known and 4 are silent"),
+        ([("", "", 0, 4), (NO_OPENS, NO_DNS, 0, 0)], "who cannot take mail is not known and at least 4 are silent"),
+    ],
+    ids=["known", "nobody", "nothing known", "found without domains", "no resolver", "one of two lists"],
+)  # fmt: skip
+def test_the_title_calls_nothing_a_zero_that_is_not_known(
+    lists: list[tuple[str, str, int, int]], told: str
+) -> None:
+    reports = []
+    for silence, domains, cannot, silent in lists:
+        report = ListReport("ab1", "News", with_unsubscribed=False)
+        report.counts.update(subscribers=10, silent=silent, bad_syntax=cannot)
+        report.why_silence_unknown, report.why_domains_unknown = silence, domains
+        reports.append(report)
+    assert summed_title("mw-a", reports).partition(", ")[2] == told

@@ -66,4 +66,5 @@ def test_the_sentence_names_a_few_and_counts_the_rest() -> None:
     words = LeftWithout(many, (1, 2)).words("mw-aurora") or ""
     assert words.startswith("No delivery server of mw-aurora is left for 8 campaigns under way: News 1 (1), ")
     assert words.endswith("News 5 (5) and 3 more; and for customers 1, 2")
+    assert (LeftWithout((), (1,)).words("mw-aurora") or "").endswith("is left for customer 1")
     assert LeftWithout().words("mw-aurora") is None

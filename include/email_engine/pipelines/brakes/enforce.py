@@ -224,7 +224,7 @@ def _record(
                 name = brake.vmta if brake.whole else f"{brake.vmta} to {brake.provider}"
                 failed.setdefault(half.told, []).append(name)
     tell(store, host, outcomes, run, without)
-    missing = _incomplete(host, failed, len(standing))
+    missing = _incomplete(host, failed, len(standing), all(outcome.halves[0].done for outcome in outcomes))
     done = [outcome for outcome in outcomes if outcome.stands]
     let_go = sum(1 for outcome in done if outcome.ends)
     count = len({v for those in failed.values() for v in those})
@@ -263,8 +263,10 @@ def _same(one: Brake, other: Brake) -> bool:
     return (one.ip_id, one.provider) == (other.ip_id, other.provider)
 
 
-def _incomplete(host: str, failed: dict[str, list[str]], standing: int) -> NotVerified | None:
-    """One error for all that failed; what many brakes have in common is said once."""
+def _incomplete(
+    host: str, failed: dict[str, list[str]], standing: int, powermta_stands: bool
+) -> NotVerified | None:
+    """One error for all that failed; what many brakes have in common is said once. `powermta_stands`: only MailWizz's half is missing."""
 
     if not failed:
         return None
@@ -274,7 +276,12 @@ def _incomplete(host: str, failed: dict[str, list[str]], standing: int) -> NotVe
         f"brake on {host}",
         f"{len(vmtas)} of {standing} not complete: {causes}",
         "queue paused, source disabled and delivery server disabled (released: the opposite), all read back",
-        "the task tries again by itself; if the host stays away, stop PowerMTA there or block port 25",
+        "it is tried again by itself; "
+        + (
+            "PowerMTA's half stands as asked, so what is missing is in MailWizz alone"
+            if powermta_stands
+            else "if the host stays away, stop PowerMTA there or block port 25"
+        ),
     )
     missing.told = True
     return missing

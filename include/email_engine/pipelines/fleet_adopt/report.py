@@ -6,6 +6,9 @@ from typing import Any
 
 from email_engine.adoption.draft import Blank, Sender
 from email_engine.adoption.findings import Topic
+from email_engine.adoption.gaps import printable
+from email_engine.adoption.reading import VMTA
+from email_engine.adoption.servers import listed_briefly
 from email_engine.fleet.model import IpState
 from email_engine.pipelines.fleet_adopt.proposal import AdoptionProposal
 from email_engine.plural import amount
@@ -22,10 +25,13 @@ def summary(made: AdoptionProposal) -> list[str]:
     told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     rows = sum(host.files.rows for host in made.hosts if host.files)
     files = sum(host.files.files for host in made.hosts if host.files)
+    with_ips = len({sender.host for sender in made.senders})
+    of_all = "" if with_ips == len(made.hosts) else f"{with_ips} of "
     lines = [
-        f"{amount(len(made.senders), 'IP')} on {amount(len(made.hosts), 'host')}: {told}.",
+        f"{amount(len(made.senders), 'IP')} on {of_all}{amount(len(made.hosts), 'host')}: {told}.",
+        *_left_out(made),
         f"Read: {amount(files, 'accounting file')} with {rows:,} records, {made.first} to {made.last}.",
-        _past_in_short(made),
+        _past_in_short(made, rows),
     ]
     conflicts = sum(one.topic in CONFLICTS for one in made.findings)
     others = len(made.findings) - conflicts
@@ -46,18 +52,36 @@ def summary(made: AdoptionProposal) -> list[str]:
     return lines
 
 
-def _past_in_short(made: AdoptionProposal) -> str:
+def _left_out(made: AdoptionProposal) -> Iterator[str]:
+    """What the configurations have and the draft has not."""
+    if not made.gaps:
+        return
+    carried = {(sender.host, sender.known_as) for sender in made.senders}
+    gone = [
+        vmta for host in made.hosts for vmta in host.read.configuration.blocks[VMTA] if (host.name, vmta) not in carried
+    ]  # fmt: skip
+    whom = (
+        f", {amount(len(gone), 'virtual MTA')} among them: {listed_briefly(list(map(printable, gone)))}"
+        if gone
+        else ""
+    )
+    yield f"{amount(len(made.gaps), 'place')} of the configurations not carried over{whom}: see the end of the report."
+
+
+def _past_in_short(made: AdoptionProposal, rows: int) -> str:
     known = [one for one in made.past if one is not None]
     if not known:
-        return "What the engine would have done is not known: no accounting could be read."
+        why = "what was read holds no whole one of these days" if rows else "no accounting could be read"
+        return f"What the engine would have done is not known: {why}."
     alone = sum(one.words() == "nothing" for one in known)
     stopped = [one for one in known if one.stopped]
-    held = sum(any(action == "hold" for action in one.counts) for one in known)
-    text = f"In these days the engine would have left {alone} of {amount(len(known), 'IP')} as they are, held {held}, stopped {len(stopped)}"
+    held = sum("hold" in one.counts for one in known if not one.stopped)
+    text = f"In these days the engine would have stopped {len(stopped)} of {amount(len(known), 'IP')}"
     if stopped:
         worst = min(stopped, key=lambda one: (str(one.first_stop), one.address))
         text += f" ({worst.address} first, on {worst.first_stop})"
-    return text + "."
+    others = len(known) - len(stopped) - held - alone
+    return f"{text}, held {held}, only advanced or slowed {others}, left {alone} as they are."
 
 
 def render_report(made: AdoptionProposal, name: str) -> str:
@@ -80,7 +104,8 @@ def _lines(made: AdoptionProposal, name: str) -> Iterator[str]:
     yield from _findings(made)
     if made.gaps:
         yield from ("", "## Left in your own configuration, or not understood", "")
-        yield from (f"- {gap}" for gap in made.gaps)
+        for host in made.hosts:
+            yield from (f"- host {host.name}, {gap}" for gap in host.read.gaps)
 
 
 def next_steps(made: AdoptionProposal, name: str) -> list[str]:
@@ -123,6 +148,8 @@ def _table(made: AdoptionProposal) -> Iterator[str]:
         if sender.warmed_on is not None:
             state += f" since {sender.warmed_on}"
         why = "; ".join(filter(None, (sender.remarks.get("state"), sender.remarks.get("phase"))))
+        if isinstance(sender.state, Blank):
+            why = sender.state.hint
         target = sender.target if isinstance(sender.target, int) else "?"
         server = sender.server if isinstance(sender.server, int) else "none"
         cells = (shown_address(sender), sender.known_as, server, state, target, why)
@@ -135,7 +162,7 @@ def _past(made: AdoptionProposal) -> Iterator[str]:
     yield ""
     pairs = [(sender, one) for sender, one in zip(made.senders, made.past, strict=True) if one is not None]
     if not pairs:
-        yield "Nothing is known: no accounting could be read."
+        yield "Nothing is known: no accounting of these days."
     graver = sorted(pairs, key=lambda pair: (-len(pair[1].told), not pair[1].stopped))
     shown = {id(one) for _, one in graver[:MOST_ALONE]}
     for sender, one in pairs:
@@ -201,5 +228,7 @@ def report_json(made: AdoptionProposal) -> dict[str, Any]:
         ],
         "findings": [one.as_json() for one in made.findings],
         "campaigns": [one.as_json() for one in made.campaigns],
-        "not_understood": [gap.as_json() for gap in made.gaps],
+        "not_understood": [
+            {"host": host.name, **gap.as_json()} for host in made.hosts for gap in host.read.gaps
+        ],
     }

@@ -9,7 +9,7 @@ from email_engine.adapters.mailwizz_lists import MailwizzLists, RecipientList, o
 from email_engine.adapters.private_files import keep_only
 from email_engine.fleet.model import MailwizzInstance
 from email_engine.hygiene.policy import shipped_hygiene_policy
-from email_engine.hygiene.report import ListReport
+from email_engine.hygiene.report import ListReport, summed_cannot, summed_silent
 from email_engine.mailer.policy import shipped_quota_policy
 from email_engine.mailer.unreadable import Unreadable
 from email_engine.pipelines.clients import Clients
@@ -35,7 +35,7 @@ def look(
     No address reaches a log, an error or what is returned. A dry run looks, and writes neither rows nor files.
 
     Returns `{"instance", "lists", "left", "subscribers", "cannot", "silent"}`: lists looked at, lists that were not read or wait for the next
-    run, and sums over the lists; `"unknown"` says why something could not be read. Raises InputError for an instance that is not in the fleet,
+    run, and sums over the lists, None where not known; `"unknown"` says why something could not be read. Raises InputError for an instance that is not in the fleet,
     Unreachable and AccessDenied where MailWizz's database is away or refuses the login, Refused for a folder that cannot be written;
     reports made so far stand."""
     instance, policy = known_instance(store, name), shipped_hygiene_policy()
@@ -58,7 +58,7 @@ def look(
     return {
         "instance": name, "lists": len(reports), "left": len(found) - len(reports),
         "subscribers": sum(report.counts["subscribers"] for report in reports),
-        "cannot": sum(report.cannot for report in reports), "silent": sum(report.silent or 0 for report in reports),
+        "cannot": summed_cannot(reports), "silent": summed_silent(reports),
     } | ({"unknown": unknown} if unknown else {})  # fmt: skip
 
 

@@ -79,7 +79,8 @@ class SyncRecord:
         that cannot be read, and one for mail that accounting does not know of."""
         name = self._instance.name
         state = _digest(f"{r.server_id} {r.finding}" for r in plan.for_people)
-        text = f"{amount(len(plan.for_people), 'delivery server')} of {name} need a person\n{_listed(plan.for_people)}"
+        text = f"{amount(len(plan.for_people), 'delivery server')} of {name} {'needs' if len(plan.for_people) == 1 else 'need'} a person\n"
+        text += _listed(plan.for_people)
         self._alert(conn, "quota-findings", state, text if plan.for_people else None)
         drifted = [change for change in plan.changes if change.drift]
         if drifted:
