@@ -1,6 +1,7 @@
 """`dag.test()` at a test's pace: the DAG files go to Airflow's database once a session, and a look that finds nothing to start
 is repeated at once."""
 
+import json
 import sys
 import time
 from typing import Any
@@ -16,6 +17,7 @@ def quicken(patch: pytest.MonkeyPatch) -> None:
     """Until the patch is undone. What a DAG does in its run stays as it is."""
     _write_once(patch)
     _look_again_soon(patch)
+    _trust_schemas(patch)
 
 
 def _write_once(patch: pytest.MonkeyPatch) -> None:
@@ -35,6 +37,22 @@ def _write_once(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(dagbag, "BundleDagBag", parsed)
     patch.setattr(dagbag, "sync_bag_to_db", written_down)
+
+
+def _trust_schemas(patch: pytest.MonkeyPatch) -> None:
+    """Airflow checks the schema of every param against the schema of schemas each time that it reads the param, several times a task."""
+    from jsonschema import Draft202012Validator
+
+    check = Draft202012Validator.check_schema
+    right: set[str] = set()
+
+    def checked(schema: Any, *more: Any, **options: Any) -> None:
+        told = json.dumps(schema, sort_keys=True, default=str)
+        if told not in right:
+            check(schema, *more, **options)
+            right.add(told)
+
+    patch.setattr(Draft202012Validator, "check_schema", checked)
 
 
 def _look_again_soon(patch: pytest.MonkeyPatch) -> None:

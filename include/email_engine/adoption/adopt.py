@@ -6,7 +6,7 @@ is a gap with its line, and what stays in the operator's own configuration is li
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from email_engine.adoption.doubles import without_doubles
+from email_engine.adoption.doubles import own_keys, without_doubles
 from email_engine.adoption.draft import Blank, FleetDraft, HostDraft, Kept, Sender, TenantDraft, Text
 from email_engine.adoption.gaps import Gap, Gaps, printable, tag_shown
 from email_engine.adoption.owners import kin_owners
@@ -162,6 +162,7 @@ def _tenants(
             why = "none of its members could be taken over: it is not in the draft"
             gaps.add(pools[name].place, tag_shown(POOL, name), why, "mend its members and import again")
     draft.tenants = [TenantDraft(owner or default, made.made) for owner, made in streams.items() if made.made]
+    draft.notes += own_keys(draft.tenants)
     if not draft.tenants:
         draft.tenants = [TenantDraft(default)]
 

@@ -1,9 +1,9 @@
-"""What only one IP may have: where several share it, it is nobody's."""
+"""What only one IP, or only one tenant, may have: where several share it, the draft leaves it open."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from email_engine.adoption.draft import Blank, Sender
+from email_engine.adoption.draft import Blank, Sender, TenantDraft
 from email_engine.adoption.gaps import Gaps, printable
 from email_engine.adoption.reading import Found
 
@@ -26,6 +26,31 @@ def without_doubles(senders: list[tuple[Found, Sender]], gaps: Gaps) -> list[tup
             gaps.add(those[0].place, value, why, f"give each IP a {what} of its own")
         found = [(vmta, _blanked(sender, what, attribute, shared)) for vmta, sender in found]
     return found
+
+
+def own_keys(tenants: Sequence[TenantDraft]) -> list[str]:
+    """A private DKIM key stays the first tenant's that signs with it; the IPs of others need one of their own. Notes for people."""
+    owner: dict[str, TenantDraft] = {}
+    notes: dict[str, None] = {}
+    for tenant in tenants:
+        for stream in tenant.streams:
+            for number, sender in enumerate(stream.senders):
+                path = sender.key_path
+                if isinstance(path, Blank) or owner.setdefault(path, tenant) is tenant:
+                    continue
+                told = f"{printable(path)} is another tenant's, who would be signed for"
+                stream.senders[number] = replace(
+                    sender, key_path=Blank(f"a private DKIM key of the tenant's own; today's {told}")
+                )
+                first, other = (printable(str(_called(one))) for one in (owner[path], tenant))
+                notes[
+                    f"the DKIM key {printable(path)} signs for {first} and {other}: {other} needs keys of its own"
+                ] = None
+    return list(notes)
+
+
+def _called(tenant: TenantDraft) -> str:
+    return tenant.name if isinstance(tenant.name, str) else "a tenant without a name yet"
 
 
 def _blanked(sender: Sender, what: str, attribute: str, shared: Mapping[str, list[Found]]) -> Sender:

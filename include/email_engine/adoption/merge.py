@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from email_engine.adoption.doubles import own_keys
 from email_engine.adoption.draft import FleetDraft, StreamDraft, TenantDraft
 
 
@@ -21,6 +22,7 @@ def merge_drafts(drafts: Sequence[FleetDraft], made_by: str) -> FleetDraft:
             _tenant(merged, tenant, draft.host)
     named = [tenant for tenant in merged.tenants if tenant.streams]
     merged.tenants = named or merged.tenants[:1]
+    merged.notes += own_keys(merged.tenants)
     return merged
 
 

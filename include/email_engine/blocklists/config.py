@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import lru_cache
 from hashlib import sha256
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
@@ -68,7 +69,7 @@ def policy_digest(text: str) -> str:
 
 def parse_blocklists(text: str, source: str = "blocklists.yaml") -> tuple[BlockList, ...]:
     """YAML text to lists, in file order, retired ones included. Raises FileInvalid that lists every mistake."""
-    return parse_config(text, source, _file).lists
+    return _parsed(text, source).lists
 
 
 def load_blocklists(path: Path | None = None) -> tuple[tuple[BlockList, ...], str]:
@@ -84,13 +85,13 @@ def load_confirm_after(path: Path | None = None) -> timedelta:
 
     Raises as `load_blocklists` does."""
     path = path or blocklists_path()
-    return parse_config(_read(path), path.name, _file).confirm_after
+    return _parsed(_read(path), path.name).confirm_after
 
 
 def load_every_hours(path: Path | None = None) -> int:
     """Hours from one sweep to the next, a part of a day: `every_hours` of the file in force. Raises as `load_blocklists` does."""
     path = path or blocklists_path()
-    return parse_config(_read(path), path.name, _file).every_hours
+    return _parsed(_read(path), path.name).every_hours
 
 
 def _read(path: Path) -> str:
@@ -101,6 +102,12 @@ class _File(NamedTuple):
     lists: tuple[BlockList, ...]
     confirm_after: timedelta
     every_hours: int
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: str, source: str) -> _File:
+    """A pipeline reads the file for each tenant, and it is the same text each time."""
+    return parse_config(text, source, _file)
 
 
 def _file(top: Section) -> _File:

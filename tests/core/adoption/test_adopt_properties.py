@@ -83,6 +83,10 @@ _NAMED = re.compile(r"<(virtual-mta|virtual-mta-pool|source|smtp-user) ([^>]*)>"
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example(
+    "<virtual-mta a>\nsmtp-source-host 192.0.2.1 mail1.example.com\n</virtual-mta>\n# email-engine begin tenant t\n"
+    "domain-key s1,*,/etc/pmta/key0.pem\n<virtual-mta b>\nsmtp-source-host 192.0.2.2 mail2.example.com\n</virtual-mta>"
+)
 @example("<domain *>\n<virtual-mta a>\ndomain-key s1,one.example,/etc/pmta/key1.pem\n</virtual-mta>")
 @example("<virtual-mta a>\n<virtual-mta b>\n</virtual-mta>\n<source 10.0.0.1>\n<smtp-user a>")
 @example("<virtual-mta a>\n</virtual-mta>\n<virtual-mta-pool b>\nvirtual-mta a\n</virtual-mta-pool>")
