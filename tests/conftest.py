@@ -2,6 +2,7 @@
 
 import atexit
 import gc
+import logging
 import os
 import shutil
 import sys
@@ -29,6 +30,8 @@ os.environ |= {
     "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{AIRFLOW_HOME}/airflow.db",
 }
+
+logging.getLogger("asyncssh").setLevel(logging.WARNING)  # the lab's SSH hosts tell of every channel
 
 settings.register_profile("repeatable", derandomize=True)
 settings.register_profile("exploring", derandomize=False)
