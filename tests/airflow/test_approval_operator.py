@@ -3,7 +3,6 @@
 import asyncio
 import json
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -129,10 +128,9 @@ ENDED_WELL = {"run": "success", "ask": "skipped", "deploy": "skipped", "tell": "
 @pytest.mark.filterwarnings("ignore")  # Airflow's own, from all that it imports for dag.test()
 class TestDag:
     def test_a_superseded_question_ends_by_itself(self, dag: DAG, store: Store, asked: Approval) -> None:
+        """Within the bound of every run in a test (tests/dag_runs.py); by itself it would wait for twelve hours."""
         threading.Timer(2, end, (store, asked)).start()
-        began = time.monotonic()
         assert run(dag, approval=asked.id) == ENDED_WELL
-        assert time.monotonic() - began < 60
 
     def test_no_answer_means_no(self, dag: DAG, store: Store, asked: Approval) -> None:
         assert run(dag, approval=asked.id, hours=0.0002) == ENDED_WELL

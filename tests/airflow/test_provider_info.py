@@ -13,12 +13,14 @@ from email_engine_airflow.get_provider_info import get_provider_info
 
 FIELDS = {
     "powermta": ["host_key", "private_key", "private_key_file", "pmta_command", "keys_login", "keys_private_key", "keys_private_key_file", "connect_timeout", "command_timeout"],
-    "mailwizz": ["auth", "private_key", "timeout"],
+    "mailwizz": ["auth", "private_key", "more_api_keys", "timeout"],
     "mailwizz_db": ["dialect", "table_prefix", "charset", "ssl_ca", "ssl_verify", "ssl_disabled"],
     "dns_resolver": ["nameservers", "timeout", "tries", "in_flight"],
     "telegram_alerts": ["chat_id", "thread_id", "base_url"],
 }  # fmt: skip
-SECRETS = {("powermta", "private_key"), ("powermta", "keys_private_key"), ("mailwizz", "private_key")}
+SECRETS = {
+    ("powermta", "private_key"), ("powermta", "keys_private_key"), ("mailwizz", "private_key"), ("mailwizz", "more_api_keys"),
+}  # fmt: skip
 TYPES = {entry["connection-type"]: entry for entry in get_provider_info()["connection-types"]}
 every_type = pytest.mark.parametrize("name", FIELDS)
 
