@@ -49,9 +49,9 @@ def bad_list_days(rates: TrueRates) -> Happening:
 
 
 def test_a_bad_list_for_a_day_stops_no_ip_of_its_stream() -> None:
-    """20 streams of 10 IPs at 500 a day."""
+    """10 streams of 10 IPs at 500 a day."""
     stopped = 0
-    for seed in range(1, 21):
+    for seed in range(1, 11):
         world = scenario(happenings=(bad_list_days(TrueRates(bounce=0.12)),))
         days = simulate(small(10, IpState.ACTIVE, daily_target=500), POLICY, world, 40, seed)
         stopped += tally(days, POLICY.sent_day_rate).false_stops
@@ -60,22 +60,22 @@ def test_a_bad_list_for_a_day_stops_no_ip_of_its_stream() -> None:
 
 @pytest.mark.parametrize("count", [2, 3, 10], ids=lambda n: f"of {n}")
 def test_one_bad_ip_is_stopped_and_the_others_of_its_stream_are_not(count: int) -> None:
-    """20 streams in which one IP turns to 10 %."""
+    """10 streams in which one IP turns to 10 %."""
     turn = Happening("the turn", Fault.IP, 11, 60, share=0.01, rates=TrueRates(bounce=0.1))
     late = []
-    for seed in range(1, 21):
+    for seed in range(1, 11):
         days = simulate(
             small(count, IpState.ACTIVE, daily_target=500), POLICY, scenario(happenings=(turn,)), 25, seed
         )
         counted = tally(days, POLICY.sent_day_rate)
         assert (counted.false_stops, counted.bad) == (0, 1)
         late += counted.stop_days
-    assert len(late) == 20
+    assert len(late) == 10
     assert median(late) == 1
 
 
 def test_a_healthy_ip_graduates_from_six_week_on_time() -> None:
-    days = simulate(small(200), POLICY, scenario(TrueRates(0.02, 0.0002, 0.03)), 60, seed=1)
+    days = simulate(small(100), POLICY, scenario(TrueRates(0.02, 0.0002, 0.03)), 60, seed=1)
     counted = tally(days, POLICY.sent_day_rate)
     assert counted.median_sent_days == 42
     assert sum(number <= 49 for number in counted.sent_days) >= 0.95 * counted.warming
