@@ -343,6 +343,13 @@ def test_a_provider_that_calls_half_of_its_users_unknown_is_not_believed(bench: 
     assert bench.sync("run-3", next_day) == counts(hard=30, posted=30, stored=30)
 
 
+def test_dead_addresses_at_small_domains_are_suppressed_at_once(bench: Bench) -> None:
+    names = [f"info@small{n}.example" for n in range(22)]
+    bench.ingest(*(bench.bounce(name, bench.mailed(name)) for name in names))
+    assert bench.sync() == counts(hard=22, posted=22, stored=22)
+    assert told(bench) == set()
+
+
 def test_another_tenants_recipients_stay_apart(bench: Bench) -> None:
     with bench.store.session(tenant="*") as conn:
         add_tenant(conn, "borealis")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from email_engine.fleet.providers import OTHER
 from email_engine.suppression.policy import OutagePolicy
 
 HOUR = timedelta(hours=1)
@@ -50,10 +51,12 @@ def find_outages(
     hours: Iterable[ProviderHour], policy: OutagePolicy, as_of: datetime
 ) -> Mapping[str, tuple[Outage, ...]]:
     """By provider, in order of time. Any `hours` or fewer hours on end tell one, where the share of unknown users is `unknown_rate` or
-    more and their number `least`; those of them belong to it whose own share is as high."""
+    more and their number `least`; those of them belong to it whose own share is as high. Unlike domains that no provider claims have none
+    in common: `other` has no outage."""
     by_provider: dict[str, list[ProviderHour]] = {}
     for one in hours:
-        by_provider.setdefault(one.provider, []).append(one)
+        if one.provider != OTHER:
+            by_provider.setdefault(one.provider, []).append(one)
     return {
         provider: found
         for provider, rows in by_provider.items()

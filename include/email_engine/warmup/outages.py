@@ -68,7 +68,7 @@ def spans_of(
                 doubtful.setdefault(name, {})[day] = [_whole(day, as_of)]
     else:
         for name, outages in find_outages(hours, policy, as_of).items():
-            for one in outages if name != OTHER else ():
+            for one in outages:
                 for span in _by_day(OutageSpan(one.start, one.end, not one.over)):
                     doubtful.setdefault(name, {}).setdefault(span.start.date(), []).append(span)
     found: dict[str, tuple[OutageSpan, ...]] = {}

@@ -118,6 +118,12 @@ def test_providers_are_told_apart() -> None:
     assert set(find_outages(rows, OUTAGE, NOON)) == {"gmail"}
 
 
+def test_domains_of_no_provider_have_no_outage_together() -> None:
+    """Twenty dead addresses at small domains are twenty dead addresses."""
+    rows = [*hours((60, 100)), *hours((22, 40), (90, 90), provider="other")]
+    assert set(find_outages(rows, OUTAGE, NOON)) == {"gmail"}
+
+
 @pytest.mark.parametrize(
     ("length", "over", "excused", "belief"),
     [

@@ -13,6 +13,7 @@ from email_engine.adapters.mailwizz_people import MailwizzPeople, Pace
 from email_engine.decision import Decision
 from email_engine.errors import InputError
 from email_engine.fleet.model import MailwizzInstance, Mode
+from email_engine.fleet.providers import OTHER
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.run import Run
 from email_engine.pipelines.suppression_sync.carry import Carrier
@@ -115,11 +116,12 @@ def _outages(
     store: Store, hard: Sequence[Waiting], policy: SuppressionPolicy, run: Run
 ) -> dict[str, tuple[Outage, ...]]:
     """Of the providers that the rows name, since before the oldest of them; read apart, for every tenant's mail counts."""
-    if not hard:
+    providers = {row.provider for row in hard} - {OTHER}
+    if not providers:
         return {}
     since = min(row.at for row in hard) - timedelta(hours=policy.outage.longest_hours + policy.outage.hours)
     with store.session(tenant=ALL_TENANTS) as conn:
-        hours = judged.provider_hours(conn, since, {row.provider for row in hard})
+        hours = judged.provider_hours(conn, since, providers)
     return dict(find_outages(hours, policy.outage, run.as_of))
 
 
