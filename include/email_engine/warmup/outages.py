@@ -34,14 +34,15 @@ Spans = Mapping[str, tuple[OutageSpan, ...]]
 NO_SPANS: Spans = MappingProxyType({})
 
 
-def doubtful_days(sums: Mapping[str, Days], policy: OutagePolicy, limit: float) -> list[tuple[str, date]]:
-    """Provider and UTC day on which hours are worth a look: enough unknown users, and more than bounces may be."""
+def doubtful_days(sums: Mapping[str, Days], policy: OutagePolicy) -> list[tuple[str, date]]:
+    """Provider and UTC day on which hours are worth a look: half of an outage's unknown users, for it may lie at both sides of midnight.
+    The share of a day says nothing about its hours: in a large fleet an outage of one is lost in it."""
     return [
         (name, day)
         for name, days in sums.items()
         if name != OTHER
-        for day, unknown, sent in zip(days.day, days.unknown_users, days.sent, strict=True)
-        if unknown >= policy.least and unknown > limit * sent
+        for day, unknown in zip(days.day, days.unknown_users, strict=True)
+        if 2 * unknown >= policy.least
     ]
 
 
@@ -62,9 +63,9 @@ def spans_of(
         hours: the hours of the `doubtful_days`. Without them a day counts as a whole."""
     doubtful: dict[str, dict[date, list[OutageSpan]]] = {}
     if hours is None:
-        for name, day in doubtful_days(sums, policy, limit):
+        for name, day in doubtful_days(sums, policy):
             counts = sums[name].on(day)
-            if counts.unknown_users >= policy.unknown_rate * counts.sent:
+            if counts.unknown_users >= max(policy.least, policy.unknown_rate * counts.sent):
                 doubtful.setdefault(name, {})[day] = [_whole(day, as_of)]
     else:
         for name, outages in find_outages(hours, policy, as_of).items():

@@ -35,7 +35,7 @@ def outage_spans(conn: Connection, day: date, as_of: datetime, policy: Policy) -
     for row in conn.execute(query):
         rows[row[0]].append(_counts(*row[1:]))
     sums = {name: Days.of(days) for name, days in rows.items()}
-    doubtful = doubtful_days(sums, outage, limit)
+    doubtful = doubtful_days(sums, outage)
     if not doubtful:
         return {}
     around = timedelta(hours=outage.hours)
