@@ -343,6 +343,17 @@ def test_a_provider_that_calls_half_of_its_users_unknown_is_not_believed(bench: 
     assert bench.sync("run-3", next_day) == counts(hard=30, posted=30, stored=30)
 
 
+def test_a_provider_that_takes_another_tenants_mail_is_believed(bench: Bench) -> None:
+    with bench.store.session(tenant="*") as conn:
+        add_tenant(conn, "borealis")
+        other = add_ip(conn, 9, tenant="borealis", network="203.0.113")
+        add_hour(conn, other, NOON, tenant="borealis", delivered=25)
+    names = [f"u{n}@gmail.com" for n in range(30)]
+    bench.ingest(*(bench.bounce(name, bench.mailed(name)) for name in names))
+    assert bench.sync() == counts(hard=30, posted=30, stored=30)
+    assert told(bench) == set()
+
+
 def test_dead_addresses_at_small_domains_are_suppressed_at_once(bench: Bench) -> None:
     names = [f"info@small{n}.example" for n in range(22)]
     bench.ingest(*(bench.bounce(name, bench.mailed(name)) for name in names))

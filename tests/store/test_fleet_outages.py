@@ -143,3 +143,16 @@ def test_a_bad_list_of_one_tenant_is_no_outage(store: Store, fleet: dict[str, li
         guard(store, tenant, run(MORNING + 10 * HOUR, number))
     assert held(store) == {(ip_id, "*") for ip_id in fleet["aurora"]}, "the rest of the day stops"
     assert told(store) == []
+
+
+def test_a_bad_list_at_one_provider_that_takes_the_others_mail_is_no_outage(
+    store: Store, fleet: dict[str, list[int]]
+) -> None:
+    for tenant, some in fleet.items():
+        for ip_id in some:
+            for _ in range(5 if tenant == "aurora" else 1):
+                mail(store, ip_id, tenant, MORNING + 8 * HOUR, 70 if tenant == "aurora" else 1, 2)
+    for number, tenant in enumerate(fleet):
+        guard(store, tenant, run(MORNING + 10 * HOUR, number))
+    assert told(store) == []
+    assert {ip_id for ip_id, _ in held(store)} == set(fleet["aurora"])
