@@ -15,7 +15,7 @@ from email_engine.store.telling import alerts
 from email_engine.suppression.reasons import Reason
 from email_engine.suppression.telling import TEXTS
 from lab.testing import RunningLab, running_lab
-from tests.fleet_rows import add_host, add_ip, add_tenant
+from tests.fleet_rows import add_host, add_hour, add_ip, add_tenant
 from tests.suppression_bench import CAMPAIGN, FULL, GONE, NOON, SECOND, Bench, counts, hurry, instance
 
 
