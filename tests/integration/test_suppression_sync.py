@@ -15,7 +15,7 @@ from email_engine.store.telling import alerts
 from email_engine.suppression.reasons import Reason
 from email_engine.suppression.telling import TEXTS
 from lab.testing import RunningLab, running_lab
-from tests.fleet_rows import add_host, add_ip, add_tenant
+from tests.fleet_rows import add_host, add_hour, add_ip, add_tenant
 from tests.suppression_bench import CAMPAIGN, FULL, GONE, NOON, SECOND, Bench, counts, hurry, instance
 
 
@@ -341,6 +341,24 @@ def test_a_provider_that_calls_half_of_its_users_unknown_is_not_believed(bench: 
     next_day = NOON + timedelta(days=1)
     bench.ingest(*(bench.bounce(name, bench.sent(name), at=next_day) for name in names))
     assert bench.sync("run-3", next_day) == counts(hard=30, posted=30, stored=30)
+
+
+def test_a_provider_that_takes_another_tenants_mail_is_believed(bench: Bench) -> None:
+    with bench.store.session(tenant="*") as conn:
+        add_tenant(conn, "borealis")
+        other = add_ip(conn, 9, tenant="borealis", network="203.0.113")
+        add_hour(conn, other, NOON, tenant="borealis", delivered=25)
+    names = [f"u{n}@gmail.com" for n in range(30)]
+    bench.ingest(*(bench.bounce(name, bench.mailed(name)) for name in names))
+    assert bench.sync() == counts(hard=30, posted=30, stored=30)
+    assert told(bench) == set()
+
+
+def test_dead_addresses_at_small_domains_are_suppressed_at_once(bench: Bench) -> None:
+    names = [f"info@small{n}.example" for n in range(22)]
+    bench.ingest(*(bench.bounce(name, bench.mailed(name)) for name in names))
+    assert bench.sync() == counts(hard=22, posted=22, stored=22)
+    assert told(bench) == set()
 
 
 def test_another_tenants_recipients_stay_apart(bench: Bench) -> None:

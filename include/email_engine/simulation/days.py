@@ -11,6 +11,7 @@ from email_engine.reputation.gates import Asked
 from email_engine.reputation.named import suspicions, too_many
 from email_engine.reputation.score import NO_SCORE, Score
 from email_engine.simulation.life import Life, after, observe, quotas
+from email_engine.suppression.outage import SenderMail
 from email_engine.suppression.policy import shipped_suppression_policy
 from email_engine.warmup.observation import PROVIDER_DAYS, midnight, window
 from email_engine.warmup.outages import Spans, down, met, spans_of, sums_of, without_outages
@@ -72,6 +73,7 @@ def close_day(
         shipped_suppression_policy().outage,
         policy.gates.bounces.limit,
         midnight(effective),
+        mail_on=lambda name, on: _mail_on(lives, name, on),
     )
     for tenant in fleet.tenants:
         mine = with_outages([life for life in lives if life.ip.tenant == tenant.name], spans, policy, day)
@@ -100,6 +102,16 @@ def close_day(
         for life, ip_decision in zip(mine, ip_decisions, strict=True):
             decided[life.ip.ip_id] = (after(life, ip_decision, effective), ip_decision)
     return tuple(decided[life.ip.ip_id] for life in lives)
+
+
+def _mail_on(lives: Sequence[Life], provider: str, day: date) -> list[SenderMail]:
+    """By IP."""
+    return [
+        SenderMail(life.ip.tenant, life.ip.stream, str(life.ip.address), counts.unknown_users, counts.sent)
+        for life in lives
+        if provider in life.providers
+        for counts in [life.providers[provider].on(day)]
+    ]
 
 
 def with_outages(lives: Sequence[Life], spans: Spans, policy: Policy, day: date) -> list[Life]:

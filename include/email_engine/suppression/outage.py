@@ -1,10 +1,11 @@
 """A provider that calls half of its users unknown within hours has an outage of its own: its answers are not believed then."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from email_engine.fleet.providers import OTHER
 from email_engine.suppression.policy import OutagePolicy
 
 HOUR = timedelta(hours=1)
@@ -23,12 +24,13 @@ class ProviderHour:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """From the first to the end of the last hour with false answers; `over`: no such hour followed for a whole window."""
+    """From the first to the end of the last hour with false answers, which are `hours`; `over`: no such hour followed for a whole window."""
 
     provider: str
     start: datetime
     end: datetime
     over: bool
+    hours: tuple[datetime, ...] = ()
 
     @property
     def length(self) -> timedelta:
@@ -36,6 +38,29 @@ class Outage:
 
     def covers(self, at: datetime) -> bool:
         return self.start <= at < self.end
+
+
+Outages = Mapping[str, tuple[Outage, ...]]
+"""By provider, in order of time."""
+
+
+@dataclass(frozen=True, slots=True)
+class SenderMail:
+    """What one IP met at one mailbox provider in some hours; counts as in `ProviderHour`."""
+
+    tenant: str
+    stream: str
+    ip: str
+    unknown: int
+    settled: int
+
+
+@dataclass(frozen=True, slots=True)
+class FoundOutages:
+    """`disproved`: half of the users were unknown, and the provider took other senders' mail meanwhile: bad recipient lists."""
+
+    outages: Outages
+    disproved: Outages
 
 
 class Belief(StrEnum):
@@ -46,14 +71,14 @@ class Belief(StrEnum):
     EXCUSED = "excused"
 
 
-def find_outages(
-    hours: Iterable[ProviderHour], policy: OutagePolicy, as_of: datetime
-) -> Mapping[str, tuple[Outage, ...]]:
-    """By provider, in order of time. Any `hours` or fewer hours on end tell one, where the share of unknown users is `unknown_rate` or
-    more and their number `least`; those of them belong to it whose own share is as high."""
+def find_outages(hours: Iterable[ProviderHour], policy: OutagePolicy, as_of: datetime) -> Outages:
+    """Any `hours` or fewer hours on end tell one, where the share of unknown users is `unknown_rate` or
+    more and their number `least`; those of them belong to it whose own share is as high. Unlike domains that no provider claims have none
+    in common: `other` has no outage."""
     by_provider: dict[str, list[ProviderHour]] = {}
     for one in hours:
-        by_provider.setdefault(one.provider, []).append(one)
+        if one.provider != OTHER:
+            by_provider.setdefault(one.provider, []).append(one)
     return {
         provider: found
         for provider, rows in by_provider.items()
@@ -76,18 +101,63 @@ def _of_provider(
                 bad.update(
                     one.hour for one in rows if each.hour <= one.hour <= row.hour and _is_bad(one, policy)
                 )
-    found: list[Outage] = []
+    found: list[list[datetime]] = []
     for hour in sorted(bad):
-        start = hour
-        if found and hour - found[-1].end < window:
-            start = found.pop().start
-        end = hour + HOUR
-        found.append(Outage(provider, start, end, as_of >= end + window))
-    return tuple(found)
+        if found and hour - found[-1][-1] < window + HOUR:
+            found[-1].append(hour)
+        else:
+            found.append([hour])
+    return tuple(
+        Outage(provider, some[0], some[-1] + HOUR, as_of >= some[-1] + HOUR + window, tuple(some))
+        for some in found
+    )
 
 
 def _is_bad(row: ProviderHour, policy: OutagePolicy) -> bool:
     return row.unknown >= policy.unknown_rate * max(row.settled, 1)
+
+
+def tell_apart(
+    outages: Outages, mail_of: Callable[[Outage], Iterable[SenderMail]], policy: OutagePolicy, limit: float
+) -> FoundOutages:
+    """Outages, and those that the mail of the same hours disproves. `limit`: see `takes_others_mail`."""
+    kept: dict[str, tuple[Outage, ...]] = {}
+    disproved: dict[str, tuple[Outage, ...]] = {}
+    for provider, some in outages.items():
+        for outage in some:
+            into = disproved if takes_others_mail(mail_of(outage), policy, limit) else kept
+            into[provider] = (*into.get(provider, ()), outage)
+    return FoundOutages(kept, disproved)
+
+
+def takes_others_mail(mail: Iterable[SenderMail], policy: OutagePolicy, limit: float) -> bool:
+    """Whether a provider knows the recipients of others than those who meet so many unknown users: it has no outage then.
+
+    Others are all tenants, all streams, or all IPs but the one with the most unknown users, and but those whose own mail looks like an
+    outage: together they have `least` messages or more, and a share of unknown users up to `limit` (0..1), which is usual."""
+    by_tenant: dict[object, list[int]] = {}
+    by_stream: dict[object, list[int]] = {}
+    by_ip: dict[object, list[int]] = {}
+    for one in mail:
+        for by, who in (
+            (by_tenant, one.tenant),
+            (by_stream, (one.tenant, one.stream)),
+            (by_ip, one.ip),
+        ):
+            counts = by.setdefault(who, [0, 0])
+            counts[0] += one.unknown
+            counts[1] += one.settled
+    return any(_others_fine(list(by.values()), policy, limit) for by in (by_tenant, by_stream, by_ip))
+
+
+def _others_fine(counts: Sequence[Sequence[int]], policy: OutagePolicy, limit: float) -> bool:
+    others = [
+        (unknown, settled)
+        for unknown, settled in sorted(counts)[:-1]
+        if unknown < policy.least or unknown < policy.unknown_rate * settled
+    ]
+    settled = sum(each[1] for each in others)
+    return settled >= policy.least and sum(each[0] for each in others) <= limit * settled
 
 
 def believe(

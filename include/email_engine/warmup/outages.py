@@ -2,15 +2,16 @@
 that sent, so the judgement leaves them out and holds that provider alone. What is an outage, and what a bad recipient list, which has
 unknown users at every provider, is told here from the counts of all IPs together."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
 from email_engine.fleet.providers import OTHER
 from email_engine.fleet.traffic import NO_DAYS, DayCounts, Days, by_day
-from email_engine.suppression.outage import ProviderHour, find_outages
+from email_engine.suppression.outage import FoundOutages, Outages, SenderMail, takes_others_mail
 from email_engine.suppression.policy import OutagePolicy
 from email_engine.warmup.observation import IpObservation
 
@@ -34,14 +35,15 @@ Spans = Mapping[str, tuple[OutageSpan, ...]]
 NO_SPANS: Spans = MappingProxyType({})
 
 
-def doubtful_days(sums: Mapping[str, Days], policy: OutagePolicy, limit: float) -> list[tuple[str, date]]:
-    """Provider and UTC day on which hours are worth a look: enough unknown users, and more than bounces may be."""
+def doubtful_days(sums: Mapping[str, Days], policy: OutagePolicy) -> list[tuple[str, date]]:
+    """Provider and UTC day on which hours are worth a look: half of an outage's unknown users, for it may lie at both sides of midnight.
+    The share of a day says nothing about its hours: in a large fleet an outage of one is lost in it."""
     return [
         (name, day)
         for name, days in sums.items()
         if name != OTHER
-        for day, unknown, sent in zip(days.day, days.unknown_users, days.sent, strict=True)
-        if unknown >= policy.least and unknown > limit * sent
+        for day, unknown in zip(days.day, days.unknown_users, strict=True)
+        if 2 * unknown >= policy.least
     ]
 
 
@@ -50,7 +52,8 @@ def spans_of(
     policy: OutagePolicy,
     limit: float,
     as_of: datetime,
-    hours: Iterable[ProviderHour] | None = None,
+    found: FoundOutages | None = None,
+    mail_on: Callable[[str, date], Iterable[SenderMail]] = lambda provider, day: (),
 ) -> dict[str, tuple[OutageSpan, ...]]:
     """The outages that all IPs together show.
 
@@ -59,45 +62,82 @@ def spans_of(
         limit: the rate (0..1) up to which unknown users are usual. On a day on which the mail to all other providers is above it, or is
             too little to tell, nothing is an outage: the recipients are bad.
         as_of: aware UTC; up to when the mail is known.
-        hours: the hours of the `doubtful_days`. Without them a day counts as a whole."""
-    doubtful: dict[str, dict[date, list[OutageSpan]]] = {}
-    if hours is None:
-        for name, day in doubtful_days(sums, policy, limit):
+        found: what the hours of the `doubtful_days` show. Without them a day counts as a whole.
+        mail_on: the mail to a provider on a UTC day by IP; asked where a day counts as a whole."""
+    outage_days: dict[str, dict[date, list[OutageSpan]]] = {}
+    disproved: dict[str, set[date]] = {}
+    if found is None:
+        for name, day in doubtful_days(sums, policy):
             counts = sums[name].on(day)
-            if counts.unknown_users >= policy.unknown_rate * counts.sent:
-                doubtful.setdefault(name, {})[day] = [_whole(day, as_of)]
+            if counts.unknown_users < max(policy.least, policy.unknown_rate * counts.sent):
+                continue
+            if takes_others_mail(mail_on(name, day), policy, limit):
+                disproved.setdefault(name, set()).add(day)
+            else:
+                outage_days.setdefault(name, {})[day] = [_whole(day, as_of)]
     else:
-        for name, outages in find_outages(hours, policy, as_of).items():
-            for one in outages if name != OTHER else ():
-                for span in _by_day(OutageSpan(one.start, one.end, not one.over)):
-                    doubtful.setdefault(name, {}).setdefault(span.start.date(), []).append(span)
-    found: dict[str, tuple[OutageSpan, ...]] = {}
-    for name, by in doubtful.items():
-        if spans := _of_provider(name, by, doubtful, sums, policy, limit, as_of):
-            found[name] = spans
-    return found
+        for name, span in _spans(found.outages):
+            outage_days.setdefault(name, {}).setdefault(span.start.date(), []).append(span)
+        for name, span in _spans(found.disproved):
+            disproved.setdefault(name, set()).add(span.start.date())
+    bad_days = {
+        name: outage_days.get(name, {}).keys() | disproved.get(name, set())
+        for name in (*outage_days, *disproved)
+    }
+
+    def believed_on(name: str, counts: DayCounts) -> bool:
+        others = {each for each, days in bad_days.items() if counts.day in days} | {name}
+        return _elsewhere_fine(counts.day, others, sums, policy, limit)
+
+    def lasts(name: str, counts: DayCounts) -> bool:
+        few = counts.unknown_users < max(LASTS * policy.unknown_rate * counts.sent, FEWEST)
+        return not few and not takes_others_mail(mail_on(name, counts.day), policy, limit)
+
+    spans = {
+        name: _chained(
+            sums.get(name, NO_DAYS), by, partial(believed_on, name), partial(lasts, name), policy, as_of
+        )
+        for name, by in outage_days.items()
+    }
+    return {name: some for name, some in spans.items() if some}
 
 
-def _of_provider(
-    name: str,
-    doubtful: Mapping[date, Sequence[OutageSpan]],
-    others: Mapping[str, Collection[date]],
-    sums: Mapping[str, Days],
+def _spans(outages: Outages) -> Iterable[tuple[str, OutageSpan]]:
+    for name, some in outages.items():
+        for one in some:
+            for span in _by_day(OutageSpan(one.start, one.end, not one.over)):
+                yield name, span
+
+
+def _chained(
+    days: Days,
+    by: Mapping[date, Sequence[OutageSpan]],
+    believed_on: Callable[[DayCounts], bool],
+    lasts: Callable[[DayCounts], bool],
     policy: OutagePolicy,
-    limit: float,
     as_of: datetime,
 ) -> tuple[OutageSpan, ...]:
+    """The outages of one provider by day, and the days that follow one. What follows without a good day between ends after
+    `longest_hours`, those without mail not counted: it is no outage then, and is none until the provider knows its users again."""
     found: list[OutageSpan] = []
-    lasting = False
-    for counts in sums.get(name, NO_DAYS):
-        few = counts.unknown_users < max(LASTS * policy.unknown_rate * counts.sent, FEWEST)
-        if not counts.sent or (counts.day not in doubtful and (few or not lasting)):
-            lasting = lasting and not counts.sent
+    until: datetime | None = None
+    last: date | None = None
+    for counts in days:
+        if not counts.sent:
             continue
-        bad = {each for each, days in others.items() if counts.day in days} | {name}
-        lasting = _elsewhere_fine(counts.day, bad, sums, policy, limit)
-        if lasting:
-            found += doubtful.get(counts.day) or [_whole(counts.day, as_of)]
+        if until is not None and last is not None and until > _whole(last, as_of).end:
+            until += counts.day - last - timedelta(days=1)
+        last = counts.day
+        if not (counts.day in by or (until is not None and lasts(counts))) or not believed_on(counts):
+            until = None
+            continue
+        spans = by.get(counts.day) or [_whole(counts.day, as_of)]
+        until = until or spans[0].start + timedelta(hours=policy.longest_hours)
+        found += [
+            span if span.end <= until else OutageSpan(span.start, until, stands=False)
+            for span in spans
+            if span.start < until
+        ]
     return tuple(found)
 
 

@@ -6,7 +6,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from email_engine.suppression.judgement import Judgement, State, Waiting, judge
-from email_engine.suppression.outage import Belief, Outage, ProviderHour, believe, find_outages
+from email_engine.suppression.outage import (
+    Belief,
+    Outage,
+    ProviderHour,
+    SenderMail,
+    believe,
+    find_outages,
+    takes_others_mail,
+    tell_apart,
+)  # fmt: skip
 from email_engine.suppression.policy import OutagePolicy, SuppressionPolicy
 from email_engine.suppression.reasons import Reason
 from email_engine.suppression.soft_row import SoftBounce, count_row
@@ -116,6 +125,50 @@ def test_an_outage_is_over_when_a_whole_window_passed_without_it() -> None:
 def test_providers_are_told_apart() -> None:
     rows = [*hours((60, 100)), *hours((5, 100), provider="yahoo")]
     assert set(find_outages(rows, OUTAGE, NOON)) == {"gmail"}
+
+
+def test_domains_of_no_provider_have_no_outage_together() -> None:
+    """Twenty dead addresses at small domains are twenty dead addresses."""
+    rows = [*hours((60, 100)), *hours((22, 40), (90, 90), provider="other")]
+    assert set(find_outages(rows, OUTAGE, NOON)) == {"gmail"}
+
+
+def ip(tenant: str, unknown: int, settled: int, stream: str = "news", number: int = 1) -> SenderMail:
+    return SenderMail(tenant, stream, f"{tenant}/{stream}/{number}", unknown, settled)
+
+
+@pytest.mark.parametrize(
+    ("mail", "disproved"),
+    [
+        ([ip("a", 3_000, 5_000), ip("b", 10, 1_000)], True),
+        ([ip("a", 3_000, 5_000), ip("b", 0, 20)], True),
+        ([ip("a", 3_000, 5_000), ip("b", 0, 19)], False),
+        ([ip("a", 3_000, 5_000)], False),
+        ([ip("a", 3_000, 5_000), ip("b", 60, 1_000)], False),
+        ([ip("a", 1_500, 2_500), ip("a", 1_500, 2_500, number=2), ip("b", 10, 1_000)], True),
+        ([ip("a", 3_000, 5_000), ip("a", 10, 1_000, "receipts")], True),
+        ([ip("a", 3_000, 5_000), ip("a", 10, 1_000, number=2)], True),
+        ([ip("a", 3_000, 5_000), ip("b", 600, 1_000), ip("c", 3, 100)], True),
+        ([ip("a", 3_000, 5_000), ip("b", 600, 1_000), ip("c", 60, 100)], False),
+        ([ip(f"t{n}", 2, 3) for n in range(80)] + [ip(f"u{n}", 0, 3) for n in range(20)], False),
+        ([ip("a", 60, 100), *[ip("b", 55, 100, number=n) for n in range(9)]], False),
+    ],
+    ids=[
+        "another tenant", "enough of another's mail", "too little of it", "nobody else", "more than usual there", "a list on two IPs",
+        "another stream", "another IP", "two bad lists at once", "everybody else too", "few messages a sender", "everybody",
+    ],
+)  # fmt: skip
+def test_a_provider_that_takes_the_others_mail_has_no_outage(mail: list[SenderMail], disproved: bool) -> None:
+    assert takes_others_mail(mail, OUTAGE, 0.05) is disproved
+    outages = find_outages(hours((60, 100)), OUTAGE, NOON)
+    found = tell_apart(outages, lambda outage: mail, OUTAGE, 0.05)
+    assert (bool(found.outages), bool(found.disproved)) == (not disproved, disproved)
+
+
+def test_only_hours_with_false_answers_are_compared() -> None:
+    """What the provider took between two bursts of an outage says nothing about them."""
+    (outage,) = find_outages(hours((60, 100), (0, 5_000), (60, 100)), OUTAGE, NOON)["gmail"]
+    assert outage.hours == (NOON, NOON + 2 * HOUR)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from email_engine.fleet.model import IpState
 from email_engine.fleet.traffic import DayCounts, Days
-from email_engine.suppression.outage import ProviderHour
+from email_engine.suppression.outage import FoundOutages, ProviderHour, SenderMail, find_outages
 from email_engine.suppression.policy import OutagePolicy
 from email_engine.warmup.guard import guard_ip
 from email_engine.warmup.observation import midnight
@@ -29,6 +29,11 @@ def mail(*days: tuple[int, int]) -> Days:
         for n, (unknown, sent) in enumerate(days)
         if sent
     )
+
+
+def found_in(hours: list[ProviderHour], as_of: datetime) -> FoundOutages:
+    """What these hours show where nobody else's mail disproves it."""
+    return FoundOutages(find_outages(hours, OUTAGE, as_of), {})
 
 
 FINE = mail(*[(20, 1_000)] * 4)
@@ -70,10 +75,10 @@ def test_an_outage_of_hours_excuses_its_hours_alone() -> None:
         ProviderHour("gmail", midnight(DAY) + n * HOUR, 40 if 10 <= n < 13 else 0, 50) for n in range(15)
     ]
     sums = {"gmail": mail((120, 750)), "yahoo": FINE}
-    assert doubtful_days(sums, OUTAGE, LIMIT) == [("gmail", DAY)]
-    (span,) = spans_of(sums, OUTAGE, LIMIT, noon + 3 * HOUR, hours)["gmail"]
+    assert ("gmail", DAY) in doubtful_days(sums, OUTAGE)
+    (span,) = spans_of(sums, OUTAGE, LIMIT, noon + 3 * HOUR, found_in(hours, noon + 3 * HOUR))["gmail"]
     assert (span.start, span.end, span.stands) == (noon - 2 * HOUR, noon + HOUR, True)
-    (later,) = spans_of(sums, OUTAGE, LIMIT, noon + 7 * HOUR, hours)["gmail"]
+    (later,) = spans_of(sums, OUTAGE, LIMIT, noon + 7 * HOUR, found_in(hours, noon + 7 * HOUR))["gmail"]
     assert not later.stands
 
 
@@ -81,9 +86,80 @@ def test_an_outage_over_midnight_stands_on_its_last_day() -> None:
     late = datetime.combine(DAY, datetime.min.time(), UTC)
     hours = [ProviderHour("gmail", late + n * HOUR, 40, 50) for n in (-2, -1, 0, 1)]
     sums = {"gmail": mail((80, 500), (80, 100)), "yahoo": FINE}
-    first, last = spans_of(sums, OUTAGE, LIMIT, late + 2 * HOUR, hours)["gmail"]
+    first, last = spans_of(sums, OUTAGE, LIMIT, late + 2 * HOUR, found_in(hours, late + 2 * HOUR))["gmail"]
     assert (first.end, last.start) == (late, late)
     assert (first.stands, last.stands) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("hour_counts", "days"),
+    [
+        ({20: (4_000, 6_000)}, [(4_900, 100_000)]),
+        ({20: (20, 30)}, [(20, 1_000_000)]),
+        ({23: (15, 20), 24: (15, 20)}, [(15, 1_000), (15, 1_000)]),
+        ({23: (19, 20), 24: (1, 2)}, [(19, 1_000), (1, 1_000)]),
+    ],
+    ids=["in a large fleet", "a drop in the sea", "over midnight", "nearly all of it before midnight"],
+)
+def test_what_the_hours_show_no_day_hides(
+    hour_counts: dict[int, tuple[int, int]], days: list[tuple[int, int]]
+) -> None:
+    """The judgement looks for what suppression finds in the same hours, however much mail the day has."""
+    sums = {"gmail": mail(*days), "yahoo": mail(*[(20, 1_000)] * len(days))}
+    first = sums["gmail"].day[0]
+    hours = [ProviderHour("gmail", midnight(first) + n * HOUR, *pair) for n, pair in hour_counts.items()]
+    assert ("gmail", first) in doubtful_days(sums, OUTAGE)
+    spans = spans_of(sums, OUTAGE, LIMIT, midnight(NEXT), found_in(hours, midnight(NEXT)))["gmail"]
+    (outage,) = find_outages(hours, OUTAGE, midnight(NEXT))["gmail"]
+    assert (spans[0].start, spans[-1].end) == (outage.start, outage.end)
+
+
+def sender(unknown: int, settled: int, tenant: str = "a") -> SenderMail:
+    return SenderMail(tenant, "news", f"ip of {tenant}", unknown, settled)
+
+
+@pytest.mark.parametrize(
+    ("senders", "outage"),
+    [([sender(300, 450), sender(0, 50, "b")], False), ([sender(260, 430), sender(40, 70, "b")], True)],
+    ids=["it takes another's mail", "it takes nobody's"],
+)
+def test_a_day_without_hours_is_disproved_by_others_mail_too(senders: list[SenderMail], outage: bool) -> None:
+    sums = {"gmail": mail((300, 500)), "yahoo": FINE}
+    found = spans_of(sums, OUTAGE, LIMIT, midnight(NEXT), mail_on=lambda name, day: senders)
+    assert bool(found) is outage
+
+
+def test_a_disproved_outage_does_not_hide_a_real_one() -> None:
+    """Nor does the bad list at yahoo speak against gmail's outage of the same day."""
+    sums = {"gmail": mail((300, 500)), "yahoo": mail((300, 500)), "web": mail((5, 500))}
+    of = {"gmail": [sender(150, 250), sender(150, 250, "b")], "yahoo": [sender(300, 450), sender(0, 50, "b")]}
+    found = spans_of(sums, OUTAGE, LIMIT, midnight(NEXT), mail_on=lambda name, day: of[name])
+    assert set(found) == {"gmail"}
+
+
+@pytest.mark.parametrize(
+    ("days", "ago"),
+    [
+        ([(300, 500)] * 5, [4, 3]),
+        ([(300, 500), (9, 20), (9, 20), (300, 500)], [3, 2]),
+        ([(300, 500), (300, 500), (0, 0), (300, 500)], [3, 2]),
+        ([(300, 500), (0, 0), (300, 500), (300, 500)], [3, 1]),
+        ([(300, 500)] * 3 + [(9, 500), (300, 500)], [4, 3, 0]),
+    ],
+    ids=["a week", "in what tries it", "silent afterwards", "silent within", "well for a day"],
+)
+def test_what_lasts_longer_is_no_outage(days: list[tuple[int, int]], ago: list[int]) -> None:
+    found = spans_of({"gmail": mail(*days), "yahoo": mail(*[(20, 1_000)] * 5)}, OUTAGE, LIMIT, midnight(NEXT))
+    assert [(DAY - span.start.date()).days for span in found["gmail"]] == ago
+
+
+def test_an_outage_of_hours_ends_within_the_hour_in_which_it_lasts_too_long() -> None:
+    first = midnight(DAY - timedelta(days=3)) + 10 * HOUR
+    hours = [ProviderHour("gmail", first + n * HOUR, 40, 50) for n in range(80)]
+    sums = {"gmail": mail((560, 700), (960, 1_200), (960, 1_200), (720, 900)), "yahoo": FINE}
+    as_of = midnight(NEXT)
+    spans = spans_of(sums, OUTAGE, LIMIT, as_of, found_in(hours, as_of))["gmail"]
+    assert (spans[0].start, spans[-1].end, spans[-1].stands) == (first, first + 48 * HOUR, False)
 
 
 def test_only_unknown_users_of_the_outage_are_left_out() -> None:

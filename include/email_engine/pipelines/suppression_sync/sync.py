@@ -13,20 +13,24 @@ from email_engine.adapters.mailwizz_people import MailwizzPeople, Pace
 from email_engine.decision import Decision
 from email_engine.errors import InputError
 from email_engine.fleet.model import MailwizzInstance, Mode
+from email_engine.fleet.providers import OTHER
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.run import Run
 from email_engine.pipelines.suppression_sync.carry import Carrier
 from email_engine.pipelines.suppression_sync.news import tell
 from email_engine.pipelines.suppression_sync.unseen import Unseen
+from email_engine.store.accounting.provider_hours import outages_within
 from email_engine.store.engine import ALL_TENANTS, Store
 from email_engine.store.fleet.inventory import load_fleet
 from email_engine.store.judgement import decisions
+from email_engine.store.schema import delivery_stats
 from email_engine.store.suppression import counted, judged
 from email_engine.store.suppression.copies import copy_open
 from email_engine.suppression.judgement import Judgement, State, Waiting, judge
-from email_engine.suppression.outage import Outage, find_outages
+from email_engine.suppression.outage import Outage, Outages
 from email_engine.suppression.policy import SuppressionPolicy, shipped_suppression_policy
 from email_engine.suppression.reasons import Reason
+from email_engine.warmup.policy_file import load_policy
 
 PIPELINE = "suppression_sync"
 log = logging.getLogger(__name__)
@@ -111,16 +115,16 @@ def _judge(
     return judgements, rows, standing
 
 
-def _outages(
-    store: Store, hard: Sequence[Waiting], policy: SuppressionPolicy, run: Run
-) -> dict[str, tuple[Outage, ...]]:
+def _outages(store: Store, hard: Sequence[Waiting], policy: SuppressionPolicy, run: Run) -> Outages:
     """Of the providers that the rows name, since before the oldest of them; read apart, for every tenant's mail counts."""
-    if not hard:
+    providers = {row.provider for row in hard} - {OTHER}
+    if not providers:
         return {}
     since = min(row.at for row in hard) - timedelta(hours=policy.outage.longest_hours + policy.outage.hours)
+    asked = delivery_stats.c.provider.in_(sorted(providers)) & (delivery_stats.c.hour >= since)
+    limit = load_policy().gates.bounces.limit
     with store.session(tenant=ALL_TENANTS) as conn:
-        hours = judged.provider_hours(conn, since, {row.provider for row in hard})
-    return dict(find_outages(hours, policy.outage, run.as_of))
+        return outages_within(conn, [asked], policy.outage, limit, run.as_of).outages
 
 
 def _decide(

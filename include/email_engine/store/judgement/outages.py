@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Integer, and_, cast, func, or_, select
+from sqlalchemy import Connection, Integer, Text, and_, cast, func, or_, select
 
 from email_engine.accounting.replies import Meaning
 from email_engine.fleet.traffic import DayCounts, Days
-from email_engine.store.schema import delivery_days, delivery_stats
-from email_engine.suppression.outage import ProviderHour
+from email_engine.store.accounting.provider_hours import outages_within
+from email_engine.store.schema import delivery_days, delivery_stats, ips
+from email_engine.suppression.outage import SenderMail
 from email_engine.suppression.policy import shipped_suppression_policy
 from email_engine.warmup.observation import midnight, window
 from email_engine.warmup.outages import Spans, doubtful_days, spans_of
@@ -35,7 +36,7 @@ def outage_spans(conn: Connection, day: date, as_of: datetime, policy: Policy) -
     for row in conn.execute(query):
         rows[row[0]].append(_counts(*row[1:]))
     sums = {name: Days.of(days) for name, days in rows.items()}
-    doubtful = doubtful_days(sums, outage, limit)
+    doubtful = doubtful_days(sums, outage)
     if not doubtful:
         return {}
     around = timedelta(hours=outage.hours)
@@ -47,14 +48,19 @@ def outage_spans(conn: Connection, day: date, as_of: datetime, policy: Policy) -
         )
         for name, on in doubtful
     ]
-    unknown = func.sum(func.coalesce(cast(_HOURS.bounce_meanings[Meaning.ADDRESS.value].astext, Integer), 0))
-    hours = (
-        select(_HOURS.provider, _HOURS.hour, unknown, func.sum(_HOURS.delivered + _HOURS.bounced))
-        .where(or_(*asked))
-        .group_by(_HOURS.provider, _HOURS.hour)
+    found = outages_within(conn, asked, outage, limit, as_of)
+    return spans_of(sums, outage, limit, as_of, found, lambda name, on: _mail_on(conn, name, on))
+
+
+def _mail_on(conn: Connection, provider: str, day: date) -> list[SenderMail]:
+    """By IP, on one UTC day."""
+    unknown = func.coalesce(cast(_DAYS.bounce_meanings[Meaning.ADDRESS.value].astext, Integer), 0)
+    query = (
+        select(_DAYS.tenant, ips.c.stream, cast(ips.c.id, Text), unknown, _DAYS.delivered + _DAYS.bounced)
+        .join(ips, ips.c.id == _DAYS.ip_id)
+        .where(_DAYS.provider == provider, _DAYS.day == day)
     )
-    known = [ProviderHour(row[0], row[1], int(row[2]), int(row[3])) for row in conn.execute(hours)]
-    return spans_of(sums, outage, limit, as_of, known)
+    return [SenderMail(row[0], row[1], row[2], int(row[3]), int(row[4])) for row in conn.execute(query)]
 
 
 def mail_within(conn: Connection, tenant: str, spans: Spans) -> Mapping[int, Mapping[str, Days]]:

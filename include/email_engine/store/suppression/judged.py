@@ -1,4 +1,4 @@
-"""Rows that wait for a judgement, what it is judged by, and writing it down. Sessions of the tenant but for `provider_hours`."""
+"""Rows that wait for a judgement, what it is judged by, and writing it down. Sessions of the tenant."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -7,11 +7,9 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     DateTime,
-    Integer,
     Text,
     and_,
     any_,
-    cast,
     column,
     func,
     literal,
@@ -21,11 +19,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 
-from email_engine.accounting.replies import Meaning
 from email_engine.decision import Origin
-from email_engine.store.schema import delivery_stats, ips, suppressions
+from email_engine.store.schema import ips, suppressions
 from email_engine.suppression.judgement import WAITING, Judgement, State, Waiting
-from email_engine.suppression.outage import ProviderHour
 from email_engine.suppression.reasons import Reason
 
 _S = suppressions.c
@@ -57,22 +53,6 @@ def waiting(conn: Connection, mailwizz: str) -> tuple[Waiting, ...]:
             row.message_id,
         )
         for row in conn.execute(query)
-    )
-
-
-def provider_hours(conn: Connection, since: datetime, providers: Collection[str]) -> tuple[ProviderHour, ...]:
-    """What every IP of the fleet met at these providers, hour by hour. Session of tenant `*`: an outage is everybody's."""
-    c = delivery_stats.c
-    unknown = func.sum(func.coalesce(cast(c.bounce_meanings[Meaning.ADDRESS.value].astext, Integer), 0))
-    query = (
-        select(
-            c.provider, c.hour, unknown.label("unknown"), func.sum(c.delivered + c.bounced).label("settled")
-        )
-        .where(c.hour >= since, c.provider.in_(list(providers)))
-        .group_by(c.provider, c.hour)
-    )
-    return tuple(
-        ProviderHour(r.provider, r.hour, int(r.unknown), int(r.settled)) for r in conn.execute(query)
     )
 
 

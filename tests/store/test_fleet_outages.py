@@ -114,6 +114,26 @@ def test_an_outage_that_is_over_by_the_evening_holds_nothing_and_counts_for_noth
         assert all("othing is proven against it" in reason for reason in reasons)
 
 
+def test_an_hour_of_outage_in_a_large_fleets_day_blames_no_ip(
+    store: Store, fleet: dict[str, list[int]]
+) -> None:
+    """4,000 of 100,000 messages of the day, which are within the limit, are 2,000 of 3,000 of one IP."""
+    early, late = fleet["aurora"]
+    with store.session("*") as conn:
+        for ip_id in fleet["borealis"]:
+            add_hour(conn, ip_id, MORNING + 2 * HOUR, "gmail", tenant="borealis", delivered=50_000)
+        for ip_id, tenant in ((early, "aurora"), (fleet["borealis"][0], "borealis")):
+            add_hour(
+                conn, ip_id, MORNING + 8 * HOUR, "gmail", tenant=tenant, delivered=1_000, bounced=2_000,
+                bounce_meanings={"address": 2_000},
+            )  # fmt: skip
+    for ip_id in (early, late):
+        mail(store, ip_id, "aurora", MORNING + 7 * HOUR, 1, 1)
+    guard(store, "aurora", run(MORNING + 10 * HOUR, 1))
+    assert held(store) == {(early, "gmail")}
+    assert told(store) == ["aurora gmail"]
+
+
 def test_a_bad_list_of_one_tenant_is_no_outage(store: Store, fleet: dict[str, list[int]]) -> None:
     for tenant, some in fleet.items():
         for ip_id in some:
@@ -123,3 +143,16 @@ def test_a_bad_list_of_one_tenant_is_no_outage(store: Store, fleet: dict[str, li
         guard(store, tenant, run(MORNING + 10 * HOUR, number))
     assert held(store) == {(ip_id, "*") for ip_id in fleet["aurora"]}, "the rest of the day stops"
     assert told(store) == []
+
+
+def test_a_bad_list_at_one_provider_that_takes_the_others_mail_is_no_outage(
+    store: Store, fleet: dict[str, list[int]]
+) -> None:
+    for tenant, some in fleet.items():
+        for ip_id in some:
+            for _ in range(5 if tenant == "aurora" else 1):
+                mail(store, ip_id, tenant, MORNING + 8 * HOUR, 70 if tenant == "aurora" else 1, 2)
+    for number, tenant in enumerate(fleet):
+        guard(store, tenant, run(MORNING + 10 * HOUR, number))
+    assert told(store) == []
+    assert {ip_id for ip_id, _ in held(store)} == set(fleet["aurora"])
