@@ -14,7 +14,7 @@ from email_engine.store.schema import delivery_days, delivery_stats, ips
 from email_engine.suppression.outage import SenderMail
 from email_engine.suppression.policy import shipped_suppression_policy
 from email_engine.warmup.observation import midnight, window
-from email_engine.warmup.outages import Spans, doubtful_days, spans_of
+from email_engine.warmup.outages import FEWEST, Spans, doubtful_days, spans_of
 from email_engine.warmup.policy import Policy
 
 _DAYS, _HOURS = delivery_days.c, delivery_stats.c
@@ -23,20 +23,32 @@ _DAYS, _HOURS = delivery_days.c, delivery_stats.c
 def outage_spans(conn: Connection, day: date, as_of: datetime, policy: Policy) -> Spans:
     """Of the 30 UTC days that end with `day`, as known at `as_of` (aware UTC). Session of tenant `*`: an outage is everybody's.
 
-    Hours are read only of the days and providers that may have had one."""
+    Hours, of which a large fleet has millions, are read only of the days and providers that may have had one, and on which an IP has more
+    unknown users than are usual: where none has, nothing is judged by them."""
     outage, limit = shipped_suppression_policy().outage, policy.gates.bounces.limit
-    unknown = func.sum(func.coalesce(cast(_DAYS.bounce_meanings[Meaning.ADDRESS.value].astext, Integer), 0))
+    unknown = func.coalesce(cast(_DAYS.bounce_meanings[Meaning.ADDRESS.value].astext, Integer), 0)
+    met = func.bool_or(and_(unknown >= FEWEST, unknown > limit * (_DAYS.delivered + _DAYS.bounced)))
     query = (
-        select(_DAYS.provider, _DAYS.day, func.sum(_DAYS.delivered), func.sum(_DAYS.bounced), unknown)
+        select(
+            _DAYS.provider,
+            _DAYS.day,
+            func.sum(_DAYS.delivered),
+            func.sum(_DAYS.bounced),
+            func.sum(unknown),
+            met,
+        )
         .where(_DAYS.day.between(window(day), day))
         .group_by(_DAYS.provider, _DAYS.day)
         .order_by(_DAYS.provider, _DAYS.day)
     )
     rows: dict[str, list[DayCounts]] = defaultdict(list)
-    for row in conn.execute(query):
-        rows[row[0]].append(_counts(*row[1:]))
+    hit: set[tuple[str, date]] = set()
+    for name, on, *counts, struck in conn.execute(query):
+        rows[name].append(_counts(on, *counts))
+        if struck:
+            hit.add((name, on))
     sums = {name: Days.of(days) for name, days in rows.items()}
-    doubtful = doubtful_days(sums, outage)
+    doubtful = [each for each in doubtful_days(sums, outage) if each in hit]
     if not doubtful:
         return {}
     around = timedelta(hours=outage.hours)
