@@ -8,7 +8,7 @@
 2. plans: daily quota = allowance of the IP; hourly quota = a tenth of it, at most 1000 (include/config/mailer.yaml);
    an IP that may not send has its server disabled and both quotas at 1, for 0 means unlimited in MailWizz;
 3. writes in batches of 250 servers, reductions first: each write is noted in `quota_syncs` before it is tried, happens only if
-   the row still is as it was read, and is read back. A row that another session holds is skipped, tried again for two
+   the row still is as it was read (to switch a server off, only its status), and is read back. A row that another session holds is skipped, tried again for two
    seconds, and named. What somebody else had changed is mended and told as drift. MariaDB before 10.6 and MySQL before 8.0.1
    cannot skip such rows: there it goes row by row, and waits ten seconds for each;
 4. compares what MailWizz's usage log and PowerMTA's accounting say was handed over today: the larger number is recorded, and
