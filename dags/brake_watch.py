@@ -10,7 +10,8 @@
    a suspended provider only its own queues are held; a queue that appeared meanwhile is paused here. Then it listens to MailWizz: two
    minutes without a row in its usage log prove that a server which is off hands nothing over, one more look ten minutes later confirms
    it, and you read how many messages came after the switch. A server that hands over for ten minutes has its campaigns paused by the
-   API; what the engine paused goes on when the stop is over, if it is paused still.
+   API, each for itself; what the engine paused goes on when the stop is over, if it is paused still. What it could not pause and a
+   person did stays paused.
 3. `publish` starts the deployment and the quota sync if a release was completed. `tell` sends the alerts, also those that other
    pipelines could not send.
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from email_engine.adapters.mailwizz_api import MailwizzApi
 from email_engine.adapters.mailwizz_db import MailwizzDb
-from email_engine.adapters.mailwizz_pausing import pause, resume
+from email_engine.adapters.mailwizz_pausing import OutcomeUnknown, pause, resume
 from email_engine.adapters.mailwizz_traffic import Campaign, campaigns_through, newest_usage, usage_since
 from email_engine.errors import EngineError, Refused
 from email_engine.mailer.silence import Heard, Rows, Silence, listen
@@ -49,7 +49,7 @@ def prove_silence(
         for name in sorted({brake.mailwizz for brake in open_ones}):
             mine = [brake for brake in open_ones if brake.mailwizz == name]
             if not late():
-                found += _listened_to(store, clients, name, mine, known, now)
+                found += _listened_to(store, clients, name, mine, known, now, late)
         announce(store, list(_news(host, found, run)))
     except EngineError as error:
         log.warning("whether MailWizz is silent for the stops of %s is not known: %s", host, error)
@@ -68,11 +68,12 @@ def _open(store: Store, host: str) -> tuple[list[Brake], dict[int, Silence]]:
 
 
 def _listened_to(
-    store: Store, clients: Clients, name: str, mine: Sequence[Brake], known: dict[int, Silence], now: datetime
-) -> list[_Found]:
+    store: Store, clients: Clients, name: str, mine: Sequence[Brake], known: dict[int, Silence], now: datetime,
+    late: Callable[[], bool],
+) -> list[_Found]:  # fmt: skip
     try:
         with clients.mailwizz_db(mine[0].mailwizz_connection) as database:
-            return _listened(store, clients, database, mine, known, now)
+            return _listened(store, clients, database, mine, known, now, late)
     except EngineError as error:
         log.warning("whether MailWizz %s is silent is not known: %s", name, error)
         return []
@@ -89,6 +90,7 @@ def _listened(
     mine: Sequence[Brake],
     known: dict[int, Silence],
     now: datetime,
+    late: Callable[[], bool],
 ) -> list[_Found]:
     """One look at one MailWizz. What is heard for the first time has its beginning here."""
     new = [brake for brake in mine if brake.brake_id not in known]
@@ -112,7 +114,7 @@ def _listened(
             found.append(_Found(brake, after, heard))
     for one in found:
         if one.heard is not Heard.SILENT:
-            _pause_campaigns(store, clients, database, one, now)
+            _pause_campaigns(store, clients, database, one, now, late)
     return [one for one in found if one.heard is not None or one.paused]
 
 
@@ -129,10 +131,10 @@ def _rows(database: MailwizzDb, those: Iterable[Silence]) -> dict[int, Rows]:
 
 
 def _pause_campaigns(
-    store: Store, clients: Clients, database: MailwizzDb, one: _Found, now: datetime
+    store: Store, clients: Clients, database: MailwizzDb, one: _Found, now: datetime, late: Callable[[], bool]
 ) -> None:
-    """Noted before it is tried: what the engine paused it resumes, and nothing else. What did not come to its end is tried at the next
-    look that finds the server handing over."""
+    """What the engine paused it resumes, and nothing else. One campaign that cannot be paused keeps no other running; what did not come
+    to its end is tried at the next look that finds the server handing over."""
     server = one.silence.server_id
     try:
         campaigns = campaigns_through(database, server)
@@ -143,26 +145,36 @@ def _pause_campaigns(
             connection = silences.api_connection(conn, one.brake.mailwizz)
         with clients.mailwizz_api(connection) as api:
             for campaign in campaigns:
-                _pause(store, api, one, campaign, now)
+                if late():
+                    one.refused.append(f"{_name(campaign)}: no time left, the next look tries it")
+                else:
+                    _pause(store, api, one, campaign, now)
     except EngineError as error:
         one.refused.append(f"{error.subject}: {error.observed}")
 
 
 def _pause(store: Store, api: MailwizzApi, one: _Found, campaign: Campaign, now: datetime) -> None:
-    with store.session(tenant="*") as conn:
-        row = silences.note_pause(conn, one.brake, campaign.uid, campaign.name, now)
-    if row is None:
-        return
-    try:
-        done = pause(api, campaign.uid)
-    except Refused as error:
+    """Noted right before the toggle is sent, and forgotten again where it is known to have taken no effect."""
+    noted: list[int] = []
+
+    def note() -> None:
         with store.session(tenant="*") as conn:
-            silences.not_paused(conn, row)
+            noted.append(silences.note_pause(conn, one.brake, campaign.uid, campaign.name, now))
+
+    with store.session(tenant="*") as conn:
+        if not silences.may_pause(conn, one.brake, campaign.uid):
+            return
+    try:
+        done = pause(api, campaign.uid, note)
+    except EngineError as error:
+        if noted and not isinstance(error, OutcomeUnknown):
+            with store.session(tenant="*") as conn:
+                silences.not_paused(conn, noted[0])
         one.refused.append(f"{_name(campaign)}: {error.observed}")
         return
-    with store.session(tenant="*") as conn:
-        silences.verified(conn, row) if done else silences.not_paused(conn, row)
     if done:
+        with store.session(tenant="*") as conn:
+            silences.verified(conn, noted[0])
         one.paused.append(_name(campaign))
 
 
