@@ -76,6 +76,46 @@ def test_two_minutes_without_a_message_and_another_look_prove_it(stopped: Whole)
     assert len(told(stopped)) == 1, "what is proven is not asked for again"
 
 
+def logged(whole: Whole, age: str) -> None:
+    whole.mailwizz(
+        "INSERT INTO {usage} (server_id, customer_id, delivery_for, date_added) "
+        "VALUES (101, 1, 'campaign', now() - %(age)s::interval)",
+        age=age,
+    )
+
+
+def test_messages_of_the_day_before_are_what_makes_silence_a_proof(whole: Whole) -> None:
+    whole.mailwizz("DELETE FROM {usage} WHERE server_id = 101")
+    logged(whole, "3 hours")
+    whole.engage(1)
+    whole.brake()
+    look(whole, 2)
+    assert "MailWizz is silent for 1 stopped IP of mta-1" in told(whole)[0][1]
+
+
+@pytest.mark.parametrize("rows", [[], ["3 days"]], ids=["no row ever", "an old one alone"])
+def test_of_a_server_that_the_log_does_not_know_nothing_is_proven(whole: Whole, rows: list[str]) -> None:
+    """Without quotas, its sends not counted for the customer: a worker may hand over, and there is no row of it."""
+    whole.mailwizz("DELETE FROM {usage} WHERE server_id = 101")
+    for age in rows:
+        logged(whole, age)
+    whole.engage(1)
+    whole.brake()
+    for minutes in (2, 4, 14, 30):
+        hand_over(whole, 102, 5)
+        look(whole, minutes)
+    ((severity, text),) = told(whole)
+    assert severity == "info"
+    assert text.startswith("Whether MailWizz is silent for 1 stopped IP of mta-1 is not known")
+    assert "server 101" in text
+    assert whole.rows(s.silences)[0].proven_at is None
+    hand_over(whole, 101, 2)
+    look(whole, 40)
+    look(whole, 42)
+    assert "hands over still" in told(whole)[1][1]
+    assert "MailWizz is silent" in told(whole)[2][1]
+
+
 def test_a_worker_that_goes_on_has_its_campaign_paused_until_the_stop_is_over(stopped: Whole) -> None:
     for minutes in (4, 8, 12):
         hand_over(stopped, 101, 2)
@@ -293,4 +333,4 @@ def test_a_usage_log_that_cannot_be_read_keeps_nothing_from_standing_still(
 def _nowhere() -> Any:
     from sqlalchemy import column, table
 
-    return table("mw_no_such_log", column("log_id"), column("server_id"))
+    return table("mw_no_such_log", column("log_id"), column("server_id"), column("date_added"))

@@ -12,7 +12,7 @@ from email_engine.adapters.mailwizz_db import MailwizzDb
 from email_engine.adapters.mailwizz_pausing import OutcomeUnknown, pause, resume
 from email_engine.adapters.mailwizz_traffic import Campaign, campaigns_through, newest_usage, usage_since
 from email_engine.errors import EngineError, Refused
-from email_engine.mailer.silence import Heard, Rows, Silence, listen
+from email_engine.mailer.silence import LATELY, Heard, Rows, Silence, listen
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.run import Run
 from email_engine.plural import amount
@@ -42,7 +42,7 @@ def prove_silence(
     store: Store, clients: Clients, host: str, run: Run, now: datetime, late: Callable[[], bool]
 ) -> None:
     """Looks at every stop of the host whose server is off: two minutes without a row of MailWizz's usage log prove it, and one more look
-    ten minutes later. A server that hands over for ten minutes more has its campaigns paused. Never raises: the stop stands already."""
+    ten minutes later; of a server that the log does not know nothing is proven. A server that hands over for ten minutes more has its campaigns paused. Never raises: the stop stands already."""
     try:
         open_ones, known = _open(store, host)
         found: list[_Found] = []
@@ -113,7 +113,7 @@ def _listened(
         if heard is not None or (rows[brake.brake_id].of_server and after.told in (Heard.LOUD, Heard.WOKE)):
             found.append(_Found(brake, after, heard))
     for one in found:
-        if one.heard is not Heard.SILENT:
+        if one.heard not in (Heard.SILENT, Heard.UNKNOWN):
             _pause_campaigns(store, clients, database, one, now, late)
     return [one for one in found if one.heard is not None or one.paused]
 
@@ -125,7 +125,8 @@ def _rows(database: MailwizzDb, those: Iterable[Silence]) -> dict[int, Rows]:
         by_last[silence.last_row].append(silence)
     found: dict[int, Rows] = {}
     for last, same in by_last.items():
-        seen = usage_since(database, last, {silence.server_id for silence in same})
+        lately = min(silence.began_at for silence in same) - LATELY
+        seen = usage_since(database, last, {silence.server_id for silence in same}, lately)
         found |= {silence.brake_id: seen[silence.server_id] for silence in same}
     return found
 
@@ -235,8 +236,18 @@ def _news(host: str, found: Sequence[_Found], run: Run) -> Iterable[News]:
         lines.append(f"{amount(late, 'message')} went out after the servers were switched off")
         lines += [_line(one) for one in silent if one.silence.handed_over][:NAMED]
         yield _one(f"{host} silent", lines, "info", run, quiet=not (by_hand or late))
+    unknown = [one for one in found if one.heard is Heard.UNKNOWN]
+    if unknown:
+        lines = [
+            f"Whether MailWizz is silent for {amount(len(unknown), 'stopped IP')} of {host} is not known: its usage log has no message of "
+            f"{'its server' if len(unknown) == 1 else 'their servers'} in the day before the stop",
+            *(f"{one.brake.name}: server {one.silence.server_id}" for one in unknown[:NAMED]),
+            "PowerMTA holds it: nothing leaves the host. Next: nothing where nothing was sent through it; else see in MailWizz that no worker "
+            "goes on, and give the server quotas, for MailWizz logs no message of one without",
+        ]
+        yield _one(f"{host} not known", lines, "info", run, quiet=not by_hand)
     for one in found:
-        if one.heard is Heard.SILENT:
+        if one.heard in (Heard.SILENT, Heard.UNKNOWN):
             continue
         heard = one.heard or one.silence.told
         began = f"{one.silence.began_at:%Y-%m-%d %H:%M} UTC"
