@@ -9,8 +9,10 @@
    and in MailWizz; it completes what could not be done while a host or a MailWizz was away, and releases that were asked for. Of
    a suspended provider only its own queues are held; a queue that appeared meanwhile is paused here. Then it listens to MailWizz: two
    minutes without a row in its usage log prove that a server which is off hands nothing over, one more look ten minutes later confirms
-   it, and you read how many messages came after the switch. A server that hands over for ten minutes has its campaigns paused by the
-   API; what the engine paused goes on when the stop is over, if it is paused still.
+   it, and you read how many messages came after the switch. Of a server that the log does not name in the day before (nothing was sent
+   through it, or it has no quotas and MailWizz logs nothing of it) that is said to be not known. A server that hands over for ten minutes has its campaigns paused by the
+   API, each for itself; what the engine paused goes on when the stop is over, if it is paused still. What it could not pause and a
+   person did stays paused.
 3. `publish` starts the deployment and the quota sync if a release was completed. `tell` sends the alerts, also those that other
    pipelines could not send.
 

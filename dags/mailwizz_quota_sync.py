@@ -8,7 +8,7 @@
 2. plans: daily quota = allowance of the IP; hourly quota = a tenth of it, at most 1000 (include/config/mailer.yaml);
    an IP that may not send has its server disabled and both quotas at 1, for 0 means unlimited in MailWizz;
 3. writes in batches of 250 servers, reductions first: each write is noted in `quota_syncs` before it is tried, happens only if
-   the row still is as it was read, and is read back. A row that another session holds is skipped, tried again for two
+   the row still is as it was read (to switch a server off, only its status), and is read back. A row that another session holds is skipped, tried again for two
    seconds, and named. What somebody else had changed is mended and told as drift. MariaDB before 10.6 and MySQL before 8.0.1
    cannot skip such rows: there it goes row by row, and waits ten seconds for each;
 4. compares what MailWizz's usage log and PowerMTA's accounting say was handed over today: the larger number is recorded, and
@@ -26,8 +26,9 @@ with its number (docs/mailwizz.md), and holds no quota back. The engine enables 
 **If it fails** the failed task's log names the things and the next step; clear it, it plans anew. One server stops nobody:
 "servers not written" lists those that were not, all others were. "Row 102 is locked by another session": an open transaction
 (a database tool left open) holds it. "The row changed meanwhile": somebody works on the same server, the next run reads anew.
-A usage log that is slow or cannot be read is told, and the quotas follow without it. API away or key wrong: reductions were
-written, raises wait. Only a database that is away, or a read-only replica, ends the run: what was written until then is recorded.
+A usage log that is slow or cannot be read is told, and the quotas follow without it; so they do where the API is away, refuses the
+key or has no route `delivery-servers` (before 1.9.17): the message names the route and its permission. Only a database that is away,
+a read-only replica, or an API and a database of different installations end the run: what was written until then is recorded.
 """
 
 from datetime import timedelta

@@ -15,6 +15,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from sqlalchemy import URL, make_url, select, update
 
+from email_engine.adapters.mailwizz_api import ApiServer, MailwizzApi
 from email_engine.adapters.mailwizz_batch import MailwizzBatch
 from email_engine.adapters.mailwizz_db import MailwizzDb
 from email_engine.decision import Origin
@@ -353,27 +354,54 @@ def test_who_uses_the_servers_need_not_be_known(
     assert settings(mailwizz) == WANTED
 
 
-@pytest.mark.parametrize("trouble", ["offline", "refuse"])
-def test_with_the_api_away_reductions_are_written_and_raises_wait(
-    fleet: Any, mailwizz: Any, lab: RunningLab, trouble: str
+def _knobs(lab: RunningLab, monkeypatch: pytest.MonkeyPatch, trouble: str) -> None:
+    if trouble == "offline":
+        lab.knob("mailwizz.offline", on=True)
+    elif trouble == "refuse":
+        lab.knob("mailwizz.refuse", reason="key")
+    elif trouble == "away":
+        away = {"conn_type": "mailwizz", "host": "http://127.0.0.1:9/api", "password": API_KEY}
+        monkeypatch.setenv("AIRFLOW_CONN_MAILWIZZ_API_MW-AURORA", json.dumps(away))
+    else:
+        error = Refused("MailWizz mw-aurora", "404 to GET delivery-servers", "MailWizz's JSON", "look")
+        monkeypatch.setattr(MailwizzApi, "delivery_servers", lambda self: _raise(error))
+
+
+def _raise(error: EngineError) -> None:
+    raise error
+
+
+@pytest.mark.parametrize("trouble", ["offline", "refuse", "away", "no such route"])
+def test_quotas_need_no_api_and_what_it_lacks_is_told_by_route(
+    fleet: Any, store: Store, mailwizz: Any, lab: RunningLab, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
     fleet()
     mailwizz("UPDATE mw_delivery_server SET daily_quota = 100, hourly_quota = 10 WHERE server_id = 102")
-    lab.knob(f"mailwizz.{trouble}", **({"on": True} if trouble == "offline" else {"reason": "key"}))
-    with pytest.raises(EngineError, match="MailWizz mailwizz_api_mw-aurora"):
-        sync()
-    assert settings(mailwizz) == [(5000, 500, "active"), (100, 10, "active"), (1, 1, "disabled")]
+    with monkeypatch.context() as broken:
+        _knobs(lab, broken, trouble)
+        done = sync()
+        sync("run-2")
+    assert (done["changed"], done["held"]) == (3, 0)
+    assert settings(mailwizz) == WANTED
+    text = told(store)["quota-api"]
+    assert text.startswith(
+        "MailWizz's API of mw-aurora does not answer to GET delivery-servers; quotas are kept"
+    )
+    assert "it needs delivery-servers/index" in text
+    assert {"offline": "maintenance", "refuse": "to GET delivery-servers", "away": "no answer"}.get(
+        trouble, "404 to GET delivery-servers"
+    ) in text
+    with store.session(tenant="*") as conn:
+        assert [alert.event for alert in alerts.pending(conn)].count("quota-api") == 1
     lab.knob("mailwizz.offline", on=False)
     lab.knob("mailwizz.refuse", reason=None)
-    sync("run-2")
-    assert settings(mailwizz) == WANTED
+    sync("run-3")
+    assert "quota-api" not in told(store)
 
 
 def test_api_and_database_of_different_installations_change_nothing(
     fleet: Any, mailwizz: Any, monkeypatch: Any
 ) -> None:
-    from email_engine.adapters.mailwizz_api import ApiServer, MailwizzApi
-
     fleet()
     stranger = (ApiServer(101, "smtp-pmta", "other", "elsewhere", "active"),)
     monkeypatch.setattr(MailwizzApi, "delivery_servers", lambda self: stranger)

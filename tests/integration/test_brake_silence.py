@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from email_engine.adapters import mailwizz_pausing as pausing
+from email_engine.adapters.mailwizz_api import MailwizzApi
+from email_engine.errors import AccessDenied, EngineError, NotVerified, Refused, Unreachable
 from email_engine.pipelines.brakes.silence import prove_silence, resume_campaigns
 from email_engine.pipelines.names import hosts_with_brakes
 from email_engine.store import schema as s
@@ -71,6 +74,46 @@ def test_two_minutes_without_a_message_and_another_look_prove_it(stopped: Whole)
     hand_over(stopped, 101, 1)
     look(stopped, 20)
     assert len(told(stopped)) == 1, "what is proven is not asked for again"
+
+
+def logged(whole: Whole, age: str) -> None:
+    whole.mailwizz(
+        "INSERT INTO {usage} (server_id, customer_id, delivery_for, date_added) "
+        "VALUES (101, 1, 'campaign', now() - %(age)s::interval)",
+        age=age,
+    )
+
+
+def test_messages_of_the_day_before_are_what_makes_silence_a_proof(whole: Whole) -> None:
+    whole.mailwizz("DELETE FROM {usage} WHERE server_id = 101")
+    logged(whole, "3 hours")
+    whole.engage(1)
+    whole.brake()
+    look(whole, 2)
+    assert "MailWizz is silent for 1 stopped IP of mta-1" in told(whole)[0][1]
+
+
+@pytest.mark.parametrize("rows", [[], ["3 days"]], ids=["no row ever", "an old one alone"])
+def test_of_a_server_that_the_log_does_not_know_nothing_is_proven(whole: Whole, rows: list[str]) -> None:
+    """Without quotas, its sends not counted for the customer: a worker may hand over, and there is no row of it."""
+    whole.mailwizz("DELETE FROM {usage} WHERE server_id = 101")
+    for age in rows:
+        logged(whole, age)
+    whole.engage(1)
+    whole.brake()
+    for minutes in (2, 4, 14, 30):
+        hand_over(whole, 102, 5)
+        look(whole, minutes)
+    ((severity, text),) = told(whole)
+    assert severity == "info"
+    assert text.startswith("Whether MailWizz is silent for 1 stopped IP of mta-1 is not known")
+    assert "server 101" in text
+    assert whole.rows(s.silences)[0].proven_at is None
+    hand_over(whole, 101, 2)
+    look(whole, 40)
+    look(whole, 42)
+    assert "hands over still" in told(whole)[1][1]
+    assert "MailWizz is silent" in told(whole)[2][1]
 
 
 def test_a_worker_that_goes_on_has_its_campaign_paused_until_the_stop_is_over(stopped: Whole) -> None:
@@ -157,6 +200,126 @@ def test_an_api_that_was_away_when_it_was_needed_is_tried_at_the_next_look(
     assert campaign(stopped) == "sending"
 
 
+def away_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_MAILWIZZ_API_MW-AURORA",
+        '{"conn_type": "mailwizz", "password": "k", "host": "http://127.0.0.1:9/api"}',
+    )
+
+
+PUT_FAILS: Any = {
+    "refused": AccessDenied("MailWizz", "403 to PUT", "a key", "check it"),
+    "answered by another": Refused("MailWizz", "404 to PUT", "JSON", "look"),
+}
+
+
+@pytest.mark.parametrize(
+    "trouble", ["API away", *PUT_FAILS, "goes on", "unanswered, and under way at the next look"]
+)
+def test_what_a_person_paused_since_the_engine_could_not_stays_paused(
+    stopped: Whole, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    call = MailwizzApi.call
+
+    def failing(api: MailwizzApi, method: str, path: str, *args: Any) -> Any:
+        if method == "PUT" and trouble in PUT_FAILS:
+            raise PUT_FAILS[trouble]
+        if method == "PUT" and trouble.startswith("unanswered"):
+            raise Unreachable("MailWizz", "no answer", "an answer", "look")
+        return {} if method == "PUT" else call(api, method, path, *args)
+
+    with monkeypatch.context() as broken:
+        if trouble == "API away":
+            away_api(broken)
+        broken.setattr(MailwizzApi, "call", failing)
+        for minutes in (4, 12, 14):
+            hand_over(stopped, 101, 2)
+            look(stopped, minutes)
+        if trouble.startswith("unanswered"):
+            away_api(broken)
+            hand_over(stopped, 101, 2)
+            look(stopped, 16)
+    assert "pause its campaigns there" in told(stopped)[0][1]
+    assert stopped.rows(s.paused_campaigns) == []
+    stopped.mailwizz("UPDATE {campaign} SET status = 'paused'")
+    stopped.ask_release(1)
+    stopped.brake()
+    assert campaign(stopped) == "paused"
+
+
+@pytest.mark.parametrize("answers", ["PUT", "GET"])
+def test_what_the_engine_may_have_paused_goes_on_though_no_answer_came(
+    stopped: Whole, monkeypatch: pytest.MonkeyPatch, answers: str
+) -> None:
+    """The toggle took effect; its answer, or what was to be read after it, got lost."""
+    call, answer, sent = MailwizzApi.call, MailwizzApi.answer, []
+
+    def losing(api: MailwizzApi, method: str, path: str, *args: Any) -> Any:
+        body = call(api, method, path, *args)
+        sent.append(path)
+        if answers == "PUT":
+            raise Unreachable("MailWizz", "no answer", "an answer", "look")
+        return body
+
+    def refusing(api: MailwizzApi, method: str, *args: Any, **named: Any) -> Any:
+        if sent and answers == "GET":
+            raise Refused("MailWizz", "404", "JSON", "look")
+        return answer(api, method, *args, **named)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(MailwizzApi, "call", losing)
+        broken.setattr(MailwizzApi, "answer", refusing)
+        for minutes in (4, 12):
+            hand_over(stopped, 101, 2)
+            look(stopped, minutes)
+    assert campaign(stopped) == "paused"
+    assert "Not paused: " in told(stopped)[0][1]
+    stopped.ask_release(1)
+    stopped.brake()
+    assert campaign(stopped) == "sending"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [AccessDenied("x", "403", "a key", "z"), Unreachable("x", "500", "y", "z"), NotVerified("x", "sending", "y", "z"),
+     Refused("x", "404", "y", "z")],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+def test_one_campaign_that_cannot_be_paused_keeps_no_other_running(
+    stopped: Whole, monkeypatch: pytest.MonkeyPatch, error: EngineError
+) -> None:
+    copied = (
+        "INSERT INTO {campaign} (campaign_id, campaign_uid, customer_id, list_id, name, from_email, status, date_added) "
+        "SELECT %(id)s, %(uid)s, customer_id, list_id, %(uid)s, from_email, 'sending', date_added FROM {campaign} ORDER BY campaign_id LIMIT 1"
+    )
+    for number, uid in ((901, "a-first"), (902, "zz-last")):
+        stopped.mailwizz(copied, id=number, uid=uid)
+        stopped.mailwizz(
+            "INSERT INTO {delivery} (campaign_id, subscriber_id, server_id, date_added) VALUES (%(id)s, 1, 101, now())",
+            id=number,
+        )
+    seen = pausing.status_of
+
+    def one_is_odd(api: MailwizzApi, uid: str) -> str:
+        if uid == "a-first":
+            raise error
+        return seen(api, uid)
+
+    monkeypatch.setattr(pausing, "status_of", one_is_odd)
+    try:
+        for minutes in (4, 12):
+            hand_over(stopped, 101, 2)
+            look(stopped, minutes)
+        found = stopped.mailwizz("SELECT campaign_uid, status FROM {campaign}")
+    finally:
+        stopped.mailwizz("DELETE FROM {delivery} WHERE campaign_id > 900")
+        stopped.mailwizz("DELETE FROM {campaign} WHERE campaign_id > 900")
+    assert {row["campaign_uid"] for row in found if row["status"] == "sending"} == {"a-first"}
+    text = told(stopped)[0][1]
+    assert f"Not paused: a-first (a-first): {error.observed}" in text
+    assert "zz-last (zz-last)" in text
+
+
 def test_a_usage_log_that_cannot_be_read_keeps_nothing_from_standing_still(
     whole: Whole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,4 +333,4 @@ def test_a_usage_log_that_cannot_be_read_keeps_nothing_from_standing_still(
 def _nowhere() -> Any:
     from sqlalchemy import column, table
 
-    return table("mw_no_such_log", column("log_id"), column("server_id"))
+    return table("mw_no_such_log", column("log_id"), column("server_id"), column("date_added"))

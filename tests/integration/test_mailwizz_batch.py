@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from email_engine.adapters.mailwizz_batch import MailwizzBatch, Wanted, skips_lo
 from email_engine.adapters.mailwizz_db import MailwizzDb
 from email_engine.adapters.mailwizz_failures import ReadOnly, RowLocked
 from email_engine.errors import AccessDenied, NotVerified, Refused
-from email_engine.mailer.model import Setting
+from email_engine.mailer.model import QuotaChange, Setting
+from email_engine.pipelines.mailwizz_quota_sync.ways import Ways
 from tests.integration import mailwizz_rows as rows
 from tests.integration.mailwizz_db_suite import database
 from tests.mariadb_fixtures import UPDATE, Mariadb, needs_mariadb, run
@@ -143,6 +145,70 @@ def test_a_server_to_be_switched_off_is_even_if_its_quotas_changed(db: MailwizzD
     assert standing(mailwizz)[101] == (7, 50, "disabled")
     assert unwritten[101].half
     assert "changed meanwhile" in str(unwritten[101].error)
+
+
+STRANGERS = pytest.mark.parametrize(
+    ("change", "says"),
+    [({"daily_quota": 0, "hourly_quota": 0}, "changed meanwhile: daily 0"), ({"daily_quota": 9_000}, "changed meanwhile: daily 9000"),
+     ({"hourly_quota": 499}, "changed meanwhile.*hourly 499"), ({"warmup_plan_id": 7}, "warm-up plan is active")],
+    ids=["unlimited", "more a day", "other an hour", "warm-up plan"],
+)  # fmt: skip
+ON = pytest.mark.parametrize("new", [OLD, NEW], ids=["same quotas", "new quotas"])
+
+
+@STRANGERS
+@ON
+def test_no_server_goes_on_with_a_strangers_quotas(
+    db: MailwizzDb, mailwizz: Engine, change: dict[str, Any], says: str, new: Setting
+) -> None:
+    """Somebody set them, or began a plan, between the look and the write."""
+    rows.change(mailwizz, 101, status="disabled", **change)
+    before = standing(mailwizz)[101]
+    unwritten = MailwizzBatch(db).write([Wanted(101, Setting(500, 50, "disabled"), new)])
+    with pytest.raises(Refused, match=f"server 101.*{says}"):
+        raise unwritten[101].error
+    assert not unwritten[101].half
+    assert standing(mailwizz)[101] == before
+
+
+@STRANGERS
+@ON
+def test_nor_row_by_row(
+    db: MailwizzDb, mailwizz: Engine, change: dict[str, Any], says: str, new: Setting,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Also where somebody comes between the quotas and the switch."""
+    monkeypatch.setattr(MailwizzBatch, "possible", lambda batch: False)
+    rows.change(mailwizz, 101, status="disabled")
+    set_status = MailwizzDb.set_status
+
+    def somebody_was_faster(database: MailwizzDb, *args: Any) -> None:
+        rows.change(mailwizz, 101, **change)
+        set_status(database, *args)
+
+    monkeypatch.setattr(MailwizzDb, "set_status", somebody_was_faster)
+    off = Setting(500, 50, "disabled")
+    plan = QuotaChange(1, ip_address("198.51.100.1"), "aurora", 101, off, new, "released")
+    unwritten = Ways(db, lambda changes: frozenset()).write([plan]).unwritten
+    with pytest.raises(Refused, match=f"server 101.*{says}"):
+        raise unwritten[101].error
+    assert standing(mailwizz)[101][2] == "disabled"
+
+
+@pytest.mark.parametrize("change", [{"daily_quota": 0, "hourly_quota": 0}, {"warmup_plan_id": 7}])
+def test_a_brake_asks_for_no_quotas(db: MailwizzDb, mailwizz: Engine, change: dict[str, Any]) -> None:
+    rows.change(mailwizz, 101, **change)
+    db.set_status(101, "disabled", OLD)
+    assert standing(mailwizz)[101][2] == "disabled"
+
+
+def test_an_unlimited_server_is_not_switched_on(db: MailwizzDb, mailwizz: Engine) -> None:
+    rows.change(mailwizz, 101, status="disabled", daily_quota=0, hourly_quota=0)
+    off, on = Setting(0, 0, "disabled"), Setting(0, 0, "active")
+    assert "unlimited" in str(MailwizzBatch(db).write([Wanted(101, off, on)])[101].error)
+    with pytest.raises(Refused, match="unlimited"):
+        db.set_status(101, "active", off)
+    assert standing(mailwizz)[101] == (0, 0, "disabled")
 
 
 def test_a_completed_plan_does_not_hinder(db: MailwizzDb, mailwizz: Engine) -> None:

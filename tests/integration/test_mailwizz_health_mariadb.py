@@ -9,6 +9,7 @@ from sqlalchemy.engine import Engine
 
 from email_engine.adapters.mailwizz_health import read_health
 from email_engine.adapters.mailwizz_readable import Reading, bound_statements
+from email_engine.adapters.mailwizz_traffic import newest_usage, usage_since
 from email_engine.commands.mailwizz import MYSQL_QUOTE
 from email_engine.mailer.catalogue import grant_statements
 from email_engine.mailer.health import CronsSeen, MailwizzFacts, judge_mailwizz
@@ -208,3 +209,16 @@ def test_a_campaign_whose_rows_take_too_long_to_find_is_not_called_silent(
     assert facts.campaigns.unproven == 1
     found = {each.check: each for each in judge_mailwizz(facts, MailwizzHealthPolicy())}
     assert (found["campaigns not-known"].level, found["cron send-campaigns"].level) == ("unknown", "good")
+
+
+def test_the_printed_grants_are_enough_to_prove_a_stop_by_silence(
+    mailwizz: Mailwizz, mariadb: Mariadb
+) -> None:
+    now = datetime.now(UTC)
+    with database(mariadb.by_socket()) as db:
+        newest = newest_usage(db)
+        seen = usage_since(db, 1, {101, 102, 150}, now - timedelta(hours=24))
+        assert {n: (rows.newest, rows.of_server) for n, rows in seen.items()} == {
+            101: (newest, 1), 102: (newest, 1), 150: (newest, 0),
+        }  # fmt: skip
+        assert not seen[150].logged

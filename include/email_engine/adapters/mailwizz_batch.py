@@ -33,6 +33,11 @@ class Wanted:
     def quotas_change(self) -> bool:
         return (self.old.daily_quota, self.old.hourly_quota) != (self.new.daily_quota, self.new.hourly_quota)
 
+    @property
+    def guarded(self) -> bool:
+        """Quotas matter to it: it changes them, or lets a server run by them."""
+        return self.quotas_change or (self.new.runs and not self.old.runs)
+
 
 @dataclass(frozen=True, slots=True)
 class Unwritten:
@@ -91,9 +96,9 @@ class MailwizzBatch:
             unwritten[server_id] = Unwritten(refusals.changed_meanwhile(subject, now))
             return
         refusal: EngineError | None = None
-        if wanted.quotas_change and self._planned(conn, known, row):
+        if wanted.guarded and self._planned(conn, known, row):
             refusal = refusals.planned(subject)
-        elif wanted.quotas_change and not same:
+        elif wanted.guarded and not same:
             refusal = refusals.changed_meanwhile(subject, now)
         status = wanted.new.status if turns else now.status
         if refusal is None:
@@ -144,7 +149,7 @@ class MailwizzBatch:
 
     def _unlimited(self, wanted: Wanted) -> Unwritten | None:
         daily, hourly = wanted.new.daily_quota, wanted.new.hourly_quota
-        if not wanted.quotas_change or min(daily, hourly) > UNLIMITED:
+        if not wanted.guarded or min(daily, hourly) > UNLIMITED:
             return None
         return Unwritten(refusals.unlimited(self._db.subject(wanted.server_id), daily, hourly))
 

@@ -12,6 +12,7 @@ from email_engine.adapters import (
     mailwizz_reader_columns,
     mailwizz_senders,
     mailwizz_tables,
+    mailwizz_traffic_columns,
 )
 from email_engine.adapters.mailwizz_tables import hidden_columns, schema_of, visible_columns
 from email_engine.mailer.catalogue import MARKERS, PLAN_TABLES, SERVER, Catalogue, TableSeen
@@ -38,6 +39,7 @@ NEEDED = _merged(
     mailwizz_reader_columns.LISTS,
     mailwizz_reader_columns.BLACKLIST,
     mailwizz_adoption_columns.READ,
+    mailwizz_traffic_columns.READ,
 )
 """The columns that the engine reads, by table; never a password or a key. Addresses: those of `mailwizz_reader_columns` alone."""
 

@@ -27,7 +27,7 @@ from email_engine.errors import AccessDenied, EngineError, Refused
 from email_engine.mailer.catalogue import Catalogue
 from email_engine.mailer.headers import virtual_mtas
 from email_engine.mailer.limits import PlanProgress
-from email_engine.mailer.model import DISABLED, GOVERNED, DeliveryServer, Setting, Warmup
+from email_engine.mailer.model import DISABLED, GOVERNED, UNLIMITED, DeliveryServer, Setting, Warmup
 from email_engine.mailer.senders import Senders
 
 WRITTEN = ("daily_quota", "hourly_quota", "status", "last_updated")
@@ -137,25 +137,38 @@ class MailwizzDb:
         )
 
     def set_status(self, server_id: int, status: str, expected_old: Setting) -> None:
-        """Moves a server between active, in-use and disabled if it still is as in `expected_old`; reads it back."""
+        """Moves a server between active, in-use and disabled if it still is as in `expected_old`; reads it back.
+
+        One that is to run must also have the quotas of `expected_old`, 1 or more, and no warm-up plan that runs: it would hand
+        over by a stranger's. To switch a server off nothing but its status is asked."""
         if status not in GOVERNED or expected_old.status not in GOVERNED:
             raise Refused(
                 self.subject(server_id), f"{expected_old.status} to {status}", "active, in-use or disabled",
                 "change other states in MailWizz itself",
             )  # fmt: skip
+        runs = status != DISABLED
+        if runs and min(expected_old.daily_quota, expected_old.hourly_quota) <= UNLIMITED:
+            daily, hourly = expected_old.daily_quota, expected_old.hourly_quota
+            raise refusals.unlimited(self.subject(server_id), daily, hourly)
         with self._row(server_id) as conn:
             server = self.known(conn).server
+            as_read = []
+            if runs:
+                self._refuse_planned(seen := self._one(conn, server_id))
+                as_read = [server.c.daily_quota == expected_old.daily_quota]
+                as_read += [server.c.hourly_quota == expected_old.hourly_quota]
+                as_read += [server.c.warmup_plan_id.is_(None)] if _may_get_plan(server, seen) else []
             same = {expected_old.status} if expected_old.status == DISABLED else GOVERNED - {DISABLED}
             done = conn.execute(
                 update(server)
-                .where(server.c.server_id == server_id, server.c.status.in_(sorted(same)))
+                .where(server.c.server_id == server_id, server.c.status.in_(sorted(same)), *as_read)
                 .values(status=status, **touched_now(server))
             )
             touched = done.rowcount
         now = self.server(server_id).setting
-        self._check(
-            server_id, touched, now.status == status or (now.runs and status != DISABLED), now, status
-        )
+        quotas = (now.daily_quota, now.hourly_quota) == (expected_old.daily_quota, expected_old.hourly_quota)
+        right = (now.runs and quotas) if runs else now.status == status
+        self._check(server_id, touched, right, now, status)
 
     def disable(self, server_id: int) -> Switched:
         """The brake: MailWizz picks this server no more. A server that does not send anyway stays as it is.

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import column, desc, func, select, table
@@ -31,11 +32,15 @@ def newest_usage(database: MailwizzDb) -> int | None:
         return None if found is None else int(found)
 
 
-def usage_since(database: MailwizzDb, last_row: int | None, server_ids: Collection[int]) -> dict[int, Rows]:
-    """Rows behind `last_row`, by server id, for each of these servers. EngineError where the log cannot be read."""
+def usage_since(
+    database: MailwizzDb, last_row: int | None, server_ids: Collection[int], lately: datetime
+) -> dict[int, Rows]:
+    """Rows behind `last_row`, by server id, for each of these servers, and whether it has any since `lately` (aware). EngineError where the
+    log cannot be read."""
     newest = newest_usage(database)
+    logged = _logged(database, server_ids, lately)
     if newest is None or newest == last_row:
-        return {server_id: Rows(newest, 0) for server_id in server_ids}
+        return {server_id: Rows(newest, 0, server_id in logged) for server_id in server_ids}
     log = _usage_log(database)
     with database.transaction() as conn:
         rows: Any = conn.execute(
@@ -48,7 +53,18 @@ def usage_since(database: MailwizzDb, last_row: int | None, server_ids: Collecti
             .group_by(log.c.server_id)
         )
         counts = {int(server_id): int(count) for server_id, count in rows}
-    return {server_id: Rows(newest, counts.get(server_id, 0)) for server_id in server_ids}
+    return {n: Rows(newest, counts.get(n, 0), n in logged or n in counts) for n in server_ids}
+
+
+def _logged(database: MailwizzDb, server_ids: Collection[int], lately: datetime) -> frozenset[int]:
+    """One look into the index a server: nobody counts a busy server's day."""
+    log = _usage_log(database)
+    server = table(f"{database.database.table_prefix}delivery_server", column("server_id"))
+    begin = lately.astimezone(UTC).replace(tzinfo=None)
+    rows = select(log.c.log_id).where(log.c.server_id == server.c.server_id, log.c.date_added >= begin)
+    query = select(server.c.server_id).where(server.c.server_id.in_(sorted(server_ids)), rows.exists())
+    with database.transaction() as conn:
+        return frozenset(int(server_id) for server_id in conn.execute(query).scalars())
 
 
 def campaigns_through(database: MailwizzDb, server_id: int) -> tuple[Campaign, ...]:
@@ -91,7 +107,7 @@ def campaign_of_each_customer(database: MailwizzDb) -> dict[int, str]:
 
 def _usage_log(database: MailwizzDb) -> Any:
     name = f"{database.database.table_prefix}delivery_server_usage_log"
-    return table(name, column("log_id"), column("server_id"))
+    return table(name, column("log_id"), column("server_id"), column("date_added"))
 
 
 def campaign_owners(database: MailwizzDb, uids: Collection[str]) -> dict[str, int]:

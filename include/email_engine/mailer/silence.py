@@ -11,6 +11,9 @@ LOUD = timedelta(minutes=10)
 """A worker finishes the batch that it holds; who goes on for longer does not follow the switch."""
 AGAIN = timedelta(minutes=10)
 """So long after that it is looked at once more."""
+LATELY = timedelta(hours=24)
+"""A server with a row in that time before the stop is one whose messages MailWizz logs. It logs none of a server without quotas whose sends do
+not count for the customer, and nothing at all where it cannot write the log: no row proves nothing then."""
 
 
 class Heard(StrEnum):
@@ -19,15 +22,17 @@ class Heard(StrEnum):
     SILENT = "silent"
     LOUD = "hands over still"
     WOKE = "hands over again"
+    UNKNOWN = "is not known to be silent"
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Of MailWizz's usage log: `newest` is the id of its newest row of any server (None: it has none), `of_server` how many of one
-    server's came after the look before."""
+    server's came after the look before; `logged`: that server had rows lately."""
 
     newest: int | None
     of_server: int
+    logged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,9 @@ def listen(before: Silence, rows: Rows, now: datetime) -> tuple[Silence, Heard |
         after = replace(after, quiet_since=now, silent_at=None, proven_at=None)
         heard = Heard.WOKE if woke else Heard.LOUD if now - before.began_at >= LOUD else None
     elif before.silent_at is None:
-        heard = Heard.SILENT if now - before.quiet_since >= QUIET else None
-        after = replace(after, silent_at=now if heard else None)
+        proof = Heard.SILENT if rows.logged or before.handed_over else Heard.UNKNOWN
+        heard = proof if now - before.quiet_since >= QUIET else None
+        after = replace(after, silent_at=now if heard is Heard.SILENT else None)
     else:
         heard = None
         if before.proven_at is None and now - before.silent_at >= AGAIN:

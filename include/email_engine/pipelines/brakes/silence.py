@@ -9,10 +9,10 @@ from datetime import datetime
 
 from email_engine.adapters.mailwizz_api import MailwizzApi
 from email_engine.adapters.mailwizz_db import MailwizzDb
-from email_engine.adapters.mailwizz_pausing import pause, resume
+from email_engine.adapters.mailwizz_pausing import OutcomeUnknown, pause, resume
 from email_engine.adapters.mailwizz_traffic import Campaign, campaigns_through, newest_usage, usage_since
 from email_engine.errors import EngineError, Refused
-from email_engine.mailer.silence import Heard, Rows, Silence, listen
+from email_engine.mailer.silence import LATELY, Heard, Rows, Silence, listen
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.run import Run
 from email_engine.plural import amount
@@ -42,14 +42,14 @@ def prove_silence(
     store: Store, clients: Clients, host: str, run: Run, now: datetime, late: Callable[[], bool]
 ) -> None:
     """Looks at every stop of the host whose server is off: two minutes without a row of MailWizz's usage log prove it, and one more look
-    ten minutes later. A server that hands over for ten minutes more has its campaigns paused. Never raises: the stop stands already."""
+    ten minutes later; of a server that the log does not know nothing is proven. A server that hands over for ten minutes more has its campaigns paused. Never raises: the stop stands already."""
     try:
         open_ones, known = _open(store, host)
         found: list[_Found] = []
         for name in sorted({brake.mailwizz for brake in open_ones}):
             mine = [brake for brake in open_ones if brake.mailwizz == name]
             if not late():
-                found += _listened_to(store, clients, name, mine, known, now)
+                found += _listened_to(store, clients, name, mine, known, now, late)
         announce(store, list(_news(host, found, run)))
     except EngineError as error:
         log.warning("whether MailWizz is silent for the stops of %s is not known: %s", host, error)
@@ -68,11 +68,12 @@ def _open(store: Store, host: str) -> tuple[list[Brake], dict[int, Silence]]:
 
 
 def _listened_to(
-    store: Store, clients: Clients, name: str, mine: Sequence[Brake], known: dict[int, Silence], now: datetime
-) -> list[_Found]:
+    store: Store, clients: Clients, name: str, mine: Sequence[Brake], known: dict[int, Silence], now: datetime,
+    late: Callable[[], bool],
+) -> list[_Found]:  # fmt: skip
     try:
         with clients.mailwizz_db(mine[0].mailwizz_connection) as database:
-            return _listened(store, clients, database, mine, known, now)
+            return _listened(store, clients, database, mine, known, now, late)
     except EngineError as error:
         log.warning("whether MailWizz %s is silent is not known: %s", name, error)
         return []
@@ -89,6 +90,7 @@ def _listened(
     mine: Sequence[Brake],
     known: dict[int, Silence],
     now: datetime,
+    late: Callable[[], bool],
 ) -> list[_Found]:
     """One look at one MailWizz. What is heard for the first time has its beginning here."""
     new = [brake for brake in mine if brake.brake_id not in known]
@@ -111,8 +113,8 @@ def _listened(
         if heard is not None or (rows[brake.brake_id].of_server and after.told in (Heard.LOUD, Heard.WOKE)):
             found.append(_Found(brake, after, heard))
     for one in found:
-        if one.heard is not Heard.SILENT:
-            _pause_campaigns(store, clients, database, one, now)
+        if one.heard not in (Heard.SILENT, Heard.UNKNOWN):
+            _pause_campaigns(store, clients, database, one, now, late)
     return [one for one in found if one.heard is not None or one.paused]
 
 
@@ -123,16 +125,17 @@ def _rows(database: MailwizzDb, those: Iterable[Silence]) -> dict[int, Rows]:
         by_last[silence.last_row].append(silence)
     found: dict[int, Rows] = {}
     for last, same in by_last.items():
-        seen = usage_since(database, last, {silence.server_id for silence in same})
+        lately = min(silence.began_at for silence in same) - LATELY
+        seen = usage_since(database, last, {silence.server_id for silence in same}, lately)
         found |= {silence.brake_id: seen[silence.server_id] for silence in same}
     return found
 
 
 def _pause_campaigns(
-    store: Store, clients: Clients, database: MailwizzDb, one: _Found, now: datetime
+    store: Store, clients: Clients, database: MailwizzDb, one: _Found, now: datetime, late: Callable[[], bool]
 ) -> None:
-    """Noted before it is tried: what the engine paused it resumes, and nothing else. What did not come to its end is tried at the next
-    look that finds the server handing over."""
+    """What the engine paused it resumes, and nothing else. One campaign that cannot be paused keeps no other running; what did not come
+    to its end is tried at the next look that finds the server handing over."""
     server = one.silence.server_id
     try:
         campaigns = campaigns_through(database, server)
@@ -143,26 +146,36 @@ def _pause_campaigns(
             connection = silences.api_connection(conn, one.brake.mailwizz)
         with clients.mailwizz_api(connection) as api:
             for campaign in campaigns:
-                _pause(store, api, one, campaign, now)
+                if late():
+                    one.refused.append(f"{_name(campaign)}: no time left, the next look tries it")
+                else:
+                    _pause(store, api, one, campaign, now)
     except EngineError as error:
         one.refused.append(f"{error.subject}: {error.observed}")
 
 
 def _pause(store: Store, api: MailwizzApi, one: _Found, campaign: Campaign, now: datetime) -> None:
-    with store.session(tenant="*") as conn:
-        row = silences.note_pause(conn, one.brake, campaign.uid, campaign.name, now)
-    if row is None:
-        return
-    try:
-        done = pause(api, campaign.uid)
-    except Refused as error:
+    """Noted right before the toggle is sent, and forgotten again where it is known to have taken no effect."""
+    noted: list[int] = []
+
+    def note() -> None:
         with store.session(tenant="*") as conn:
-            silences.not_paused(conn, row)
+            noted.append(silences.note_pause(conn, one.brake, campaign.uid, campaign.name, now))
+
+    with store.session(tenant="*") as conn:
+        if not silences.may_pause(conn, one.brake, campaign.uid):
+            return
+    try:
+        done = pause(api, campaign.uid, note)
+    except EngineError as error:
+        if noted and not isinstance(error, OutcomeUnknown):
+            with store.session(tenant="*") as conn:
+                silences.not_paused(conn, noted[0])
         one.refused.append(f"{_name(campaign)}: {error.observed}")
         return
-    with store.session(tenant="*") as conn:
-        silences.verified(conn, row) if done else silences.not_paused(conn, row)
     if done:
+        with store.session(tenant="*") as conn:
+            silences.verified(conn, noted[0])
         one.paused.append(_name(campaign))
 
 
@@ -223,8 +236,18 @@ def _news(host: str, found: Sequence[_Found], run: Run) -> Iterable[News]:
         lines.append(f"{amount(late, 'message')} went out after the servers were switched off")
         lines += [_line(one) for one in silent if one.silence.handed_over][:NAMED]
         yield _one(f"{host} silent", lines, "info", run, quiet=not (by_hand or late))
+    unknown = [one for one in found if one.heard is Heard.UNKNOWN]
+    if unknown:
+        lines = [
+            f"Whether MailWizz is silent for {amount(len(unknown), 'stopped IP')} of {host} is not known: its usage log has no message of "
+            f"{'its server' if len(unknown) == 1 else 'their servers'} in the day before the stop",
+            *(f"{one.brake.name}: server {one.silence.server_id}" for one in unknown[:NAMED]),
+            "PowerMTA holds it: nothing leaves the host. Next: nothing where nothing was sent through it; else see in MailWizz that no worker "
+            "goes on, and give the server quotas, for MailWizz logs no message of one without",
+        ]
+        yield _one(f"{host} not known", lines, "info", run, quiet=not by_hand)
     for one in found:
-        if one.heard is Heard.SILENT:
+        if one.heard in (Heard.SILENT, Heard.UNKNOWN):
             continue
         heard = one.heard or one.silence.told
         began = f"{one.silence.began_at:%Y-%m-%d %H:%M} UTC"

@@ -7,14 +7,19 @@ from email_engine.fleet.model import MailwizzInstance
 from email_engine.mailer.model import DeliveryServer
 from email_engine.pipelines.clients import Clients
 
+ROUTE = "GET delivery-servers"
+PERMISSION = "delivery-servers/index"
+"""How MailWizz's form of an API key calls it, since 2.2.9."""
+SINCE = "1.9.17"
+
 
 def observe_api(
     clients: Clients, instance: MailwizzInstance, servers: Sequence[DeliveryServer]
 ) -> EngineError | None:
-    """Asks MailWizz's API whether it is up and shows the same servers as the database.
+    """Asks MailWizz's API whether it shows the same servers as the database.
 
-    Returns the failure if it is away or refuses us. Raises Refused if it is another installation than the database's:
-    then nothing may be written at all."""
+    Returns why it shows none at all: it is away, refuses us or has no such route. That is told and holds nothing up. Raises
+    Refused if it is another installation than the database's: then nothing may be written at all."""
 
     try:
         with clients.mailwizz_api(instance.api_connection) as api:

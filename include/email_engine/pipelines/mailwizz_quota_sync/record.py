@@ -10,6 +10,7 @@ from email_engine.errors import EngineError
 from email_engine.fleet.model import IpRecord, MailwizzInstance
 from email_engine.mailer.handed_over import HandedOver
 from email_engine.mailer.model import QuotaChange, QuotaPlan, Refusal
+from email_engine.pipelines.mailwizz_quota_sync.api import PERMISSION, ROUTE, SINCE
 from email_engine.pipelines.run import Run
 from email_engine.plural import amount
 from email_engine.store.judgement import decisions
@@ -20,7 +21,8 @@ SHOWN = 10
 
 
 class SyncRecord:
-    """Decisions of one run on one instance. `handed`: messages so far today; `usage_failure`: why MailWizz's part of it is not known."""
+    """Decisions of one run on one instance. `handed`: messages so far today; `usage_failure`: why MailWizz's part of it is not known;
+    `api_failure`: why its API shows no delivery servers."""
 
     def __init__(
         self,
@@ -30,6 +32,7 @@ class SyncRecord:
         policy_digest: str,
         handed: HandedOver,
         usage_failure: EngineError | None,
+        api_failure: EngineError | None,
     ) -> None:
         self._run = run
         self._instance = instance
@@ -37,6 +40,7 @@ class SyncRecord:
         self._digest = policy_digest
         self._handed = handed
         self._usage_failure = usage_failure
+        self._api_failure = api_failure
 
     def changes(
         self, conn: Connection, changes: Sequence[QuotaChange], known: Mapping[int, IpRecord], *, applied: bool
@@ -76,7 +80,7 @@ class SyncRecord:
 
     def tell(self, conn: Connection, plan: QuotaPlan, known: Mapping[int, IpRecord]) -> None:
         """One alert for all findings of the instance, news only when they change; one for drift, each time; one for a usage log
-        that cannot be read, and one for mail that accounting does not know of."""
+        that cannot be read, one for an API that shows no servers, and one for mail that accounting does not know of."""
         name = self._instance.name
         state = _digest(f"{r.server_id} {r.finding}" for r in plan.for_people)
         text = f"{amount(len(plan.for_people), 'delivery server')} of {name} {'needs' if len(plan.for_people) == 1 else 'need'} a person\n"
@@ -92,6 +96,17 @@ class SyncRecord:
         self._alert(conn, "quota-usage", type(failure).__name__, text if failure else None)
         if failure is None:
             self._tell_unaccounted(conn, self._handed.unaccounted(known.values()))
+
+        self._tell_api(conn)
+
+    def _tell_api(self, conn: Connection) -> None:
+        name, failure = self._instance.name, self._api_failure
+        text = (
+            f"MailWizz's API of {name} does not answer to {ROUTE}; quotas are kept in step without it\n{failure}\n"
+            f"Where a key may use some routes alone it needs {PERMISSION}; MailWizz before {SINCE} has no such route. Until it answers nobody "
+            f"notices if {self._instance.api_connection} and {self._instance.db_connection} lead to different installations"
+        )
+        self._alert(conn, "quota-api", type(failure).__name__, text if failure else None)
 
     def _tell_unaccounted(self, conn: Connection, unaccounted: Sequence[str]) -> None:
         name = self._instance.name

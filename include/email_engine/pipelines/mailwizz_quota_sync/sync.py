@@ -51,8 +51,8 @@ def sync(store: Store, clients: Clients, name: str, run: Run) -> dict[str, Any]:
     and read back), and tells people what needs them. A dry run and a tenant in `observe` change
     nothing in MailWizz; observe records its decisions. Returns counts and `changed`.
 
-    Raises EngineError: the database is away; or the API is: then reductions were applied and raises wait; or a server
-    could not be written: the others were."""
+    Raises EngineError: the database is away; or the API shows another installation's servers: then nothing was written; or a
+    server could not be written: the others were. An API that shows none is told, and the quotas follow without it."""
     with store.session(tenant="*") as conn:
         fleet = load_fleet(conn)
     for instance in fleet.mailwizz_instances:
@@ -72,6 +72,8 @@ def _sync(store: Store, clients: Clients, run: Run, instance: MailwizzInstance) 
     with clients.mailwizz_db(instance.db_connection) as database:
         servers = database.servers()
         api_failure = observe_api(clients, instance, servers)
+        if api_failure is not None:
+            log.warning("the API shows no delivery servers: %s", api_failure)
         plan = plan_quotas(records, servers, history, policy, day, _senders(database))
         _show(plan)
         if not run.dry_run:
@@ -88,11 +90,9 @@ def _sync(store: Store, clients: Clients, run: Run, instance: MailwizzInstance) 
             replace(r, mailwizz_server_id=plan.learned.get(r.ip_id, r.mailwizz_server_id)) for r in records
         )
         handed, usage_failure = _handed_over(store, database, run, instance, records)
-        record = SyncRecord(run, instance, version, policy.digest, handed, usage_failure)
+        record = SyncRecord(run, instance, version, policy.digest, handed, usage_failure, api_failure)
         writer = QuotaWriter(store, database, run, instance, version, record, records)
-        done = writer.apply(plan, raises=api_failure is None)
-    if api_failure is not None and done.stopped is None:
-        raise api_failure
+        done = writer.apply(plan)
     done.raise_failures(instance.name)
     return counts | {"changed": done.changed, "held": done.held}
 

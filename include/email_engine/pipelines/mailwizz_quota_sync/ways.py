@@ -3,7 +3,7 @@ the batch. Neither stops for one server; both stop when the database is gone or 
 
 import logging
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from email_engine.adapters.mailwizz_batch import MailwizzBatch, Unwritten, Wanted
 from email_engine.adapters.mailwizz_db import MailwizzDb
@@ -110,7 +110,8 @@ class Ways:
     def _enable(self, change: QuotaChange) -> None:
         if self._braked([change]):
             raise _held(change)
-        self._db.set_status(change.server_id, change.new.status, change.old)
+        stands = replace(change.new, status=change.old.status)  # the quotas were written before
+        self._db.set_status(change.server_id, change.new.status, stands)
 
 
 def _none_of(changes: Sequence[QuotaChange], error: EngineError) -> Attempted:

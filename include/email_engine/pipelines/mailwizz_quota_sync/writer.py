@@ -31,7 +31,7 @@ whenever they log a message of it."""
 
 @dataclass(slots=True)
 class Done:
-    """`held`: raises that wait for the API or that a brake forbids; `failures`: by server id, why it could not be written;
+    """`held`: raises that a brake forbids; `failures`: by server id, why it could not be written;
     `stopped`: why nothing more could be written to this database."""
 
     changed: int = 0
@@ -72,19 +72,15 @@ class QuotaWriter:
         self._ways = Ways(database, self._braked)
         self._done = Done()
 
-    def apply(self, plan: QuotaPlan, *, raises: bool) -> Done:
-        """Reductions first; raises only if `raises`. In `observe` nothing but decisions is written.
+    def apply(self, plan: QuotaPlan) -> Done:
+        """Reductions first. In `observe` nothing but decisions is written.
 
         A brake that was engaged since the plan was made is asked for when a raise is noted, again right before it is
         written, and once more after a server was enabled: what comes in between finds the server on, or is found here."""
         acting = [change for change in plan.changes if self._known[change.ip_id].mode is Mode.ACT]
         observed = [change for change in plan.changes if self._known[change.ip_id].mode is not Mode.ACT]
-        raised = [change for change in acting if not change.reduces]
         self._write([change for change in acting if change.reduces])
-        if raises:
-            self._write(raised)
-        else:
-            self._done.held += len(raised)
+        self._write([change for change in acting if not change.reduces])
         with self._session() as conn:
             self._record.changes(conn, observed, self._known, applied=False)
             self._record.refusals(conn, plan.refusals, self._known)

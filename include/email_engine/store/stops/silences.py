@@ -47,18 +47,21 @@ def forget(conn: Connection, brake_id: int) -> None:
     conn.execute(delete(silences).where(silences.c.brake_id == brake_id))
 
 
-def note_pause(conn: Connection, brake: Brake, campaign: str, name: str, at: datetime) -> int | None:
-    """Before it is tried, and once more where the try before did not come to its end; None where this brake paused it already."""
+def may_pause(conn: Connection, brake: Brake, campaign: str) -> bool:
+    """Of a campaign that is seen under way: False where this brake paused it already, and somebody let it go on. A try whose end was not
+    known took no effect, then: were it paused later, a person did that."""
+    mine = (_P.brake_id == brake.brake_id, _P.campaign == campaign, _P.resumed_at.is_(None))
+    conn.execute(delete(paused_campaigns).where(*mine, ~_P.verified))
+    return conn.execute(select(_P.id).where(*mine)).first() is None
+
+
+def note_pause(conn: Connection, brake: Brake, campaign: str, name: str, at: datetime) -> int:
+    """Right before it is asked for: what was never asked for is never resumed."""
     row = {
         "tenant": brake.tenant, "brake_id": brake.brake_id, "mailwizz": brake.mailwizz, "campaign": campaign,
         "name": name, "paused_at": at,
     }  # fmt: skip
-    made = insert(paused_campaigns).values(**row)
-    noted = made.on_conflict_do_update(
-        index_elements=["brake_id", "campaign"], index_where=_P.resumed_at.is_(None), set_={"name": name},
-        where=~_P.verified,
-    )  # fmt: skip
-    return conn.execute(noted.returning(_P.id)).scalar_one_or_none()
+    return int(conn.execute(insert(paused_campaigns).values(**row).returning(_P.id)).scalar_one())
 
 
 def verified(conn: Connection, row_id: int) -> None:
