@@ -1,6 +1,7 @@
 """Kills between any two steps, a MailWizz that is away, slow, busy, masked or half broken: each recipient is counted once."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -9,14 +10,14 @@ from typing import Any
 import pytest
 
 from email_engine.adapters.mailwizz_people import MailwizzPeople
-from email_engine.errors import AccessDenied, Refused, Unreachable
+from email_engine.errors import AccessDenied, EngineError, Refused, Unreachable
 from email_engine.pipelines.suppression_sync import carry
 from email_engine.store.engine import Store
 from email_engine.store.suppression import counted
 from email_engine.suppression.policy import SuppressionPolicy
 from lab.testing import RunningLab, running_lab
 from tests.fleet_rows import add_host, add_ip, add_tenant
-from tests.suppression_bench import NOON, Bench, counts, hurry, instance, killed_at
+from tests.suppression_bench import NOON, SECOND, Bench, counts, hurry, instance, killed_at
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,7 @@ def bench(
     yield made
     for knob, calm in (
         ("offline", {"on": False}), ("refuse", {"reason": None}), ("waf", {"on": False}), ("busy", {"calls": 0}),
+        ("misroute", {"having": None}), ("deny", {"having": None}),
     ):  # fmt: skip
         lab.knob(f"mailwizz.{knob}", **calm)
 
@@ -106,6 +108,53 @@ def test_a_mailwizz_that_is_away_loses_nothing(
     assert {state for (state,) in bench.rows("state")} == {"open"}
     lab.knob(f"mailwizz.{knob}", **({"on": False} if "on" in words else {"reason": None}))
     assert bench.sync("run-2") == counts(posted=4, stored=4)
+
+
+def test_a_web_servers_own_404_is_not_mailwizzs_word_that_it_knows_nobody(
+    bench: Bench, lab: RunningLab
+) -> None:
+    names = [f"u{n}@gmail.com" for n in range(4)]
+    bench.ingest(*(bench.bounce(each, bench.mailed(each)) for each in names))
+    lab.knob("mailwizz.misroute", having="")
+    with pytest.raises(Refused, match="404"):
+        bench.sync()
+    assert bench.rows("state", "tries") == [("open", 0)] * 4
+    lab.knob("mailwizz.misroute", having=None)
+    assert bench.sync("run-2") == counts(posted=4, stored=4)
+
+
+@pytest.mark.parametrize("step", ["tell_webhook", "post_bounce", "put_status"])
+def test_who_cannot_be_read_back_is_not_counted_as_stored(
+    bench: Bench, lab: RunningLab, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """The web server forgets its site between the look and the reading back, and nothing that was told arrived."""
+    bench.ingest(bench.bounce("u@gmail.com", bench.mailed("u@gmail.com")))
+    steps = ["tell_webhook", "post_bounce", "put_status"]
+    with monkeypatch.context() as patched:
+        for name in steps:
+            patched.setattr(MailwizzPeople, name, lambda *_: True)
+        patched.setattr(MailwizzPeople, step, lambda *_: bool(lab.knob("mailwizz.misroute", having="")))
+        with suppress(EngineError):
+            bench.sync()
+    assert bench.rows("state") == [("posted",)]
+    lab.knob("mailwizz.misroute", having=None)
+    assert bench.sync("run-2") == counts(posted=1, stored=1)
+    assert bench.statuses("u@gmail.com") == ["blacklisted"]
+
+
+def test_an_entry_that_a_search_shows_no_more_is_asked_for_before_it_counts_as_gone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The search tells at most 100 entries, and none of an archived list."""
+    message_id = bench.mailed("u@yahoo.com")
+    bench.subscriber("u@yahoo.com", campaign=SECOND)
+    bench.ingest(bench.complaint("u@yahoo.com", message_id))
+    original, looks = MailwizzPeople.everywhere, iter([True])
+    monkeypatch.setattr(
+        MailwizzPeople, "everywhere", lambda *given: original(*given) if next(looks, False) else ()
+    )
+    assert bench.sync() == counts(complaint=1, posted=1, stored=1)
+    assert bench.statuses("u@yahoo.com") == ["unsubscribed", "unsubscribed"]
 
 
 def test_a_mailwizz_that_stays_away_makes_no_findings(bench: Bench, lab: RunningLab) -> None:

@@ -13,7 +13,7 @@ from email_engine.adapters.mailwizz_people import MailwizzPeople
 from email_engine.errors import AccessDenied, EngineError, Unreachable
 from email_engine.fleet.model import MailwizzInstance
 from email_engine.pipelines.run import Run
-from email_engine.pipelines.suppression_sync.lookup import Recipient, find, first_of, read
+from email_engine.pipelines.suppression_sync.lookup import Recipient, find, first_of, read, read_back
 from email_engine.store.engine import Store
 from email_engine.store.suppression import counted
 from email_engine.store.suppression.counted import Intent, OpenRow
@@ -125,15 +125,15 @@ class Carrier:
         """The ladder: webhook, the campaign's feedback, the status itself; each only where the one before did not take."""
         row, way, after = recipient.row, None, before
         if webhook:
-            way, after = Way.WEBHOOK, read(self.people, recipient)
+            way, after = Way.WEBHOOK, read_back(self.people, recipient, before)
         if first_of(recipient, after) is not None and recipient.campaign_uid:
             self._feed_back(recipient)
-            way, after = Way.FEEDBACK, read(self.people, recipient)
+            way, after = Way.FEEDBACK, read_back(self.people, recipient, before)
         left = [one for one in after if one.takes_mail]
         if left:
             for one in left:
                 self.people.put_status(one.list_uid, one.uid, WANTED[row.reason])
-            way, after = Way.STATUS, read(self.people, recipient)
+            way, after = Way.STATUS, read_back(self.people, recipient, before)
         state = result_of(before, after, told=True)
         why = ", ".join(f"{one.status} in list {one.list_uid}" for one in after if one.takes_mail)
         self._count(row, state, way, why, recipient)

@@ -1,9 +1,12 @@
 """Whose mail it was: from a row of the engine to the subscribers of MailWizz."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+import idna
+
 from email_engine.accounting.sealing import Sealer
-from email_engine.adapters.mailwizz_people import MailwizzPeople
+from email_engine.adapters.mailwizz_people import Entry, MailwizzPeople
 from email_engine.store.suppression.counted import OpenRow
 from email_engine.suppression.telling import NO_MAIL, Subscriber
 
@@ -59,13 +62,27 @@ def find(people: MailwizzPeople, row: OpenRow, sealer: Sealer | None) -> Recipie
     return None
 
 
+def _same_person(entry: Entry, recipient: Recipient) -> bool:
+    """False where the subscriber's address was corrected since the mail went out: the new one did not bounce."""
+    return not (entry.email and recipient.address) or _plain(entry.email) == _plain(recipient.address)
+
+
+def _plain(address: str) -> str:
+    """Lower case, the domain in ASCII: a bounce names it as the mail's envelope did, MailWizz as people typed it."""
+    local, _, domain = address.strip().lower().rpartition("@")
+    with suppress(idna.IDNAError):
+        domain = idna.encode(domain, uts46=True).decode()
+    return f"{local}@{domain}"
+
+
 def read(people: MailwizzPeople, recipient: Recipient) -> tuple[Subscriber, ...]:
-    """The recipient as MailWizz has it now: under its address in every list, and in the campaign's own list, which may be archived."""
+    """The recipient as MailWizz has it now: under its address in every list, and in the campaign's own list, which may be archived; not
+    where that entry has another address by now."""
     others = people.everywhere(recipient.address) if recipient.address else ()
     found = {(one.list_uid, one.uid): Subscriber(one.list_uid, one.uid, one.status) for one in others}
     if recipient.key not in found:
         first = people.entry(recipient.list_uid, recipient.uid)
-        if first is not None:
+        if first is not None and _same_person(first, recipient):
             found[recipient.key] = Subscriber(first.list_uid, first.uid, first.status)
     return tuple(found.values())
 
@@ -75,3 +92,18 @@ def first_of(recipient: Recipient, entries: tuple[Subscriber, ...]) -> Subscribe
     return next(
         (e for e in entries if (e.list_uid, e.uid) == recipient.key and e.status not in NO_MAIL), None
     )
+
+
+def read_back(
+    people: MailwizzPeople, recipient: Recipient, before: tuple[Subscriber, ...]
+) -> tuple[Subscriber, ...]:
+    """As `read`, for what was read `before`: an entry that does not show any more is asked for by its uid, so that nothing but
+    MailWizz's own word that it has no such subscriber makes it gone."""
+    after = read(people, recipient)
+    shown = {(one.list_uid, one.uid) for one in after}
+    for one in before:
+        if (one.list_uid, one.uid) not in shown and (one.list_uid, one.uid) != recipient.key:
+            entry = people.entry(one.list_uid, one.uid)
+            if entry is not None and _same_person(entry, recipient):
+                after = (*after, Subscriber(entry.list_uid, entry.uid, entry.status))
+    return after
