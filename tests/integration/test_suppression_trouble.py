@@ -228,6 +228,68 @@ def test_one_recipient_that_makes_trouble_keeps_no_other_waiting_and_ends_as_a_f
     assert "u0@" not in trouble
 
 
+def test_an_address_that_a_firewall_refuses_keeps_nobody_waiting(bench: Bench, lab: RunningLab) -> None:
+    """What is asked with o'neil@ in the query looks like an attack to it."""
+    names = ["o'neil@gmail.com", *(f"u{n}@gmail.com" for n in range(3))]
+    bench.ingest(*(bench.bounce(each, bench.mailed(each)) for each in names))
+    lab.knob("mailwizz.deny", having="EMAIL=o%27neil")
+    assert bench.sync() == counts(hard=4, posted=3, stored=3, open=1)
+    tries = SuppressionPolicy().tries
+    for number in range(1, tries):
+        last = bench.sync(f"run-{number + 1}")
+    assert last == counts(posted=1, findings=1)
+
+
+@pytest.mark.parametrize("error", [Unreachable, AccessDenied, Refused])
+@pytest.mark.parametrize("step", ["delivery", "everywhere", "post_bounce"])
+def test_several_recipients_on_end_that_make_trouble_keep_no_other_waiting(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, step: str, error: type[EngineError]
+) -> None:
+    names = [f"u{n}@gmail.com" for n in range(8)]
+    ids = [bench.mailed(each) for each in names]
+    bad = {*names[:5], *ids[:5]}
+    uids = {
+        row["subscriber_uid"] for row in bench.sql("SELECT * FROM {list_subscriber}") if row["email"] in bad
+    }
+    original = getattr(MailwizzPeople, step)
+
+    def odd(self: MailwizzPeople, *given: str) -> Any:
+        if {*given} & (bad | uids):
+            raise error("MailWizz", "500 to it", "its JSON", "see its log")
+        return original(self, *given)
+
+    monkeypatch.setattr(MailwizzPeople, step, odd)
+    monkeypatch.setattr(MailwizzPeople, "tell_webhook", lambda *_: False)
+    bench.ingest(*(bench.bounce(*pair) for pair in zip(names, ids, strict=True)))
+    assert bench.sync() == counts(hard=8, posted=3, stored=3, open=5)
+    assert sorted(bench.rows("state", "tries"))[-3:] == [("stored", 0)] * 3
+    assert {tries for state, tries in bench.rows("state", "tries") if state != "stored"} == {1}
+
+
+@pytest.mark.parametrize("step", ["delivery", "post_bounce"])
+def test_where_everybody_fails_it_is_raised_the_next_run_begins_with_others_and_there_are_no_findings(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """As with a key that lacks one permission."""
+    monkeypatch.setattr(carry, "MOST_IN_VAIN", 3)
+    monkeypatch.setattr(MailwizzPeople, "tell_webhook", lambda *_: False)
+    names = [f"u{n}@gmail.com" for n in range(6)]
+    bench.ingest(*(bench.bounce(each, bench.mailed(each)) for each in names))
+
+    def refused(*_: Any) -> Any:
+        raise AccessDenied("MailWizz", "400 to it", "a permission", "give it")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MailwizzPeople, step, refused)
+        for number in range(2 * SuppressionPolicy().tries):
+            with pytest.raises(AccessDenied):
+                bench.sync(f"run-{number}")
+            if number == 1:
+                assert bench.rows("tries") == [(1,)] * 6
+    assert {state for (state,) in bench.rows("state")} <= {"open", "posted"}
+    assert bench.sync("run-last") == counts(posted=6, stored=6)
+
+
 def test_masked_addresses_and_no_key_still_reach_the_campaigns_own_list(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

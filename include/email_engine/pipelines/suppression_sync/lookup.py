@@ -1,7 +1,7 @@
 """Whose mail it was: from a row of the engine to the subscribers of MailWizz."""
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import idna
 
@@ -32,6 +32,11 @@ class Recipient:
         """The same for every list that the person is in, where the address is known."""
         return self.address.lower() if self.address else self.key
 
+    def elsewhere(self, entry: Subscriber) -> "Recipient":
+        """The same person by another entry, where the one that the campaign wrote to is gone or has another address: without the
+        campaign, on which the bounce would meet the address of now."""
+        return replace(self, campaign_uid="", list_uid=entry.list_uid, uid=entry.uid, in_log=False)
+
 
 def campaign_uids(job: str) -> tuple[str, ...]:
     """What a job may call: `[CAMPAIGN_UID]`, or that with a word before it, as some bounce handlers want it."""
@@ -40,13 +45,12 @@ def campaign_uids(job: str) -> tuple[str, ...]:
 
 def find(people: MailwizzPeople, row: OpenRow, sealer: Sealer | None) -> Recipient | None:
     """By what an earlier run found, else by the delivery log, else (archived, or before MailWizz 2.1.0) by the campaign and the address.
-    What came through another instance of the tenant's: by the address alone. None: mail that is no campaign's, or nobody's whom MailWizz knows."""
+    None: mail of no campaign that MailWizz shows, and what came through another instance of the tenant's: `by_address` may know more."""
     address = sealer.opened(row.sealed) if sealer else None
     if row.list_uid and row.subscriber_uid:
         return Recipient(row, row.campaign_uid or "", row.list_uid, row.subscriber_uid, False, address)
     if row.copied:
-        known = people.everywhere(address) if address else ()
-        return Recipient(row, "", known[0].list_uid, known[0].uid, False, address) if known else None
+        return None
     sent = people.delivery(row.message_id)
     if sent is not None:
         return Recipient(
@@ -62,7 +66,15 @@ def find(people: MailwizzPeople, row: OpenRow, sealer: Sealer | None) -> Recipie
     return None
 
 
-def _same_person(entry: Entry, recipient: Recipient) -> bool:
+def by_address(people: MailwizzPeople, row: OpenRow, sealer: Sealer | None) -> Recipient | None:
+    """By the address alone, in whatever list it is: without a campaign, as what comes from another instance, or where the delivery log
+    is archived and the mail named none. None: nobody whom MailWizz knows."""
+    address = sealer.opened(row.sealed) if sealer else None
+    known = people.everywhere(address) if address else ()
+    return Recipient(row, "", known[0].list_uid, known[0].uid, False, address) if known else None
+
+
+def same_person(entry: Entry, recipient: Recipient) -> bool:
     """False where the subscriber's address was corrected since the mail went out: the new one did not bounce."""
     return not (entry.email and recipient.address) or _plain(entry.email) == _plain(recipient.address)
 
@@ -82,7 +94,7 @@ def read(people: MailwizzPeople, recipient: Recipient) -> tuple[Subscriber, ...]
     found = {(one.list_uid, one.uid): Subscriber(one.list_uid, one.uid, one.status) for one in others}
     if recipient.key not in found:
         first = people.entry(recipient.list_uid, recipient.uid)
-        if first is not None and _same_person(first, recipient):
+        if first is not None and same_person(first, recipient):
             found[recipient.key] = Subscriber(first.list_uid, first.uid, first.status)
     return tuple(found.values())
 
@@ -104,6 +116,6 @@ def read_back(
     for one in before:
         if (one.list_uid, one.uid) not in shown and (one.list_uid, one.uid) != recipient.key:
             entry = people.entry(one.list_uid, one.uid)
-            if entry is not None and _same_person(entry, recipient):
+            if entry is not None and same_person(entry, recipient):
                 after = (*after, Subscriber(entry.list_uid, entry.uid, entry.status))
     return after
