@@ -156,7 +156,7 @@ class Web:
         verb = str(
             fields.pop("_method", "") or request.headers.get("x-http-method-override") or request.method
         ).upper()
-        trouble = self._faults.before_route(request.method)
+        trouble = self._faults.before_route(request.method, f"{path}?{request.url.query}")
         if trouble is not None:
             return trouble
         if not path:

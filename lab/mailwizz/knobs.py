@@ -63,6 +63,17 @@ class Knobs(ServerKnobs):
         self._faults.refusal, self._faults.auth_status = reason, status
         return {"refusal": reason, "status": status}
 
+    def misroute(self, having: str | None = "") -> dict[str, Any]:
+        """A web server in front that has no such page: 404 with HTML to each call whose path or query has `having` ('': to every
+        call); null ends it."""
+        self._faults.misrouted = having
+        return {"misrouted": having}
+
+    def deny(self, having: str | None = None) -> dict[str, Any]:
+        """A firewall in front that answers 403 with HTML to each call whose path or query, as sent, has `having`; null ends it."""
+        self._faults.denied = having
+        return {"denied": having}
+
     def waf(self, on: bool = True) -> dict[str, Any]:
         """A web server in front that answers 403 to PUT and DELETE."""
         self._faults.waf = on

@@ -158,3 +158,16 @@ def test_the_connections_test_button_counts_servers(lab: RunningLab, monkeypatch
     for wrong in ({"password": "x" * 40}, {"host": ""}, {"extra": {"auth": "magic"}}):
         works, told = connect("mw-new", **wrong)
         assert (works, "connection" in told) == (False, True)
+
+
+@pytest.mark.parametrize("expected", [(), (404,), (404, 409, 422)])
+def test_an_expected_code_counts_only_as_mailwizzs_own(lab: RunningLab, expected: tuple[int, ...]) -> None:
+    with api(lab) as client:
+        if expected:
+            assert client.answer("GET", "campaigns/nobody0nobody", expected=expected).code == 404
+        lab.knob("mailwizz.misroute", mailwizz="mw-new", having="campaigns/nobody")
+        try:
+            with pytest.raises(Refused, match="what the web server before it answers"):
+                client.answer("GET", "campaigns/nobody0nobody", expected=expected)
+        finally:
+            lab.knob("mailwizz.misroute", mailwizz="mw-new", having=None)

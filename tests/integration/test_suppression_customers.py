@@ -15,6 +15,7 @@ from email_engine.errors import AccessDenied, InputError, Refused
 from email_engine.fleet.model import MailwizzInstance
 from email_engine.pipelines.mailwizz_inspect import inspect, inspection_words
 from email_engine.store.engine import Store
+from email_engine.suppression.policy import SuppressionPolicy
 from lab.testing import API_KEY, RunningLab, running_lab
 from tests.fleet_rows import add_host, add_ip, add_tenant
 from tests.suppression_bench import CAMPAIGN, SECOND, Bench, counts, hurry, instance
@@ -86,21 +87,68 @@ def test_mail_of_a_customer_without_a_key_is_a_finding_and_not_nobodys(bench: Be
     assert bench.statuses("two@gmail.com") == ["blacklisted"]
 
 
-def test_without_the_database_nobody_claims_to_know_whose_it_is(
+def test_without_the_database_whose_it_is_waits_for_a_run_that_knows(bench: Bench) -> None:
+    """It counted as nobody's, and its address was forgotten."""
+    bench.ingest(
+        bench.bounce("two@gmail.com", second_mailed(bench, "two@gmail.com"), job=SECOND),
+        bench.bounce("one@gmail.com", bench.mailed("one@gmail.com")),
+    )
+    url = make_url(bench.url).set(host="127.0.0.1", port=9, query={}).render_as_string(hide_password=False)
+    one_key = replace(bench, keys=(API_KEY,))
+    assert replace(one_key, url=url).sync() == counts(hard=2, posted=1, stored=1, open=1)
+    [(state, tries, sealed, trouble), _] = bench.rows("state", "tries", "sealed", "trouble")
+    assert (state, tries, bool(sealed)) == ("open", 1, True)
+    assert "database" in trouble
+    assert one_key.sync("run-2") == counts(posted=1, findings=1)
+    assert f"campaign {SECOND} belongs to customer 2" in bench.rows("trouble")[0][0]
+
+
+def test_a_database_that_stays_away_makes_a_finding_that_keeps_the_address(bench: Bench) -> None:
+    bench.ingest(bench.bounce("two@gmail.com", second_mailed(bench, "two@gmail.com"), job=SECOND))
+    url = make_url(bench.url).set(host="127.0.0.1", port=9, query={}).render_as_string(hide_password=False)
+    for number in range(SuppressionPolicy().tries):
+        replace(bench, keys=(API_KEY,), url=url).sync(f"run-{number}")
+    [(state, sealed)] = bench.rows("state", "sealed")
+    assert (state, bool(sealed)) == ("finding", True)
+    assert bench.sync("run-9", again=True) == counts(posted=1, stored=1)
+
+
+def test_a_further_key_that_is_refused_is_named_and_its_customer_is_not_nobody(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     bench.ingest(bench.bounce("two@gmail.com", second_mailed(bench, "two@gmail.com"), job=SECOND))
-    url = make_url(bench.url).set(host="127.0.0.1", port=9, query={}).render_as_string(hide_password=False)
-    assert replace(bench, keys=(API_KEY,), url=url).sync() == counts(hard=1, posted=1, not_ours=1)
-    assert f"whether campaign {SECOND} is another customer's is not known" in caplog.text
+    assert replace(bench, keys=(API_KEY, "x" * 40)).sync() == counts(hard=1, open=1)
+    [(state, trouble)] = bench.rows("state", "trouble")
+    assert state == "open"
+    assert "mw-aurora, key 2" in trouble
+    assert caplog.text.count("the other keys of the connection are asked") == 1
+    assert "x" * 40 not in caplog.text + trouble
 
 
-def test_a_further_key_that_is_refused_is_named_and_its_customer_is_not_nobody(bench: Bench) -> None:
-    bench.ingest(bench.bounce("two@gmail.com", second_mailed(bench, "two@gmail.com"), job=SECOND))
-    with pytest.raises(AccessDenied, match="mw-aurora, key 2") as caught:
-        replace(bench, keys=(API_KEY, "x" * 40)).sync()
-    assert "x" * 40 not in str(caught.value)
-    assert bench.rows("state") == [("open",)]
+@pytest.mark.parametrize("refused", [1, 2])
+def test_one_customers_refused_key_keeps_no_other_customers_recipients_waiting(
+    bench: Bench, refused: int
+) -> None:
+    names = {
+        API_KEY: [f"one{n}@gmail.com" for n in range(4)],
+        OTHER_KEY: [f"two{n}@gmail.com" for n in range(4)],
+    }
+    for name in names[OTHER_KEY]:
+        bench.ingest(bench.bounce(name, second_mailed(bench, name), job=SECOND))
+    for name in names[API_KEY]:
+        bench.ingest(bench.bounce(name, bench.mailed(name)))
+    keys = ("x" * 40, OTHER_KEY) if refused == 1 else (API_KEY, "x" * 40)
+    assert replace(bench, keys=keys).sync() == counts(hard=8, posted=4, stored=4, open=4)
+    fine = names[OTHER_KEY if refused == 1 else API_KEY]
+    assert {tuple(bench.statuses(name)) for name in fine} == {("blacklisted",)}
+    assert bench.sync("run-2") == counts(posted=4, stored=4)
+
+
+def test_a_connection_all_of_whose_keys_are_refused_is_an_error_and_nobodys_try(bench: Bench) -> None:
+    bench.ingest(bench.bounce("one@gmail.com", bench.mailed("one@gmail.com")))
+    with pytest.raises(AccessDenied, match="mw-aurora"):
+        replace(bench, keys=("y" * 40, "x" * 40)).sync()
+    assert bench.rows("state", "tries") == [("open", 0)]
 
 
 def test_campaigns_stand_still_by_the_key_of_their_owner(bench: Bench) -> None:

@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from email_engine.adapters import mailwizz_api
-from email_engine.adapters.mailwizz_people import MailwizzPeople
+from email_engine.adapters.mailwizz_people import Entry, MailwizzPeople
+from email_engine.pipelines.suppression_sync.lookup import Recipient, same_person
 from email_engine.store.engine import Store
 from email_engine.store.schema import suppressions
+from email_engine.store.suppression.counted import OpenRow
 from email_engine.store.telling import alerts
 from email_engine.suppression.reasons import Reason
 from email_engine.suppression.telling import TEXTS
@@ -192,11 +195,11 @@ def test_a_block_a_sender_or_a_policy_text_never_suppresses(
     assert bench.rows() == []
 
 
-def test_mail_of_no_campaign_is_not_ours(bench: Bench) -> None:
-    bench.subscriber("u@gmail.com")
+def test_mail_of_no_campaign_to_an_address_that_mailwizz_does_not_know_is_not_ours(bench: Bench) -> None:
+    bench.subscriber("v@gmail.com")
     bench.ingest(bench.bounce("u@gmail.com", "receipt-1@shop.example", job=""))
     assert bench.sync() == counts(hard=1, posted=1, not_ours=1)
-    assert bench.statuses("u@gmail.com") == ["confirmed"]
+    assert bench.statuses("v@gmail.com") == ["confirmed"]
 
 
 def test_an_archived_delivery_log_is_made_good_by_campaign_and_address(bench: Bench) -> None:
@@ -379,3 +382,74 @@ def test_an_older_mailwizz_without_that_lookup_is_asked_by_campaign_and_address(
     old.ingest(old.bounce("u@gmail.com", old.mailed("u@gmail.com")))
     assert old.sync() == counts(hard=1, posted=1, stored=1) | {"instance": "mw-old"}
     assert old.statuses("u@gmail.com") == ["blacklisted"]
+
+
+def test_a_job_that_names_no_campaign_is_made_good_by_the_address(bench: Bench) -> None:
+    """With an archived delivery log it counted as nobody's."""
+    bench.mailed("u@gmail.com")
+    bench.sql("DELETE FROM {campaign_delivery_log}")
+    bench.ingest(bench.bounce("u@gmail.com", "m-archived@aurora-mail.example", job=""))
+    assert bench.sync() == counts(hard=1, posted=1, stored=1)
+    assert bench.statuses("u@gmail.com") == ["blacklisted"]
+
+
+@pytest.mark.parametrize("found_before", [False, True], ids=["first look", "found by an earlier run"])
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["nowhere else", "in another list"])
+def test_an_address_that_was_corrected_since_is_not_taken_for_the_one_that_bounced(
+    bench: Bench, elsewhere: bool, found_before: bool
+) -> None:
+    message_id = bench.mailed("jon@gmial.com")
+    if elsewhere:
+        bench.subscriber("jon@gmial.com", campaign=SECOND)
+    bench.ingest(bench.bounce("jon@gmial.com", message_id))
+    bench.sql(
+        "UPDATE {list_subscriber} s SET email = 'Jon@gmail.com' FROM {campaign} c"
+        f" WHERE c.list_id = s.list_id AND c.campaign_uid = '{CAMPAIGN}'"
+    )
+    if found_before:
+        bench.mode("observe")
+        bench.sync()
+        [row] = bench.sql("SELECT * FROM {list_subscriber} WHERE email = 'Jon@gmail.com'")
+        [lists] = bench.sql("SELECT list_uid FROM {list} WHERE list_id = %s", row["list_id"])
+        with bench.store.session(tenant="*") as conn:
+            conn.execute(
+                update(suppressions).values(
+                    list_uid=lists["list_uid"], subscriber_uid=row["subscriber_uid"], campaign_uid=CAMPAIGN
+                )
+            )
+        bench.mode("act")
+    done = bench.sync("run-2")
+    assert bench.statuses("Jon@gmail.com") == ["confirmed"]
+    assert bench.statuses("jon@gmial.com") == (["blacklisted"] if elsewhere else [])
+    assert (done["stored"], done["not_ours"]) == ((1, 0) if elsewhere else (0, 1))
+    assert bench.sql("SELECT * FROM {campaign_bounce_log}") == []
+    if elsewhere:
+        [(uid,)] = bench.rows("subscriber_uid")
+        [known] = bench.sql("SELECT email FROM {list_subscriber} WHERE subscriber_uid = %s", uid)
+        assert known == {"email": "jon@gmial.com"}, "whom the export names"
+    assert {row["email"] for row in bench.sql("SELECT email FROM {email_blacklist}")} <= {"jon@gmial.com"}
+
+
+@pytest.mark.parametrize("kept", ["Jon@Gmail.com", "jon@GMAIL.com"])
+def test_case_makes_no_other_address(bench: Bench, kept: str) -> None:
+    message_id = bench.mailed("jon@gmail.com")
+    bench.sql("UPDATE {list_subscriber} SET email = %s", kept)
+    bench.ingest(bench.bounce("jon@gmail.com", message_id))
+    assert bench.sync() == counts(hard=1, posted=1, stored=1)
+    assert bench.statuses(kept) == ["blacklisted"]
+
+
+@pytest.mark.parametrize(
+    ("kept", "bounced", "same"),
+    [
+        ("jon@müller.example", "jon@xn--mller-kva.example", True),
+        ("Jon@Example.org", "jon@example.org", True),
+        ("", "jon@example.org", True),
+        ("jon@gmail.com", None, True),
+        ("jon@gmail.com", "jon@gmial.com", False),
+    ],
+    ids=["domain in ASCII", "case", "masked", "no key", "corrected"],
+)
+def test_whose_entry_it_is(kept: str, bounced: str | None, same: bool) -> None:
+    recipient = Recipient(cast("OpenRow", None), "", "l", "s", True, bounced)
+    assert same_person(Entry("l", "s", "confirmed", kept), recipient) is same

@@ -23,6 +23,8 @@ PAGE = 50
 MOST_PAGES = 2000
 WEBHOOK = "/index.php/dswh/pmta"
 DENIED = frozenset({400, 401, 403})
+STATUSES = ("success", "error")
+"""What each of MailWizz's answers has as `status`."""
 
 
 class Auth(StrEnum):
@@ -72,7 +74,7 @@ class ApiServer:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`code`: of HTTP; `body`: the JSON object, empty where an expected refusal has none."""
+    """`code`: of HTTP; `body`: MailWizz's JSON object."""
 
     code: int
     body: dict[str, Any]
@@ -168,7 +170,8 @@ class MailwizzApi:
         form: Mapping[str, Any] | None = None,
         expected: Collection[int] = (),
     ) -> Answer:
-        """The same with the answer's code. `expected`: codes above 399 that are an answer to this request and no failure."""
+        """The same with the answer's code. `expected`: codes above 399 that are an answer to this request and no failure, where it is
+        MailWizz that gives them: a web server's own 404 says nothing about what was asked for (Refused)."""
         for wait in (*BACK_OFF, None) if method == "GET" else (None,):
             answer = self._once(method, path, by_bytes(query or {}), dict(form or {}), expected)
             if not isinstance(answer, EngineError):
@@ -227,8 +230,9 @@ class MailwizzApi:
             body = response.json()
         except ValueError:
             body = None
-        if response.status_code in expected:
-            return Answer(response.status_code, body if isinstance(body, dict) else {})
+        own = isinstance(body, dict) and body.get("status") in STATUSES
+        if response.status_code in expected and own:
+            return Answer(response.status_code, body)
         told = str(body.get("error") or "") if isinstance(body, dict) else ""
         observed = f"{response.status_code} to {method} {path}{f': {told[:200]}' if told else ''}"
         if response.status_code in DENIED:
@@ -244,9 +248,12 @@ class MailwizzApi:
             return self._refused(
                 f"{observed}, sent on to {shown(response.headers.get('location'))}", "use that address"
             )
-        if response.ok and isinstance(body, dict):
+        if response.ok and isinstance(body, dict) and (own or isinstance(body.get("data"), dict)):
             return Answer(response.status_code, body)
-        return self._refused(observed, "see that the API address ends in /api or /api/index.php")
+        return self._refused(
+            observed,
+            "see that the API address ends in /api or /api/index.php, and what the web server before it answers",
+        )
 
     @property
     def _cause(self) -> str:

@@ -19,6 +19,8 @@ _ID = re.compile(r"[A-Za-z0-9@._-]{3,250}")
 MASKED = re.compile(r"\*{2,}")
 LOOKUPS = ("campaigns/delivery-logs/email-message-id", "campaigns/email-message-id")
 """As MailWizz routes it, and as its OpenAPI file has it; which of them it is, the first found row tells."""
+NOTHING = ("campaigns/engine0nobody", "lists/engine0nobody")
+"""What MailWizz has not; two of them, since a key may lack the permission for one."""
 ABSENT, BUSY, INVALID = 404, 409, 422
 BUSY_WAIT = 0.3
 REASON = "complaint to the mailbox provider"
@@ -75,6 +77,21 @@ class MailwizzPeople:
         self._api = api
         self._pace = pace
         self._lookups: tuple[str, ...] = LOOKUPS
+
+    def ask_nothing(self) -> None:
+        """Asks what concerns no recipient; raises where MailWizz answers that to none of the connection's keys: then it is away, or
+        refuses them all."""
+        failures: list[AccessDenied] = []
+        for path in NOTHING:
+            for view in self._api.views:
+                self._pace.wait()
+                try:
+                    view.answer("GET", path, expected=(ABSENT,))
+                except AccessDenied as error:
+                    failures.append(error)
+                else:
+                    return
+        raise failures[0]
 
     def delivery(self, message_id: str) -> Delivery | None:
         """Whose mail it was; None where MailWizz has no such row (any more: it archives them), or no such call (before 2.1.0)."""

@@ -1,9 +1,12 @@
 """Whose mail it was: from a row of the engine to the subscribers of MailWizz."""
 
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+import idna
 
 from email_engine.accounting.sealing import Sealer
-from email_engine.adapters.mailwizz_people import MailwizzPeople
+from email_engine.adapters.mailwizz_people import Entry, MailwizzPeople
 from email_engine.store.suppression.counted import OpenRow
 from email_engine.suppression.telling import NO_MAIL, Subscriber
 
@@ -29,6 +32,11 @@ class Recipient:
         """The same for every list that the person is in, where the address is known."""
         return self.address.lower() if self.address else self.key
 
+    def elsewhere(self, entry: Subscriber) -> "Recipient":
+        """The same person by another entry, where the one that the campaign wrote to is gone or has another address: without the
+        campaign, on which the bounce would meet the address of now."""
+        return replace(self, campaign_uid="", list_uid=entry.list_uid, uid=entry.uid, in_log=False)
+
 
 def campaign_uids(job: str) -> tuple[str, ...]:
     """What a job may call: `[CAMPAIGN_UID]`, or that with a word before it, as some bounce handlers want it."""
@@ -37,13 +45,12 @@ def campaign_uids(job: str) -> tuple[str, ...]:
 
 def find(people: MailwizzPeople, row: OpenRow, sealer: Sealer | None) -> Recipient | None:
     """By what an earlier run found, else by the delivery log, else (archived, or before MailWizz 2.1.0) by the campaign and the address.
-    What came through another instance of the tenant's: by the address alone. None: mail that is no campaign's, or nobody's whom MailWizz knows."""
+    None: mail of no campaign that MailWizz shows, and what came through another instance of the tenant's: `by_address` may know more."""
     address = sealer.opened(row.sealed) if sealer else None
     if row.list_uid and row.subscriber_uid:
         return Recipient(row, row.campaign_uid or "", row.list_uid, row.subscriber_uid, False, address)
     if row.copied:
-        known = people.everywhere(address) if address else ()
-        return Recipient(row, "", known[0].list_uid, known[0].uid, False, address) if known else None
+        return None
     sent = people.delivery(row.message_id)
     if sent is not None:
         return Recipient(
@@ -59,13 +66,35 @@ def find(people: MailwizzPeople, row: OpenRow, sealer: Sealer | None) -> Recipie
     return None
 
 
+def by_address(people: MailwizzPeople, row: OpenRow, sealer: Sealer | None) -> Recipient | None:
+    """By the address alone, in whatever list it is: without a campaign, as what comes from another instance, or where the delivery log
+    is archived and the mail named none. None: nobody whom MailWizz knows."""
+    address = sealer.opened(row.sealed) if sealer else None
+    known = people.everywhere(address) if address else ()
+    return Recipient(row, "", known[0].list_uid, known[0].uid, False, address) if known else None
+
+
+def same_person(entry: Entry, recipient: Recipient) -> bool:
+    """False where the subscriber's address was corrected since the mail went out: the new one did not bounce."""
+    return not (entry.email and recipient.address) or _plain(entry.email) == _plain(recipient.address)
+
+
+def _plain(address: str) -> str:
+    """Lower case, the domain in ASCII: a bounce names it as the mail's envelope did, MailWizz as people typed it."""
+    local, _, domain = address.strip().lower().rpartition("@")
+    with suppress(idna.IDNAError):
+        domain = idna.encode(domain, uts46=True).decode()
+    return f"{local}@{domain}"
+
+
 def read(people: MailwizzPeople, recipient: Recipient) -> tuple[Subscriber, ...]:
-    """The recipient as MailWizz has it now: under its address in every list, and in the campaign's own list, which may be archived."""
+    """The recipient as MailWizz has it now: under its address in every list, and in the campaign's own list, which may be archived; not
+    where that entry has another address by now."""
     others = people.everywhere(recipient.address) if recipient.address else ()
     found = {(one.list_uid, one.uid): Subscriber(one.list_uid, one.uid, one.status) for one in others}
     if recipient.key not in found:
         first = people.entry(recipient.list_uid, recipient.uid)
-        if first is not None:
+        if first is not None and same_person(first, recipient):
             found[recipient.key] = Subscriber(first.list_uid, first.uid, first.status)
     return tuple(found.values())
 
@@ -75,3 +104,18 @@ def first_of(recipient: Recipient, entries: tuple[Subscriber, ...]) -> Subscribe
     return next(
         (e for e in entries if (e.list_uid, e.uid) == recipient.key and e.status not in NO_MAIL), None
     )
+
+
+def read_back(
+    people: MailwizzPeople, recipient: Recipient, before: tuple[Subscriber, ...]
+) -> tuple[Subscriber, ...]:
+    """As `read`, for what was read `before`: an entry that does not show any more is asked for by its uid, so that nothing but
+    MailWizz's own word that it has no such subscriber makes it gone."""
+    after = read(people, recipient)
+    shown = {(one.list_uid, one.uid) for one in after}
+    for one in before:
+        if (one.list_uid, one.uid) not in shown and (one.list_uid, one.uid) != recipient.key:
+            entry = people.entry(one.list_uid, one.uid)
+            if entry is not None and same_person(entry, recipient):
+                after = (*after, Subscriber(entry.list_uid, entry.uid, entry.status))
+    return after

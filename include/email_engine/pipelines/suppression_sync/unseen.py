@@ -1,6 +1,5 @@
 """Mail of a campaign that none of a connection's API keys sees: it is another customer's, and must not count as nobody's."""
 
-import logging
 from dataclasses import dataclass, field
 
 from email_engine.adapters.mailwizz_people import MailwizzPeople
@@ -10,21 +9,20 @@ from email_engine.fleet.model import MailwizzInstance
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.suppression_sync.lookup import campaign_uids
 
-log = logging.getLogger(__name__)
-
 
 @dataclass(slots=True)
 class Unseen:
-    """Each campaign is asked for once."""
+    """For one run: each campaign is asked for once, and a database that is away too."""
 
     clients: Clients
     instance: MailwizzInstance
     people: MailwizzPeople
     known: dict[str, str] = field(default_factory=dict)
+    failure: EngineError | None = None
 
     def why(self, campaign: str | None) -> str:
-        """Whose campaign it is and which key is missing; '' where a key sees it, where MailWizz has no such campaign, or where its database
-        cannot be asked."""
+        """Whose campaign it is and which key is missing; '' where a key sees it, or where MailWizz has no such campaign. Raises EngineError
+        where its database cannot be asked: nobody knows whose it is, and the row waits for a run that does."""
         if not campaign:
             return ""
         if campaign not in self.known:
@@ -35,17 +33,14 @@ class Unseen:
         uids = campaign_uids(campaign)
         if any(self.people.list_of(uid) for uid in uids):
             return ""
+        if self.failure is not None:
+            raise self.failure  # who waits for a database that is away for each recipient comes to nobody else
         try:
             with self.clients.mailwizz_db(self.instance.db_connection) as database:
                 owners = campaign_owners(database, uids)
         except EngineError as error:
-            log.warning(
-                "%s: whether campaign %s is another customer's is not known: %s",
-                self.instance.name,
-                campaign,
-                error,
-            )
-            return ""
+            self.failure = error
+            raise
         for uid, customer in owners.items():
             return (
                 f"campaign {uid} belongs to customer {customer}, whom no API key of connection {self.instance.api_connection} sees: "
