@@ -150,7 +150,7 @@ def takes_others_mail(mail: Iterable[SenderMail], policy: OutagePolicy, limit: f
     return any(_others_fine(list(by.values()), policy, limit) for by in (by_tenant, by_stream, by_ip))
 
 
-def _others_fine(counts: Sequence[Sequence[int]], policy: OutagePolicy, limit: float) -> bool:
+def _others_fine(counts: Sequence[list[int]], policy: OutagePolicy, limit: float) -> bool:
     others = [
         (unknown, settled)
         for unknown, settled in sorted(counts)[:-1]
