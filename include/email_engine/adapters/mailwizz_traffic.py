@@ -64,7 +64,8 @@ def _logged(database: MailwizzDb, server_ids: Collection[int], lately: datetime)
     rows = select(log.c.log_id).where(log.c.server_id == server.c.server_id, log.c.date_added >= begin)
     query = select(server.c.server_id).where(server.c.server_id.in_(sorted(server_ids)), rows.exists())
     with database.transaction() as conn:
-        return frozenset(int(server_id) for server_id in conn.execute(query).scalars())
+        found: Any = conn.execute(query).scalars()
+        return frozenset(int(server_id) for server_id in found)
 
 
 def campaigns_through(database: MailwizzDb, server_id: int) -> tuple[Campaign, ...]:

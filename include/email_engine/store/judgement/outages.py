@@ -43,10 +43,10 @@ def outage_spans(conn: Connection, day: date, as_of: datetime, policy: Policy) -
     )
     rows: dict[str, list[DayCounts]] = defaultdict(list)
     hit: set[tuple[str, date]] = set()
-    for name, on, *counts, struck in conn.execute(query):
-        rows[name].append(_counts(on, *counts))
-        if struck:
-            hit.add((name, on))
+    for row in conn.execute(query):
+        rows[row[0]].append(_counts(*row[1:5]))
+        if row[5]:
+            hit.add((row[0], row[1]))
     sums = {name: Days.of(days) for name, days in rows.items()}
     doubtful = [each for each in doubtful_days(sums, outage) if each in hit]
     if not doubtful:
