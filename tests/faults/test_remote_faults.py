@@ -224,7 +224,7 @@ SSH = ("wrong SSH key", "changed host key", "host down")
 CASES = [
     *((fault, name, work) for fault in SSH for name, work in (("plan", PLAN), ("deploy", APPLY), ("ingest", INGEST), ("brake", HOLD))),
     ("broken SSH key", "ingest", INGEST),
-    *((fault, "quota sync", SYNC) for fault in FAULTS if fault.startswith(("wrong API", "API", "MailWizz"))),
+    *((fault, "quota sync", SYNC) for fault in FAULTS if fault.startswith("MailWizz")),
     *((fault, "brake", HOLD) for fault in FAULTS if fault.startswith("MailWizz")),
     *((fault, "alerts", SEND) for fault in ("Telegram away", "Telegram fails", "wrong bot token")),
 ]  # fmt: skip
@@ -260,6 +260,22 @@ def test_one_clear_error_nothing_half_done_and_the_next_run_heals(
 
     bench.mend()
     assert work.proof(whole, work.run(whole, given))
+
+
+@pytest.mark.parametrize("fault", ["wrong API key", "API in maintenance", "API away"])
+def test_the_api_is_optional_for_quotas_and_one_alert_says_what_is_wrong_with_it(
+    bench: Bench, fault: str
+) -> None:
+    whole, given = bench.whole, FAULTS[fault]
+    SYNC.ready(whole)
+    given.break_it(bench)
+    assert SYNC.proof(whole, SYNC.run(whole, None)), "what the database takes is written"
+    (told,) = [row for row in whole.rows(s.alerts) if row.event == "quota-api" and row.cleared_at is None]
+    assert given.says in told.text
+    assert not [secret for secret in bench.secrets if secret in told.text or secret in bench.log.text]
+    bench.mend()
+    whole.sync()
+    assert [row for row in whole.rows(s.alerts) if row.event == "quota-api" and row.cleared_at is None] == []
 
 
 def lists(whole: Whole) -> list[dict[str, Any]]:
