@@ -54,6 +54,37 @@ def waiting(store: Store) -> int:
         return len(alerts.pending(conn))
 
 
+def a_minute_passes(store: Store) -> None:
+    with store.session(tenant="*") as conn:
+        conn.execute(text("UPDATE email_engine.alerts SET raised_at = raised_at - interval '1 minute'"))
+
+
+@pytest.mark.usefixtures("connections")
+def test_a_sender_that_comes_by_tears_no_other_run_s_message(store: Store, bot: BotApi) -> None:
+    """The sweep tells of a listing and, some seconds later, of what stands still; in between another pipeline ends."""
+    with store.session(tenant="*") as conn:
+        alerts.raise_alert(
+            conn, "listing", "a", "s", "critical", "of the watch", dag_id="brake_watch", run_id="w"
+        )
+        alerts.raise_alert(
+            conn,
+            "listing",
+            "b",
+            "s",
+            "critical",
+            "of an older run",
+            dag_id="rbl_sweep",
+            run_id="scheduled__0",
+        )
+        alerts.raise_alert(
+            conn, "listing", "c", "s", "critical", "of this run", dag_id="rbl_sweep", run_id="scheduled__1"
+        )
+    assert send() == {"sent": 1, "messages": 1, "waiting": 0}
+    assert "of this run" in bot.texts[0]
+    a_minute_passes(store)
+    assert send() == {"sent": 2, "messages": 1, "waiting": 0}, "whose own sender was killed"
+
+
 @pytest.mark.usefixtures("connections")
 def test_all_pending_alerts_leave_as_one_message(store: Store, bot: BotApi) -> None:
     raise_alerts(store, 3)
@@ -137,6 +168,7 @@ def test_a_poison_alert_holds_up_no_other_and_is_replaced_by_one_that_passes(
     raise_alerts(store, 3)
     with store.session(tenant="*") as conn:
         alerts.raise_alert(conn, "odd", "x", "y", "warning", "poison pill", dag_id="d", run_id="r")
+    a_minute_passes(store)
     bot.refuse("poison")
     assert send() == {"sent": 4, "messages": 4, "waiting": 0}
     assert sum("listed on zen" in text for text in bot.texts) == 3
@@ -163,6 +195,7 @@ def test_a_giant_alert_is_one_short_message_with_a_link_to_the_rest(store: Store
         giant = "somebody stopped an IP\n" + "x" * 1_000_000
         alerts.raise_alert(conn, "stop", "ip", "s", "critical", giant, dag_id="emergency_stop", run_id="r 1")
     raise_alerts(store, 1)
+    a_minute_passes(store)
     assert send() == {"sent": 2, "messages": 1, "waiting": 0}
     (message,) = bot.texts
     assert len(message) < 1500

@@ -231,7 +231,7 @@ def test_an_ip_that_is_taken_away_is_a_persons_question(everything: Everything) 
 
 def the_readmes_steps_are_few_messages_in_words(everything: Everything) -> None:
     messages = [str(message["text"]) for message in telegram(everything)]
-    assert 4 <= len(messages) <= 5, messages
+    assert 4 <= len(messages) <= 5, "\n---\n".join(messages)
     whole = "\n".join(messages)
     for word in ("task_failure", "mta_health", "list_health", "quota-drift", "warmup_hold", "DAG run failed"):
         assert word not in whole, "an event's name is no title"

@@ -41,13 +41,15 @@ def deliver(
     lease: timedelta = LEASE,
     limit: int = 500,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    of_run: tuple[str, str] | None = None,
 ) -> Delivery:
-    """Sends what is pending and not another sender's. Quiet alerts leave with others, or by themselves where `also_quiet`.
+    """Sends what is pending and not another sender's. Quiet alerts leave with others, or by themselves where `also_quiet`. `of_run`: DAG
+    and run that sends; what other runs told within the last minute is left to them.
 
     Raises EngineError only where the database is away."""
     now = clock()
     with store.session(tenant=ALL_TENANTS) as conn:
-        leased = alerts.lease(conn, now, now + lease, also_quiet=also_quiet, limit=limit)
+        leased = alerts.lease(conn, now, now + lease, also_quiet=also_quiet, limit=limit, of_run=of_run)
     if not leased:
         return Delivery()
     sender = _Sender(store, {a.id: a for a in leased}, base_url, clock)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 class SendAlerts(BaseOperator):
-    """Sends every pending alert as one aggregated message (several when longer than Telegram's limit).
+    """Sends every pending alert as one aggregated message (several when longer than Telegram's limit), but what another run told within
+    the last minute, which that run sends itself; if it is killed, the next one does.
 
     It is a teardown task: it runs whatever happened before it, and its own success never makes a failed run look
     fine. No row is held while Telegram is asked. When Telegram is away it fails after its retries and the alerts stay pending
@@ -42,7 +43,9 @@ class SendAlerts(BaseOperator):
         open_telegram = airflow_clients().telegram
         store = EngineDbHook().get_conn()
         try:
-            done = deliver(store, open_telegram, base_url(), also_quiet=self.also_quiet)
+            done = deliver(
+                store, open_telegram, base_url(), also_quiet=self.also_quiet, of_run=(run.dag_id, run.run_id)
+            )
             self._look_for_a_lost_run(store, run, context.get("ti"))
         finally:
             store.dispose()

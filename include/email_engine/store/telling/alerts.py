@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, case, func, or_, select, text, update
+from sqlalchemy import Connection, and_, case, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
@@ -21,6 +21,8 @@ from email_engine.store.schema import alerts
 
 QUIET_FOR = timedelta(hours=6)
 """So long a quiet alert waits for another message to leave with."""
+GATHERING = timedelta(seconds=60)
+"""So long what a run tells is left to that run's own sender: another that came by would tear one message in two."""
 LOCK_SECONDS = 2
 TRIES = 3
 
@@ -143,13 +145,23 @@ def clear(conn: Connection, event: str, object: str) -> int:
 
 
 def lease(
-    conn: Connection, now: datetime, until: datetime, *, also_quiet: bool = False, limit: int = 500
+    conn: Connection,
+    now: datetime,
+    until: datetime,
+    *,
+    also_quiet: bool = False,
+    limit: int = 500,
+    of_run: tuple[str, str] | None = None,
 ) -> tuple[Alert, ...]:
     """Unsent alerts, gravest and oldest first, which are this sender's alone until `until`; nothing while all of them are
-    quiet and young, unless `also_quiet`."""
+    quiet and young, unless `also_quiet`. `of_run`: DAG and run of the sender, who leaves those of the last seconds to other runs'."""
     columns = [alerts.c[name] for name in Alert.__dataclass_fields__]
     free = or_(alerts.c.leased_until.is_(None), alerts.c.leased_until <= now)
     waiting = select(alerts.c.id).where(alerts.c.sent_at.is_(None), free)
+    if of_run is not None:
+        own = and_(alerts.c.dag_id == of_run[0], alerts.c.run_id == of_run[1])
+        old = alerts.c.raised_at <= func.now() - GATHERING
+        waiting = waiting.where(or_(alerts.c.run_id.is_(None), alerts.c.dag_id.is_(None), own, old))
     loud = or_(alerts.c.quiet.is_(False), alerts.c.raised_at <= now - QUIET_FOR)
     if not also_quiet and conn.execute(waiting.where(loud).limit(1)).first() is None:
         return ()
