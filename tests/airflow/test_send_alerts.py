@@ -86,6 +86,16 @@ def test_a_sender_that_comes_by_tears_no_other_run_s_message(store: Store, bot: 
 
 
 @pytest.mark.usefixtures("connections")
+def test_an_alert_of_a_clock_that_was_ahead_waits_for_nobody(store: Store, bot: BotApi) -> None:
+    with store.session(tenant="*") as conn:
+        alerts.raise_alert(
+            conn, "listing", "a", "s", "critical", "of tomorrow", dag_id="brake_watch", run_id="w"
+        )
+        conn.execute(text("UPDATE email_engine.alerts SET raised_at = raised_at + interval '1 day'"))
+    assert send()["sent"] == 1
+
+
+@pytest.mark.usefixtures("connections")
 def test_all_pending_alerts_leave_as_one_message(store: Store, bot: BotApi) -> None:
     raise_alerts(store, 3)
     assert send() == {"sent": 3, "messages": 1, "waiting": 0}

@@ -160,8 +160,9 @@ def lease(
     waiting = select(alerts.c.id).where(alerts.c.sent_at.is_(None), free)
     if of_run is not None:
         own = and_(alerts.c.dag_id == of_run[0], alerts.c.run_id == of_run[1])
-        old = alerts.c.raised_at <= func.now() - GATHERING
-        waiting = waiting.where(or_(alerts.c.run_id.is_(None), alerts.c.dag_id.is_(None), own, old))
+        # what lies ahead was noted before the clock was put right
+        fresh = alerts.c.raised_at.between(func.now() - GATHERING, func.now())
+        waiting = waiting.where(or_(alerts.c.run_id.is_(None), alerts.c.dag_id.is_(None), own, ~fresh))
     loud = or_(alerts.c.quiet.is_(False), alerts.c.raised_at <= now - QUIET_FOR)
     if not also_quiet and conn.execute(waiting.where(loud).limit(1)).first() is None:
         return ()
