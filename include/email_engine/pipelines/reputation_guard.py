@@ -23,6 +23,7 @@ from email_engine.store.telling.alerts import News, announce, clear, standing
 from email_engine.warmup import advice
 from email_engine.warmup.assessment import Assessment
 from email_engine.warmup.guard import guard_tenant
+from email_engine.warmup.outages import Spans
 from email_engine.warmup.plan import IpDecision
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.policy_file import load_policy
@@ -47,10 +48,12 @@ def guard(store: Store, tenant: str, run: Run) -> dict[str, Any]:
     down (table reputation). A tenant in `observe` gets one decision for each IP, UTC day and action. A dry run does the same
     work and rolls it back. A run that is cleared later judges by what is known then. Returns `{"tenant", "judged", "version", "stopped", "slowed"}`."""
     policy = load_policy()
+    with store.session(tenant=ALL_TENANTS) as conn:
+        spans = outage_spans(conn, run.as_of.date(), run.as_of, policy)
     with store.session(tenant=tenant) as conn:
         lock_ips(conn, tenant)
         run = run.no_earlier_than(decisions.newest(conn))
-        ip_decisions, cases, version = _guard(store, conn, tenant, policy, run)
+        ip_decisions, cases, version = _guard(conn, tenant, policy, spans, run)
         if run.dry_run:
             log.info("dry run: everything is rolled back")
             conn.rollback()
@@ -73,12 +76,10 @@ def guard(store: Store, tenant: str, run: Run) -> dict[str, Any]:
 
 
 def _guard(
-    store: Store, conn: Connection, tenant: str, policy: Policy, run: Run
+    conn: Connection, tenant: str, policy: Policy, spans: Spans, run: Run
 ) -> tuple[Sequence[IpDecision], Mapping[int, Assessment], int | None]:
 
     today = run.as_of.date()
-    with store.session(tenant=ALL_TENANTS) as every:
-        spans = outage_spans(every, today, run.as_of, policy)
     seen = observations.observe(conn, tenant, today, today, policy, run.as_of, spans=spans)
     found_bad, cases = guard_tenant(seen, policy, today)
     ip_decisions = with_worst_mail(conn, _new(conn, found_bad, run))
