@@ -5,12 +5,12 @@ changed it meanwhile), touches one row in its own transaction and is read back (
 "sendings left" in a cache for 300 s after each send, so PowerMTA's queue is the real brake (facts: quota enforcement).
 Quota 0 means unlimited and is never written."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from sqlalchemy import Connection, Table, select, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -20,13 +20,12 @@ from email_engine.adapters import mailwizz_tables as tables
 from email_engine.adapters.mailwizz_catalogue import read_catalogue
 from email_engine.adapters.mailwizz_database import MailwizzDatabase
 from email_engine.adapters.mailwizz_failures import RowLocked
-from email_engine.adapters.mailwizz_limits import read_progress, server_limits
+from email_engine.adapters.mailwizz_limits import read_progress
 from email_engine.adapters.mailwizz_senders import read_senders
+from email_engine.adapters.mailwizz_server_rows import server_of
 from email_engine.adapters.mailwizz_usage import count_usage
 from email_engine.errors import AccessDenied, EngineError, Refused
 from email_engine.mailer.catalogue import Catalogue
-from email_engine.mailer.headers import virtual_mtas
-from email_engine.mailer.limits import PlanProgress
 from email_engine.mailer.model import DISABLED, GOVERNED, UNLIMITED, DeliveryServer, Setting, Warmup
 from email_engine.mailer.senders import Senders
 
@@ -211,7 +210,7 @@ class MailwizzDb:
         planned = any(row.get("warmup_plan_id") is not None for row in rows)
         complete = tables.completed_plans(conn, known) if planned else frozenset()
         progress = read_progress(conn, known) if planned else {}
-        return tuple(_server(dict(row), known, complete, progress) for row in rows)
+        return tuple(server_of(dict(row), known, complete, progress) for row in rows)
 
     def _one(self, conn: Connection, server_id: int) -> DeliveryServer:
         found = self._read(conn, server_id)
@@ -280,31 +279,6 @@ class MailwizzDb:
     def subject(self, server_id: int) -> str:
         """How errors call one of its servers."""
         return f"delivery server {server_id} of {self.database.name}"
-
-
-def _server(
-    row: dict[str, Any],
-    known: tables.Tables,
-    complete: frozenset[tuple[int, int]],
-    progress: Mapping[tuple[int, int], PlanProgress],
-) -> DeliveryServer:
-    plan, touched = row.get("warmup_plan_id"), row.get("last_updated")
-    server_id = int(row["server_id"])
-    if plan is None:
-        warmup = Warmup.RUNNING if "warmup_plan_id" in known.unread else Warmup.NONE
-    else:
-        warmup = Warmup.COMPLETE if (server_id, plan) in complete else Warmup.RUNNING
-    return DeliveryServer(
-        server_id=server_id,
-        name=str(row.get("name") or ""),
-        type=str(row.get("type") or "").strip(),
-        hostname=str(row.get("hostname") or ""),
-        setting=Setting(int(row["daily_quota"]), int(row["hourly_quota"]), str(row["status"]).strip()),
-        vmtas=None if "meta_data" in known.unread else virtual_mtas(row.get("meta_data")),
-        warmup=warmup,
-        touched_at=touched.replace(tzinfo=UTC) if isinstance(touched, datetime) else None,
-        limits=server_limits(row, known, progress.get((server_id, plan or 0))),
-    )
 
 
 def _may_get_plan(server: Table, seen: DeliveryServer) -> bool:
