@@ -26,9 +26,10 @@ DONE = ("success", "failed")
 
 
 def free_offset() -> int:
-    """A distance at which every default port is free; two runs on one machine begin to look at different places."""
-    first = 20_000 + os.getpid() % 50 * 500
-    for offset in [*range(first, 50_000, 500), *range(20_000, first, 500)]:
+    """A distance at which every default port is free, below those that the kernel gives to whoever connects (32,768 and more); two
+    runs on one machine begin to look at different places."""
+    first = 8_000 + os.getpid() % 32 * 500
+    for offset in [*range(first, 24_000, 500), *range(8_000, first, 500)]:
         try:
             for port in PORTS.values():
                 with socket.socket() as probe:

@@ -295,6 +295,7 @@ def test_a_reload_that_hangs_for_minutes_loads_what_is_newest(
         time.sleep(0.5)
         cut_lock_sessions(whole, postgres_url)
         whole.lab.knob("hang_command", seconds=0)
+        monkeypatch.setenv("AIRFLOW_CONN_POWERMTA_MTA-1", connection(whole.lab))
         whole.allow(3000, 1)
         assert apply(whole, plan(whole))["status"] == "verified"
         thread.join(PATIENCE)

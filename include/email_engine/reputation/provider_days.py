@@ -37,7 +37,7 @@ class ProviderDays:
         self._first = min((int(each[0]) for each in known.values() if len(each)), default=0)
         last = max((int(each[-1]) for each in known.values() if len(each)), default=0)
         self.shape = len(rows), last - self._first + 1
-        lengths = np.fromiter(map(len, self.days), np.int64, len(rows))
+        lengths = np.array([len(days.day) for days in self.days], np.int64)
         columns = np.concatenate([np.empty(0, np.int64), *[known[days.day] for days in self.days]])
         self._at = np.repeat(np.arange(len(rows)) * self.shape[1], lengths) + columns - self._first
 

@@ -83,12 +83,12 @@ class Assessment:
     """An IP in a sending state, an observation and a policy; the day that closes, and the first day still to be shaped.
 
     `counted`: its days that count for or against it, by which it was `judged`; `signal_problem`: why nothing may advance on the signals
-    about the day, None if they can be trusted; `throttle`: those that are left from now on; `mix`: parts of its mail by provider,
+    about the day, None if they can be trusted; `charges`: its proven rates, and whose fault they are; `throttle`: those that are left from now on; `mix`: parts of its mail by provider,
     where that bounds something; `stage`: messages a UTC day of its phase; `sent_days`: those of it on which it was really sent."""
 
     __slots__ = (
-        "_charges",
         "basis",
+        "charges",
         "counted",
         "day",
         "effective",
@@ -133,19 +133,12 @@ class Assessment:
         last_phase = len(self.schedule.stages)
         self.phase = min(max(self.ip.phase, 1), last_phase) if self.warming else self.ip.phase
         self.score = score
-        self._charges: tuple[Charge, ...] | None = None
+        self.charges: tuple[Charge, ...] = charges(observation, basis, judged, policy)
         self.signal_problem = signal_problem(observation, policy, day, bool(basis.days))
         self.throttle = self._speeds()
         self.mix = mix if self._bounded() else {}
         self.stage = self.volume(self.phase)
         self.sent_days = self._sent_days() if self.warming else 0
-
-    @property
-    def charges(self) -> tuple[Charge, ...]:
-        """Its proven rates, and whose fault they are."""
-        if self._charges is None:
-            self._charges = charges(self.seen, self.basis, self.judged, self.policy)
-        return self._charges
 
     @property
     def measured(self) -> bool:
@@ -177,8 +170,7 @@ class Assessment:
         return ceil(self.policy.sent_day_rate * self.stage)
 
     def _sent_days(self) -> int:
-        enough = self.enough
-        return sum([sent >= enough for sent in self.counted.sent])
+        return sum(map(self.enough.__le__, self.counted.sent))
 
     def _speeds(self) -> ThrottleState:
         trusted = self.signal_problem is None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from email_engine.errors import EngineError, NotVerified
@@ -26,7 +26,7 @@ from email_engine.pipelines.brakes.halves import (
     surprise,
 )
 from email_engine.pipelines.brakes.left_without import left_now
-from email_engine.pipelines.brakes.mailwizz_half import enforce_mailwizz
+from email_engine.pipelines.brakes.mailwizz_half import Mailer, enforce_mailwizz
 from email_engine.pipelines.brakes.news import Outcome, tell
 from email_engine.pipelines.brakes.providers import enforce_provider, kept_queues, let_go, list_host
 from email_engine.pipelines.brakes.silence import prove_silence, resume_campaigns
@@ -35,7 +35,7 @@ from email_engine.pipelines.host_moves import arrive
 from email_engine.pipelines.run import Run
 from email_engine.store import versions
 from email_engine.store.engine import Store
-from email_engine.store.stops import brakes
+from email_engine.store.stops import brakes, silences
 from email_engine.store.stops.brakes import Brake
 
 log = logging.getLogger(__name__)
@@ -161,7 +161,8 @@ def _mailwizz(
         where, mine = f"MailWizz {name}", [b for b in rest if b.mailwizz == name]
         try:
             with clients.mailwizz_db(mine[0].mailwizz_connection) as database:
-                done |= each(mine, where, partial(enforce_mailwizz, database, store, run), late)
+                mailer = Mailer(database, cache(database.servers))
+                done |= each(mine, where, partial(enforce_mailwizz, mailer, store, run), late)
                 off = {server for b in mine for server in done[b.brake_id].switched_off}
                 words = None if late() else left_now(database, name, off)
                 without += [words] if words else []
@@ -207,6 +208,8 @@ def _record(
                 if brake.whole:
                     news = news or versions.bump(conn, f"a brake ended on {host}", ids)
                 continue
+            if halves[1].taken_off:
+                silences.forget(conn, brake.brake_id)
             if held and noted.release_asked and not brake.removed:
                 loose.append(brake)
             if brake.moving_to is not None and halves[0].gone and not noted.release_asked:

@@ -4,7 +4,6 @@ paused where the server alone does not hold."""
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from email_engine.adapters.mailwizz_api import MailwizzApi
@@ -12,30 +11,18 @@ from email_engine.adapters.mailwizz_db import MailwizzDb
 from email_engine.adapters.mailwizz_pausing import OutcomeUnknown, pause, resume
 from email_engine.adapters.mailwizz_traffic import Campaign, campaigns_through, newest_usage, usage_since
 from email_engine.errors import EngineError, Refused
+from email_engine.mailer.learning import servers_naming
 from email_engine.mailer.silence import LATELY, Heard, Rows, Silence, listen
+from email_engine.pipelines.brakes.silence_news import EVENT, SETTLED, Listened, silence_news
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.run import Run
-from email_engine.plural import amount
 from email_engine.store.engine import Store
 from email_engine.store.stops import silences
-from email_engine.store.stops.brakes import BY_HAND, Brake, engaged
+from email_engine.store.stops.brakes import Brake, engaged
 from email_engine.store.stops.silences import PausedCampaign
 from email_engine.store.telling.alerts import News, announce
 
 log = logging.getLogger(__name__)
-EVENT = "silence"
-NAMED = 10
-
-
-@dataclass
-class _Found:
-    """Of one brake: what is new (None: it hands over as it was told before), and what was done about it."""
-
-    brake: Brake
-    silence: Silence
-    heard: Heard | None
-    paused: list[str] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
 
 
 def prove_silence(
@@ -45,18 +32,18 @@ def prove_silence(
     ten minutes later; of a server that the log does not know nothing is proven. A server that hands over for ten minutes more has its campaigns paused. Never raises: the stop stands already."""
     try:
         open_ones, known = _open(store, host)
-        found: list[_Found] = []
+        found: list[Listened] = []
         for name in sorted({brake.mailwizz for brake in open_ones}):
             mine = [brake for brake in open_ones if brake.mailwizz == name]
             if not late():
                 found += _listened_to(store, clients, name, mine, known, now, late)
-        announce(store, list(_news(host, found, run)))
+        announce(store, list(silence_news(host, found, run)))
     except EngineError as error:
         log.warning("whether MailWizz is silent for the stops of %s is not known: %s", host, error)
 
 
-def _open(store: Store, host: str) -> tuple[list[Brake], dict[int, Silence]]:
-    """Stops whose server is off and whose silence is not proven. Of others what was heard is forgotten."""
+def _open(store: Store, host: str) -> tuple[list[Brake], dict[int, list[Silence]]]:
+    """Stops whose servers are off and whose silence is not proven. Of others what was heard is forgotten."""
     with store.session(tenant="*") as conn:
         brakes = engaged(conn, mta_host=host)
         known = silences.load(conn, [brake.brake_id for brake in brakes])
@@ -64,13 +51,14 @@ def _open(store: Store, host: str) -> tuple[list[Brake], dict[int, Silence]]:
             if brake.brake_id in known and not _is_off(brake):
                 silences.forget(conn, brake.brake_id)
     standing = [brake for brake in brakes if _is_off(brake)]
-    return [b for b in standing if b.brake_id not in known or known[b.brake_id].proven_at is None], known
+    proven = {number for number, those in known.items() if all(one.proven_at for one in those)}
+    return [b for b in standing if b.brake_id not in proven], known
 
 
 def _listened_to(
-    store: Store, clients: Clients, name: str, mine: Sequence[Brake], known: dict[int, Silence], now: datetime,
+    store: Store, clients: Clients, name: str, mine: Sequence[Brake], known: dict[int, list[Silence]], now: datetime,
     late: Callable[[], bool],
-) -> list[_Found]:  # fmt: skip
+) -> list[Listened]:  # fmt: skip
     try:
         with clients.mailwizz_db(mine[0].mailwizz_connection) as database:
             return _listened(store, clients, database, mine, known, now, late)
@@ -80,7 +68,7 @@ def _listened_to(
 
 
 def _is_off(brake: Brake) -> bool:
-    return brake.mailwizz_holds and brake.release_asked_at is None and brake.mailwizz_server_id is not None
+    return brake.mailwizz_holds and brake.release_asked_at is None
 
 
 def _listened(
@@ -88,51 +76,70 @@ def _listened(
     clients: Clients,
     database: MailwizzDb,
     mine: Sequence[Brake],
-    known: dict[int, Silence],
+    known: dict[int, list[Silence]],
     now: datetime,
     late: Callable[[], bool],
-) -> list[_Found]:
+) -> list[Listened]:
     """One look at one MailWizz. What is heard for the first time has its beginning here."""
-    new = [brake for brake in mine if brake.brake_id not in known]
-    if new:
-        newest = newest_usage(database)
-        with store.session(tenant="*") as conn:
-            for brake in new:
-                silences.save(
-                    conn,
-                    Silence(brake.brake_id, brake.tenant, brake.mailwizz_server_id or 0, now, newest, now),
-                )
-    rows = _rows(database, [known[brake.brake_id] for brake in mine if brake.brake_id in known])
+    _begin(store, database, [brake for brake in mine if brake.brake_id not in known], now)
+    heard_before = [brake for brake in mine if brake.brake_id in known]
+    rows = _rows(database, [silence for brake in heard_before for silence in known[brake.brake_id]])
     found = []
-    for brake in mine:
-        if brake.brake_id not in rows:
-            continue
-        after, heard = listen(known[brake.brake_id], rows[brake.brake_id], now)
+    for brake in heard_before:
+        looks = [listen(one, rows[brake.brake_id, one.server_id], now) for one in known[brake.brake_id]]
         with store.session(tenant="*") as conn:
-            silences.save(conn, after)
-        if heard is not None or (rows[brake.brake_id].of_server and after.told in (Heard.LOUD, Heard.WOKE)):
-            found.append(_Found(brake, after, heard))
+            for after, _ in looks:
+                silences.save(conn, after)
+        still = Heard.SILENT in {heard for _, heard in looks} and all(one.told in SETTLED for one, _ in looks)
+        for after, heard in looks:
+            goes_on = rows[brake.brake_id, after.server_id].of_server and after.told in (
+                Heard.LOUD,
+                Heard.WOKE,
+            )
+            if after.told == Heard.SILENT:
+                heard = Heard.SILENT if still else None
+            if heard is not None or goes_on:
+                found.append(Listened(brake, after, heard))
     for one in found:
-        if one.heard not in (Heard.SILENT, Heard.UNKNOWN):
+        if one.heard not in SETTLED:
             _pause_campaigns(store, clients, database, one, now, late)
     return [one for one in found if one.heard is not None or one.paused]
 
 
-def _rows(database: MailwizzDb, those: Iterable[Silence]) -> dict[int, Rows]:
-    """By brake id; one query for all that were looked at last in the same moment."""
+def _begin(store: Store, database: MailwizzDb, new: Sequence[Brake], now: datetime) -> None:
+    """Whatever may feed the virtual MTA of a stopped IP is listened to: its server, and others that name it."""
+    if not new:
+        return
+    newest, servers = newest_usage(database), database.servers()
+    with store.session(tenant="*") as conn:
+        for brake in new:
+            feeding = {one.server_id for one in servers_naming(brake.vmta, servers)}
+            if brake.mailwizz_server_id is not None:
+                feeding.add(brake.mailwizz_server_id)
+            for server in sorted(feeding):
+                silences.save(conn, Silence(brake.brake_id, brake.tenant, server, now, newest, now))
+
+
+def _rows(database: MailwizzDb, those: Iterable[Silence]) -> dict[tuple[int, int], Rows]:
+    """By ids of brake and server; one query for all that were looked at last in the same moment."""
     by_last: dict[int | None, list[Silence]] = defaultdict(list)
     for silence in those:
         by_last[silence.last_row].append(silence)
-    found: dict[int, Rows] = {}
+    found: dict[tuple[int, int], Rows] = {}
     for last, same in by_last.items():
         lately = min(silence.began_at for silence in same) - LATELY
         seen = usage_since(database, last, {silence.server_id for silence in same}, lately)
-        found |= {silence.brake_id: seen[silence.server_id] for silence in same}
+        found |= {(silence.brake_id, silence.server_id): seen[silence.server_id] for silence in same}
     return found
 
 
 def _pause_campaigns(
-    store: Store, clients: Clients, database: MailwizzDb, one: _Found, now: datetime, late: Callable[[], bool]
+    store: Store,
+    clients: Clients,
+    database: MailwizzDb,
+    one: Listened,
+    now: datetime,
+    late: Callable[[], bool],
 ) -> None:
     """What the engine paused it resumes, and nothing else. One campaign that cannot be paused keeps no other running; what did not come
     to its end is tried at the next look that finds the server handing over."""
@@ -154,7 +161,7 @@ def _pause_campaigns(
         one.refused.append(f"{error.subject}: {error.observed}")
 
 
-def _pause(store: Store, api: MailwizzApi, one: _Found, campaign: Campaign, now: datetime) -> None:
+def _pause(store: Store, api: MailwizzApi, one: Listened, campaign: Campaign, now: datetime) -> None:
     """Noted right before the toggle is sent, and forgotten again where it is known to have taken no effect."""
     noted: list[int] = []
 
@@ -223,65 +230,3 @@ def _resumed(clients: Clients, one: PausedCampaign) -> str | None:
     return (
         "it goes on, for the stop is over" if went_on else "it was not paused any more, and was left as it is"
     )
-
-
-def _news(host: str, found: Sequence[_Found], run: Run) -> Iterable[News]:
-    by_hand = run.dag_id == BY_HAND
-    silent = [one for one in found if one.heard is Heard.SILENT]
-    if silent:
-        late = sum(one.silence.handed_over for one in silent)
-        lines = [
-            f"MailWizz is silent for {amount(len(silent), 'stopped IP')} of {host}: two minutes without a message"
-        ]
-        lines.append(f"{amount(late, 'message')} went out after the servers were switched off")
-        lines += [_line(one) for one in silent if one.silence.handed_over][:NAMED]
-        yield _one(f"{host} silent", lines, "info", run, quiet=not (by_hand or late))
-    unknown = [one for one in found if one.heard is Heard.UNKNOWN]
-    if unknown:
-        lines = [
-            f"Whether MailWizz is silent for {amount(len(unknown), 'stopped IP')} of {host} is not known: its usage log has no message of "
-            f"{'its server' if len(unknown) == 1 else 'their servers'} in the day before the stop",
-            *(f"{one.brake.name}: server {one.silence.server_id}" for one in unknown[:NAMED]),
-            "PowerMTA holds it: nothing leaves the host. Next: nothing where nothing was sent through it; else see in MailWizz that no worker "
-            "goes on, and give the server quotas, for MailWizz logs no message of one without",
-        ]
-        yield _one(f"{host} not known", lines, "info", run, quiet=not by_hand)
-    for one in found:
-        if one.heard in (Heard.SILENT, Heard.UNKNOWN):
-            continue
-        heard = one.heard or one.silence.told
-        began = f"{one.silence.began_at:%Y-%m-%d %H:%M} UTC"
-        lines = [
-            f"MailWizz {heard} for {one.brake.name}, whose server {one.silence.server_id} is off since {began}",
-            _line(one),
-        ]
-        lines += (
-            [f"Paused: {', '.join(one.paused[:NAMED])}; they go on when the stop is over"]
-            if one.paused
-            else []
-        )
-        lines += [f"Not paused: {'; '.join(one.refused[:NAMED])}"] if one.refused else []
-        lines.append(
-            "PowerMTA holds it: nothing leaves the host. Next: see in MailWizz which worker goes on; "
-            + (
-                "pause its campaigns there."
-                if one.refused or not one.paused
-                else "end it where it does not stop."
-            )
-        )
-        yield _one(f"{one.brake.address} {heard}", lines, "critical", run, tenant=one.brake.tenant)
-
-
-def _line(one: _Found) -> str:
-    return f"{one.brake.name}: {amount(one.silence.handed_over, 'message')} handed to PowerMTA since, which holds them"
-
-
-def _one(
-    thing: str,
-    lines: Sequence[str],
-    severity: str,
-    run: Run,
-    quiet: bool | None = None,
-    tenant: str | None = None,
-) -> News:
-    return News(EVENT, thing, run.run_id, severity, "\n".join(lines), tenant, run.dag_id, run.run_id, quiet)

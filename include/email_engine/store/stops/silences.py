@@ -1,5 +1,6 @@
 """Tables `silences` and `paused_campaigns`: what MailWizz did after a brake, and what had to be paused beside the server."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -29,21 +30,26 @@ class PausedCampaign:
     mta_host: str
 
 
-def load(conn: Connection, brake_ids: Iterable[int]) -> dict[int, Silence]:
-    """By brake id."""
-    rows = conn.execute(select(silences).where(silences.c.brake_id.in_(list(brake_ids)))).mappings()
-    return {row["brake_id"]: Silence(**row) for row in rows}
+def load(conn: Connection, brake_ids: Iterable[int]) -> dict[int, list[Silence]]:
+    """By brake id, those of its servers."""
+    mine = silences.c.brake_id.in_(list(brake_ids))
+    found: dict[int, list[Silence]] = defaultdict(list)
+    for row in conn.execute(select(silences).where(mine).order_by(silences.c.server_id)).mappings():
+        found[row["brake_id"]].append(Silence(**row))
+    return dict(found)
 
 
 def save(conn: Connection, silence: Silence) -> None:
     values = asdict(silence)
     conn.execute(
-        insert(silences).values(**values).on_conflict_do_update(index_elements=["brake_id"], set_=values)
+        insert(silences)
+        .values(**values)
+        .on_conflict_do_update(index_elements=["brake_id", "server_id"], set_=values)
     )
 
 
 def forget(conn: Connection, brake_id: int) -> None:
-    """Its server runs again, or is not known to be off: what was heard says nothing any more."""
+    """A server of its runs again, ran meanwhile, or is not known to be off: what was heard says nothing any more."""
     conn.execute(delete(silences).where(silences.c.brake_id == brake_id))
 
 

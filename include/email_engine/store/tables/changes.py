@@ -129,7 +129,7 @@ silences = Table(
     metadata,
     Column("brake_id", BigInteger, ForeignKey(f"{SCHEMA}.brakes.id", ondelete="CASCADE"), primary_key=True),
     of_tenant(),
-    Column("server_id", Integer, nullable=False),
+    Column("server_id", Integer, primary_key=True, autoincrement=False),
     moment("began_at", nullable=False),
     Column("last_row", BigInteger),
     Column("handed_over", BigInteger, nullable=False, server_default="0"),

@@ -1,0 +1,167 @@
+"""A second delivery server that names the virtual MTA of a stopped IP (MailWizz's *Copy* keeps the headers) stands still too, and is
+listened to like the IP's own."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+
+from email_engine.pipelines.brakes.silence import prove_silence
+from email_engine.store import schema as s
+from email_engine_airflow.clients import airflow_clients
+from email_engine_airflow.run import current_run
+from tests.whole_lab import Whole
+
+COPY = 901
+OWN, OTHERS = 101, 102
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def copied(whole: Whole) -> Iterator[Whole]:
+    """Somebody copied the server of aurora-1; both run, and both handed something over lately."""
+    columns = ", ".join(
+        row["column_name"]
+        for row in whole.mailwizz(
+            "SELECT column_name FROM information_schema.columns WHERE table_name LIKE '%%delivery_server' AND table_name NOT LIKE '%%campaign%%' "
+            "AND column_name <> 'server_id' ORDER BY column_name"
+        )
+    )
+    whole.mailwizz(
+        f"INSERT INTO {{server}} (server_id, {columns}) SELECT {COPY}, {columns} FROM {{server}} WHERE server_id = {OWN}"
+    )
+    for server in (OWN, COPY):
+        hand_over(whole, server)
+    whole.mailwizz("UPDATE {campaign} SET status = 'sending'")
+    yield whole
+    for table in ("usage", "delivery", "server"):
+        whole.mailwizz(f"DELETE FROM {{{table}}} WHERE server_id = {COPY}")
+    whole.mailwizz("UPDATE {campaign} SET status = 'sending'")
+
+
+def hand_over(whole: Whole, server: int, messages: int = 1) -> None:
+    for _ in range(messages):
+        whole.mailwizz(
+            "INSERT INTO {usage} (server_id, customer_id, delivery_for, date_added) VALUES (%(server)s, 1, 'campaign', now())",
+            server=server,
+        )
+        whole.mailwizz(
+            "INSERT INTO {delivery} (campaign_id, subscriber_id, server_id, date_added) "
+            "SELECT min(campaign_id), 1, %(server)s, now() FROM {campaign}",
+            server=server,
+        )
+
+
+def statuses(whole: Whole) -> dict[int, str]:
+    rows = whole.mailwizz("SELECT server_id, status FROM {server}")
+    return {row["server_id"]: row["status"] for row in rows}
+
+
+def look(whole: Whole, minutes: float) -> None:
+    now = min(row.began_at for row in whole.rows(s.silences)) + minutes * MINUTE
+    run = current_run(whole.context("brake_watch"))
+    prove_silence(whole.db, airflow_clients(), "mta-1", run, now, lambda: False)
+
+
+def told(whole: Whole) -> list[tuple[str, str]]:
+    return [(alert.severity, alert.text) for alert in whole.rows(s.alerts) if alert.event == "silence"]
+
+
+def message(whole: Whole) -> str:
+    (brake,) = whole.rows(s.brakes)
+    return str(brake.message)
+
+
+def test_a_copy_stands_still_with_the_ip_and_only_the_own_server_comes_back(copied: Whole) -> None:
+    copied.engage(1)
+    assert copied.brake()["held"] == 1
+    assert statuses(copied) == {OWN: "disabled", COPY: "disabled", OTHERS: "active", 103: "active"}
+    assert f"server {COPY} is disabled, which names virtual MTA aurora-1 too" in message(copied)
+    copied.ask_release(1)
+    copied.brake()
+    copied.sync()
+    assert statuses(copied) == {OWN: "active", COPY: "disabled", OTHERS: "active", 103: "active"}
+
+
+def test_a_copy_that_is_made_during_a_stop_is_found(copied: Whole) -> None:
+    copied.mailwizz(f"UPDATE {{server}} SET status = 'inactive' WHERE server_id = {COPY}")
+    copied.engage(1)
+    copied.brake()
+    copied.mailwizz(f"UPDATE {{server}} SET status = 'active' WHERE server_id = {COPY}")
+    copied.brake()
+    assert statuses(copied)[COPY] == "disabled"
+    (text,) = [alert.text for alert in copied.rows(s.alerts) if alert.event == "brake taken off"]
+    assert "they stand still again" in text
+
+
+def test_a_server_of_another_ip_with_the_wrong_header_feeds_it_too(copied: Whole) -> None:
+    """By fleet.yaml it is aurora-2's; its mail leaves through aurora-1 all the same. The sync writes nothing to it."""
+    kept = copied.mailwizz(f"SELECT meta_data FROM {{server}} WHERE server_id = {OTHERS}")[0]["meta_data"]
+    copied.mailwizz(
+        f"UPDATE {{server}} SET meta_data = (SELECT meta_data FROM {{server}} WHERE server_id = {OWN}) WHERE server_id = {OTHERS}"
+    )
+    try:
+        copied.engage(1)
+        assert copied.brake()["held"] == 1
+        copied.sync()
+        assert statuses(copied)[OTHERS] == "disabled"
+    finally:
+        copied.mailwizz(f"UPDATE {{server}} SET meta_data = %(kept)s WHERE server_id = {OTHERS}", kept=kept)
+
+
+def test_silence_is_told_when_both_are_silent_with_what_both_handed_over(copied: Whole) -> None:
+    copied.engage(1)
+    copied.brake()
+    hand_over(copied, OWN, 2)
+    hand_over(copied, COPY, 3)
+    look(copied, 1)
+    for minutes in (3, 5):
+        hand_over(copied, COPY, 1)
+        look(copied, minutes)
+    assert told(copied) == [], "the copy hands over still"
+    look(copied, 8)
+    ((severity, text),) = told(copied)
+    assert severity == "info"
+    assert "MailWizz is silent for 1 stopped IP of mta-1" in text
+    assert "7 messages went out after the servers were switched off" in text
+    assert f"5 messages handed to PowerMTA by server {COPY} since" in text
+    look(copied, 19)
+    assert [row.proven_at is not None for row in copied.rows(s.silences)] == [True, True]
+
+
+def test_a_copy_that_goes_on_has_its_campaign_paused(copied: Whole) -> None:
+    copied.engage(1)
+    copied.brake()
+    for minutes in (4, 8, 12):
+        hand_over(copied, COPY, 2)
+        look(copied, minutes)
+    ((severity, text),) = told(copied)
+    assert severity == "critical"
+    assert f"198.51.100.1 (aurora-1), whose virtual MTA server {COPY} names too, which is off since" in text
+    assert "Paused: " in text
+    copied.ask_release(1)
+    copied.brake()
+    assert {row["status"] for row in copied.mailwizz("SELECT status FROM {campaign}")} == {"sending"}
+
+
+def test_a_server_that_ran_again_meanwhile_is_listened_to_anew(copied: Whole) -> None:
+    copied.engage(1)
+    copied.brake()
+    for minutes in (3, 14):
+        look(copied, minutes)
+    assert all(row.proven_at for row in copied.rows(s.silences))
+    copied.set_server(1, "active")
+    copied.brake()
+    assert statuses(copied)[OWN] == "disabled"
+    assert not any(row.proven_at for row in copied.rows(s.silences))
+
+
+def test_an_ip_without_a_server_listens_to_what_names_its_virtual_mta(copied: Whole) -> None:
+    with copied.db.session(tenant="*") as conn:
+        conn.execute(update(s.ips).where(s.ips.c.vmta_name == "aurora-1").values(mailwizz_server_id=None))
+    copied.engage(1)
+    copied.brake()
+    assert [row.server_id for row in copied.rows(s.silences)] == [OWN, COPY]
+    look(copied, 3)
+    assert "MailWizz is silent for 1 stopped IP of mta-1" in told(copied)[0][1]
