@@ -31,9 +31,11 @@ from email_engine_airflow.operators.mailwizz_quota_sync import SyncQuotas
 from email_engine_airflow.operators.pmta_config_deploy import DeployHost, PlanDeploy
 from lab.testing import API_KEY, START, RunningLab, example_world, running_lab
 from tests.airflow_connections import engine_connection
+from tests.database_rows import Kept, keep, put
 from tests.dns_lab import PATIENCE
 from tests.fleet_rows import add_host, add_ip, add_tenant
 from tests.integration.deploy_bench import connection as powermta_connection
+from tests.integration.deploy_bench import engine_files
 from tests.integration.deploy_bench import reset as reset_hosts
 
 IPS = 3
@@ -201,15 +203,27 @@ class Whole:
         )
 
 
-def prepare(lab: RunningLab, store: Store, engine_database_url: str, patch: pytest.MonkeyPatch) -> Whole:
-    """Lab as new; in the engine's database aurora acts and three active IPs may send 1,000 messages a day."""
-    reset_hosts(lab)
+def _as_new(
+    lab: RunningLab,
+    store: Store,
+    engine_database_url: str,
+    patch: pytest.MonkeyPatch,
+    files: Mapping[str, str] | None = None,
+) -> Whole:
+    """Lab as new, with these files of PowerMTA in force; connections to all of it."""
+    reset_hosts(lab, files)
     lab.knob("mailwizz.offline", on=False)
     lab.knob("mailwizz.refuse", reason=None)
     for name, value in connections(lab, engine_database_url).items():
         patch.setenv(name, value)
     whole = Whole(lab, store)
     whole.mailwizz("UPDATE {server} SET daily_quota = 0, hourly_quota = 0, status = 'active'")
+    return whole
+
+
+def prepare(lab: RunningLab, store: Store, engine_database_url: str, patch: pytest.MonkeyPatch) -> Whole:
+    """Lab as new; in the engine's database aurora acts and three active IPs may send 1,000 messages a day."""
+    whole = _as_new(lab, store, engine_database_url, patch)
     with store.session(tenant="*") as conn:
         add_tenant(conn)
         add_host(conn)
@@ -219,15 +233,34 @@ def prepare(lab: RunningLab, store: Store, engine_database_url: str, patch: pyte
     return whole
 
 
+@dataclass(frozen=True, slots=True)
+class _Deployment:
+    """What a first deployment left behind: rows of the engine's database, and PowerMTA's files by name."""
+
+    rows: Kept
+    files: dict[str, str]
+
+
+_deployments: dict[tuple[str, datetime], _Deployment] = {}
+"""By lab and its time."""
+
+
 @contextlib.contextmanager
 def deployed(
-    lab: RunningLab, store: Store, engine_database_url: str, patch: pytest.MonkeyPatch
+    lab: RunningLab, store: Store, engine_database_url: str, patch: pytest.MonkeyPatch, postgres_url: str
 ) -> Iterator[Whole]:
-    """As `prepare` leaves it, with its configuration deployed and no alert about that; the host answers again afterwards."""
-    made = prepare(lab, store, engine_database_url, patch)
-    made.deploy()
-    with store.session(tenant="*") as conn:
-        alerts.clear(conn, "deployment", "mta-1")
+    """As `prepare` leaves it, with its configuration deployed and no alert about that; the host answers again afterwards. Only the
+    first test at a lab's time deploys: the others get what that left behind."""
+    at = lab.control, lab.now()
+    if at in _deployments:
+        made = _as_new(lab, store, engine_database_url, patch, _deployments[at].files)
+        put(_deployments[at].rows, postgres_url, engine_database_url)
+    else:
+        made = prepare(lab, store, engine_database_url, patch)
+        made.deploy()
+        with store.session(tenant="*") as conn:
+            alerts.clear(conn, "deployment", "mta-1")
+        _deployments[at] = _Deployment(keep(postgres_url, engine_database_url), engine_files(lab))
     yield made
     lab.knob("up")
     for knob in (*OPEN_QUESTIONS, "holds_need_no_queue"):

@@ -20,10 +20,14 @@ def lab(
 
 @pytest.fixture
 def whole(
-    lab: RunningLab, store: Store, engine_database_url: str, monkeypatch: pytest.MonkeyPatch
+    lab: RunningLab,
+    store: Store,
+    engine_database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    postgres_url: str,
 ) -> Iterator[Whole]:
     """The small fleet, deployed, with nothing told about that."""
-    with deployed(lab, store, engine_database_url, monkeypatch) as made:
+    with deployed(lab, store, engine_database_url, monkeypatch, postgres_url) as made:
         yield made
 
 

@@ -154,17 +154,29 @@ def deploy_lab(state: Path, hosts: int = 1) -> Iterator[RunningLab]:
         yield lab
 
 
-def reset(lab: RunningLab) -> None:
-    """Every host as it was when the lab started: no fault, no mail, no hold, the engine's file empty."""
+def _etc_files(lab: RunningLab, host: str) -> list[Path]:
+    etc = Path(lab.world["state"]).rglob(f"{host}/etc/pmta")
+    return [file for folder in etc for file in folder.iterdir() if file.is_file()]
+
+
+def engine_files(lab: RunningLab) -> dict[str, str]:
+    """By name, what lies beside the operator's own file on the one host of a lab."""
+    (host,) = lab.world["powermta"]
+    return {file.name: file.read_text() for file in _etc_files(lab, host["name"]) if file.name != "config"}
+
+
+def reset(lab: RunningLab, files: Mapping[str, str] | None = None) -> None:
+    """Every host as it was when the lab started: no fault, no mail, no hold, the engine's file empty, or with `files`."""
     for host in lab.world["powermta"]:
         name = host["name"]
         for knob, arguments in HARMLESS.items():
             lab.knob(knob, host=name, **arguments)
-        etc = Path(lab.world["state"]).rglob(f"{name}/etc/pmta")
-        for file in (file for folder in etc for file in folder.iterdir() if file.is_file()):
+        for file in _etc_files(lab, name):
             if file.name == "email-engine.conf":
-                file.write_text("# Nothing yet.\n")
-            elif file.name != "config":
+                file.write_text((files or {}).get(file.name, "# Nothing yet.\n"))
+                for other, text in (files or {}).items():
+                    file.with_name(other).write_text(text)
+            elif file.name not in ("config", *(files or {})):
                 file.unlink()
         endpoint = PowerMtaEndpoint(
             "127.0.0.1", host["ssh_port"], "pmta", _host_key(host), lab.client_key_file.read_text(),
