@@ -24,7 +24,6 @@ from email_engine.store.engine import Store
 from email_engine.store.fleet import ips
 from email_engine.store.fleet.ips import load_ips
 from email_engine.store.stops import brakes
-from email_engine.store.telling import alerts
 from email_engine_airflow.hooks.powermta import PowerMtaHook
 from email_engine_airflow.operators.brakes import ApplyBrakes
 from email_engine_airflow.operators.mailwizz_quota_sync import SyncQuotas
@@ -235,10 +234,11 @@ def prepare(lab: RunningLab, store: Store, engine_database_url: str, patch: pyte
 
 @dataclass(frozen=True, slots=True)
 class _Deployment:
-    """What a first deployment left behind: rows of the engine's database, and PowerMTA's files by name."""
+    """What a first deployment left behind: rows of the engine's database, PowerMTA's files by name, the number of the next run."""
 
     rows: Kept
     files: dict[str, str]
+    run: int
 
 
 _deployments: dict[tuple[str, datetime], _Deployment] = {}
@@ -249,18 +249,19 @@ _deployments: dict[tuple[str, datetime], _Deployment] = {}
 def deployed(
     lab: RunningLab, store: Store, engine_database_url: str, patch: pytest.MonkeyPatch, postgres_url: str
 ) -> Iterator[Whole]:
-    """As `prepare` leaves it, with its configuration deployed and no alert about that; the host answers again afterwards. Only the
-    first test at a lab's time deploys: the others get what that left behind."""
+    """As `prepare` leaves it, with its configuration deployed; the host answers again afterwards. Only the first test at a lab's time
+    deploys: the others get what that left behind."""
     at = lab.control, lab.now()
     if at in _deployments:
-        made = _as_new(lab, store, engine_database_url, patch, _deployments[at].files)
-        put(_deployments[at].rows, postgres_url, engine_database_url)
+        before = _deployments[at]
+        made = _as_new(lab, store, engine_database_url, patch, before.files)
+        made.runs = itertools.count(before.run)
+        put(before.rows, postgres_url, engine_database_url)
     else:
         made = prepare(lab, store, engine_database_url, patch)
         made.deploy()
-        with store.session(tenant="*") as conn:
-            alerts.clear(conn, "deployment", "mta-1")
-        _deployments[at] = _Deployment(keep(postgres_url, engine_database_url), engine_files(lab))
+        rows = keep(postgres_url, engine_database_url)
+        _deployments[at] = _Deployment(rows, engine_files(lab), next(made.runs))
     yield made
     lab.knob("up")
     for knob in (*OPEN_QUESTIONS, "holds_need_no_queue"):

@@ -27,7 +27,7 @@ from email_engine.store.telling import alerts
 from email_engine_airflow.operators.pmta_config_deploy import DeployHost, PlanDeploy, WatchHost
 from lab.testing import RunningLab
 from tests.integration.deploy_bench import connection
-from tests.whole_lab import Whole, prepare
+from tests.whole_lab import Whole, deployed
 
 PATIENCE = 60.0
 LEFTOVERS = ["config", "email-engine.conf", "email-engine.conf.email-engine.bak"]
@@ -36,13 +36,16 @@ Answer = Callable[[], Any]
 
 @pytest.fixture
 def whole(
-    lab: RunningLab, store: Store, engine_database_url: str, monkeypatch: pytest.MonkeyPatch
+    lab: RunningLab,
+    store: Store,
+    engine_database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    postgres_url: str,
 ) -> Iterator[Whole]:
     """A first deployment runs (1,000 a day), and a raise to 2,000 waits."""
-    made = prepare(lab, store, engine_database_url, monkeypatch)
-    made.deploy()
-    made.allow(2000, 1)
-    yield made
+    with deployed(lab, store, engine_database_url, monkeypatch, postgres_url) as made:
+        made.allow(2000, 1)
+        yield made
     lab.knob("hang_command", seconds=0)
     lab.knob("fail_reload", times=0)
 

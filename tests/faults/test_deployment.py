@@ -22,7 +22,7 @@ from email_engine.store.engine import Store
 from email_engine_airflow.operators.pmta_config_deploy import DeployHost, PlanDeploy
 from lab.testing import RunningLab
 from tests.integration.deploy_bench import connection
-from tests.whole_lab import Whole, prepare
+from tests.whole_lab import Whole, deployed
 
 POWERMTA = "AIRFLOW_CONN_POWERMTA_MTA-1"
 PATIENCE = 60.0
@@ -31,13 +31,16 @@ LEFTOVERS = ["config", "email-engine.conf", "email-engine.conf.email-engine.bak"
 
 @pytest.fixture
 def whole(
-    lab: RunningLab, store: Store, engine_database_url: str, monkeypatch: pytest.MonkeyPatch
+    lab: RunningLab,
+    store: Store,
+    engine_database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    postgres_url: str,
 ) -> Iterator[Whole]:
     """One good deployment runs, and a change waits."""
-    made = prepare(lab, store, engine_database_url, monkeypatch)
-    made.deploy()
-    made.allow(2000, 1)
-    yield made
+    with deployed(lab, store, engine_database_url, monkeypatch, postgres_url) as made:
+        made.allow(2000, 1)
+        yield made
     lab.knob("version", version="5.0r5")
     lab.knob("hang_command", seconds=0)
     lab.knob("fail_reload", times=0)

@@ -6,6 +6,7 @@ from pathlib import Path, PurePath
 import pytest
 
 from email_engine.store.engine import Store
+from email_engine.store.telling import alerts
 from lab.testing import RunningLab
 from tests.whole_lab import Whole, deployed, prepare, whole_lab
 
@@ -28,6 +29,8 @@ def whole(
 ) -> Iterator[Whole]:
     """The small fleet, deployed, with nothing told about that."""
     with deployed(lab, store, engine_database_url, monkeypatch, postgres_url) as made:
+        with store.session(tenant="*") as conn:
+            alerts.clear(conn, "deployment", "mta-1")
         yield made
 
 
