@@ -107,6 +107,33 @@ def test_inspect_tells_version_columns_plans_and_what_the_key_may(
     assert API_KEY not in text
 
 
+def test_inspect_names_servers_with_one_header(
+    login: Callable[[bool], None], mailwizz_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "virtual MTAs that several servers name: none" in printed(capsys, "inspect", "mw-aurora")[1]
+    of_102 = "UPDATE mw_delivery_server SET {} WHERE server_id = 102"
+    first = "meta_data = (SELECT meta_data FROM mw_delivery_server WHERE server_id = 101)"
+    with psycopg.connect(mailwizz_url) as connection:
+        (kept,) = (
+            connection.execute("SELECT meta_data FROM mw_delivery_server WHERE server_id = 102").fetchone()
+            or ()
+        )
+    execute(mailwizz_url, of_102.format(first))
+    try:
+        code, text = printed(capsys, "inspect", "mw-aurora")
+        assert code == 1
+        assert "virtual MTAs that several servers name: aurora-1 (servers 101, 102); leave the header" in text
+        assert document(capsys, "inspect", "mw-aurora")["doubled"] == {"aurora-1": [101, 102]}
+        execute(mailwizz_url, of_102.format("status = 'disabled'"))
+        assert document(capsys, "inspect", "mw-aurora")["doubled"] == {}, "one that is off feeds nothing"
+    finally:
+        with psycopg.connect(mailwizz_url) as connection:
+            connection.execute(
+                "UPDATE mw_delivery_server SET meta_data = %s, status = 'active' WHERE server_id = 102",
+                (kept,),
+            )
+
+
 def test_inspect_names_the_route_that_the_key_lacks(
     login: Callable[[bool], None], lab: RunningLab, capsys: pytest.CaptureFixture[str]
 ) -> None:

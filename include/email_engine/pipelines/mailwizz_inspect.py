@@ -1,7 +1,7 @@
 """A look at one MailWizz installation for whoever sets it up: what version it is, what the engine can read and write there,
 and what its API key may do. Nothing is changed."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -88,12 +88,22 @@ class Inspection:
     unseen: tuple[int, ...] | None = None
 
     @property
+    def doubled(self) -> dict[str, tuple[int, ...]]:
+        """By virtual MTA, the servers in service that name it, where there are several: no quota of them is raised."""
+        named: dict[str, list[int]] = defaultdict(list)
+        for server in self.servers:
+            for vmta in {name.casefold() for name in server.vmtas or ()} if server.setting.runs else ():
+                named[vmta].append(server.server_id)
+        return {vmta: tuple(ids) for vmta, ids in sorted(named.items()) if len(ids) > 1}
+
+    @property
     def fine(self) -> bool:
         """Can the engine raise quotas here, and does the key work?"""
         doubts = any(server.limits.doubt() for server in self.servers)
         return not (
             self.servers_failure
             or doubts
+            or self.doubled
             or self.not_writable
             or self.catalogue.unread()
             or any(answer.allowed is not True for answer in self.routes)
@@ -180,6 +190,7 @@ def inspection_words(seen: Inspection) -> str:
     subjects: Sequence[tuple[str, Callable[[Inspection], str]]] = (
         ("login", lambda _: f"{catalogue.account}, database {catalogue.schema}, tables {catalogue.prefix}*"),
         ("delivery servers", _servers),
+        ("virtual MTAs that several servers name", _doubled),
         ("columns of a server that are read", _columns),
         ("quotas of a server", _quotas),
         ("warm-up plans", _plans),
@@ -211,6 +222,7 @@ def inspection_document(seen: Inspection) -> dict[str, Any]:
         "unseen_tables": list(catalogue.unseen()), "not_writable": list(seen.not_writable),
         "unknown_quotas": dict(catalogue.unknown_quotas), "use_for": catalogue.use_for,
         "plan_tables": list(catalogue.plan_tables), "servers": len(seen.servers), "servers_failure": seen.servers_failure,
+        "doubled": {vmta: list(ids) for vmta, ids in seen.doubled.items()},
         "api": {
             f"{_key(answer)}{answer.route}": {"allowed": answer.allowed, "told": answer.told} for answer in seen.routes
         },
@@ -236,6 +248,15 @@ def _servers(seen: Inspection) -> str:
     return ", ".join(
         [str(len(seen.servers)), *(f"{count} {state}" for state, count in sorted(states.items()))]
     )
+
+
+def _doubled(seen: Inspection) -> str:
+    if seen.servers_failure:
+        return "not known"
+    told = [f"{vmta} (servers {', '.join(map(str, ids))})" for vmta, ids in seen.doubled.items()]
+    if not told:
+        return "none"
+    return f"{'; '.join(told)}; leave the header x-virtual-mta on one of them (Copy keeps it): until then their quotas are not raised"
 
 
 def _columns(seen: Inspection) -> str:
