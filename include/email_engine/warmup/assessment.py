@@ -27,7 +27,7 @@ from email_engine.warmup.proposal import Action, Proposal
 from email_engine.warmup.provider_limits import PROBING, WHOLE, provider_mixes, stage_volume
 from email_engine.warmup.scoring import score_fleet
 from email_engine.warmup.signal_quality import signal_problem
-from email_engine.warmup.throttle import DayClose, ThrottleState, throttle_after
+from email_engine.warmup.throttle import FULL_SPEED, DayClose, ThrottleState, may_change, throttle_after
 
 HOLDS = {True: "Nothing advances", False: "It gets no more than it has"}
 NOT_BEGUN = "It cannot begin to send"
@@ -173,6 +173,8 @@ class Assessment:
         return sum(map(self.enough.__le__, self.counted.sent))
 
     def _speeds(self) -> ThrottleState:
+        if not may_change(self.seen.throttle_factors, self.seen.down, self.score, self.judged, self.policy):
+            return FULL_SPEED
         trusted = self.signal_problem is None
         evening = DayClose(
             self.day, self.seen.days, self.basis.providers, trusted, bool(self.charges), self.seen.down
@@ -180,19 +182,22 @@ class Assessment:
         before = ThrottleState(self.seen.throttle_factors, self.seen.slowed_on)
         return throttle_after(before, evening, self.score, self.judged, self.policy)
 
-    def to(self, action: Action, reason: str, wanted: int | None = None, **changes: object) -> Proposal:
+    def to(self, action: Action, reason: str, wanted: int | None = None, **changes: Any) -> Proposal:
         """A choice with everything that was judged; `wanted` is the stage by default."""
-        fields: dict[str, Any] = {
-            "phase": self.phase,
-            "sent_days": self.sent_days,
-            "judgements": self.judgements,
-            "providers": self.judged.providers[DEFERRALS],
-            "score": self.score,
-            "throttle_factors": self.throttle.throttle_factors,
-            "slowed_on": self.throttle.slowed_on,
-            "mix": self.mix,
-        }
-        return Proposal(action, reason, self.stage if wanted is None else wanted, **(fields | changes))
+        made = Proposal(
+            action,
+            reason,
+            self.stage if wanted is None else wanted,
+            self.phase,
+            sent_days=self.sent_days,
+            judgements=self.judgements,
+            providers=self.judged.providers[DEFERRALS],
+            score=self.score,
+            throttle_factors=self.throttle.throttle_factors,
+            slowed_on=self.throttle.slowed_on,
+            mix=self.mix,
+        )
+        return made._replace(**changes) if changes else made
 
     def hold(self, cause: str, reason: str, first: bool = False, **changes: Any) -> Proposal:
         """Keeps what stands. `first`: an IP that never had an allowance gets its stage, which is no advance but what a person

@@ -63,13 +63,12 @@ def stage_volume(
     mix: Mapping[str, float],
 ) -> int:
     """Messages a UTC day of a phase: the stage, at most the target, and so few that no provider gets more than its ladder."""
-    whole = min(schedule.stages[phase - 1], target)
-    bounds = [
-        _rung(schedule, phase, target, provider_limit) / mix[name]
-        for name, provider_limit in provider_limits.items()
-        if mix.get(name)
-    ]
-    return max(int(min([whole, *bounds])), 1)
+    least: float = min(schedule.stages[phase - 1], target)
+    for name, part in mix.items():
+        provider_limit = provider_limits.get(name)
+        if part and provider_limit is not None:
+            least = min(least, _rung(schedule, phase, target, provider_limit) / part)
+    return max(int(least), 1)
 
 
 def _rung(schedule: Schedule, phase: int, target: int, provider_limit: ProviderLimit) -> float:

@@ -1,7 +1,7 @@
 """Throttle factors: multiplicative decrease on bad signals, a fixed factor of recovery per good day; of the whole IP (`*`) by its
 score, of a mailbox provider by what presses there. A factor is a part of what the schedule allows, never more."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
@@ -40,6 +40,13 @@ class DayClose(NamedTuple):
     down: tuple[str, ...] = ()
 
 
+def may_change(
+    factors: Mapping[str, float], down: Collection[str], score: Score, judged: Judged, policy: Policy
+) -> bool:
+    """Is anything slowed, or does anything press? Else an IP stays at full speed, which most are."""
+    return bool(factors or down or judged.refused_by) or score.surely_below(policy.score.slow_below)
+
+
 def throttle_after(
     before: ThrottleState, evening: DayClose, score: Score, judged: Judged, policy: Policy
 ) -> ThrottleState:
@@ -49,8 +56,6 @@ def throttle_after(
     pressing = [*evening.down, *(name for names in judged.refused_by.values() for name in names)]
     measured = evening.charged or bool(pressing or any(name != WHOLE for name in before.throttle_factors))
     falling = [WHOLE] if not measured and score.surely_below(policy.score.slow_below) else []
-    if not (falling or pressing or before.throttle_factors):
-        return FULL_SPEED
     for name in sorted({*before.throttle_factors, *pressing, *falling}):
         old, last = before.throttle_factors.get(name, 1.0), before.slowed_on.get(name)
         if name == WHOLE:
