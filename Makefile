@@ -72,7 +72,7 @@ test-parts: $(STAMP) ## everything but e2e, browser and compose
 	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not e2e"
 
 test-whole: $(STAMP) ## e2e, browser and compose: real stacks, one after the other
-	@$(RUN) -m pytest -m e2e -rs tests/e2e tests/browser tests/compose
+	@$(RUN) -m pytest -m e2e -rs tests/e2e tests/browser; first=$$?; $(RUN) -m pytest -m e2e -rs tests/compose && exit $$first
 
 # What tests want from Debian, where it is missing and may be installed; without it those tests say why they skip.
 $(DEBIAN):

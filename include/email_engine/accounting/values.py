@@ -149,6 +149,7 @@ class Summary:
     rejected_rows: int = 0
     rejected: list[Rejected] = field(default_factory=list)
     complaints_without_source: int = 0
+    repeated_complaints: int = 0
     first: datetime | None = None
     last: datetime | None = None
     whole_bytes: int = 0

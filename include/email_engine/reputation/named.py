@@ -29,6 +29,11 @@ class NamedList:
     asked: str = ""
 
     @property
+    def own(self) -> bool:
+        """Is it the list of the one provider that names it? Then that provider refuses, and nobody else is asked."""
+        return set(self.refused) == {self.name}
+
+    @property
     def words(self) -> str:
         """`zen.spamhaus.org was named by microsoft (12) and yahoo (3) in 15 of 300 messages on 2026-11-20`, and what was asked."""
         who = " and ".join(f"{name} ({count})" for name, count in sorted(self.refused.items()))
@@ -37,11 +42,14 @@ class NamedList:
 
 
 def suspicions(named: Sequence[NamedList], day: date, days: int) -> tuple[NamedList, ...]:
-    """Those of the last `days` days up to `day` that the list itself did not refute, worst first."""
+    """Those of the last `days` days up to `day` that the list itself did not refute, worst first; no provider's own list that it alone
+    names."""
     if not named:
         return ()
     first = day - timedelta(days=days - 1)
-    standing = (one for one in named if one.day >= first and one.answer is not ListAnswer.NOT_LISTED)
+    standing = (
+        one for one in named if one.day >= first and one.answer is not ListAnswer.NOT_LISTED and not one.own
+    )
     return tuple(sorted(standing, key=lambda one: (-sum(one.refused.values()), one.name)))
 
 

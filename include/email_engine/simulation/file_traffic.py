@@ -39,6 +39,9 @@ class FileTraffic:
     refused: list[str] = field(default_factory=list)
     copies: list[str] = field(default_factory=list)
     unreadable: int = 0
+    mails: set[tuple[str, str]] = field(default_factory=set)
+    """Message-Id and recipient of mail that was complained about."""
+    repeated: int = 0
 
     def __post_init__(self) -> None:
         self.by_address = {str(ip.address): ip for ip in self.fleet.ips}
@@ -85,8 +88,12 @@ class FileTraffic:
                 known[day] = max(until, known.get(day, until))
 
     def _report(self, event: Event) -> None:
-        """A complaint, known from the day on which it was logged."""
-        ip = self._ip(event.source)
+        """A complaint, known from the day on which it was logged; one about the same mail counts once."""
+        ip, mail = self._ip(event.source), (event.message_id, event.recipient.lower())
+        if all(mail) and mail in self.mails:
+            self.repeated += 1
+            return
+        self.mails.add(mail)
         if ip is not None:
             sent = (event.sent_at or event.at).date()
             report = Report(event.provider, sent, event.at.date(), 1, dated=event.sent_at is not None)
@@ -112,7 +119,13 @@ class FileTraffic:
         return {
             address: {
                 day: [
-                    NamedList(name, day, dict(by), sum(c.sent for c in self.counts[address][day].values()))
+                    NamedList(
+                        name,
+                        day,
+                        dict(by),
+                        sum(c.sent for c in self.counts[address][day].values()),
+                        asked="a replay cannot ask it",
+                    )
                     for name, by in sorted(lists.items())
                 ]
                 for day, lists in days.items()
@@ -129,4 +142,5 @@ class FileTraffic:
             for name, count in sorted(self.unknown_sources.items())
         ]
         found += [f"unreadable, left out: {self.unreadable} rows"] if self.unreadable else []
+        found += [f"reports that came again, counted once: {self.repeated}"] if self.repeated else []
         return found + self.refused

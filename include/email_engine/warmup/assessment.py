@@ -8,12 +8,12 @@ from typing import Any
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpState
 from email_engine.fleet.providers import OTHER
-from email_engine.reputation.counted import Basis
-from email_engine.reputation.evidence import GateJudgement
-from email_engine.reputation.gates import DEFERRALS, Judged, judge_gates
+from email_engine.reputation.counted import Basis, block_rows, complaint_rows, together
+from email_engine.reputation.evidence import GateJudgement, judge
+from email_engine.reputation.gates import BLOCKS, COMPLAINTS, DEFERRALS, Judged, judge_gates
 from email_engine.reputation.provider_days import ProviderDays
 from email_engine.reputation.score import Score
-from email_engine.warmup.blame import Charge, charges
+from email_engine.warmup.blame import Charge, Whose, charges
 from email_engine.warmup.observation import (
     IpObservation,
     complaints_since,
@@ -136,7 +136,8 @@ class Assessment:
         self.charges: tuple[Charge, ...] = charges(observation, basis, judged, policy)
         self.signal_problem = signal_problem(observation, policy, day, bool(basis.days))
         self.throttle = self._speeds()
-        self.mix = mix if self._bounded() else {}
+        before = observation.mix_before if observation.throttle_factors else None
+        self.mix = (before or mix) if self._bounded() else {}
         self.stage = self.volume(self.phase)
         self.sent_days = self._sent_days() if self.warming else 0
 
@@ -144,6 +145,28 @@ class Assessment:
     def measured(self) -> bool:
         """Does a provider have a measure of its own already? What it caused is not charged again."""
         return any(name != WHOLE for name in self.throttle.throttle_factors)
+
+    def answering(self, gate: str) -> tuple[str, ...]:
+        """Providers that answer for their complaints or blocks already: what is proven there alone, and whoever is slowed or suspended."""
+        if gate not in (COMPLAINTS, BLOCKS) or not (self.throttle.throttle_factors or self.charges):
+            return ()
+        slowed = {name for name in self.throttle.throttle_factors if name != WHOLE}
+        apart = any(charge.gate == gate and charge.whose is Whose.PROVIDER for charge in self.charges)
+        return tuple(sorted(slowed | set(self.judged.refusing(gate) if apart else ())))
+
+    def own(self, gate: str) -> GateJudgement:
+        """What a gate says of the mail that no provider answers for."""
+        answering, gates = self.answering(gate), self.policy.gates
+        if not answering:
+            return self.judgements[gate]
+        if gate in self.judged.rest and set(answering) == set(self.judged.refusing(gate)):
+            return self.judged.rest[gate]
+        rows = (
+            complaint_rows(self.basis, gates.complaint_days) if gate == COMPLAINTS else block_rows(self.basis)
+        )
+        left, rule = together(rows, answering), getattr(gates, gate)
+        (found,) = judge([left.bad], [left.messages], rule.limit, rule.stop, gates.confidence)
+        return found
 
     def in_outage(self, name: str) -> bool:
         """Is a provider held for an outage of its own? One that is only tried has not proven yet that it is over."""

@@ -10,7 +10,6 @@ from email_engine.reputation.gates import COMPLAINTS, DEFERRALS, Asked
 from email_engine.reputation.provider_judgements import SMALL_PART
 from email_engine.warmup import advice
 from email_engine.warmup.assessment import Assessment, assess
-from email_engine.warmup.blame import Whose
 from email_engine.warmup.domain_warmup import seen_for_domain, with_domain
 from email_engine.warmup.grounds import by_charge, by_gate, by_slowing, fallen, joined, progress_words
 from email_engine.warmup.observation import IpObservation, midnight
@@ -190,9 +189,13 @@ def _held(assessment: Assessment) -> Proposal | None:
         return assessment.hold(NAMED, reason, **ground.changes)
     if bad := bad_day(assessment):
         ground = by_charge(assessment, bad)._replace(advice=advice.BAD_DAY)
-        reason = f"{ground.clause} on one day alone, so {_lower(assessment.held)}; another such day pauses it"
+        reason = f"{ground.clause} on one day alone, so {_lower(assessment.held)}; another such day {_within(assessment)} pauses it"
         return assessment.hold(BAD_DAY, reason, **ground.changes)
     return None
+
+
+def _within(assessment: Assessment) -> str:
+    return f"within {amount(assessment.policy.varying_days.within_days, 'day')}"
 
 
 def _lower(sentence: str) -> str:
@@ -226,12 +229,12 @@ def _idle(assessment: Assessment) -> Proposal | None:
 
 def _unproven(assessment: Assessment) -> Proposal | None:
     """Weak evidence against the IP, a rate at the limit, or a speed that was taken."""
-    providers = [one.gate for one in assessment.charges if one.whose is Whose.PROVIDER]
     for name, judged in assessment.judgements.items():
-        if not judged.evidence and judged.verdict is not GateVerdict.HOLD and name not in providers:
+        if not judged.evidence and judged.verdict is not GateVerdict.HOLD:
             continue
-        judged = assessment.judged.rest[name] if name in providers else judged
-        gate = getattr(assessment.policy.gates, name)
+        if name == DEFERRALS and _slowed_before(assessment, assessment.judged.worst_provider):
+            continue
+        judged, gate = assessment.own(name), getattr(assessment.policy.gates, name)
         against = judged.evidence >= gate.step_back
         if (
             against
@@ -257,6 +260,12 @@ def _unproven(assessment: Assessment) -> Proposal | None:
         cause = PROVIDER_OUTAGE if any(map(assessment.in_outage, great)) else SLOWED
         return assessment.to(Action.HOLD, assessment.because(ground.clause), cause=cause, **ground.changes)
     return None
+
+
+def _slowed_before(assessment: Assessment, provider: str | None) -> bool:
+    """Was its speed taken on an earlier day, and no more of it today? What it pressed then is paid for."""
+    slowed = provider in assessment.seen.throttle_factors and provider in assessment.throttle.throttle_factors
+    return slowed and provider not in fallen(assessment)
 
 
 def _settled(assessment: Assessment, gate: str) -> bool:
@@ -292,7 +301,7 @@ def _moved(assessment: Assessment) -> Proposal:
             Action.STAY, f"{progress}, so it stays at {amount(assessment.stage, 'message')} a day{less}"
         )
     for name, asked in assessment.policy.asked(assessment.phase).items():
-        if asked is Asked.PASS and assessment.judgements[name].verdict is not GateVerdict.PASS:
+        if asked is Asked.PASS and assessment.own(name).verdict is not GateVerdict.PASS:
             return assessment.to(
                 Action.STAY,
                 f"{progress}, but {progress_words(assessment, name)}, so it stays at {amount(assessment.stage, 'message')} a day",

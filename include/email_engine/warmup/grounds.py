@@ -68,10 +68,8 @@ def by_charge(assessment: Assessment, charge: Charge) -> Ground:
 
 def by_gate(assessment: Assessment, gate: str) -> Ground:
     """What a gate says against the IP. What providers answer for that were slowed or suspended is left out."""
-    judged, limit = assessment.judgements[gate], getattr(assessment.policy.gates, gate).limit
-    alone = any(each.gate == gate and each.whose is Whose.PROVIDER for each in assessment.charges)
-    judged = assessment.judged.rest[gate] if alone else judged
-    row = _row(assessment, gate, assessment.judged.refusing(gate) if alone else ())
+    judged, limit = assessment.own(gate), getattr(assessment.policy.gates, gate).limit
+    row = _row(assessment, gate, assessment.answering(gate))
     worst = assessment.judged.worst_provider if gate == DEFERRALS else None
     where, providers = _where(assessment, worst)
     days = convincing(row, _limits(assessment, gate, row))
@@ -86,10 +84,10 @@ def by_gate(assessment: Assessment, gate: str) -> Ground:
 
 def progress_words(assessment: Assessment, gate: str) -> str:
     """What a gate does not prove yet, as a clause: nothing that anybody must act on."""
-    judged, limit = assessment.judgements[gate], getattr(assessment.policy.gates, gate).limit
+    judged, limit = assessment.own(gate), getattr(assessment.policy.gates, gate).limit
     worst = assessment.judged.worst_provider
     where, _ = _where(assessment, worst if gate == DEFERRALS else None)
-    row = _row(assessment, gate)
+    row = _row(assessment, gate, assessment.answering(gate))
     return verdict_clause(gate, row, judged, limit, convincing(row, _limits(assessment, gate, row)), where)
 
 

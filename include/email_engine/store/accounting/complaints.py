@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from email_engine.accounting.summarize import Counts, Summary
 from email_engine.store.accounting.counts import Rows
-from email_engine.store.accounting.events import EventWriter, origin_of
+from email_engine.store.accounting.events import EventWriter, Mail, complained_before, mail_of, origin_of
 
 
 def place_complaints(
@@ -23,9 +23,15 @@ def place_complaints(
     origin_days: int,
 ) -> None:
     """Each counts for the hour in which its mail was sent: by a header of the report, else by the mail's own event, else by
-    the report. A report that names no source takes that of the mail."""
+    the report. A report that names no source takes that of the mail. Reports of one mail and recipient count once: feedback loops
+    tell some of them again."""
     writer.flush()
+    told: set[Mail] = set()
     for event in summary.complaints:
+        mail = mail_of(event, writer.hash_of)
+        if mail is not None and (mail in told or complained_before(conn, mail, event.at, origin_days)):
+            summary.repeated_complaints += 1
+            continue
         ip, at, by = writer.known.find(event.source), event.sent_at, "header"
         if ip is None or at is None:
             origin = origin_of(conn, event, writer.hash_of, origin_days)
@@ -40,6 +46,8 @@ def place_complaints(
                 summary.complaints_without_source += 1
             continue
         moment, by = (at, by) if at else (event.at, "report")
+        if mail is not None:
+            told.add(mail)
         hour = moment.replace(minute=0, second=0, microsecond=0)
         rows.setdefault((*ip, event.provider, hour), Counts()).complained += 1
         writer.add_of(ip, event, moment, by)

@@ -277,6 +277,8 @@ def _message(summary: Summary, unknown_sources: Mapping[str, int], before: Known
     if summary.rejected_rows:
         first = summary.rejected[0]
         parts.append(f"{summary.rejected_rows} unreadable rows, first in line {first.line}: {first.reason}")
+    if summary.repeated_complaints:
+        parts.append(f"{amount(summary.repeated_complaints, 'complaint')} came again, counted once")
     if summary.complaints_without_source:
         parts.append(f"{summary.complaints_without_source} complaints name no source")
     return "; ".join(parts)

@@ -123,6 +123,27 @@ def quarantine(conn: Connection, file_id: int, rejected: Iterable[Rejected], has
         conn.execute(insert(accounting_quarantine), rows[at : at + BATCH])
 
 
+Mail = tuple[str, str]
+"""Message-Id and hash of the recipient, as an event holds them."""
+
+
+def mail_of(event: Event, hash_of: Hash | None) -> Mail | None:
+    """None where the event does not tell one mail from others."""
+    recipient = hash_of(event.recipient) if hash_of else None
+    message_id = _message_id(event.message_id, event.recipient, hash_of)
+    return (message_id, recipient) if message_id and recipient else None
+
+
+def complained_before(conn: Connection, mail: Mail, at: datetime, days: int) -> bool:
+    """Was there a complaint about it already, in files that were read, within so many days of this one?"""
+    rows, within = delivery_events.c, timedelta(days=days)
+    query = select(rows.id).where(
+        rows.message_id == mail[0], rows.recipient_hash == mail[1], rows.kind == EventKind.COMPLAINT.value,
+        rows.at.between(at - within, at + within),
+    )  # fmt: skip
+    return conn.execute(query.limit(1)).first() is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """The mail that a complaint is about: which IP sent it, and when."""

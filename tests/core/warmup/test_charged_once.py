@@ -1,0 +1,134 @@
+"""What a provider did is charged to that provider alone, also when it is over; who is bad on a day of each week does not escape."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from email_engine.fleet.model import IpState
+from email_engine.fleet.traffic import DayCounts
+from email_engine.reputation.named import NamedList
+from email_engine.warmup.plan import IpDecision
+from email_engine.warmup.policy_file import load_policy
+from tests.core.warmup.worlds import DAY, NEXT, a_life, decide_day, live_through, observation, sent
+
+POLICY = load_policy()
+ACTIVE: dict[str, Any] = {"state": IpState.ACTIVE, "phase": 6}
+WARMING: dict[str, Any] = {"phase": 6}
+PARTS = {"gmail": 0.4, "microsoft": 0.3, "yahoo": 0.15, "other": 0.15}
+REFUSES = 7
+"""The day on which one provider refuses."""
+
+
+def evening(told: Sequence[Sequence[IpDecision]], day: int) -> IpDecision:
+    return told[day][0]
+
+
+def mixed(allowed: int, refused: float = 0.0) -> dict[str, DayCounts]:
+    found = {}
+    for name, part in PARTS.items():
+        messages = round(allowed * part)
+        blocked = round(messages * refused) if name == "microsoft" else 0
+        bounced = round((messages - blocked) * 0.015)
+        found[name] = DayCounts(DAY, messages - blocked - bounced, blocked + bounced, blocked=blocked)
+    return found
+
+
+def of_the_rest(allowed: int) -> dict[str, DayCounts]:
+    """A day on which the suspended provider's mail waits in its queue."""
+    return {name: counts for name, counts in mixed(allowed).items() if name != "microsoft"}
+
+
+def taken(allowed: int, bounds: int) -> dict[str, DayCounts]:
+    return of_the_rest(allowed) | {"microsoft": DayCounts(DAY, bounds)}
+
+
+@pytest.mark.parametrize("state", [ACTIVE, WARMING], ids=["active", "warming"])
+def test_a_provider_that_refused_for_a_day_costs_nothing_when_it_takes_mail_again(
+    state: dict[str, Any],
+) -> None:
+    """Microsoft refuses 40 % for a day, is suspended, tried with a few messages, and slowly comes back."""
+
+    def traffic(_: int, day: int, allowed: int) -> dict[str, DayCounts]:
+        if day < REFUSES:
+            return mixed(allowed)
+        if day == REFUSES:
+            return mixed(allowed, refused=0.4)
+        return of_the_rest(allowed) if day == REFUSES + 1 else taken(allowed, 20 + 5 * (day - REFUSES))
+
+    told = live_through([a_life(1, 2_000, **state, daily_target=5_000)], traffic, 40, POLICY)
+    after = [evening(told, day) for day in range(REFUSES, 40)]
+    assert "microsoft" in after[0].proposal.throttle_factors
+    assert {str(one.proposal.action) for one in after}.isdisjoint({"step_back", "pause", "quarantine"})
+    blamed = [
+        one.reason for one in after[1:] if "speak against it" in one.reason or "prove a rate" in one.reason
+    ]
+    assert blamed == []
+
+
+def test_what_other_providers_refuse_at_the_same_time_is_still_the_ips() -> None:
+    """Microsoft is slowed already; that excuses nothing of what gmail refuses."""
+    days = {
+        "microsoft": [replace(c, blocked=0) for c in sent(14, 300)],
+        "gmail": [DayCounts(c.day, 300, 100, blocked=100) for c in sent(14, 400)],
+    }
+    whole = [DayCounts(c.day, 600, 100, blocked=100) for c in sent(14, 700)]
+    seen = observation(
+        whole, ip=ACTIVE, providers=days, throttle_factors={"microsoft": 0.5}, slowed_on={"microsoft": DAY - timedelta(days=5)},
+    )  # fmt: skip
+    assert str(decide_day(seen, POLICY, DAY, NEXT).action) in ("pause", "quarantine")
+
+
+def weekly(day: int, bad: float, blast: int, trickle: int) -> dict[str, DayCounts]:
+    """150 good messages a day, and each seventh day a list that is bad, short of an extreme day."""
+    messages, rate = (blast, bad) if day % 7 == 2 else (trickle, 0.015)
+    wrong = round(messages * rate)
+    return {"gmail": DayCounts(DAY, messages - wrong, wrong)}
+
+
+def test_who_mails_a_bad_list_each_week_is_paused_on_the_third_day_of_it() -> None:
+    told = live_through(
+        [a_life(1, 3_000, **ACTIVE)], lambda _, day, __: weekly(day, 0.08, 1_000, 150), 17, POLICY
+    )
+    seen = {day: str(evening(told, day).proposal.action) for day in (2, 9, 16)}
+    assert seen == {2: "hold", 9: "hold", 16: "pause"}
+    for day in (2, 9, 16):
+        assert str(DAY + timedelta(days=day)) in evening(told, 16).reason
+    assert "another such day within 3 days pauses it" in evening(told, 2).reason
+
+
+def test_who_sends_enough_good_mail_between_is_not() -> None:
+    """240 of 6,000: 4 % in all."""
+    told = live_through(
+        [a_life(1, 3_000, **ACTIVE)], lambda _, day, __: weekly(day, 0.08, 1_000, 700), 40, POLICY
+    )
+    assert "pause" not in {str(day[0].proposal.action) for day in told}
+
+
+def test_a_providers_own_list_that_it_alone_names_is_its_refusal_and_no_suspicion() -> None:
+    named = NamedList("microsoft", DAY, {"microsoft": 60}, 1_000)
+    fine = observation(sent(10, 1_000), ip=ACTIVE, given=1_000, standing=1_000)
+    assert str(decide_day(replace(fine, named=(named,)), POLICY, DAY, NEXT).action) == "stay"
+    others = replace(named, refused={"microsoft": 30, "gmail": 4})
+    assert str(decide_day(replace(fine, named=(others,)), POLICY, DAY, NEXT).action) == "hold"
+
+
+def test_the_part_of_a_slowed_provider_stays_what_mailwizz_hands_over() -> None:
+    """What is held or refused there makes its part of the accounting small; the volume must not grow by it."""
+
+    def traffic(_: int, day: int, allowed: int) -> dict[str, DayCounts]:
+        if day < REFUSES:
+            return mixed(allowed)
+        if day == REFUSES:
+            return mixed(allowed, refused=0.6)
+        return taken(allowed, 1) if day % 2 else of_the_rest(allowed)
+
+    told = live_through([a_life(1, 2_000, **ACTIVE, daily_target=2_000)], traffic, 35, POLICY)
+    before = evening(told, REFUSES)
+    assert before.proposal.mix["microsoft"] == pytest.approx(0.3, abs=0.05)
+    for day in range(REFUSES + 1, 35):
+        one = evening(told, day)
+        if "microsoft" in one.proposal.throttle_factors:
+            assert one.proposal.mix["microsoft"] == before.proposal.mix["microsoft"], day
