@@ -41,7 +41,6 @@ class Life:
     providers: Mapping[str, Days] = field(default_factory=dict)
     throttle_factors: Mapping[str, float] = field(default_factory=dict)
     slowed_on: Mapping[str, date] = field(default_factory=dict)
-    mix_before: Mapping[str, float] = field(default_factory=dict)
     last_stream_stop_at: datetime | None = None
     phase_started_on: date | None = None
     last_stop_at: datetime | None = None
@@ -234,7 +233,6 @@ def observe(
         domain=around.domain,
         throttle_factors=life.throttle_factors,
         slowed_on=life.slowed_on,
-        mix_before=life.mix_before,
         last_stream_stop_at=life.last_stream_stop_at,
         bounds=life.bounds,
         risen=around.risen,
@@ -288,7 +286,6 @@ def after(life: Life, ip_decision: IpDecision, effective: date) -> Life:
         bounds=ip_decision.bounds,
         throttle_factors=carried.throttle_factors,
         slowed_on=carried.slowed_on,
-        mix_before=carried.mix_before,
         last_stream_stop_at=carried.last_stream_stop_at,
         phase_started_on=carried.phase_started_on,
         last_stop_at=carried.last_stop_at,

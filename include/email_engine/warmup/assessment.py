@@ -136,8 +136,7 @@ class Assessment:
         self.charges: tuple[Charge, ...] = charges(observation, basis, judged, policy)
         self.signal_problem = signal_problem(observation, policy, day, bool(basis.days))
         self.throttle = self._speeds()
-        before = observation.mix_before if observation.throttle_factors else None
-        self.mix = (before or mix) if self._bounded() else {}
+        self.mix = mix if self._bounded() else {}
         self.stage = self.volume(self.phase)
         self.sent_days = self._sent_days() if self.warming else 0
 

@@ -3,7 +3,7 @@
 The database (store/warmup.py), the simulation and the replay all go by it, so that they decide alike."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from email_engine.fleet.model import DomainWarmup, Pause
@@ -11,7 +11,6 @@ from email_engine.warmup.domain_warmup import domain_after
 from email_engine.warmup.observation import RateStop, midnight
 from email_engine.warmup.plan import IpDecision
 from email_engine.warmup.proposal import RECIPIENT_LIST_PROBLEM, STREAM_PROBLEM, Action
-from email_engine.warmup.provider_limits import WHOLE
 
 MOST_STOPS = 10
 """Stops by rates that are kept."""
@@ -33,7 +32,6 @@ class CarriedState:
     last_stream_stop_at: datetime | None
     stops: tuple[RateStop, ...] = ()
     domain_warmup: DomainWarmup | None = None
-    mix_before: Mapping[str, float] = field(default_factory=dict)
 
 
 def carried_state_after(ip_decision: IpDecision, effective: date) -> CarriedState:
@@ -58,7 +56,6 @@ def carried_state_after(ip_decision: IpDecision, effective: date) -> CarriedStat
         else seen.last_stop_at,
         throttle_factors=proposal.throttle_factors,
         slowed_on=proposal.slowed_on,
-        mix_before=proposal.mix if any(name != WHOLE for name in proposal.throttle_factors) else {},
         last_stream_stop_at=midnight(effective) if stream_stop else seen.last_stream_stop_at,
         stops=(*seen.stops, *(RateStop(effective, kind) for kind in proposal.kinds[:1]))[-MOST_STOPS:],
         domain_warmup=domain_after(seen, proposal, effective),

@@ -61,9 +61,7 @@ def _guarded(assessment: Assessment) -> IpDecision | None:
 
 def _slow(assessment: Assessment, fell: Mapping[str, float]) -> IpDecision:
     seen = assessment.seen
-    before = seen.mix_before if seen.throttle_factors else None
-    mix = before or provider_mix(seen.providers, assessment.day)
-    least = assessment.policy.slow.least
+    mix, least = provider_mix(seen.providers, assessment.day), assessment.policy.slow.least
     before = kept_rate(mix, seen.throttle_factors, least)
     after = kept_rate(mix, {**seen.throttle_factors, **fell}, least)
     allowance = max(min(round(seen.standing * after / before), seen.standing), 1)

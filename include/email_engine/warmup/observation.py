@@ -73,8 +73,7 @@ class IpObservation:
     `providers`: the last 14 of `days` by mailbox provider; `earlier`: the 7 days before, of providers with reports that do not say when
     the mail was sent; `peers`: the other IPs of its stream, summed by day; `domain`: likewise those of
     other streams whose DKIM domain has the same parent. `throttle_factors`: speed 0..1 that was left to a provider, or under `*` to the whole IP; what is
-    not in it is not slowed; `slowed_on`: the UTC day on which each last lost speed; `mix_before`: parts of its mail by provider as they were before
-    one was slowed, since MailWizz hands over as before; empty where none is; `last_stream_stop_at`: when it last paused for
+    not in it is not slowed; `slowed_on`: the UTC day on which each last lost speed; `last_stream_stop_at`: when it last paused for
     a problem of its stream. `bounds`: messages a UTC day for providers that may not have all, in force on the planned day if
     nothing were decided. `trouble`: why the signals of its host cannot be trusted, a clause; None if they can.
     `risen`: by kind (see `peers`), the others of its stream without the worst of them, where the stream as a whole shows it.
@@ -110,7 +109,6 @@ class IpObservation:
     domain: Days = NO_DAYS
     throttle_factors: Mapping[str, float] = field(default_factory=dict)
     slowed_on: Mapping[str, date] = field(default_factory=dict)
-    mix_before: Mapping[str, float] = field(default_factory=dict)
     last_stream_stop_at: datetime | None = None
     bounds: Mapping[str, int] = field(default_factory=dict)
     trouble: str | None = None

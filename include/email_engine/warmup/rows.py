@@ -151,7 +151,6 @@ def _plan_columns(ip_decision: IpDecision, writing: Writing) -> dict[str, Any]:
         "paces": dict(carried.throttle_factors),
         "stops": [{"day": stop.day.isoformat(), "kind": stop.kind} for stop in carried.stops],
         "slowed_on": {name: day.isoformat() for name, day in carried.slowed_on.items()},
-        "mix_before": dict(carried.mix_before),
         "last_list_stop_at": _moment(carried.last_stream_stop_at, seen.last_stream_stop_at, writing),
         "score": proposal.score.value,
         "score_low": proposal.score.low if proposal.score.known else None,

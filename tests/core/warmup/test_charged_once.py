@@ -113,22 +113,3 @@ def test_a_providers_own_list_that_it_alone_names_is_its_refusal_and_no_suspicio
     assert str(decide_day(replace(fine, named=(named,)), POLICY, DAY, NEXT).action) == "stay"
     others = replace(named, refused={"microsoft": 30, "gmail": 4})
     assert str(decide_day(replace(fine, named=(others,)), POLICY, DAY, NEXT).action) == "hold"
-
-
-def test_the_part_of_a_slowed_provider_stays_what_mailwizz_hands_over() -> None:
-    """What is held or refused there makes its part of the accounting small; the volume must not grow by it."""
-
-    def traffic(_: int, day: int, allowed: int) -> dict[str, DayCounts]:
-        if day < REFUSES:
-            return mixed(allowed)
-        if day == REFUSES:
-            return mixed(allowed, refused=0.6)
-        return taken(allowed, 1) if day % 2 else of_the_rest(allowed)
-
-    told = live_through([a_life(1, 2_000, **ACTIVE, daily_target=2_000)], traffic, 35, POLICY)
-    before = evening(told, REFUSES)
-    assert before.proposal.mix["microsoft"] == pytest.approx(0.3, abs=0.05)
-    for day in range(REFUSES + 1, 35):
-        one = evening(told, day)
-        if "microsoft" in one.proposal.throttle_factors:
-            assert one.proposal.mix["microsoft"] == before.proposal.mix["microsoft"], day

@@ -108,7 +108,6 @@ def observe(
             domain=around[ip.ip_id].domain,
             throttle_factors=plans[ip.ip_id].paces,
             slowed_on={name: date.fromisoformat(day) for name, day in plans[ip.ip_id].slowed_on.items()},
-            mix_before=plans[ip.ip_id].mix_before,
             last_stream_stop_at=plans[ip.ip_id].last_list_stop_at,
             trouble=troubles.get(ip.mta_host),
             risen=around[ip.ip_id].risen,
@@ -190,7 +189,6 @@ def _plans(conn: Connection, tenant: str) -> dict[int, Any]:
         plans.last_list_stop_at,
         plans.paces,
         plans.slowed_on,
-        plans.mix_before,
         plans.stops,
     ).where(plans.tenant == tenant)
     return {row.ip_id: row for row in conn.execute(query)}

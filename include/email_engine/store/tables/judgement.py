@@ -53,7 +53,6 @@ warmup_plans = Table(
     moment("completed_at"),
     Column("paces", JSONB, nullable=False, server_default="{}"),
     Column("slowed_on", JSONB, nullable=False, server_default="{}"),
-    Column("mix_before", JSONB, nullable=False, server_default="{}"),
     moment("last_list_stop_at"),
     Column("stops", JSONB, nullable=False, server_default="[]"),
     Column("score", Integer),
