@@ -182,7 +182,7 @@ def query(
     WITH fields AS (
         SELECT {kind} AS kind, {field("timelogged")} AS logged, {field("rcpt")} AS rcpt,
             {field("dsnmta")} AS mx, {field("bouncecat")} AS category, {field("dlvsourceip")} AS address,
-            {field("vmta")} AS vmta, {event_field("header_message-id")} AS message_id, {field("dsndiag")} AS diagnosis,
+            {field("vmta")} AS vmta, {field("header_message-id")} AS message_id, {field("dsndiag")} AS diagnosis,
             {event_field("header_x-job", "jobid")} AS job, {field("dsnstatus")} AS dsn_status, {field("format")} AS format,
             {field("feedbacktype")} AS feedback, {sent} AS sent, {field("timequeued")} AS queued,
             {queue} AS in_queue

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from email_engine.cli import main
-from email_engine.paths import CONFIG
+from email_engine.paths import CONFIG, ROOT
 
 HEADER = "type,timeLogged,rcpt,bounceCat,dlvSourceIp,vmta\r\n"
 START = datetime(2026, 11, 1, 0, 15, tzinfo=UTC)
@@ -294,6 +294,32 @@ def test_a_day_knows_only_the_reports_that_were_logged_up_to_its_end(
     assert [day["action"] for day in days[:7]] == ["stay"] * 6 + ["advance"]
     assert (days[7]["date"], days[7]["action"]) == ("2026-11-08", "pause")
     assert "4 complaints on 2026-11-05 about only 400 messages" in days[7]["reason"]
+
+
+def test_a_report_that_comes_again_counts_once_and_is_told(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    mail = [row.replace("\r\n", ",\r\n") for n in range(1, 10) for row in day_of(n, 50)]
+    logged = START + timedelta(days=7, hours=9)
+    told_again = [f"f,{logged:%Y-%m-%d %H:%M:%S+0000},a1@gmail.com,,{WARMING},aurora-41,<m1@aurora>\r\n"] * 4
+    path = tmp_path / "a.csv"
+    path.write_text(HEADER.replace("vmta", "vmta,header_Message-Id") + "".join(mail + told_again))
+    assert main(["replay", str(path), "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert "reports that came again, counted once: 3" in err
+    assert "pause" not in {json.loads(line)["action"] for line in out.splitlines()}
+
+
+def test_the_page_shows_a_file_that_can_be_replayed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    page = (ROOT / "docs" / "simulation.md").read_text()
+    sample = re.search(r"\n\n((?:    (?:type|[dbtf]),.*\n)+)", page)
+    assert sample
+    path = tmp_path / "a.csv"
+    path.write_text(sample[1].replace("    ", "").replace("\n", "\r\n"))
+    days = replayed(capsys, path)
+    assert [(day["date"], day["sent"]) for day in days] == [("2026-11-03", 2)]
 
 
 @pytest.mark.parametrize(
