@@ -1,9 +1,9 @@
 """What happens to one IP when a UTC day closes: a pure function of what is known, the policy and the day."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
-from email_engine.fleet.model import PARKED_STATES, IpState
+from email_engine.fleet.model import PARKED_STATES
 from email_engine.plural import amount
 from email_engine.reputation.evidence import GateVerdict
 from email_engine.reputation.gates import COMPLAINTS, DEFERRALS, Asked
@@ -14,11 +14,11 @@ from email_engine.warmup.domain_warmup import seen_for_domain, with_domain
 from email_engine.warmup.grounds import by_charge, by_gate, by_slowing, fallen, joined, progress_words
 from email_engine.warmup.observation import IpObservation, midnight
 from email_engine.warmup.open_rate import unopened
-from email_engine.warmup.parked import decide_parked, obstacle, unknown
+from email_engine.warmup.parked import decide_parked, unknown
+from email_engine.warmup.pauses import resumed, retiring, still_paused
 from email_engine.warmup.policy import Policy
 from email_engine.warmup.proposal import PROVIDER_OUTAGE, Action, Proposal
 from email_engine.warmup.provider_limits import SUSPENDED, WHOLE
-from email_engine.warmup.rotation import warm_down, warm_down_step
 from email_engine.warmup.sentences import handed_less
 from email_engine.warmup.signal_quality import OVERRUN
 from email_engine.warmup.stops import (
@@ -98,10 +98,10 @@ def _decided(assessment: Assessment) -> Proposal:
 
 def _chosen(assessment: Assessment) -> Proposal:
     return (
-        _still_paused(assessment)
+        still_paused(assessment)
         or stop(assessment)
-        or _resumed(assessment)
-        or _retiring(assessment)
+        or resumed(assessment)
+        or retiring(assessment)
         or _idle(assessment)
         or _held(assessment)
         or _unproven(assessment)
@@ -109,73 +109,17 @@ def _chosen(assessment: Assessment) -> Proposal:
     )
 
 
-def _still_paused(assessment: Assessment) -> Proposal | None:
-    pause = assessment.ip.pause
-    if pause is None or (pause.until is not None and pause.until <= midnight(assessment.effective)):
-        return None
-    return assessment.to(Action.STAY, f"It is paused {pause.ends}", 0, pause=pause)
-
-
-def _resumed(assessment: Assessment) -> Proposal | None:
-    """Its pause is over by date, and nothing stops it anew."""
-    pause = assessment.ip.pause
-    if pause is None or pause.until is None:
-        return None
-    if blocked := obstacle(assessment.seen):
-        return assessment.to(
-            Action.HOLD, f"Its pause is over by date, but {blocked}", 0, pause=pause, cause="obstacle"
-        )
-    if missing := unknown(assessment.seen):
-        return assessment.to(
-            Action.HOLD, f"Its pause is over by date, but {missing}", 0, pause=pause, cause="unknown"
-        )
-    if assessment.seen.trouble:
-        reason = f"Its pause is over by date, but {assessment.seen.trouble}"
-        return assessment.to(Action.HOLD, reason, 0, pause=pause, cause="bad signals")
-    if assessment.ip.state is IpState.RETIRING:
-        return _resumed_retiring(assessment, pause.until)
-    blamed = assessment.seen.blamed
-    phase = max(assessment.phase - 1, 1) if assessment.warming and blamed else assessment.phase
-    wanted = assessment.volume(phase)
-    where = (
-        f"in phase {phase} at {amount(wanted, 'message')} a day"
-        if assessment.warming
-        else "with its share of the quota"
-    )
-    return assessment.to(
-        Action.RESUME, f"Its pause ended on {pause.until:%Y-%m-%d}, so it goes on {where}", wanted,
-        phase=phase, new_phase=blamed, sent_days=0 if blamed else assessment.sent_days,
-    )  # fmt: skip
-
-
-def _resumed_retiring(assessment: Assessment, until: datetime) -> Proposal | None:
-    """Its warm-down went on by date while it was paused."""
-    going_down = _retiring(assessment)
-    if going_down is None or going_down.action is Action.DRAINED:
-        return going_down
-    return assessment.to(
-        Action.RESUME, f"Its pause ended on {until:%Y-%m-%d}; {going_down.reason}", going_down.wanted,
-        new_phase=True, sent_days=0,
-    )  # fmt: skip
-
-
-def _retiring(assessment: Assessment) -> Proposal | None:
-    if assessment.ip.state is not IpState.RETIRING:
-        return None
-    ceiling = 0 if assessment.seen.throttle_factors else assessment.seen.standing
-    wanted = warm_down(assessment.ip, assessment.policy, assessment.effective, ceiling)
-    if wanted is None:
-        return assessment.to(Action.DRAINED, "Its warm-down reached 0, so it rests", 0, event="drained")
-    step = warm_down_step(assessment.ip, assessment.policy, assessment.effective) + 1
-    reason = f"Step {step} of its warm-down allows {amount(wanted, 'message')} a day"
-    return assessment.to(Action.WARM_DOWN, reason, wanted, at_most=assessment.seen.standing or None)
-
-
 def _held(assessment: Assessment) -> Proposal | None:
     """Signals that are missing, that cannot be trusted, or that forbid."""
     if problem := assessment.signal_problem:
         host = assessment.ip.mta_host
         what = advice.overrun(host) if problem.cause == OVERRUN else ""
+        if (bad := bad_day(assessment)) and assessment.day in bad.carried.days:
+            ground = by_charge(assessment, bad)
+            reason = assessment.because(f"{problem.reason}; {ground.clause} on one day alone")
+            return assessment.hold(
+                problem.cause, reason, evidence=ground.evidence, advice=what or advice.BAD_DAY
+            )
         return assessment.hold(problem.cause, assessment.because(problem.reason), advice=what)
     if stream_days(assessment):
         ground = by_stream(assessment)

@@ -113,3 +113,12 @@ def test_a_providers_own_list_that_it_alone_names_is_its_refusal_and_no_suspicio
     assert str(decide_day(replace(fine, named=(named,)), POLICY, DAY, NEXT).action) == "stay"
     others = replace(named, refused={"microsoft": 30, "gmail": 4})
     assert str(decide_day(replace(fine, named=(others,)), POLICY, DAY, NEXT).action) == "hold"
+
+
+def test_a_bad_day_is_told_also_where_something_else_holds() -> None:
+    days = [*sent(9, 1_000, until=DAY - timedelta(days=1)), DayCounts(DAY, 920, 80)]
+    seen = observation(days, ip=ACTIVE, given=1_000, standing=1_000, trouble="the clock of mta-1 is off")
+    held = decide_day(seen, POLICY, DAY, NEXT)
+    assert (str(held.action), held.cause) == ("hold", "bad signals")
+    assert "the clock of mta-1 is off; 80 bounces of 1000 messages" in held.reason
+    assert held.evidence
