@@ -9,9 +9,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from stack.postgres import memory_folder
 
@@ -33,8 +34,10 @@ os.environ |= {
 
 logging.getLogger("asyncssh").setLevel(logging.WARNING)  # the lab's SSH hosts tell of every channel
 
-settings.register_profile("repeatable", derandomize=True)
-settings.register_profile("exploring", derandomize=False)
+UNTIMED: Any = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+"""A machine may be busy with other tests: no property is judged by the time that it takes."""
+settings.register_profile("repeatable", derandomize=True, **UNTIMED)
+settings.register_profile("exploring", derandomize=False, **UNTIMED)
 settings.load_profile("exploring" if os.environ.get("EXPLORE") else "repeatable")
 
 pytest_plugins = ["tests.mariadb_fixtures", "tests.postgres_fixtures", "tests.stack_fixtures"]
