@@ -7,10 +7,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
+from email_engine.adapters.mailwizz_db import MailwizzDb
+from email_engine.errors import EngineError, Unreachable
 from email_engine.pipelines.brakes.silence import prove_silence
 from email_engine.store import schema as s
 from email_engine_airflow.clients import airflow_clients
 from email_engine_airflow.run import current_run
+from tests.fleet_rows import add_host, add_ip
+from tests.integration.test_brake_removed import leave
 from tests.whole_lab import Whole
 
 COPY = 901
@@ -165,3 +169,75 @@ def test_an_ip_without_a_server_listens_to_what_names_its_virtual_mta(copied: Wh
     assert [row.server_id for row in copied.rows(s.silences)] == [OWN, COPY]
     look(copied, 3)
     assert "MailWizz is silent for 1 stopped IP of mta-1" in told(copied)[0][1]
+
+
+def taken_over(whole: Whole, server: int, host: str = "mta-1") -> None:
+    """aurora-1 left the fleet, and a new IP has its virtual MTA, with a server of its own or the old one."""
+    leave(whole, 1)
+    with whole.db.session(tenant="*") as conn:
+        if host != "mta-1":
+            add_host(conn, host)
+        ip = add_ip(conn, 9, state="active", mta_host=host)
+        conn.execute(
+            update(s.ips).where(s.ips.c.id == ip).values(vmta_name="aurora-1", mailwizz_server_id=server)
+        )
+
+
+@pytest.mark.parametrize("server", [OWN, COPY], ids=["the old server", "a server of its own"])
+def test_what_an_heir_hands_over_is_nobodys_noise(copied: Whole, server: int) -> None:
+    taken_over(copied, server)
+    copied.brake()
+    for _ in range(3):
+        hand_over(copied, server, 2)
+        run = current_run(copied.context("brake_watch"))
+        prove_silence(
+            copied.db, airflow_clients(), "mta-1", run, copied.now + timedelta(days=30), lambda: False
+        )
+    assert {row["status"] for row in copied.mailwizz("SELECT status FROM {campaign}")} == {"sending"}
+    assert told(copied) == []
+
+
+def test_the_server_of_an_heir_on_another_host_runs_on(copied: Whole) -> None:
+    taken_over(copied, COPY, "mta-2")
+    for _ in range(2):
+        copied.brake()
+        assert statuses(copied)[COPY] == "active"
+    assert [a for a in copied.rows(s.alerts) if a.event == "brake taken off"] == []
+
+
+def test_an_old_copy_that_was_off_before_is_not_listened_to(copied: Whole) -> None:
+    copied.mailwizz(f"DELETE FROM {{usage}} WHERE server_id = {COPY}")
+    copied.mailwizz(f"UPDATE {{server}} SET status = 'inactive' WHERE server_id = {COPY}")
+    copied.engage(1)
+    copied.brake()
+    for minutes in (3, 14):
+        look(copied, minutes)
+    assert [(row.server_id, row.proven_at is not None) for row in copied.rows(s.silences)] == [(OWN, True)]
+
+
+def test_a_copy_that_the_log_does_not_know_is_named_and_nothing_is_called_silent(copied: Whole) -> None:
+    copied.mailwizz(f"DELETE FROM {{usage}} WHERE server_id = {COPY}")
+    copied.engage(1)
+    copied.brake()
+    for minutes in (3, 14):
+        look(copied, minutes)
+    ((_, text),) = told(copied)
+    assert text.startswith("Whether MailWizz is silent")
+    assert f"server {COPY}" in text
+
+
+def test_a_stop_says_what_it_switched_off_although_copies_could_not_be_read(
+    copied: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise Unreachable("mw-aurora", "no answer", "an answer", "look")
+
+    copied.engage(1)
+    with monkeypatch.context() as broken:
+        broken.setattr(MailwizzDb, "servers", away)
+        with pytest.raises(EngineError):
+            copied.brake()
+        assert statuses(copied)[OWN] == "disabled"
+        assert "server 101 is disabled; whether another server names" in message(copied)
+    assert copied.brake()["held"] == 1
+    assert statuses(copied)[COPY] == "disabled"

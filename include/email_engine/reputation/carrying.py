@@ -14,12 +14,13 @@ OFTEN = 3
 
 @dataclass(frozen=True, slots=True)
 class Carrying:
-    """`several`: do several days carry the evidence? `days`: the UTC days that prove the rate by themselves, oldest first, of one day
-    alone that one; `rate`: what was seen on the worst of the newest (0..1)."""
+    """`several`: do several days carry the evidence? `days`: the newest UTC days that prove the rate by themselves, oldest first; `rate`:
+    what was seen on the worst of them (0..1); `named`: those to be told, older ones too where they carry it."""
 
     several: bool
     days: tuple[date, ...]
     rate: float
+    named: tuple[date, ...] = ()
 
 
 def carrying(
@@ -46,4 +47,5 @@ def carrying(
     rate = float(max(wrong[0, at] / whole[0, at] for at in near))
     often = len(alone) >= OFTEN and wrong.sum() >= (borne * whole).sum()
     several = len(near) > 1 or bool(left >= stop or often)
-    return Carrying(several, tuple(day[at] for at in (alone if several else near)), rate)
+    named = tuple(day[at] for at in (alone if several else near))
+    return Carrying(several, tuple(day[at] for at in near), rate, named)

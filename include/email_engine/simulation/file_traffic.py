@@ -93,8 +93,8 @@ class FileTraffic:
         if all(mail) and mail in self.mails:
             self.repeated += 1
             return
-        self.mails.add(mail)
         if ip is not None:
+            self.mails.add(mail)
             sent = (event.sent_at or event.at).date()
             report = Report(event.provider, sent, event.at.date(), 1, dated=event.sent_at is not None)
             if self.first is not None and report.known < self.first:

@@ -4,9 +4,9 @@ A row that says `not_verified` was tried and nobody knows what became of it (the
 the middle): its old and its new setting are both the engine's own. The next look at the server says which of them
 stands, and the row is settled by it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -27,6 +27,9 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from email_engine.mailer.model import DISABLED, Attempt, DeliveryServer, LastSync, Setting
 from email_engine.store.schema import quota_syncs
+
+OF_BRAKE = "brake: "
+"""So the reason of a write begins that a brake made."""
 
 
 class SyncResult(StrEnum):
@@ -120,6 +123,20 @@ def settle(conn: Connection, attempt: Attempt, server: DeliveryServer) -> SyncRe
     said = quota_syncs.c.message + f"; a later look found {took} of it"
     conn.execute(update(quota_syncs).where(unsure).values(result=result, message=said))
     return result
+
+
+def switched_off(conn: Connection, since: Mapping[int, datetime]) -> dict[int, frozenset[int]]:
+    """By IP, the delivery servers that its brake switched off, its own and copies of it. `since`: by IP, when the brake was engaged."""
+    c = quota_syncs.c
+    query = select(c.ip_id, c.server_id, c.recorded_at).where(
+        c.ip_id.in_(list(since)), c.new_status == DISABLED, c.result == SyncResult.APPLIED.value,
+        c.message.startswith(OF_BRAKE),
+    )  # fmt: skip
+    found: dict[int, set[int]] = {ip_id: set() for ip_id in since}
+    for row in conn.execute(query):
+        if row.recorded_at >= since[row.ip_id]:
+            found[row.ip_id].add(row.server_id)
+    return {ip_id: frozenset(servers) for ip_id, servers in found.items()}
 
 
 def history(conn: Connection, mailwizz: str) -> dict[int, LastSync]:

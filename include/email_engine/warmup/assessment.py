@@ -8,7 +8,7 @@ from typing import Any
 from email_engine.errors import InputError
 from email_engine.fleet.model import IpState
 from email_engine.fleet.providers import OTHER
-from email_engine.reputation.counted import Basis, block_rows, complaint_rows, together
+from email_engine.reputation.counted import Basis, Row, block_rows, complaint_rows, together
 from email_engine.reputation.evidence import GateJudgement, judge
 from email_engine.reputation.gates import BLOCKS, COMPLAINTS, DEFERRALS, Judged, judge_gates
 from email_engine.reputation.provider_days import ProviderDays
@@ -146,12 +146,26 @@ class Assessment:
         return any(name != WHOLE for name in self.throttle.throttle_factors)
 
     def answering(self, gate: str) -> tuple[str, ...]:
-        """Providers that answer for their complaints or blocks already: what is proven there alone, and whoever is slowed or suspended."""
+        """Providers that answer for their complaints or blocks already: what is proven there alone, and whoever was slowed and is at its
+        limit no more since."""
         if gate not in (COMPLAINTS, BLOCKS) or not (self.throttle.throttle_factors or self.charges):
             return ()
-        slowed = {name for name in self.throttle.throttle_factors if name != WHOLE}
+        slowed = {name for name in self.throttle.throttle_factors if name != WHOLE and self._paid(gate, name)}
         apart = any(charge.gate == gate and charge.whose is Whose.PROVIDER for charge in self.charges)
         return tuple(sorted(slowed | set(self.judged.refusing(gate) if apart else ())))
+
+    def _rows(self, gate: str) -> Mapping[str, Row]:
+        late = self.policy.gates.complaint_days
+        return complaint_rows(self.basis, late) if gate == COMPLAINTS else block_rows(self.basis)
+
+    def _paid(self, gate: str, name: str) -> bool:
+        """Was what is bad there by this gate bad before it lost its speed?"""
+        since, row = self.throttle.slowed_on.get(name), self._rows(gate).get(name)
+        if since is None or row is None:
+            return False
+        after = [(bad, messages) for day, bad, messages in zip(*row, strict=True) if day > since]
+        limit: float = getattr(self.policy.gates, gate).limit
+        return sum(bad for bad, _ in after) <= limit * sum(messages for _, messages in after)
 
     def own(self, gate: str) -> GateJudgement:
         """What a gate says of the mail that no provider answers for."""
@@ -160,10 +174,7 @@ class Assessment:
             return self.judgements[gate]
         if gate in self.judged.rest and set(answering) == set(self.judged.refusing(gate)):
             return self.judged.rest[gate]
-        rows = (
-            complaint_rows(self.basis, gates.complaint_days) if gate == COMPLAINTS else block_rows(self.basis)
-        )
-        left, rule = together(rows, answering), getattr(gates, gate)
+        left, rule = together(self._rows(gate), answering), getattr(gates, gate)
         (found,) = judge([left.bad], [left.messages], rule.limit, rule.stop, gates.confidence)
         return found
 

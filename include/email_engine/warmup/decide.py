@@ -176,7 +176,7 @@ def _unproven(assessment: Assessment) -> Proposal | None:
     for name, judged in assessment.judgements.items():
         if not judged.evidence and judged.verdict is not GateVerdict.HOLD:
             continue
-        if name == DEFERRALS and _slowed_before(assessment, assessment.judged.worst_provider):
+        if name == DEFERRALS and _slowed_before(assessment):
             continue
         judged, gate = assessment.own(name), getattr(assessment.policy.gates, name)
         against = judged.evidence >= gate.step_back
@@ -206,10 +206,17 @@ def _unproven(assessment: Assessment) -> Proposal | None:
     return None
 
 
-def _slowed_before(assessment: Assessment, provider: str | None) -> bool:
-    """Was its speed taken on an earlier day, and no more of it today? What it pressed then is paid for."""
-    slowed = provider in assessment.seen.throttle_factors and provider in assessment.throttle.throttle_factors
-    return slowed and provider not in fallen(assessment)
+def _slowed_before(assessment: Assessment) -> bool:
+    """Was the speed of whoever defers taken on an earlier day, and no more of it today? What it pressed then is paid for."""
+    falls, before, now = (
+        fallen(assessment), assessment.seen.throttle_factors, assessment.throttle.throttle_factors
+    )  # fmt: skip
+    pressing = [
+        provider
+        for provider, judged in assessment.judged.providers[DEFERRALS].items()
+        if judged.verdict in (GateVerdict.HOLD, GateVerdict.REGRESS) and _great(assessment, provider)
+    ]
+    return bool(pressing) and all(one in before and one in now and one not in falls for one in pressing)
 
 
 def _settled(assessment: Assessment, gate: str) -> bool:

@@ -58,7 +58,7 @@ def joined(grounds: Sequence[Ground]) -> Ground:
 def by_charge(assessment: Assessment, charge: Charge) -> Ground:
     """A proven rate of all the mail that the gate counts, and the days that convince."""
     limit = getattr(assessment.policy.gates, charge.gate).limit
-    days = convincing(charge.row, _limits(assessment, charge.gate, charge.row), charge.carried.days)
+    days = convincing(charge.row, _limits(assessment, charge.gate, charge.row), charge.carried.named)
     count = counted(charge.gate, charge.row, days)
     clause = f"{count} {'proves' if sum(charge.row.bad) == 1 else 'prove'} a rate above {limit:.1%}"
     what = advice.stream(charge.gate) if charge.whose is Whose.STREAM else advice.own([charge.gate])

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from email_engine.fleet.model import IpState
-from email_engine.fleet.traffic import DayCounts
+from email_engine.fleet.traffic import DayCounts, Days
 from email_engine.reputation.named import NamedList
+from email_engine.warmup.observation import IpObservation
 from email_engine.warmup.plan import IpDecision
 from email_engine.warmup.policy_file import load_policy
 from tests.core.warmup.worlds import DAY, NEXT, a_life, decide_day, live_through, observation, sent
@@ -122,3 +123,53 @@ def test_a_bad_day_is_told_also_where_something_else_holds() -> None:
     assert (str(held.action), held.cause) == ("hold", "bad signals")
     assert "the clock of mta-1 is off; 80 bounces of 1000 messages" in held.reason
     assert held.evidence
+
+
+def pressed(gmail: int) -> IpObservation:
+    """yahoo has 4 % of the mail, is slowed already and presses on; `gmail` of its 96 messages a day are deferred."""
+    days = [DAY - timedelta(days=n) for n in reversed(range(10))]
+    providers = {
+        "gmail": [DayCounts(day, 96, deferred=gmail, throttling_deferrals=gmail) for day in days],
+        "yahoo": [DayCounts(day, 4, deferred=40, throttling_deferrals=40) for day in days],
+    }
+    whole = [DayCounts(day, 100, deferred=40 + gmail, throttling_deferrals=40 + gmail) for day in days]
+    return observation(
+        whole, ip={"phase": 2, "daily_target": 2_000}, providers=providers, given=100, standing=100,
+        phase_started_on=DAY - timedelta(days=10), throttle_factors={"yahoo": 0.1}, slowed_on={"yahoo": DAY - timedelta(days=2)},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("gmail", [11, 14, 18])
+def test_a_small_provider_that_is_slowed_hides_no_large_one(gmail: int) -> None:
+    assert str(decide_day(pressed(gmail), POLICY, DAY, NEXT).action) == "hold"
+
+
+def test_a_provider_that_is_slowed_for_deferrals_is_not_excused_of_new_complaints() -> None:
+    days = [DAY - timedelta(days=n) for n in reversed(range(20))]
+    providers = {
+        "gmail": [DayCounts(day, 1_000, complained=2) for day in days],
+        "yahoo": [DayCounts(day, 1_000) for day in days],
+    }
+    whole = [DayCounts(day, 2_000, complained=2) for day in days]
+    seen = observation(
+        whole, ip={"phase": 6, "daily_target": 10_000}, providers=providers, given=2_000, standing=2_000,
+        phase_started_on=DAY - timedelta(days=25), throttle_factors={"gmail": 0.5}, slowed_on={"gmail": DAY - timedelta(days=5)},
+    )  # fmt: skip
+    paid = replace(seen, throttle_factors={}, slowed_on={})
+    assert decide_day(seen, POLICY, DAY, NEXT).action == decide_day(paid, POLICY, DAY, NEXT).action
+
+
+@pytest.mark.parametrize("old", [0, 80, 120])
+def test_an_old_bad_day_of_the_stream_excuses_no_new_one_of_the_ip(old: int) -> None:
+    own, others = [], []
+    for n in reversed(range(25)):
+        bad = old if n == 20 else 80 if n < 2 else 0
+        own.append(DayCounts(DAY - timedelta(days=n), 1_000 - bad, bad, blocked=bad))
+        theirs = 8 * old if n == 20 else 0
+        others.append(DayCounts(DAY - timedelta(days=n), 5_000 - theirs, theirs, blocked=theirs))
+    seen = observation(
+        own, ip=ACTIVE, providers={"gmail": own}, given=1_000, standing=1_000, phase_started_on=None, peers=others,
+        risen={"blocks": Days.of(others)},
+    )  # fmt: skip
+    decided = decide_day(seen, POLICY, DAY, NEXT)
+    assert (str(decided.action), decided.blames) == ("pause", True)

@@ -12,6 +12,7 @@ from email_engine.pipelines.run import Run
 from email_engine.store import quota_syncs, versions
 from email_engine.store.engine import Store
 from email_engine.store.quota_syncs import Begun, SyncResult
+from email_engine.store.stops import brakes
 from email_engine.store.stops.brakes import Brake
 
 
@@ -41,9 +42,23 @@ def enforce_mailwizz(mailer: Mailer, store: Store, run: Run, brake: Brake) -> Ha
     if brake.server_learned and not _there(mailer, server):
         return _by_header(mailer, store, run, brake)
     own = _disable(mailer.database, store, run, brake, server)
-    heir = brake.successor if brake.removed else None
-    naming = [] if heir is not None else servers_naming(brake.vmta, mailer.servers())
+    try:
+        return _with_copies(mailer, store, run, brake, own)
+    except EngineError as error:
+        told = f"{own.told}; whether another server names virtual MTA {brake.vmta} is not known: {error}"
+        return own._replace(done=False, told=told, error=error)
+
+
+def _with_copies(mailer: Mailer, store: Store, run: Run, brake: Brake, own: Half) -> Half:
+    """Where another IP of the fleet has a virtual MTA of that name on this MailWizz, on whichever host, the other servers may be its."""
+    where, server = f"MailWizz {brake.mailwizz}", brake.mailwizz_server_id
+    naming = servers_naming(brake.vmta, mailer.servers())
     copies = [one.server_id for one in naming if one.server_id != server and one.setting.runs]
+    if not copies:
+        return own
+    with store.session(tenant="*") as conn:
+        if brakes.vmta_of_others(conn, brake):
+            return own
     halves = [_disable(mailer.database, store, run, brake, copy) for copy in copies]
     also = f", which names virtual MTA {brake.vmta} too (a copy?) and stays off when the stop is over"
     return _together(where, [own, *(half._replace(told=half.told + also) for half in halves)], own.gone)
@@ -91,7 +106,7 @@ def _disable(database: MailwizzDb, store: Store, run: Run, brake: Brake, server:
     if not old.runs:
         return Half(True, f"{where}: server {server} is {old.status}", gone=brake.removed)
     new = Setting(old.daily_quota, old.hourly_quota, DISABLED)
-    reason = f"brake: {brake.reason}"
+    reason = f"{quota_syncs.OF_BRAKE}{brake.reason}"
     with store.session(tenant="*") as conn:
         begun = Begun(
             ip_id=brake.ip_id, tenant=brake.tenant, mailwizz=brake.mailwizz, server_id=server, day=run.as_of.date(),

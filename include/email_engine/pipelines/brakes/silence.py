@@ -11,11 +11,11 @@ from email_engine.adapters.mailwizz_db import MailwizzDb
 from email_engine.adapters.mailwizz_pausing import OutcomeUnknown, pause, resume
 from email_engine.adapters.mailwizz_traffic import Campaign, campaigns_through, newest_usage, usage_since
 from email_engine.errors import EngineError, Refused
-from email_engine.mailer.learning import servers_naming
 from email_engine.mailer.silence import LATELY, Heard, Rows, Silence, listen
 from email_engine.pipelines.brakes.silence_news import EVENT, SETTLED, Listened, silence_news
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.run import Run
+from email_engine.store import quota_syncs
 from email_engine.store.engine import Store
 from email_engine.store.stops import silences
 from email_engine.store.stops.brakes import Brake, engaged
@@ -68,7 +68,8 @@ def _listened_to(
 
 
 def _is_off(brake: Brake) -> bool:
-    return brake.mailwizz_holds and brake.release_asked_at is None
+    taken_over = brake.removed and (brake.successor is not None or brake.server_successor is not None)
+    return brake.mailwizz_holds and brake.release_asked_at is None and not taken_over
 
 
 def _listened(
@@ -90,7 +91,9 @@ def _listened(
         with store.session(tenant="*") as conn:
             for after, _ in looks:
                 silences.save(conn, after)
-        still = Heard.SILENT in {heard for _, heard in looks} and all(one.told in SETTLED for one, _ in looks)
+        still = Heard.SILENT in {heard for _, heard in looks} and all(
+            one.told == Heard.SILENT for one, _ in looks
+        )
         for after, heard in looks:
             goes_on = rows[brake.brake_id, after.server_id].of_server and after.told in (
                 Heard.LOUD,
@@ -107,16 +110,20 @@ def _listened(
 
 
 def _begin(store: Store, database: MailwizzDb, new: Sequence[Brake], now: datetime) -> None:
-    """Whatever may feed the virtual MTA of a stopped IP is listened to: its server, and others that name it."""
-    if not new:
+    """The server of a stopped IP is listened to, and whatever else a brake of the IP switched off."""
+    with store.session(tenant="*") as conn:
+        off = quota_syncs.switched_off(conn, {brake.ip_id: brake.engaged_at for brake in new})
+    feeding = {
+        brake.brake_id: off[brake.ip_id]
+        | (frozenset() if brake.mailwizz_server_id is None else {brake.mailwizz_server_id})
+        for brake in new
+    }
+    if not any(feeding.values()):
         return
-    newest, servers = newest_usage(database), database.servers()
+    newest = newest_usage(database)
     with store.session(tenant="*") as conn:
         for brake in new:
-            feeding = {one.server_id for one in servers_naming(brake.vmta, servers)}
-            if brake.mailwizz_server_id is not None:
-                feeding.add(brake.mailwizz_server_id)
-            for server in sorted(feeding):
+            for server in sorted(feeding[brake.brake_id]):
                 silences.save(conn, Silence(brake.brake_id, brake.tenant, server, now, newest, now))
 
 

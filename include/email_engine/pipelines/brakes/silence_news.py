@@ -43,7 +43,7 @@ def silence_news(host: str, found: Sequence[Listened], run: Run) -> Iterable[New
         lines.append(f"{amount(late, 'message')} went out after the servers were switched off")
         lines += [_line(one) for one in silent if one.silence.handed_over][:NAMED]
         yield _one(f"{host} silent", lines, "info", run, quiet=not (by_hand or late))
-    unknown = [one for one in found if one.heard is Heard.UNKNOWN and one.own]
+    unknown = [one for one in found if one.heard is Heard.UNKNOWN]
     if unknown:
         lines = [
             f"Whether MailWizz is silent for {amount(len(unknown), 'stopped IP')} of {host} is not known: its usage log has no message of "

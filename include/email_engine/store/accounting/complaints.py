@@ -7,11 +7,13 @@ their index for each million of messages in PostgreSQL, 22 GB at 10 million a da
 leave the columnar engine one by one. Reports that tell neither still find their mail among the bounces, else they count
 for the day of the report."""
 
+from datetime import timedelta
+
 from sqlalchemy import Connection
 
 from email_engine.accounting.summarize import Counts, Summary
 from email_engine.store.accounting.counts import Rows
-from email_engine.store.accounting.events import EventWriter, Mail, complained_before, mail_of, origin_of
+from email_engine.store.accounting.events import EventWriter, complaints_about, mail_of, origin_of
 
 
 def place_complaints(
@@ -26,10 +28,11 @@ def place_complaints(
     the report. A report that names no source takes that of the mail. Reports of one mail and recipient count once: feedback loops
     tell some of them again."""
     writer.flush()
-    told: set[Mail] = set()
-    for event in summary.complaints:
-        mail = mail_of(event, writer.hash_of)
-        if mail is not None and (mail in told or complained_before(conn, mail, event.at, origin_days)):
+    mails = [mail_of(event, writer.hash_of) for event in summary.complaints]
+    told = complaints_about(conn, [mail for mail in mails if mail is not None])
+    within = timedelta(days=origin_days)
+    for event, mail in zip(summary.complaints, mails, strict=True):
+        if mail is not None and any(abs(event.at - at) <= within for at in told.get(mail, ())):
             summary.repeated_complaints += 1
             continue
         ip, at, by = writer.known.find(event.source), event.sent_at, "header"
@@ -47,7 +50,7 @@ def place_complaints(
             continue
         moment, by = (at, by) if at else (event.at, "report")
         if mail is not None:
-            told.add(mail)
+            told.setdefault(mail, []).append(event.at)
         hour = moment.replace(minute=0, second=0, microsecond=0)
         rows.setdefault((*ip, event.provider, hour), Counts()).complained += 1
         writer.add_of(ip, event, moment, by)

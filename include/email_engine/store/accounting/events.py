@@ -1,7 +1,7 @@
 """Bounces and complaints one by one, and rows that could not be read; never with an address in clear."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -134,14 +134,19 @@ def mail_of(event: Event, hash_of: Hash | None) -> Mail | None:
     return (message_id, recipient) if message_id and recipient else None
 
 
-def complained_before(conn: Connection, mail: Mail, at: datetime, days: int) -> bool:
-    """Was there a complaint about it already, in files that were read, within so many days of this one?"""
-    rows, within = delivery_events.c, timedelta(days=days)
-    query = select(rows.id).where(
-        rows.message_id == mail[0], rows.recipient_hash == mail[1], rows.kind == EventKind.COMPLAINT.value,
-        rows.at.between(at - within, at + within),
-    )  # fmt: skip
-    return conn.execute(query.limit(1)).first() is not None
+def complaints_about(conn: Connection, mails: Sequence[Mail]) -> dict[Mail, list[datetime]]:
+    """When somebody complained about each of these already, in files that were read; those about which nobody did are left out."""
+    rows, wanted = delivery_events.c, set(mails)
+    found: dict[Mail, list[datetime]] = {}
+    ids = sorted({message_id for message_id, _ in mails})
+    for start in range(0, len(ids), BATCH):
+        query = select(rows.message_id, rows.recipient_hash, rows.at).where(
+            rows.message_id.in_(ids[start : start + BATCH]), rows.kind == EventKind.COMPLAINT.value
+        )
+        for row in conn.execute(query):
+            if (mail := (row.message_id, row.recipient_hash)) in wanted:
+                found.setdefault(mail, []).append(row.at)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

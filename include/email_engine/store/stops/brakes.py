@@ -265,6 +265,13 @@ def moved(conn: Connection, brake_id: int, reason: str) -> None:
     )
 
 
+def vmta_of_others(conn: Connection, brake: Brake) -> bool:
+    """Has another IP of the fleet a virtual MTA of this name behind the same MailWizz?"""
+    same = (ips.c.id != brake.ip_id, ~ips.c.removed, ips.c.mailwizz == brake.mailwizz)
+    name = func.lower(ips.c.vmta_name) == brake.vmta.lower()
+    return conn.execute(select(ips.c.id).where(*same, name).limit(1)).first() is not None
+
+
 def standing(conn: Connection, ip_ids: Collection[int]) -> frozenset[int]:
     """Which of these IPs have a brake that is not released."""
     if not ip_ids:
