@@ -107,7 +107,7 @@ FILES = (
         Slip("rollups: true", "rollup: true", "rollup: unknown key; allowed: did you mean 'rollups'? One of accounting, bounce_categories, caps, guard, providers, queues, rollups, watch"),
     )),
     SmallFile("replies.yaml", lambda text, name: parse_config(text, name, read_receivers), (
-        Slip("pattern: RP-00[1-3]", "pattern: RP-00[1-3", "replies[1].patterns[4].pattern: 'RP-00[1-3'; allowed: a regular expression of letters, digits, blanks and .,:;_()|?*+[]=@^$-"),
+        Slip("pattern: RP-00[1-3]", "pattern: RP-00[1-3", "replies[1].patterns[5].pattern: 'RP-00[1-3'; allowed: a regular expression of letters, digits, blanks and .,:;_()|?*+[]=@^$-"),
         Slip("pattern: BL2[0-9]. Connections will not be accepted\n        actions:", "pattern: BL2[0-9]. Connections will not be accepted\n        action:", "replies[2].patterns[4].action: unknown key; allowed: did you mean 'actions'? One of actions, list, means, pattern, sample", "        action:"),
         Slip("pattern: Poor Reputation Sender\n        actions: mode=backoff,backoff-to-normal-after=4h\n        means: reputation", "pattern: Poor Reputation Sender\n        actions: mode=backoff\n        means: repute", "replies[15].patterns[0].means: 'repute'; allowed: did you mean 'reputation'? One of address, auth, content, rate, reputation, system", "means: repute\n"),
     )),
