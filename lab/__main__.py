@@ -18,7 +18,7 @@ from lab.ports import LOOPBACK, fill_ports
 from lab.shown import render_messages, render_queues
 from lab.world import WorldError, parse_world, read_world
 
-WHERE_STACK_WRITES = Path(".engine/lab.json")
+WHERE_STACK_WRITES = Path(os.environ.get("EMAIL_ENGINE_STATE") or ".engine") / "lab.json"
 PATIENCE = 600.0
 
 

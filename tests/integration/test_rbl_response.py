@@ -191,6 +191,7 @@ def test_the_message_has_history_neighbours_end_and_the_link_to_the_question(
     assert "Quarantine lasts until 2026-11-08 at least" in told
     (run_id,) = [run for run, (dag, _) in fleet.started.items() if dag == "delisting"]
     assert f"Name the cause here: http://localhost:8080/dags/delisting/runs/{run_id}/tasks/ask/" in told
+    assert "On a phone: http://localhost:8080/required_actions (tap the sign beside the state)" in told
 
 
 def test_the_breaker_stops_the_stream_until_a_person_resumes_it(lab: RunningLab, fleet: Fleet) -> None:

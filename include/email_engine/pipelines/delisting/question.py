@@ -14,7 +14,7 @@ from email_engine.errors import InputError
 from email_engine.lifecycle.machine import Event, known
 from email_engine.pipelines.delisting.choices import GIVEN_UP, NAMED, REPLACED, TAKEN
 from email_engine.pipelines.delisting.follow import dossier_of
-from email_engine.pipelines.delisting.links import DELISTING, question_url
+from email_engine.pipelines.delisting.links import DELISTING, open_questions_url, question_url
 from email_engine.pipelines.run import Run
 from email_engine.store.engine import Store
 from email_engine.store.judgement.decisions import record
@@ -133,7 +133,13 @@ def answered(
     if not mistakes:
         return taken
     said = f"{delisting}: the answer was not taken\n{by} chose '{chosen}', but {'; '.join(mistakes)}. It is asked again."
-    told = f"{said}\nNext: answer with that: {question_url(run.run_id, part, base_url)}"
+    told = "\n".join(
+        [
+            said,
+            f"Next: answer with that: {question_url(run.run_id, part, base_url)}",
+            f"On a phone: {open_questions_url(base_url)} (tap the sign beside the state).",
+        ]
+    )
     announce(store, [_news(delisting, f"again {now.isoformat()}", "warning", told, run)])
     return Taken(said.replace("\n", ": "), again=True)
 

@@ -22,13 +22,14 @@ DETAILED = 3
 class Evidence:
     """Read in a session of the tenant. `details`: lines about stopped IPs. `first`: ids of IPs that were asked about for the first time, of
     `asked_first` in all. `lacking`: what IPs (ids) whose listing ended still lack before their release. `answer_at`: where to answer,
-    "" where nobody is asked."""
+    "" where nobody is asked; `on_a_phone`: the list of questions, which is as wide as a phone."""
 
     details: tuple[str, ...] = ()
     first: frozenset[int] = frozenset()
     asked_first: int = 0
     lacking: Mapping[int, str] = field(default_factory=dict)
     answer_at: str = ""
+    on_a_phone: str = ""
 
 
 def read_evidence(
@@ -48,7 +49,8 @@ def read_evidence(
     lacking = {ip_id: words for ip_id, words in awaited.items() if ip_id in closed}
     about = [ip.ip_id for ip in stopped] or sorted(lacking)
     part = Part.STANDING if stopped else Part.OVER
-    return Evidence(details, first, len(first), lacking, _answer_at(conn, about, part, base_url))
+    answer_at = _answer_at(conn, about, part, base_url)
+    return Evidence(details, first, len(first), lacking, answer_at, open_questions_url(base_url))
 
 
 def _about(conn: Connection, ip: IpRecord) -> list[str]:
@@ -75,10 +77,11 @@ def _about(conn: Connection, ip: IpRecord) -> list[str]:
 
 
 def _answer_at(conn: Connection, ip_ids: Collection[int], part: Part, base_url: str) -> str:
-    """The question itself where there is one, the list of them where there are more."""
+    """The question itself where there is one, the list of them where there are more; what has a cause is asked no more."""
     if not ip_ids or not base_url:
         return ""
-    ids = [n for those in delistings.listings_of(conn, ip_ids).values() for n in those]
+    every = [n for those in delistings.listings_of(conn, ip_ids).values() for n in those]
+    ids = every if part is Part.STANDING else [n for n in every if not delistings.find(conn, n).cause]
     if len(ids) != 1:
         return open_questions_url(base_url) if ids else ""
     e = blacklist_events.c

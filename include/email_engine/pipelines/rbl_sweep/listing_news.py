@@ -88,6 +88,8 @@ def _moved(
     acting = any(ip.mode is Mode.ACT for ip in records)
     if acting and evidence.answer_at and (stopped or evidence.lacking):
         text.append(f"Name the cause here: {evidence.answer_at}")
+        if evidence.on_a_phone != evidence.answer_at:
+            text.append(f"On a phone: {evidence.on_a_phone} (tap the sign beside the state).")
     severity = "critical" if stopped else "warning" if evidence.lacking else "info"
     yield News(
         "listings", tenant, f"sweep {run.as_of.isoformat()}", severity, "\n".join(text), **_ids(tenant, run)
