@@ -196,6 +196,19 @@ class Whole:
         (row,) = self.mailwizz("SELECT * FROM {server} WHERE server_id = %(id)s", id=100 + number)
         return row["daily_quota"], row["hourly_quota"], row["status"]
 
+    def hand_over(self, server: int, messages: int = 1) -> None:
+        """A worker of MailWizz hands messages to the server, also one that still holds the row of a server that is off."""
+        for _ in range(messages):
+            self.mailwizz(
+                "INSERT INTO {usage} (server_id, customer_id, delivery_for, date_added) VALUES (%(server)s, 1, 'campaign', now())",
+                server=server,
+            )
+            self.mailwizz(
+                "INSERT INTO {delivery} (campaign_id, subscriber_id, server_id, date_added) "
+                "SELECT min(campaign_id), 1, %(server)s, now() FROM {campaign}",
+                server=server,
+            )
+
     def set_server(self, number: int, status: str) -> None:
         self.mailwizz(
             "UPDATE {server} SET status = %(status)s WHERE server_id = %(id)s", status=status, id=100 + number

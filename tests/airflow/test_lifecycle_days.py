@@ -15,7 +15,7 @@ from email_engine.store import schema, versions
 from email_engine.store.engine import Store
 from email_engine.store.fleet import ips
 from email_engine.store.fleet.ips import load_ips
-from email_engine.store.stops import brakes
+from email_engine.store.stops import brake_ends, brakes
 from email_engine.warmup import policy_file
 from email_engine_airflow.operators.warmup_advance import DecideWarmup
 from tests.airflow_connections import engine_connection
@@ -102,7 +102,7 @@ def test_a_minor_listing_that_ended_leads_back_two_phases_lower(store: Store) ->
     with store.session("*") as conn:
         (brake,) = brakes.engaged(conn)
         assert brake.release_asked_at == END
-        brakes.released(conn, brake.brake_id, END)
+        brake_ends.released(conn, brake.brake_id, END)
     (ip,) = records(store)
     assert (ip.state, ip.phase, ip.allowance, ip.state_since) == ("warming", 3, 250, END)
 

@@ -14,7 +14,7 @@ from email_engine.fleet.model import Pause
 from email_engine.store import schema
 from email_engine.store.engine import Store
 from email_engine.store.fleet import ips
-from email_engine.store.stops import brakes
+from email_engine.store.stops import brake_ends, brakes
 from email_engine_airflow.operators.names import ListNames
 from email_engine_airflow.operators.publish import PublishAllowances
 from email_engine_airflow.operators.warmup_advance import DecideWarmup
@@ -213,7 +213,7 @@ def test_bad_traffic_pauses_brakes_and_later_resumes(store: Store, fleet: list[i
         assert brakes.engaged(conn)[0].release_asked_at is not None
     assert ListNames(task_id="hosts", of="hosts with open brakes").execute(context()) == ["mta-1"]
     with store.session("*") as conn:
-        brakes.released(conn, brake.brake_id, midnight(second))
+        brake_ends.released(conn, brake.brake_id, midnight(second))
     resumed = records(store, DAY + timedelta(days=9))["198.51.100.2"]
     assert (resumed.allowance, resumed.braked, resumed.pause) == (50, False, None)
 

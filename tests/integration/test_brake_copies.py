@@ -36,25 +36,12 @@ def copied(whole: Whole) -> Iterator[Whole]:
         f"INSERT INTO {{server}} (server_id, {columns}) SELECT {COPY}, {columns} FROM {{server}} WHERE server_id = {OWN}"
     )
     for server in (OWN, COPY):
-        hand_over(whole, server)
+        whole.hand_over(server)
     whole.mailwizz("UPDATE {campaign} SET status = 'sending'")
     yield whole
     for table in ("usage", "delivery", "server"):
         whole.mailwizz(f"DELETE FROM {{{table}}} WHERE server_id = {COPY}")
     whole.mailwizz("UPDATE {campaign} SET status = 'sending'")
-
-
-def hand_over(whole: Whole, server: int, messages: int = 1) -> None:
-    for _ in range(messages):
-        whole.mailwizz(
-            "INSERT INTO {usage} (server_id, customer_id, delivery_for, date_added) VALUES (%(server)s, 1, 'campaign', now())",
-            server=server,
-        )
-        whole.mailwizz(
-            "INSERT INTO {delivery} (campaign_id, subscriber_id, server_id, date_added) "
-            "SELECT min(campaign_id), 1, %(server)s, now() FROM {campaign}",
-            server=server,
-        )
 
 
 def statuses(whole: Whole) -> dict[int, str]:
@@ -117,11 +104,11 @@ def test_a_server_of_another_ip_with_the_wrong_header_feeds_it_too(copied: Whole
 def test_silence_is_told_when_both_are_silent_with_what_both_handed_over(copied: Whole) -> None:
     copied.engage(1)
     copied.brake()
-    hand_over(copied, OWN, 2)
-    hand_over(copied, COPY, 3)
+    copied.hand_over(OWN, 2)
+    copied.hand_over(COPY, 3)
     look(copied, 1)
     for minutes in (3, 5):
-        hand_over(copied, COPY, 1)
+        copied.hand_over(COPY, 1)
         look(copied, minutes)
     assert told(copied) == [], "the copy hands over still"
     look(copied, 8)
@@ -138,7 +125,7 @@ def test_a_copy_that_goes_on_has_its_campaign_paused(copied: Whole) -> None:
     copied.engage(1)
     copied.brake()
     for minutes in (4, 8, 12):
-        hand_over(copied, COPY, 2)
+        copied.hand_over(COPY, 2)
         look(copied, minutes)
     ((severity, text),) = told(copied)
     assert severity == "critical"
@@ -188,7 +175,7 @@ def test_what_an_heir_hands_over_is_nobodys_noise(copied: Whole, server: int) ->
     taken_over(copied, server)
     copied.brake()
     for _ in range(3):
-        hand_over(copied, server, 2)
+        copied.hand_over(server, 2)
         run = current_run(copied.context("brake_watch"))
         prove_silence(
             copied.db, airflow_clients(), "mta-1", run, copied.now + timedelta(days=30), lambda: False

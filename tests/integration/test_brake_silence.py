@@ -29,20 +29,6 @@ def stopped(whole: Whole) -> Iterator[Whole]:
     whole.mailwizz("UPDATE {campaign} SET status = 'sending'")
 
 
-def hand_over(whole: Whole, server: int, messages: int) -> None:
-    """A worker that still holds the row of a server that is off."""
-    for _ in range(messages):
-        whole.mailwizz(
-            "INSERT INTO {usage} (server_id, customer_id, delivery_for, date_added) VALUES (%(server)s, 1, 'campaign', now())",
-            server=server,
-        )
-        whole.mailwizz(
-            "INSERT INTO {delivery} (campaign_id, subscriber_id, server_id, date_added) "
-            "SELECT min(campaign_id), 1, %(server)s, now() FROM {campaign}",
-            server=server,
-        )
-
-
 def look(whole: Whole, minutes: float) -> None:
     (silence,) = whole.rows(s.silences)
     run = current_run(whole.context("brake_watch"))
@@ -60,8 +46,8 @@ def campaign(whole: Whole) -> str:
 
 
 def test_two_minutes_without_a_message_and_another_look_prove_it(stopped: Whole) -> None:
-    hand_over(stopped, 101, 3)
-    hand_over(stopped, 102, 5)
+    stopped.hand_over(101, 3)
+    stopped.hand_over(102, 5)
     look(stopped, 2)
     look(stopped, 4)
     ((severity, text),) = told(stopped)
@@ -71,7 +57,7 @@ def test_two_minutes_without_a_message_and_another_look_prove_it(stopped: Whole)
     look(stopped, 14)
     (silence,) = stopped.rows(s.silences)
     assert (silence.handed_over, silence.proven_at is not None) == (3, True)
-    hand_over(stopped, 101, 1)
+    stopped.hand_over(101, 1)
     look(stopped, 20)
     assert len(told(stopped)) == 1, "what is proven is not asked for again"
 
@@ -102,14 +88,14 @@ def test_of_a_server_that_the_log_does_not_know_nothing_is_proven(whole: Whole, 
     whole.engage(1)
     whole.brake()
     for minutes in (2, 4, 14, 30):
-        hand_over(whole, 102, 5)
+        whole.hand_over(102, 5)
         look(whole, minutes)
     ((severity, text),) = told(whole)
     assert severity == "info"
     assert text.startswith("Whether MailWizz is silent for 1 stopped IP of mta-1 is not known")
     assert "server 101" in text
     assert whole.rows(s.silences)[0].proven_at is None
-    hand_over(whole, 101, 2)
+    whole.hand_over(101, 2)
     look(whole, 40)
     look(whole, 42)
     assert "hands over still" in told(whole)[1][1]
@@ -118,7 +104,7 @@ def test_of_a_server_that_the_log_does_not_know_nothing_is_proven(whole: Whole, 
 
 def test_a_worker_that_goes_on_has_its_campaign_paused_until_the_stop_is_over(stopped: Whole) -> None:
     for minutes in (4, 8, 12):
-        hand_over(stopped, 101, 2)
+        stopped.hand_over(101, 2)
         look(stopped, minutes)
     ((severity, text),) = told(stopped)
     assert severity == "critical"
@@ -135,7 +121,7 @@ def test_a_worker_that_goes_on_has_its_campaign_paused_until_the_stop_is_over(st
 
 def test_what_a_person_did_with_the_campaign_meanwhile_stays(stopped: Whole) -> None:
     for minutes in (4, 12):
-        hand_over(stopped, 101, 2)
+        stopped.hand_over(101, 2)
         look(stopped, minutes)
     stopped.mailwizz("UPDATE {campaign} SET status = 'sent'")
     stopped.ask_release(1)
@@ -147,7 +133,7 @@ def test_what_a_person_did_with_the_campaign_meanwhile_stays(stopped: Whole) -> 
 def test_a_campaign_that_somebody_had_paused_is_not_ours(stopped: Whole) -> None:
     stopped.mailwizz("UPDATE {campaign} SET status = 'paused'")
     for minutes in (4, 12):
-        hand_over(stopped, 101, 2)
+        stopped.hand_over(101, 2)
         look(stopped, minutes)
     assert stopped.rows(s.paused_campaigns) == []
     assert "no campaign under way hands over to it" in told(stopped)[0][1]
@@ -157,7 +143,7 @@ def test_an_api_that_is_away_is_told_and_the_campaign_goes_on_later(
     stopped: Whole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for minutes in (4, 12):
-        hand_over(stopped, 101, 2)
+        stopped.hand_over(101, 2)
         look(stopped, minutes)
     stopped.ask_release(1)
     with monkeypatch.context() as away:
@@ -183,13 +169,13 @@ def test_an_api_that_was_away_when_it_was_needed_is_tried_at_the_next_look(
             '{"conn_type": "mailwizz", "password": "k", "host": "http://127.0.0.1:9/api"}',
         )
         for minutes in (4, 12, 14):
-            hand_over(stopped, 101, 2)
+            stopped.hand_over(101, 2)
             look(stopped, minutes)
     assert campaign(stopped) == "sending"
     ((severity, text),) = told(stopped)
     assert severity == "critical"
     assert "Not paused: " in text
-    hand_over(stopped, 101, 2)
+    stopped.hand_over(101, 2)
     look(stopped, 16)
     assert campaign(stopped) == "paused"
     assert "Paused: " in told(stopped)[1][1]
@@ -233,11 +219,11 @@ def test_what_a_person_paused_since_the_engine_could_not_stays_paused(
             away_api(broken)
         broken.setattr(MailwizzApi, "call", failing)
         for minutes in (4, 12, 14):
-            hand_over(stopped, 101, 2)
+            stopped.hand_over(101, 2)
             look(stopped, minutes)
         if trouble.startswith("unanswered"):
             away_api(broken)
-            hand_over(stopped, 101, 2)
+            stopped.hand_over(101, 2)
             look(stopped, 16)
     assert "pause its campaigns there" in told(stopped)[0][1]
     assert stopped.rows(s.paused_campaigns) == []
@@ -270,7 +256,7 @@ def test_what_the_engine_may_have_paused_goes_on_though_no_answer_came(
         broken.setattr(MailwizzApi, "call", losing)
         broken.setattr(MailwizzApi, "answer", refusing)
         for minutes in (4, 12):
-            hand_over(stopped, 101, 2)
+            stopped.hand_over(101, 2)
             look(stopped, minutes)
     assert campaign(stopped) == "paused"
     assert "Not paused: " in told(stopped)[0][1]
@@ -308,7 +294,7 @@ def test_one_campaign_that_cannot_be_paused_keeps_no_other_running(
     monkeypatch.setattr(pausing, "status_of", one_is_odd)
     try:
         for minutes in (4, 12):
-            hand_over(stopped, 101, 2)
+            stopped.hand_over(101, 2)
             look(stopped, minutes)
         found = stopped.mailwizz("SELECT campaign_uid, status FROM {campaign}")
     finally:

@@ -19,7 +19,7 @@ from email_engine.store import schema as s
 from email_engine.store import versions
 from email_engine.store.fleet import inventory, ips
 from email_engine.store.fleet.ips import load_ips
-from email_engine.store.stops import brakes
+from email_engine.store.stops import brake_ends, brakes
 from email_engine_airflow.run import current_run
 from tests.fleet_rows import add_ip, add_tenant
 from tests.whole_lab import Whole
@@ -384,7 +384,7 @@ def test_what_an_older_look_held_after_the_release_is_let_go_again(
     def pause(mta: PowerMta, vmta: str, domain: str = "*") -> None:
         probe(whole)
         with whole.db.session(tenant="*") as conn:
-            assert brakes.released(conn, brake_id, whole.now)
+            assert brake_ends.released(conn, brake_id, whole.now)
         real(mta, vmta, domain)
 
     with monkeypatch.context() as patch:

@@ -18,7 +18,7 @@ from email_engine.store import schema as s
 from email_engine.store import versions
 from email_engine.store.engine import Store
 from email_engine.store.fleet.ips import load_ips, set_allowance
-from email_engine.store.stops import brakes
+from email_engine.store.stops import brake_ends, brakes
 from email_engine.store.telling import alerts
 from email_engine_airflow.operators.names import ListNames
 from email_engine_airflow.operators.publish import PublishListings
@@ -353,7 +353,7 @@ def test_every_sweep_looks_at_every_brake_again_until_it_is_released(lab: Runnin
         assert hosts(dry_run=True) == []
     with store.session(tenant="*") as conn:
         assert brakes.ask_release(conn, brake.ip_id, AS_OF)
-        assert brakes.released(conn, brake.brake_id, AS_OF)
+        assert brake_ends.released(conn, brake.brake_id, AS_OF)
     assert hosts() == []
 
 

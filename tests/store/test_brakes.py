@@ -8,7 +8,7 @@ import pytest
 from email_engine.decision import Origin
 from email_engine.store.engine import Store
 from email_engine.store.fleet.ips import load_ips
-from email_engine.store.stops import brakes
+from email_engine.store.stops import brake_ends, brakes
 from email_engine.store.stops.brakes import BY_HAND, Brake
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
@@ -70,7 +70,7 @@ def test_a_release_is_asked_once_and_ends_when_both_sides_run(
     assert ask(store, two_tenants.aurora[0])
     assert standing(store)[0].release_asked_at == LATER
     with store.session("*") as conn:
-        brakes.released(conn, brake_id, LATER)
+        brake_ends.released(conn, brake_id, LATER)
     assert standing(store) == ()
     assert not ask(store, two_tenants.aurora[0])
     assert engage(store) != brake_id

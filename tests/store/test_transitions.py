@@ -14,7 +14,7 @@ from email_engine.store.engine import Store
 from email_engine.store.fleet import ips
 from email_engine.store.judgement import transitions
 from email_engine.store.judgement.observations import observe, quotas
-from email_engine.store.stops import brakes
+from email_engine.store.stops import brake_ends, brakes
 from email_engine.warmup.policy_file import load_policy
 from email_engine.warmup.transition_request import read_request
 from email_engine.warmup.transitions_by_hand import answer
@@ -96,7 +96,7 @@ def test_resuming_ends_the_pause_and_asks_the_brake_to_let_go(store: Store) -> N
     assert held is not None
     assert held["release_asked_at"] == NOW
     with store.session("*") as conn:
-        assert brakes.released(conn, held["id"], NOW)
+        assert brake_ends.released(conn, held["id"], NOW)
     ip = state(store)
     assert (ip.ip_id, ip.pause, ip.allowance, ip.phase) == (ip_id, None, 250, 3)
     assert row(store, schema.warmup_plans)["pause_reason"] is None
@@ -119,7 +119,7 @@ def test_a_start_begins_at_phase_1_and_lets_go(store: Store) -> None:
     assert held is not None
     assert held["release_asked_at"] == NOW
     with store.session("*") as conn:
-        brakes.released(conn, held["id"], NOW)
+        brake_ends.released(conn, held["id"], NOW)
     ip = state(store)
     assert (ip.ip_id, ip.state, ip.state_since, ip.allowance) == (ip_id, "warming", NOW, 50)
 

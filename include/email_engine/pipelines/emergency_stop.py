@@ -20,7 +20,7 @@ from email_engine.store import dkim_keys, versions
 from email_engine.store.engine import Store
 from email_engine.store.fleet.ips import load_ips
 from email_engine.store.judgement import decisions
-from email_engine.store.stops import brakes
+from email_engine.store.stops import brake_ends, brakes
 from email_engine.store.stops.brakes import Brake, engaged
 from email_engine.store.stops.removed_ips import RemovedIp, removed_ips
 from email_engine.store.stops.stop_evidence import waiting_words
@@ -185,7 +185,7 @@ def _write(
         )  # fmt: skip
         if stays:
             kept += 1
-            brakes.hand_back(conn, ip.ip_id, OWNER, stays)
+            brake_ends.hand_back(conn, ip.ip_id, OWNER, stays)
         elif unsigned:
             keyless.append(unsigned)
         elif release:

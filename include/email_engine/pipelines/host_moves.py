@@ -13,7 +13,7 @@ from email_engine.store import versions
 from email_engine.store.fleet import host_moves
 from email_engine.store.fleet.host_moves import Moving
 from email_engine.store.judgement import decisions
-from email_engine.store.stops import brakes
+from email_engine.store.stops import brake_ends, brakes
 from email_engine.store.stops.brakes import Brake
 from email_engine.store.telling import alerts
 
@@ -69,7 +69,7 @@ def arrive(conn: Connection, brake: Brake, run: Run, why: str) -> str | None:
         else f"delivery server {brake.mailwizz_server_id}"
     )
     reason = f"it moved to {goal}; {server} of {brake.mailwizz} must hand in there before it is released"
-    brakes.moved(conn, brake.brake_id, reason)
+    brake_ends.moved(conn, brake.brake_id, reason)
     return reason
 
 

@@ -35,7 +35,7 @@ from email_engine.pipelines.host_moves import arrive
 from email_engine.pipelines.run import Run
 from email_engine.store import versions
 from email_engine.store.engine import Store
-from email_engine.store.stops import brakes, silences
+from email_engine.store.stops import brake_ends, brakes, silences
 from email_engine.store.stops.brakes import Brake
 
 log = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ def _powermta(
 
     def asked(brake: Brake) -> bool:
         with store.session(tenant="*") as conn:
-            return brakes.release_still_asked(conn, brake.brake_id)
+            return brake_ends.release_still_asked(conn, brake.brake_id)
 
     left = f" ({host} left the fleet)" if rest[0].host_removed else ""
     try:
@@ -214,9 +214,9 @@ def _record(
                 loose.append(brake)
             if brake.moving_to is not None and halves[0].gone and not noted.release_asked:
                 news = (arrive(conn, brake, run, halves[0].told) and versions.current(conn)) or news
-            over = all(half.gone for half in halves) and brakes.ended(conn, brake.brake_id, now)
+            over = all(half.gone for half in halves) and brake_ends.ended(conn, brake.brake_id, now)
             if stands and releasing:
-                if brakes.released(conn, brake.brake_id, now):
+                if brake_ends.released(conn, brake.brake_id, now):
                     if brake.whole:
                         news = news or versions.bump(conn, f"brakes released on {host}", ids)
                 else:

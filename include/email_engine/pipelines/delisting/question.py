@@ -69,11 +69,17 @@ _LEAD = {
     Part.STANDING: "The IP stands still. It is released only when it is off the list and **its cause is named**.",
     Part.OVER: "The listing is over, and nobody named its cause: **the IP stays in quarantine until somebody does**.",
 }
-_CHOICES = (
-    f"**{NAMED}**: write the cause below; the IP rests when its quarantine is over. **{TAKEN}**: with owner, ticket and a date; the "
-    f"question stays open. **{GIVEN_UP}**: the IP is abandoned for good, and you say why in the field of the cause; **{REPLACED}**: and a clean standby IP of its pool starts at "
-    "phase 1, never with this one's volume."
-)
+_CHOICES = f"""
+Four answers; on a phone swipe the buttons for the last two.
+
+- **{NAMED}**: write the cause below; the IP rests when its quarantine is over.
+- **{TAKEN}**: with owner, ticket and a date; the question stays open.
+- **{GIVEN_UP}**: the IP is abandoned for good, and you say why in the field of the cause.
+- **{REPLACED}**: and a clean standby IP of its pool starts at phase 1, never with this one's volume.
+
+If this question is open again a minute after you answered, the answer was not taken: its field *Cause* was empty, or another field was wrong. The
+message about it says what.
+""".strip()
 
 
 def _others_run(delisting: Delisting, run: Run) -> str | None:
