@@ -228,3 +228,30 @@ def test_a_stop_says_what_it_switched_off_although_copies_could_not_be_read(
         assert "server 101 is disabled; whether another server names" in message(copied)
     assert copied.brake()["held"] == 1
     assert statuses(copied)[COPY] == "disabled"
+
+
+def test_a_stop_that_was_killed_between_two_servers_is_completed_by_the_next_look(
+    copied: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker dies when the own server is off and before its copy is; nothing of that look was written down but the write itself."""
+    disable, asked = MailwizzDb.disable, []
+
+    def killed(database: MailwizzDb, server: int) -> object:
+        asked.append(server)
+        if server == COPY:
+            raise SystemExit(9)
+        return disable(database, server)
+
+    copied.engage(1)
+    with monkeypatch.context() as dying:
+        dying.setattr(MailwizzDb, "disable", killed)
+        with pytest.raises(SystemExit):
+            copied.brake()
+    assert (asked, statuses(copied)[OWN], statuses(copied)[COPY]) == ([OWN, COPY], "disabled", "active")
+    assert copied.brake()["held"] == 1
+    assert statuses(copied)[COPY] == "disabled"
+    assert [row.server_id for row in copied.rows(s.silences)] == [OWN, COPY]
+    copied.ask_release(1)
+    copied.brake()
+    copied.sync()
+    assert statuses(copied)[OWN] == "active"
