@@ -7,9 +7,9 @@ once (`name_cause`, scope stream or tenant), or take responsibility (`acknowledg
 **What it does**
 1. `dossier` collects what one needs to find the cause: the list's codes and text, 14 days of traffic by provider, campaigns and replies of
    bad mail, likely causes, earlier listings, other IPs of the /24, the operator's page and rules. It is in its log and on the question.
-2. `ask` asks for the cause under Required Actions and takes no worker slot; the message of `rbl_sweep` has the link. *Cause found and
-   mended* with the cause; *I take care of it* with owner, ticket and date (it stays asked); *Give the IP up*, with or without a standby
-   IP in its place. An answer that lacks something is asked for again. When the listing ends it is superseded within seconds;
+2. `ask` asks for the cause under Required Actions and takes no worker slot; the message of `rbl_sweep` has the link. *Mended* with
+   the cause; *On it* with owner, ticket and date (it stays asked); *Give up*, or *Replace*: with a standby IP in its place. Each wants
+   words, and one that lacks something is asked for again. When the listing ends it is superseded within seconds;
    `ask_afterwards` then asks what the cause was, where the release hangs on it.
 3. `recheck` asks that list about that IP after 1, 2, 4, 8, then every 12 hours. It closes nothing (two clean sweeps do), but only its "not
    listed" after that clears the listing. Unknown waits longer and releases nothing.

@@ -68,11 +68,11 @@ with DAG(
     on_failure_callback=TelegramAlertsNotifier(),
     tags=["email-engine", "fleet"],
     params={
-        "tenant": forms.name("Tenant", "Whose IPs they become, such as aurora.", "tenants"),
-        "stream": forms.name("Stream", "One of the tenant's, such as aurora/newsletter or newsletter; or a new one.", "streams"),
-        "range": forms.name("Addresses", "45.123.10.1-50, 45.123.10.1-45.123.13.200, or a single address."),
-        "hostname": forms.name("Host names", "PTR and HELO, with {n} for the number: mail{n}.aurora-mail.example"),
-        "domain": forms.name("Sending domains", "With {n} and, if you like, {prefix}: {prefix}{n}.aurora-mail.example"),
+        "tenant": forms.name("Tenant", "Whose IPs they become, such as aurora; empty where Stream names both.", "tenants"),
+        "stream": forms.name("Stream", "One of the tenant's, such as aurora/newsletter or newsletter; or a new one.", "streams", needed=True),
+        "range": forms.name("Addresses", "45.123.10.1-50, 45.123.10.1-45.123.13.200, or a single address.", needed=True),
+        "hostname": forms.name("Host names", "PTR and HELO, with {n} for the number: mail{n}.aurora-mail.example", needed=True),
+        "domain": forms.name("Sending domains", "With {n} and, if you like, {prefix}: {prefix}{n}.aurora-mail.example", needed=True),
         "prefixes": forms.name("Prefixes", "What {prefix} becomes in turn: news, info, letter. Empty: mail."),
         "host": forms.name("MTA host", "One or several; empty: where there is room.", "hosts"),
         "vmta": forms.name("Virtual MTAs", "Empty: TENANT-STREAM-{n}."),
@@ -83,7 +83,7 @@ with DAG(
         "rua": forms.name("DMARC reports", "Where they go, such as dmarc@aurora-mail.example; empty: nobody gets any."),
         "consent": forms.name("Consent", NEW_STREAM + "how its readers agreed, such as double opt-in."),
         "risk_class": Param(
-            None, type=["null", "string"], enum=[None, "standard", "protected"], title="Risk class", description=NEW_STREAM + "standard, or protected (never on a host with standard)."
+            "standard", type="string", enum=["standard", "protected"], title="Risk class", description=NEW_STREAM + "protected never shares a host with standard."
         ),
         "mailwizz": forms.name("MailWizz", NEW_STREAM + "its instance, one of the tenant's or a new one.", "mailwizz"),
         "daily_target": _number("Daily target", NEW_STREAM + "messages a UTC day of one IP, fully warmed."),
@@ -97,6 +97,7 @@ with DAG(
     },
 ) as dag:  # fmt: skip
     plan = PlanOnboarding(task_id="plan")
+    tell_plan = SendAlerts(task_id="tell_plan", also_quiet=True)
     ask = AskOnboarding(task_id="ask", planned=plan.output)
     apply = ApplyOnboarding(task_id="apply", agreed=ask.output)
     publish = PublishAllowances(task_id="publish", outlets=[ALLOWANCES])
@@ -108,6 +109,7 @@ with DAG(
     wait_for_dns = WaitForDns(task_id="wait_for_dns", applied=apply.output)
     tell = SendAlerts(task_id="tell", also_quiet=True, trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
 
+    plan >> tell_plan
     apply >> keys >> publish
     keys >> hand_over >> tell_at_once
     hand_over >> wait_for_dns >> tell

@@ -21,21 +21,18 @@ ON_CHANGE_AND_BY_CLOCK = ("asset_triggered", *BY_CLOCK)
 cannot be asked. No materialization either: it would send a form with nothing filled in."""
 
 
-def name(title: str, description: str, *kinds: str) -> Param:
-    """A name, optional to the form, with those that `SyncFleet` wrote beside the fleet file as examples.
+def name(title: str, description: str, *kinds: str, needed: bool = False) -> Param:
+    """A name, with those that `SyncFleet` wrote beside the fleet file as examples; `needed`: the form is not sent without it.
 
     Read at every parse: bounded, no database, and without the file the form has no examples."""
     known = known_names()
     examples = [one for kind in kinds for one in known.get(kind, ())]
-    offered: dict[str, Any] = {"examples": examples} if examples else {}
-    return Param(
-        None,
-        type=["null", "string"],
-        maxLength=LONGEST_NAME,
-        title=title,
-        description=description,
-        **offered,
-    )
+    said: dict[str, Any] = {"maxLength": LONGEST_NAME, "title": title, "description": description}
+    if examples:
+        said["examples"] = examples
+    if needed:
+        return Param(type="string", minLength=1, **said)
+    return Param(None, type=["null", "string"], **said)
 
 
 def as_many_as_ips() -> int:

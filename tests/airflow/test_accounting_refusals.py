@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException
 from sqlalchemy import select
 
 from email_engine.adapters.powermta import RemoteFile
@@ -214,7 +214,7 @@ def test_a_mistake_accepts_nothing_and_says_what_stands(
         accept(what, reason)
     assert said in str(caught.value)
     assert len(str(caught.value)) < 1000
-    with pytest.raises(AirflowSkipException):
+    with pytest.raises(AirflowFailException):
         accept(what, reason, dry_run=True)
     assert file(store).accepted_at is None
     assert held(store) == {"mta-1": FROM}

@@ -130,7 +130,9 @@ def test_a_question_shows_the_dossier_and_waits_without_a_worker(world: World) -
     (shown,) = world.shown
     assert shown["subject"] == "198.51.100.1 on zen-lab: what is the cause?"
     assert "its cause is named" in shown["body"]
-    assert set(shown["params"]) == {"cause", "owner", "ticket", "until"}
+    fields = json.loads(json.dumps(shown["params"]))
+    assert set(fields) == {"cause", "owner", "ticket", "until"}
+    assert fields["cause"]["schema"]["type"] == "string", "Airflow's page asks for it"
     with world.store.session("*") as conn:
         kept = conn.execute(select(s.delistings.c.dossier)).scalar_one()
     assert kept["address"] == "198.51.100.1"

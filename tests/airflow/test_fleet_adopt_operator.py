@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException
 from sqlalchemy import func, select
 
 from email_engine.adoption.request import HostAsked
@@ -92,11 +92,10 @@ def test_a_run_writes_beside_the_fleet_file_and_tells_once(fleet_file: Path, sto
     assert files_taken(store) == 0
 
 
-def test_a_mistake_in_the_form_fails_at_once_and_is_skipped_when_dry() -> None:
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_mistake_in_the_form_fails_at_once(dry_run: bool) -> None:
     with pytest.raises(AirflowFailException, match="risk_class"):
-        adopt(risk_class="safe")
-    with pytest.raises(AirflowSkipException, match="risk_class"):
-        adopt(risk_class="safe", dry_run=True)
+        adopt(risk_class="safe", dry_run=dry_run)
 
 
 def test_a_folder_that_cannot_be_written_is_named(fleet_file: Path) -> None:

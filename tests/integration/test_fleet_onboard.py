@@ -296,7 +296,7 @@ def test_who_waits_long_is_reminded_with_what_is_missing(fleet_file: Path, store
 @pytest.mark.parametrize(
     ("params", "seen"),
     [
-        ({"tenant": "borealis", "hostname": "x{n}.aurora-mail.example", "domain": "y{n}.aurora-mail.example", "vmta": "b-{n}"}, "shared between tenants"),
+        ({"tenant": "borealis", "hostname": "x{n}.aurora-mail.example", "domain": "y{n}.aurora-mail.example", "vmta": "b-{n}"}, "belongs to tenant aurora"),
         ({"range": "198.51.100.45-60"}, "are in the fleet already"),
         ({"range": "45.10.0.1-60"}, "room for 50"),
         ({"range": None}, "range: missing"),

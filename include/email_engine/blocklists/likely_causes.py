@@ -27,7 +27,7 @@ _BY_SUBLIST = {
     "XBL": "the list says the host itself is compromised (open proxy, malware): look for foreign processes and senders on it",
     "exploit": "the list says the host itself is compromised: look for foreign processes and senders on it",
     "CSS": "low reputation or mail spread over many addresses: look at new or thin streams and at names that changed",
-    "SBL": "somebody at Spamhaus looked at the mail: read the record, it names the mail",
+    "SBL": "a person looked at the mail, not a trap alone: read the record of the list, it names the mail",
     "DROP": "the whole network is held for hijacked: ask its owner at once",
     "SCBL": "people reported this mail as spam: look at consent of the newest recipients",
 }

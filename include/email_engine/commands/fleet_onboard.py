@@ -63,13 +63,14 @@ def onboard(args: argparse.Namespace) -> int:
     from email_engine.paths import CONFIG
     from email_engine.pipelines.fleet_onboard.fleet_file import replace_text
     from email_engine.pipelines.fleet_onboard.papers import folder_of, papers, write_papers
+    from email_engine.plain_text import plain
     from email_engine.warmup.policy_file import load_policy
 
     given = {key: getattr(args, f"form_{key}") for key in FORM if getattr(args, f"form_{key}") is not None}
     today, text = datetime.now(UTC).date(), read_text(args.file, "fleet file")
     request, policy = read_request(given), shipped_onboard_policy()
     made = plan_onboarding(text, args.file.name, request, today, policy.ips_per_host)
-    told, folder = describe(made, load_policy(), today), None
+    told, folder = plain(describe(made, load_policy(), today)), None
     if args.apply:
         if args.file.resolve().parent == CONFIG.resolve():
             raise InputError(

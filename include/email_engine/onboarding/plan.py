@@ -7,6 +7,7 @@ from hashlib import sha256
 from itertools import groupby
 
 from email_engine.errors import InputError
+from email_engine.fleet import names
 from email_engine.fleet.mistakes import FileInvalid, one_of
 from email_engine.fleet.model import Fleet, SendingIp, Stream
 from email_engine.fleet.parse import parse_fleet
@@ -62,6 +63,7 @@ def plan_onboarding(
     _refuse_known_addresses(fleet, request)
     _refuse_mailbox_providers(request)
     stream, notes = _stream(fleet, request)
+    _refuse_names_of_others(fleet, request)
     parts = place(len(request.addresses), rooms(fleet, stream.risk_class, per_host), request.hosts, per_host)
     _know_bounces(fleet, request, parts)
     entries = entries_of(fleet, request, parts)
@@ -116,6 +118,31 @@ def _refuse_mailbox_providers(request: OnboardRequest) -> None:
                     raise InputError(
                         what, f"{name} is below {domain}, whose mailboxes {provider.title} keeps", "a domain of the sender's own",
                         "correct the pattern",
+                    )  # fmt: skip
+
+
+def _refuse_names_of_others(fleet: Fleet, request: OnboardRequest) -> None:
+    """In words of the form; what only the whole file shows is refused when it is read again."""
+    sends = {names.organisational_domain(ip.domain): ip.tenant for ip in fleet.ips if ip.domain}
+    brands = {
+        names.organisational_domain(brand): tenant.name
+        for tenant in fleet.tenants
+        for brand in tenant.brand_domains
+    }
+    for key, title, pattern in (
+        ("domain", "Sending domains", request.domain),
+        ("hostname", "Host names", request.hostname),
+    ):
+        for prefix in request.prefixes or ("mail",):
+            name = names.fill(pattern, n=1, prefix=prefix)
+            root = names.organisational_domain(name)
+            for owners, what in ((sends, "sends from names below it"), (brands, "declares it as its brand")):
+                owner = owners.get(root, request.tenant)
+                if owner != request.tenant:
+                    raise InputError(
+                        f"{key} ({title} of the form)", f"{pattern}: {root} belongs to tenant {owner}, which {what}",
+                        f"a domain of {request.tenant}'s own: receivers judge all names below one registered name together",
+                        "nothing was written; correct the tenant or the pattern",
                     )  # fmt: skip
 
 

@@ -50,3 +50,13 @@ def log_url(base: str, dag_id: str, run_id: str, task_id: str | None, map_index:
         return run
     mapped = f"/mapped/{map_index}" if isinstance(map_index, int) and map_index >= 0 else ""
     return f"{run}/tasks/{quote(task_id, safe='')}{mapped}"
+
+
+def question_url(base: str, dag_id: str, run_id: str, task_id: str) -> str:
+    """Where a person answers what that task asks."""
+    return f"{log_url(base, dag_id, run_id, task_id, None)}/required_actions"
+
+
+def open_questions_url(base: str) -> str:
+    """The list of open questions: the sign in a row opens its question as wide as a phone, as a task's page does not."""
+    return f"{base.rstrip('/')}/required_actions"

@@ -57,11 +57,11 @@ def _hosts(domain: str, unit: Unit, setting: Setting, choices: Choices) -> tuple
     if report is not None:
         return (
             [],
-            f"{named} reads what comes to it, and no listener of it on port 25 has an address of the fleet: name the host that takes it (--mx)",
+            f"{named} reads what comes to it, and no listener of it on port 25 has an address of the fleet: name the host that takes it (--mx, in the form Bounce host)",
         )
     read = [address for host in unit.mta_hosts for address in setting.reads.get(host, ())]
     seen = f"{named} reads {', '.join(read)} alone" if read else f"no bounce_addresses are known of {named}"
-    return [], f"{seen}: name the host that takes bounces of this domain (--mx)"
+    return [], f"{seen}: name the host that takes bounces of this domain (--mx, in the form Bounce host)"
 
 
 def _judged(domain: str, wanted: list[DnsRecord], lookup: Lookup, setting: Setting) -> Iterator[DnsRecord]:
@@ -77,7 +77,7 @@ def _judged(domain: str, wanted: list[DnsRecord], lookup: Lookup, setting: Setti
         ours = [value for value in standing if value.partition(" ")[2] in setting.hostnames]
         if ours and not wanted[0].value:  # right, and waits for the address of its host
             wanted = [replace(wanted[0], value=value, note="", state=RecordState.PUBLISH) for value in ours]
-        broken = next(finding.observed for finding in findings if finding.status is DnsStatus.BROKEN)
+        broken = f"in DNS now: {next(finding.observed for finding in findings if finding.status is DnsStatus.BROKEN)}"
         for record in wanted:
             note = f"{broken}; {record.note}" if record.note else broken
             gone = tuple(value for value in standing if value != record.value)

@@ -17,7 +17,7 @@ from email_engine.records.judged import Judged, together, trouble_note, unanswer
 from email_engine.records.model import Choices, DnsRecord, Purpose, RecordState
 from email_engine.records.units import Setting, Unit
 
-NO_REPORTS = "no address for reports was given (--rua), so nobody will report"
+NO_REPORTS = "no address for reports was given (--rua, in the form DMARC reports), so nobody will report"
 
 
 def dmarc_records_of(

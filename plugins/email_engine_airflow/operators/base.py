@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 class EngineOperator(BaseOperator):
     """One unit of work: a subclass writes `call`, which hands store, run and clients to a pipeline; Airflow calls `execute`.
 
-    A person's mistake (a wrong param, fleet file or connection) fails at once, for a second try would find the same. In a
-    dry run it is skipped instead, with the refusal as the first line of its log. What may be gone in a minute (a host or a
-    database away) is left to Airflow's retries. When no try is left, the cause becomes an incident, told once however many
-    tasks meet it; a task that met one and then goes well ends it. A form's mistake is answered in the run of who sent it and
-    nobody else is told."""
+    A person's mistake (a wrong param, fleet file or connection) fails at once, for a second try would find the same. What may
+    be gone in a minute (a host or a database away) is left to Airflow's retries. When no try is left, the cause becomes an
+    incident, told once however many tasks meet it; a task that met one and then goes well ends it. A form's mistake is answered
+    in the run of who sent it and nobody else is told, and so is every mistake of a dry run; what a guard would refuse is what a
+    dry run is asked for: then its task is skipped."""
 
     def execute(self, context: Any) -> Any:
         step_aside(self.priority_weight)
@@ -78,40 +78,39 @@ class EngineOperator(BaseOperator):
         """Refuses a run with unknown keys, and decides what becomes of an error."""
         from email_engine.errors import EngineError, GuardBreach, InputError
 
-        dry_run = bool((context.get("params") or {}).get("dry_run", False))
         try:
             refuse_unknown_keys(context)
             yield
         except (InputError, GuardBreach) as error:
-            if dry_run:
-                self.log.warning("%s", error)
+            if isinstance(error, GuardBreach) and _is_dry(context):
+                self._say(error)
                 raise AirflowSkipException(f"refused: {error}") from None
+            self._say(error)
             self._note(error, context, last=True)
-            raise AirflowFailException(str(error)) from error
+            raise AirflowFailException(str(error)) from error.with_traceback(None)
         except AirflowNotFoundException as error:
             missing = missing_connection(str(error))
-            if not dry_run:
-                self._note(missing, context, last=True)
+            self._say(missing)
+            self._note(missing, context, last=True)
             raise AirflowFailException(str(missing)) from error
         except EngineError as error:
-            if dry_run:
-                self.log.warning("%s", error)
-            else:
-                self._note(error, context, last=_no_try_left(context))
+            self._say(error)
+            self._note(error, context, last=_no_try_left(context))
             raise
         except AirflowException as error:
             # control flow, or a failure that a subclass found hopeless
-            if (
-                isinstance(error, AirflowFailException)
-                and isinstance(error.__cause__, EngineError)
-                and not dry_run
-            ):
+            if isinstance(error, AirflowFailException) and isinstance(error.__cause__, EngineError):
                 self._note(error.__cause__, context, last=True)
             raise
         except Exception as error:
-            if not dry_run:
-                self._note(_unexpected(error, self.task_id), context, last=_no_try_left(context))
+            self._note(_unexpected(error, self.task_id), context, last=_no_try_left(context))
             raise
+
+    def _say(self, error: "EngineError") -> None:
+        """In the log above Airflow's own report, whose one line is cut at the window's end."""
+        from email_engine.plain_text import error_lines
+
+        self.log.error("%s", error_lines(error))
 
     def _note(self, error: "EngineError", context: Mapping[str, Any], *, last: bool) -> None:
         """One incident a cause; the one that cannot be written down goes to people directly. Never raises."""
@@ -124,20 +123,22 @@ class EngineOperator(BaseOperator):
 
         if not last:
             return
+        dry_run = _is_dry(context)
         if error.cause == DATABASE:
-            self._database_away(error, context)
+            if not dry_run:
+                self._database_away(error, context)
             return
         try:
             run = context["dag_run"]
             with self.store() as store, store.session(tenant="*") as conn:
                 alerts.set_lock_timeout(conn)
-                if error.told or _answered_in_the_run(error, run):
+                if dry_run or error.told or _answered_in_the_run(error, run):
                     incidents.answered(conn, run.dag_id, run.run_id, datetime.now(UTC))
                 else:
                     trouble = trouble_of(error, context, self.task_id, self.about())
                     incidents.note(conn, trouble, datetime.now(UTC))
         except Exception as second:  # noqa: BLE001 - it must not hide the error that it tells of
-            if isinstance(second, EngineError) and second.cause == DATABASE:
+            if isinstance(second, EngineError) and second.cause == DATABASE and not dry_run:
                 self._database_away(second, context)
             said = second if isinstance(second, EngineError | AirflowException) else type(second).__name__
             self.log.warning("no incident could be noted: %s", said)
@@ -156,7 +157,7 @@ class EngineOperator(BaseOperator):
         from email_engine.pipelines.trouble import origin
         from email_engine.store.telling import alerts, incidents
 
-        if (context.get("params") or {}).get("dry_run", False):
+        if _is_dry(context):
             return
         try:
             about = self.about()
@@ -168,6 +169,10 @@ class EngineOperator(BaseOperator):
         except Exception as error:  # noqa: BLE001 - what was done must not fail because of its news
             said = error if isinstance(error, EngineError | AirflowException) else type(error).__name__
             self.log.warning("whether an incident is over could not be noted: %s", said)
+
+
+def _is_dry(context: Mapping[str, Any]) -> bool:
+    return bool((context.get("params") or {}).get("dry_run", False))
 
 
 def _answered_in_the_run(error: "EngineError", run: Any) -> bool:

@@ -124,6 +124,7 @@ class AskCause(HITLOperator, OfListing):
     def work(self, context: Any) -> Any:
         from email_engine.blocklists.delisting import Part
         from email_engine.pipelines.delisting.question import prepare
+        from email_engine.plain_text import plain
         from email_engine_airflow.incident import base_url
 
         run = current_run(context)
@@ -131,7 +132,7 @@ class AskCause(HITLOperator, OfListing):
             page = prepare(store, self.listing, Part(self.part), run, base_url())
         self.subject, self.body = page.subject, page.body
         if run.dry_run:
-            self.log.info("%s\n%s", page.subject, page.body)
+            self.log.info("%s\n%s", page.subject, plain(page.body))
         if page.over or run.dry_run:
             raise AirflowSkipException(page.over or "dry run: nobody is asked")
         self.log.info("waiting for an answer: %s", page.url)
@@ -178,7 +179,7 @@ class AskCause(HITLOperator, OfListing):
             body=self.body,
             defaults=None,
             multiple=False,
-            params={name: self.serialized_params[name] for name in _fields()},
+            params={name: param.serialize() for name, param in (_fields() | _first_field()).items()},
             assigned_users=None,
         )
         deadline = datetime.now(UTC) + timedelta(days=DAYS)
@@ -199,15 +200,24 @@ def _fields() -> dict[str, Param]:
         )  # fmt: skip
 
     return {
-        "cause": text(
-            "Cause",
-            "What led to the listing, and what was mended: needed to release the IP. Or why you give it up.",
-            LONGEST_REASON,
-        ),
-        "owner": text("Owner", "Who takes care of it; empty: you.", LONGEST_NAME),
-        "ticket": text("Ticket", "Number or address of your ticket.", LONGEST_NAME),
-        "until": text("Until", "UTC day such as 2026-12-24; empty: a week from now.", 10),
+        "cause": text("Cause", _CAUSE, LONGEST_REASON),
+        "owner": text("Owner", "On it: who does; empty: you.", LONGEST_NAME),
+        "ticket": text("Ticket", "On it: number or address of your ticket.", LONGEST_NAME),
+        "until": text("Until", "On it: UTC day such as 2026-12-24; empty: a week from now.", 10),
     }
+
+
+_CAUSE = "What led to the listing and what was mended; what you do about it; or why you give the IP up."
+
+
+def _first_field() -> dict[str, Param]:
+    """As the page shows it: Airflow's buttons stay dead while it is empty. On the task it may be empty, for Airflow checks a task's own
+    fields before it runs."""
+    return {
+        "cause": Param(
+            None, source="task", type="string", minLength=3, maxLength=LONGEST_REASON, title="Cause, or what you do", description=_CAUSE
+        )
+    }  # fmt: skip
 
 
 class RecheckListing(OfListing):

@@ -28,8 +28,9 @@ class PlanOnboarding(EngineOperator):
     def call(self, store: "Store", run: "Run") -> dict[str, Any]:
         from email_engine.paths import fleet_path
         from email_engine.pipelines.fleet_onboard.plan import plan
+        from email_engine_airflow.incident import base_url
 
-        return plan(fleet_path(), run)
+        return plan(store, fleet_path(), run, base_url())
 
 
 class AskOnboarding(HITLOperator, EngineOperator):
@@ -149,8 +150,9 @@ class HandOver(EngineOperator):
     def call(self, store: "Store", run: "Run") -> str | None:
         from email_engine.paths import fleet_path
         from email_engine.pipelines.fleet_onboard.apply import hand_over
+        from email_engine_airflow.incident import base_url
 
-        return hand_over(store, self.clients, fleet_path(), run)
+        return hand_over(store, self.clients, fleet_path(), run, base_url())
 
 
 class WaitForDns(EngineOperator):

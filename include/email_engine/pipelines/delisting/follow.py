@@ -10,6 +10,7 @@ from email_engine.blocklists.dossier import Dossier, render_dossier
 from email_engine.blocklists.model import BlockList
 from email_engine.pipelines.delisting.links import DELISTING, run_of
 from email_engine.pipelines.run import Run
+from email_engine.plain_text import plain
 from email_engine.store.engine import Store
 from email_engine.store.stops import delistings
 from email_engine.store.stops.listing_dossier import read_dossier
@@ -59,7 +60,7 @@ def begin(store: Store, listing_id: int, run: Run) -> Delisting:
     if not run.dry_run:
         with store.session(tenant=delisting.tenant) as conn:
             delistings.keep_dossier(conn, listing_id, dossier.as_json())
-    log.info("%s\n%s", delisting, render_dossier(dossier))
+    log.info("%s\n%s", delisting, plain(render_dossier(dossier)))
     return delisting
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from email_engine.blocklists.delisting import Part
-from email_engine.pipelines.trouble import log_url
+from email_engine.pipelines import trouble
 
 DELISTING = "delisting"
 TRANSITION = "ip_transition"
@@ -18,9 +18,4 @@ def run_of(listing_id: int, since: datetime) -> str:
 
 def question_url(run_id: str, part: Part, base_url: str) -> str:
     """Where to answer."""
-    return f"{log_url(base_url, DELISTING, run_id, TASKS[part], None)}/required_actions"
-
-
-def open_questions_url(base_url: str) -> str:
-    """The list of questions that wait: the sign in a row opens its question as wide as a phone."""
-    return f"{base_url.rstrip('/')}/required_actions"
+    return trouble.question_url(base_url, DELISTING, run_id, TASKS[part])

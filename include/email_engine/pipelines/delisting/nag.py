@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from email_engine.blocklists.delisting import Delisting
 from email_engine.fleet.model import IpState
-from email_engine.pipelines.delisting.links import open_questions_url
 from email_engine.pipelines.run import Run
+from email_engine.pipelines.trouble import open_questions_url
 from email_engine.plural import amount
 from email_engine.store.engine import Store
 from email_engine.store.stops import delistings

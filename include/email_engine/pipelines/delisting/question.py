@@ -14,12 +14,14 @@ from email_engine.errors import InputError
 from email_engine.lifecycle.machine import Event, known
 from email_engine.pipelines.delisting.choices import GIVEN_UP, NAMED, REPLACED, TAKEN
 from email_engine.pipelines.delisting.follow import dossier_of
-from email_engine.pipelines.delisting.links import DELISTING, open_questions_url, question_url
+from email_engine.pipelines.delisting.links import DELISTING, question_url
 from email_engine.pipelines.run import Run
+from email_engine.pipelines.trouble import open_questions_url
 from email_engine.store.engine import Store
 from email_engine.store.judgement.decisions import record
 from email_engine.store.stops import delistings
 from email_engine.store.telling.alerts import News, announce
+from email_engine.warmup.policy_file import load_policy
 from email_engine.warmup.transition_request import read_words
 
 TAKEN_FOR = timedelta(days=7)
@@ -61,7 +63,7 @@ def prepare(store: Store, listing_id: int, part: Part, run: Run, base_url: str) 
         with store.session(tenant=delisting.tenant) as conn:
             delistings.ask(conn, listing_id, datetime.now(UTC))
     return QuestionPage(
-        subject, f"{_LEAD[part]}\n\n{dossier}\n\n{_CHOICES}", question_url(run.run_id, part, base_url), over
+        subject, f"{_LEAD[part]}\n\n{dossier}\n\n{_choices()}", question_url(run.run_id, part, base_url), over
     )
 
 
@@ -69,16 +71,16 @@ _LEAD = {
     Part.STANDING: "The IP stands still. It is released only when it is off the list and **its cause is named**.",
     Part.OVER: "The listing is over, and nobody named its cause: **the IP stays in quarantine until somebody does**.",
 }
-_CHOICES = f"""
-Four answers; on a phone swipe the buttons for the last two.
 
-- **{NAMED}**: write the cause below; the IP rests when its quarantine is over.
-- **{TAKEN}**: with owner, ticket and a date; the question stays open.
-- **{GIVEN_UP}**: the IP is abandoned for good, and you say why in the field of the cause.
-- **{REPLACED}**: and a clean standby IP of its pool starts at phase 1, never with this one's volume.
 
-If this question is open again a minute after you answered, the answer was not taken: its field *Cause* was empty, or another field was wrong. The
-message about it says what.
+def _choices() -> str:
+    return f"""
+Four answers. The buttons work when the first field below is filled.
+
+- **{NAMED}**: the cause is found and mended, and you say what it was; when its quarantine is over the IP rests {load_policy().rest_days} days.
+- **{TAKEN}**: you take care of it, with owner, ticket and a date, and say what you do; the question stays open.
+- **{GIVEN_UP}**: the IP is abandoned for good, and you say why.
+- **{REPLACED}**: the same, and a clean standby IP of its pool starts at phase 1, never with this one's volume.
 """.strip()
 
 
@@ -172,8 +174,9 @@ def _take(
     store: Store, d: Delisting, run: Run, given: Mapping[str, Any], by: str, mistakes: list[str], now: datetime
 ) -> Taken:  # fmt: skip
     owner, ticket, until = read_acknowledgement(given, by, now, mistakes)
+    doing = read_words(given.get("cause"), "cause", None, mistakes)
     if not mistakes:
-        acknowledge(store, [d], run, owner, ticket, until, by, now)
+        acknowledge(store, [d], run, owner, ticket, until, by, now, doing)
     return Taken(f"{owner} takes care of {d} until {until:%Y-%m-%d}", again=True)
 
 
@@ -186,9 +189,10 @@ def acknowledge(
     until: datetime,
     by: str,
     now: datetime,
+    doing: str = "",
 ) -> None:
-    """Writes who takes responsibility, with a decision for each listing."""
-    said = f"{by}: {owner} takes care of it until {until:%Y-%m-%d}" + (f", {ticket}" if ticket else "")
+    """Writes who takes responsibility and, where they say so, what they do, with a decision for each listing."""
+    said = ", ".join(filter(None, (f"{by}: {owner} takes care of it until {until:%Y-%m-%d}", ticket, doing)))
     for d in those:
         with store.session(tenant=d.tenant) as conn:
             delistings.acknowledge(conn, [d.listing_id], owner, ticket, until)

@@ -13,15 +13,15 @@ from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.fleet import sync_fleet
 from email_engine.pipelines.fleet_onboard.fleet_file import ReadOnly, replace_text
 from email_engine.pipelines.fleet_onboard.papers import folder_of, papers, write_papers
-from email_engine.pipelines.fleet_onboard.plan import planned
+from email_engine.pipelines.fleet_onboard.plan import ONBOARDING, planned
 from email_engine.pipelines.run import Run
+from email_engine.pipelines.trouble import log_url
 from email_engine.plural import amount
 from email_engine.store import dkim_keys
 from email_engine.store.engine import Store
 from email_engine.store.telling.alerts import News, announce
 
 log = logging.getLogger(__name__)
-ONBOARDING = "fleet_onboard"
 
 
 def apply(store: Store, path: Path, run: Run, digest: str) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def _writes(path: Path) -> bool:
     return shipped_onboard_policy().writes and path.parent != CONFIG
 
 
-def hand_over(store: Store, clients: Clients, path: Path, run: Run) -> str | None:
+def hand_over(store: Store, clients: Clients, path: Path, run: Run, base_url: str) -> str | None:
     """Writes what a person carries elsewhere, shows it in the log, and tells once. Returns the folder, None where it is in the log
     alone."""
     made = planned(path, run)
@@ -85,19 +85,25 @@ def hand_over(store: Store, clients: Clients, path: Path, run: Run) -> str | Non
     stored = write_papers(folder, texts)
     for name in ("records.txt", "mailwizz-steps.txt", "delivery-servers.csv"):
         log.info("%s\n%s", name, texts[name])
-    _tell(store, made, run, folder if stored else None, made.done_before)
+    _tell(store, made, run, folder if stored else None, made.done_before, base_url)
     return str(folder) if stored else None
 
 
-def _tell(store: Store, made: OnboardPlan, run: Run, folder: Path | None, written: bool) -> None:
-    where = f"in {folder}" if folder else "in the log of this run"
+def _tell(
+    store: Store, made: OnboardPlan, run: Run, folder: Path | None, written: bool, base_url: str
+) -> None:
+    """Whoever publishes records has no login on the engine's host: the log shows them too."""
+    page = log_url(base_url, run.dag_id, run.run_id, "hand_over", None)
+    where = f"{page}, and as files in {folder} on the engine's host" if folder else page
     lines = [
         f"{amount(len(made.ips), 'IP')} come to {made.request.tenant}/{made.request.stream}, {made.ips[0].address} to {made.ips[-1].address}",
-        f"Publish the DNS records ({where}: records.csv, zones, octodns) and make the delivery servers in MailWizz (mailwizz-steps.txt).",
+        "Publish the DNS records (records.txt) and make the delivery servers in MailWizz (mailwizz-steps.txt).",
+        f"They are in the log of {where}.",
     ]
     if not written:
         lines.append(
-            f"The fleet file is yours to change: {where} it stands with its new lines. Then send the same form again, for its DKIM keys."
+            f"The fleet file is yours to change: its new lines are in the log of `apply`{f', and the whole of it in {folder}' if folder else ''}. "
+            "Then send the same form again, for its DKIM keys."
         )
     lines.append("The run waits until DNS is seen to be right; then the clean days begin.")
     name = f"{made.request.tenant}/{made.request.stream} {made.ips[0].address}"

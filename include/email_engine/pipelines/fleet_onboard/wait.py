@@ -14,6 +14,7 @@ from email_engine.fleet.model import IpRecord, IpState
 from email_engine.onboarding.policy import shipped_onboard_policy
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.dns_validate import subject_of
+from email_engine.pipelines.fleet_onboard.plan import ONBOARDING
 from email_engine.pipelines.run import Run
 from email_engine.plural import amount
 from email_engine.store import dkim_keys, dns_checks
@@ -23,7 +24,6 @@ from email_engine.store.telling.alerts import News, announce
 from email_engine.warmup.policy_file import load_policy
 
 log = logging.getLogger(__name__)
-ONBOARDING = "fleet_onboard"
 SHOWN = 10
 NEXT = (
     "Next: publish what `hand_over` wrote (records.txt, with the PTR for whoever owns the addresses), make the delivery servers; "
@@ -131,4 +131,5 @@ def _tell_good(store: Store, tenant: str, records: Mapping[Any, IpRecord], run: 
         f"{tenant}: DNS of {amount(len(records), 'new IP')} is right\n"
         f"Their {amount(policy.clean_days, 'clean day')} run until {ready}; {start}, if a delivery server in MailWizz names their virtual MTA."
     )
+    log.info("%s", text)
     announce(store, [News(ONBOARDING, run.run_id, "good", "info", text, tenant, run.dag_id, run.run_id)])

@@ -1,6 +1,6 @@
 """Names and addresses of the runs that ask a person and that deploy what was approved."""
 
-from email_engine.pipelines.trouble import log_url
+from email_engine.pipelines.trouble import question_url
 from email_engine.store.deployment.approvals import Approval
 
 ASKING = "pmta_config_approval"
@@ -14,9 +14,4 @@ def run_of(approval: Approval, what: str) -> str:
 
 def answer_url(approval: Approval, base_url: str) -> str:
     """Where to click."""
-    return f"{log_url(base_url, ASKING, run_of(approval, 'approval'), 'ask', None)}/required_actions"
-
-
-def open_questions_url(base_url: str) -> str:
-    """The list of open questions: the sign in a row opens its question as wide as a phone, as a task's page does not."""
-    return f"{base_url.rstrip('/')}/required_actions"
+    return question_url(base_url, ASKING, run_of(approval, "approval"), "ask")

@@ -4,7 +4,7 @@ import logging
 from datetime import UTC, datetime
 
 from email_engine.pipelines.clients import Clients
-from email_engine.pipelines.pmta_config_approval.links import answer_url, open_questions_url
+from email_engine.pipelines.pmta_config_approval.links import answer_url
 from email_engine.pipelines.pmta_config_deploy.as_planned import require_approved
 from email_engine.pipelines.pmta_config_deploy.heal import heal
 from email_engine.pipelines.pmta_config_deploy.news import APPLIED, PLANNED, QUESTION, told
@@ -12,6 +12,7 @@ from email_engine.pipelines.pmta_config_deploy.planned import Plan
 from email_engine.pipelines.pmta_config_deploy.view import View, breaches_of, look, read_wanted
 from email_engine.pipelines.pmta_config_deploy.words import question_text
 from email_engine.pipelines.run import Run
+from email_engine.pipelines.trouble import open_questions_url
 from email_engine.pmta.config.guard import Breach
 from email_engine.pmta.config.plan import plan_deployment
 from email_engine.pmta.language.compare import lines_for_people

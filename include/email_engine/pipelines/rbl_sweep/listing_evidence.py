@@ -8,7 +8,8 @@ from sqlalchemy import Connection, select
 
 from email_engine.blocklists.delisting import Part
 from email_engine.fleet.model import IpRecord
-from email_engine.pipelines.delisting.links import open_questions_url, question_url, run_of
+from email_engine.pipelines.delisting.links import question_url, run_of
+from email_engine.pipelines.trouble import open_questions_url
 from email_engine.plural import amount
 from email_engine.store.schema import blacklist_events, ips
 from email_engine.store.stops import delistings, quarantines
