@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from email_engine import paths
 from email_engine.fleet.model import IpState
+from email_engine.pipelines.rbl_sweep import decide as decide_listings
 from email_engine.store import schema as s
 from email_engine.store import versions
 from email_engine.store.engine import Store
@@ -213,6 +214,26 @@ def test_running_the_same_run_again_changes_nothing_twice(lab: RunningLab, store
     after = [rows(store, table) for table in tables]
     assert [len(x) for x in after] == [len(x) for x in before]
     assert publish() == 2
+
+
+@pytest.mark.usefixtures("fleet")
+@pytest.mark.parametrize("again", [AS_OF, AS_OF + FOUR_HOURS], ids=["the same run", "the next sweep"])
+def test_what_a_killed_sweep_could_not_tell_is_told_by_the_next(
+    lab: RunningLab, store: Store, monkeypatch: pytest.MonkeyPatch, again: datetime
+) -> None:
+    lab.knob("list_ip", ip="198.51.100.12", zone=ZEN, codes=["127.0.0.2"], reason="spam trap hits")
+    with monkeypatch.context() as killed:
+        killed.setitem(decide_listings.__globals__, "announce", lambda *_: None)
+        run_sweep()
+    assert record_of(store, "198.51.100.12").state is IpState.QUARANTINE
+    assert told(store) == {}
+    for _ in range(2):
+        run_sweep(again)
+    text = told(store)["listings", "aurora"]
+    assert "what the sweep of 2026-" in text.splitlines()[0]
+    assert "198.51.100.12: " in text
+    assert "zen-lab" in text
+    assert len([a for a in rows(store, s.alerts) if a.event == "listings"]) == 1
 
 
 @pytest.mark.usefixtures("fleet")

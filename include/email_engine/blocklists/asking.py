@@ -46,18 +46,23 @@ def wanted_of(
     subjects: Sequence[Subject], lists: Sequence[BlockList], asked: Asked
 ) -> tuple[dict[str, list[Subject]], dict[str, int]]:
     """What each list is asked about, in an order that does not depend on that of `subjects`, and how many its limits leave out: the
-    next sweep goes on where the last one ended, on whichever day that is."""
+    next sweep goes on where the last one ended, on whichever day that is. An operator counts the questions of a key, whichever of
+    the key's lists they go to."""
     wanted, left_out = {}, {}
+    spent = Counter[str]()
+    for x in lists:
+        spent[x.key or x.name] += asked.today.get(x.name, 0)
     for x in lists:
         own = [one for one in dict.fromkeys(subjects) if may_ask(x, one)]
         own.sort(key=lambda one: (one.version, int(one), "") if not isinstance(one, str) else (0, 0, one))
-        rooms = [] if x.limits.a_day is None else [max(x.limits.a_day - asked.today.get(x.name, 0), 0)]
+        rooms = [] if x.limits.a_day is None else [max(x.limits.a_day - spent[x.key or x.name], 0)]
         rooms += [] if x.limits.a_second is None else [x.limits.a_second * LONGEST_PACED]
         if rooms and min(rooms) < len(own):
             start = asked.ever.get(x.name, 0) % len(own)
             left_out[x.name] = len(own) - min(rooms)
             own = (own[start:] + own[:start])[: min(rooms)]
         wanted[x.name] = own
+        spent[x.key or x.name] += len(own)
     return wanted, left_out
 
 

@@ -249,6 +249,17 @@ def test_a_limit_for_a_day_is_kept_and_the_next_sweep_goes_on_where_it_ended() -
     assert asked_about(50) == (set(), {"zen": 40})
 
 
+def test_lists_of_one_key_share_its_day() -> None:
+    """The operator counts the key's questions, not those of a zone."""
+    zen, dbl = (replace(blocklist(name), key="dqs", limits=Limits(a_day=100)) for name in ("zen", "dbl"))
+    other = replace(blocklist("other"), limits=Limits(a_day=100))
+    first = first_round(
+        FLEET, [zen, dbl, other], {}, {}, World().ask, before=Asked({"zen": 10, "dbl": 30, "other": 30})
+    )
+    assert dict(first.asked) == {"zen": 40, "dbl": 20, "other": 40}
+    assert dict(first.left_out) == {"dbl": 20}
+
+
 def test_over_some_days_everything_is_asked_whatever_the_limit() -> None:
     """150 IPs, 100 questions a day, six sweeps a day: what one day leaves out, the next one begins with."""
     fleet: list[IpAddress] = [ip_address(0xC6120000 + n) for n in range(150)]

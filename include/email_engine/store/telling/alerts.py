@@ -88,6 +88,12 @@ def set_lock_timeout(conn: Connection) -> None:
     conn.execute(text("SET LOCAL statement_timeout = '10s'"))
 
 
+def was_raised(conn: Connection, event: str, object: str, state: str) -> bool:
+    """Also where it is over: was there ever this alert?"""
+    same = (alerts.c.event == event, alerts.c.object == object, alerts.c.state == state)
+    return conn.execute(select(alerts.c.id).where(*same).limit(1)).first() is not None
+
+
 def raise_alert(
     conn: Connection,
     event: str,
