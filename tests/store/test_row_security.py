@@ -61,6 +61,7 @@ def fill(conn: Connection, tenant: str, ip_id: int) -> None:
             "codes": ["127.0.1.2"], "opened_at": NOON, "last_seen_at": NOON,
         },
         s.dkim_keys: {"domain": f"{tenant}.example", "selector": "s1", "key_path": "/k.pem", "stage": "making", "since": NOON},
+        s.owed_news: {"dag_id": "warmup_advance", "run_id": "r"},
         s.blocklist_answers: {"ip_id": ip_id, "list": "zen", "answer": "not_listed", "asked_at": NOON},
         s.reputation: {"ip_id": ip_id, "provider": "gmail", "messages": 1, "rates": {}, "as_of": NOON},
         s.quota_syncs: {

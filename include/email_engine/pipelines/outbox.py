@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy.exc import DBAPIError
+
 from email_engine.adapters.telegram import Telegram, Throttled, Unanswered
 from email_engine.adapters.telegram_text import Block, Message, escape, link, pack, render_alert
 from email_engine.errors import EngineError, Refused
@@ -12,6 +14,7 @@ from email_engine.pipelines.trouble import log_url
 from email_engine.store.engine import ALL_TENANTS, Store
 from email_engine.store.telling import alerts
 from email_engine.store.telling.alerts import Alert
+from email_engine.store.telling.owed import tell_overdue
 
 LEASE = timedelta(minutes=10)
 """Longer than any sender lives; a killed one's alerts are free again afterwards."""
@@ -48,6 +51,10 @@ def deliver(
 
     Raises EngineError only where the database is away."""
     now = clock()
+    try:
+        tell_overdue(store, now)
+    except (DBAPIError, EngineError) as error:  # what can be sent is sent
+        log.warning("what killed runs owe could not be looked for: %s", type(error).__name__)
     with store.session(tenant=ALL_TENANTS) as conn:
         leased = alerts.lease(conn, now, now + lease, also_quiet=also_quiet, limit=limit, of_run=of_run)
     if not leased:

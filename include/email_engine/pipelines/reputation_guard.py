@@ -20,6 +20,7 @@ from email_engine.store.judgement.decisions import actions_of_day
 from email_engine.store.judgement.outages import outage_spans
 from email_engine.store.stops.stop_evidence import waiting_words
 from email_engine.store.telling.alerts import News, announce, clear, standing
+from email_engine.store.telling.owed import owe
 from email_engine.warmup import advice
 from email_engine.warmup.assessment import Assessment
 from email_engine.warmup.guard import guard_tenant
@@ -54,6 +55,7 @@ def guard(store: Store, tenant: str, run: Run) -> dict[str, Any]:
         lock_ips(conn, tenant)
         run = run.no_earlier_than(decisions.newest(conn))
         ip_decisions, cases, version = _guard(conn, tenant, policy, spans, run)
+        told = owe(conn, tenant, run.dag_id, run.run_id) if ip_decisions else None
         if run.dry_run:
             log.info("dry run: everything is rolled back")
             conn.rollback()
@@ -62,7 +64,7 @@ def guard(store: Store, tenant: str, run: Run) -> dict[str, Any]:
             news = [_news(conn, one, run) for one in ip_decisions if one.proposal.cause != PROVIDER_OUTAGE]
             news += _outages(conn, tenant, cases, run)
             news += _many_named(conn, tenant, cases, policy, run)
-        announce(store, news)
+        announce(store, news, told)
     for one in ip_decisions:
         log.warning("%s %s: %s", one.observation.ip.address, one.proposal.action, one.reason)
     log.info("%s: %d sending IPs judged, %d acted on", tenant, len(cases), len(ip_decisions))

@@ -19,6 +19,7 @@ from email_engine.store.judgement import observations, policies, warmup
 from email_engine.store.judgement.outages import outage_spans
 from email_engine.store.judgement.warmup import last_decided
 from email_engine.store.telling.alerts import announce
+from email_engine.store.telling.owed import owe
 from email_engine.warmup.capacity_plan import capacity_words
 from email_engine.warmup.observation import midnight
 from email_engine.warmup.plan import IpDecision, plan_tenant
@@ -48,6 +49,7 @@ def close_days(store: Store, tenant: str, run: Run) -> dict[str, Any]:
         lock_ips(conn, tenant)
         days = _open_days(conn, tenant, run.day)
         ip_decisions, version = _close(store, conn, tenant, days, policy, run)
+        told = owe(conn, tenant, run.dag_id, run.run_id) if ip_decisions else None
         plan = capacity_of(conn, ip_decisions, policy, days, run)
         if run.dry_run:
             log.info("dry run: everything is rolled back")
@@ -55,7 +57,7 @@ def close_days(store: Store, tenant: str, run: Run) -> dict[str, Any]:
     if not run.dry_run:
         with store.session(tenant="*") as conn:
             news = [*day_news(conn, tenant, days, ip_decisions, run), *capacity_news(conn, plan, run)]
-        announce(store, news)
+        announce(store, news, told)
     for one in ip_decisions:
         log.info("%s %s: %s", one.observation.ip.address, one.proposal.action, one.reason)
     for line in capacity_words(plan) if plan is not None else ():

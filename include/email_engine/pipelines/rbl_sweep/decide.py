@@ -35,6 +35,7 @@ from email_engine.store.judgement.decisions import newest, record
 from email_engine.store.stops import listings
 from email_engine.store.stops.listings import open_listings
 from email_engine.store.telling.alerts import announce
+from email_engine.store.telling.owed import owe
 from email_engine.warmup.policy_file import load_policy
 
 log = logging.getLogger(__name__)
@@ -58,15 +59,17 @@ def decide(store: Store, findings: Mapping[str, Any], run: Run, base_url: str = 
     with store.session(tenant=tenant) as conn:
         records, decisions, breakers = _decide(conn, findings, lists, digest, run)
         domains = decide_domains(conn, findings, records, lists, digest, run)
+        moved = (ListingAction.OPEN, ListingAction.CLOSE)
+        changed = [name for name, steps in domains.items() if any(step.action in moved for step in steps)]
+        moves = changed or breakers or any(one.quarantine or one.moves_listings for one in decisions.values())
+        told = owe(conn, tenant, run.dag_id, run.run_id) if moves and not run.dry_run else None
     if not run.dry_run:
         with store.session(tenant=tenant) as conn:
             evidence = _evidence(conn, tenant, records, decisions, run, base_url)
         with store.session(tenant="*") as conn:
             news = listing_news(conn, tenant, records, decisions, breakers, run, evidence)
             news += domain_news(conn, tenant, records, domains, run)
-        announce(store, news)
-    moved = (ListingAction.OPEN, ListingAction.CLOSE)
-    changed = [name for name, steps in domains.items() if any(step.action in moved for step in steps)]
+        announce(store, news, told)
     summary = _summary(tenant, records, decisions, breakers) | {"domains": changed}
     log.info("%s%s", "dry run, nothing written: " if run.dry_run else "", summary)
     return summary

@@ -1,19 +1,16 @@
 """What people are told about listings of one tenant."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
 from email_engine.blocklists.config import load_blocklists
-from email_engine.blocklists.decide import Breaker, ListingDecision, OpenListing
+from email_engine.blocklists.decide import Breaker, ListingDecision
 from email_engine.fleet.model import SENDING_STATES, IpRecord, Mode
-from email_engine.pipelines.rbl_sweep.breaker import PIPELINE
 from email_engine.pipelines.rbl_sweep.listing_evidence import Evidence
 from email_engine.pipelines.run import Run
 from email_engine.plural import amount
-from email_engine.store.judgement.decisions import reasons_of_run
 from email_engine.store.stops.listings import open_listings
 from email_engine.store.stops.stop_evidence import waiting_words
 from email_engine.store.telling import alerts
@@ -22,8 +19,6 @@ from email_engine.store.telling.alerts import News
 SHOWN = 20
 FEW = 3
 """IPs that a summary names; where no more are new, each has a line of its own."""
-LATE = timedelta(days=2)
-"""So long what could not be told is looked for."""
 NOTHING_MORE = Evidence()
 
 
@@ -42,8 +37,6 @@ def listing_news(
         *_moved(conn, tenant, records, decisions, run, evidence),
         *(_breaker(tenant, b, records, decisions, run) for b in breakers),
     ]
-    if not news:
-        news = [*_untold(conn, tenant, standing, run)]
     if not standing:
         alerts.clear(conn, "listings", tenant)
     with_listing = {x.ip_id for x in standing if x.parks}
@@ -51,22 +44,6 @@ def listing_news(
         if not any(ip.ip_id in with_listing for ip in records if ip.pool == pool):
             alerts.clear(conn, "breaker", f"{tenant}/{pool}")
     return news
-
-
-def _untold(conn: Connection, tenant: str, standing: Sequence[OpenListing], run: Run) -> Iterator[News]:
-    """What a sweep wrote down and could not tell: it was killed between the two, or the database went away."""
-    sweeps = {x.opened_at for x in standing if run.as_of - LATE <= x.opened_at <= run.as_of and x.ip_id}
-    for opened_at in sorted(sweeps):
-        state = f"sweep {opened_at.isoformat()}"
-        if alerts.was_raised(conn, "listings", tenant, state):
-            continue
-        said = dict.fromkeys(reasons_of_run(conn, PIPELINE, opened_at.isoformat()))
-        if said:
-            lines = [f"{subject}: {reason}" for subject, reason in said]
-            more = [f"and {len(lines) - SHOWN} more"] if lines[SHOWN:] else []
-            title = f"{tenant}: what the sweep of {opened_at:%Y-%m-%d %H:%M} UTC did and could not tell"
-            text = "\n".join([title, *lines[:SHOWN], *more])
-            yield News("listings", tenant, state, "critical", text, **_ids(tenant, run))
 
 
 def _moved(

@@ -106,13 +106,6 @@ def of_day(conn: Connection, pipeline: str, subject: str, day: date) -> tuple[Re
     )
 
 
-def reasons_of_run(conn: Connection, pipeline: str, run_key: str) -> tuple[tuple[str, str], ...]:
-    """Subject and reason of each decision that the pipeline made under this key, in the order in which it made them."""
-    rows = decisions.c
-    query = select(rows.subject, rows.reason).where(rows.pipeline == pipeline, rows.run_key == run_key)
-    return tuple((row.subject, row.reason) for row in conn.execute(query.order_by(rows.id)))
-
-
 def handovers_of_day(conn: Connection, subjects: Collection[str], day: date) -> dict[str, str]:
     """By subject, what the quota sync found on the UTC day that keeps MailWizz from handing over an IP's allowance."""
     rows = decisions.c

@@ -192,6 +192,16 @@ alerts = Table(
 """`leased_until`: a sender has it, or it must wait so long. `sends`: how often it may have reached people without their messenger
 saying so. `quiet`: news that can wait for the next message. `task_id`, `map_index`: whose log tells more."""
 
+owed_news = Table(
+    "owed_news",
+    metadata,
+    Column("tenant", Text, ForeignKey(f"{SCHEMA}.tenants.name"), primary_key=True),
+    Column("dag_id", Text, primary_key=True),
+    Column("run_id", Text, primary_key=True),
+    recorded(),
+)
+"""Runs that wrote decisions about a tenant's IPs and have not told of them: written with the decisions, gone with the news."""
+
 incidents = Table(
     "incidents",
     metadata,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, func, or_, select, text, update
+from sqlalchemy import Connection, Executable, and_, case, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
@@ -64,16 +64,20 @@ class News:
     quiet: bool | None = None
 
 
-def announce(store: Store, news: Iterable[News]) -> None:
+def announce(store: Store, news: Iterable[News], paid: Executable | None = None) -> None:
     """Raises alerts in a transaction of their own, after what they tell of is committed: telling never stands before
-    stopping. Waits at most two seconds for a row that somebody holds, three times; what could not be noted is logged."""
+    stopping. Waits at most two seconds for a row that somebody holds, three times; what could not be noted is logged.
+
+    `paid`: what then says that the decisions behind the news are told (see `owed.paid`)."""
     told = list(news)
-    for left in reversed(range(TRIES if told else 0)):
+    for left in reversed(range(TRIES if told or paid is not None else 0)):
         try:
             with store.session(tenant=ALL_TENANTS) as conn:
                 set_lock_timeout(conn)
                 for each in told:
                     raise_alert(conn, **{name: getattr(each, name) for name in News.__dataclass_fields__})
+                if paid is not None:
+                    conn.execute(paid)
             return
         except (DBAPIError, EngineError) as error:
             seen = error.observed if isinstance(error, EngineError) else type(error.orig).__name__
@@ -86,12 +90,6 @@ def set_lock_timeout(conn: Connection) -> None:
     """Of this transaction: whoever tells waits two seconds for a row that somebody holds, no longer."""
     conn.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
     conn.execute(text("SET LOCAL statement_timeout = '10s'"))
-
-
-def was_raised(conn: Connection, event: str, object: str, state: str) -> bool:
-    """Also where it is over: was there ever this alert?"""
-    same = (alerts.c.event == event, alerts.c.object == object, alerts.c.state == state)
-    return conn.execute(select(alerts.c.id).where(*same).limit(1)).first() is not None
 
 
 def raise_alert(
