@@ -51,7 +51,7 @@ def schema(version: Version) -> MetaData:
         "delivery_server",
         _id("server_id"), Column("customer_id", Integer), Column("type", CHAR(20), nullable=False),
         Column("name", String(255)), Column("hostname", String(255), nullable=False), Column("username", String(255)),
-        Column("password", String(255)), _number("probability", 100), _number("hourly_quota"), _number("daily_quota"),
+        Column("from_email", String(150), nullable=False, server_default=""), Column("password", String(255)), _number("probability", 100), _number("hourly_quota"), _number("daily_quota"),
         _number("monthly_quota"), since((2, 4, 0), _number("second_quota")), since((2, 4, 0), _number("minute_quota")),
         since(LATER, _number("weekly_quota")), _number("pause_after_send"), Column("meta_data", LargeBinary),
         Column("locked", CHAR(3), nullable=False, server_default="no"), use_for,

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import delete, make_url, text
 from sqlalchemy.engine import Engine
 
-from email_engine.adapters.mailwizz_adoption import MOST_CAMPAIGNS, known_ids, read_waiting
+from email_engine.adapters.mailwizz_adoption import MOST_CAMPAIGNS, known_ids, read_waiting, sender_domains
 from email_engine.errors import EngineError
 from email_engine.mailer.unreadable import Unreadable
 from tests.integration.mailwizz_db_suite import database
@@ -78,6 +78,20 @@ class AdoptionSuite:
         assert len(found) == MOST_CAMPAIGNS + 2
         assert [one.waiting for one in found[-2:]] == [None, None]
         assert "were" not in found[0].why
+
+    @pytest.mark.parametrize("version", VERSIONS.values(), ids=VERSIONS)
+    def test_the_domain_that_a_server_sends_as_is_a_hint(
+        self, make: Make, url: str, version: Version
+    ) -> None:
+        mailwizz = make(version)
+        with database(url) as db:
+            known = sorted(one.server_id for one in db.servers())
+            assert sender_domains(db) == {}, "an address that is none gives no hint"
+            for server, address in zip(
+                known, ("News@Letters.Aurora.example", "nobody", "a@b;c", "x@" + "y" * 99), strict=False
+            ):
+                mailwizz.change(server, from_email=address)
+            assert sender_domains(db) == {known[0]: "letters.aurora.example"}
 
     def test_ids_are_found_in_the_log_and_in_its_archive(self, make: Make, url: str) -> None:
         mailwizz = make(NEWEST)

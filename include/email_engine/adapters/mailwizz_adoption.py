@@ -10,10 +10,11 @@ from typing import Any
 from sqlalchemy import Table, func, select
 from sqlalchemy.exc import DBAPIError
 
-from email_engine.adapters.mailwizz_adoption_columns import ARCHIVE, LOG, OPTIONAL, READ
+from email_engine.adapters.mailwizz_adoption_columns import ARCHIVE, LOG, OPTIONAL, READ, SERVER
 from email_engine.adapters.mailwizz_db import MailwizzDb
 from email_engine.adapters.mailwizz_health import STATEMENT_SECONDS
 from email_engine.adapters.mailwizz_readable import Reading, bound_statements
+from email_engine.fleet import names
 from email_engine.mailer.senders import LiveCampaign
 from email_engine.mailer.unreadable import Unreadable
 from email_engine.mailer.waiting import KnownIds, WaitingCampaign
@@ -22,6 +23,23 @@ MOST_CAMPAIGNS = 200
 MOST_SUBSCRIBERS = 5_000_000
 """Of one list, counted by its index."""
 AUTORESPONDER = "autoresponder"
+
+
+def sender_domains(database: MailwizzDb) -> dict[int, str]:
+    """The domain of the address that each delivery server sends as unless a campaign has its own, by server id; without those that are
+    none, and empty where it cannot be read: it is a hint. Raises EngineError where the database is away."""
+    with _reading(database) as reading:
+        servers = reading.table(SERVER)
+        if isinstance(servers, Unreadable):
+            return {}
+
+        def read() -> list[Any]:
+            return list(reading.conn.execute(select(servers.c.server_id, servers.c.from_email)))
+
+        found = reading.tried("from_email of the delivery servers", read)
+    rows = [] if isinstance(found, Unreadable) else found
+    domains = {int(server): str(address or "").rpartition("@")[2].strip().lower() for server, address in rows}
+    return {server: domain for server, domain in domains.items() if names.hostname(domain) is None}
 
 
 def read_waiting(database: MailwizzDb) -> tuple[WaitingCampaign, ...] | Unreadable:

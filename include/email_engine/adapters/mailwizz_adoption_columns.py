@@ -1,7 +1,9 @@
 """Columns that an adoption reads beside those of servers and customers, by table, without the prefix."""
 
+SERVER = "delivery_server"
 LOG, ARCHIVE = "campaign_delivery_log", "campaign_delivery_log_archive"
 READ: dict[str, tuple[str, ...]] = {
+    SERVER: ("server_id", "from_email"),
     "campaign": ("campaign_id", "list_id", "segment_id", "type", "send_at"),
     "campaign_option": ("campaign_id", "processed_count"),
     "list_subscriber": ("subscriber_id", "list_id", "status"),

@@ -41,7 +41,8 @@ NEEDED = _merged(
     mailwizz_adoption_columns.READ,
     mailwizz_traffic_columns.READ,
 )
-"""The columns that the engine reads, by table; never a password or a key. Addresses: those of `mailwizz_reader_columns` alone."""
+"""The columns that the engine reads, by table; never a password or a key. Addresses of people: those of
+`mailwizz_reader_columns` alone."""
 
 
 def read_catalogue(conn: Connection, prefix: str, written: tuple[str, ...]) -> Catalogue:

@@ -78,16 +78,21 @@ def _joined(sender: Sender, facts: AdoptionFacts) -> Sender:
     found = facts.servers.found.get(sender.known_as)
     remarks = dict(sender.remarks)
     server: int | None = None
+    domain = sender.domain
     if found is not None and isinstance(sender.vmta, str):
         server = found.server.server_id
         remarks["mailwizz_server_id"] = found.remark
+        if isinstance(domain, Blank) and (sends_as := found.instance.domains.get(server)):
+            domain = Blank(
+                f"{domain.hint}; its delivery server sends as {sends_as} where a campaign has no From of its own"
+            )
     elif sender.known_as in facts.servers.unknown:
         remarks["mailwizz_server_id"] = f"{facts.servers.unknown[sender.known_as]}; found by its header later"
     address = sender.address
     if isinstance(address, Blank) and sender.bind_address is not None:
         public = facts.answers.public_of(sender.host, sender.bind_address)
         address = public or address
-    return replace(sender, server=server, address=address, remarks=remarks)
+    return replace(sender, server=server, address=address, domain=domain, remarks=remarks)
 
 
 def _propose(

@@ -17,7 +17,8 @@ MOST_NAMELESS = 100
 
 @dataclass(frozen=True, slots=True)
 class InstanceSeen:
-    """One MailWizz, whose database is on `host`: `servers` None where they could not be read, which `why` tells; `tenant` None: nobody says whose it is."""
+    """One MailWizz, whose database is on `host`: `servers` None where they could not be read, which `why` tells; `tenant` None: nobody says whose it is;
+    `domains`: what each server sends as unless a campaign says otherwise, by server id."""
 
     name: str
     tenant: str | None = None
@@ -25,6 +26,7 @@ class InstanceSeen:
     senders: Senders = NOBODY_KNOWN
     why: str = ""
     host: str = ""
+    domains: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,3 +163,17 @@ def test_the_address_of_a_mailwizz_is_its_tenants() -> None:
         "aurora": [],
         "birch": ["192.0.2.9"],
     }
+
+
+def test_a_blank_domain_says_what_its_server_sends_as() -> None:
+    text = (
+        "domain-key s1,*,/etc/pmta/shared.pem\n"
+        "<virtual-mta news-1>\n    smtp-source-host 198.51.100.1 mail1.aurora.example\n</virtual-mta>\n"
+    )
+    draft = merge_drafts(
+        [read_host(assemble(text, "config"), Wishes(120, "mta-1", None, "aurora", False)).draft], "x"
+    )
+    fill(draft, facts(None, replace(servers(700), domains={1: "letters.aurora.example"}), vmtas=("news-1",)))
+    ((_, _, sender),) = draft.senders()
+    assert isinstance(sender.domain, Blank), "a campaign may have another From: a person says it"
+    assert "sends as letters.aurora.example" in sender.domain.hint

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
-from email_engine.adapters.mailwizz_adoption import known_ids, read_waiting
+from email_engine.adapters.mailwizz_adoption import known_ids, read_waiting, sender_domains
 from email_engine.adapters.mailwizz_db import MailwizzDb
 from email_engine.adoption.acct_files import AcctFile, accounting_folder, acct_findings, read_acct_files
 from email_engine.adoption.adopt import HostRead, Wishes, read_host
@@ -79,6 +79,7 @@ def _instance(asked: InstanceAsked, open_database: OpenDatabase, seen: Seen) -> 
             servers = database.servers()
             senders = database.senders()
             waiting = read_waiting(database)
+            domains = sender_domains(database)
             host = database.database.url.host or ""
     except EngineError as error:
         log.warning("%s", error)
@@ -92,7 +93,7 @@ def _instance(asked: InstanceAsked, open_database: OpenDatabase, seen: Seen) -> 
             "grant it as `email-engine mailwizz grants` prints it; until then the quota is what the IPs carry"
         )
         seen.add(Topic.UNREAD, subject, "customers and their quotas cannot be read with this login", step)
-    return InstanceSeen(asked.name, asked.tenant, servers, senders, host=host)
+    return InstanceSeen(asked.name, asked.tenant, servers, senders, host=host, domains=domains)
 
 
 def look_at_hosts(request: AdoptRequest, sources: Sequence[HostSource], seen: Seen) -> None:
