@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
+from sqlalchemy import select
 
 from email_engine.blocklists.delisting import Answer, Delisting, Recheck, Status
 from email_engine.paths import ROOT
 from email_engine.pipelines.delisting import recheck as rechecks
+from email_engine.store import schema as s
 from email_engine.store.engine import Store
 from email_engine.store.stops import delistings
 from email_engine.store.telling import alerts
@@ -218,8 +220,18 @@ class TestDag:
 
 def _live(store: Store, listing: int) -> None:
     """The listing ends while its question waits; whoever is asked afterwards names the cause."""
-    for question, then in (("pending", over), ("superseded", None), ("pending", named)):
-        while row(store, listing).question != question:
-            time.sleep(0.2)
-        if then is not None:
-            then(store, listing)
+    first = _asked(store, listing)
+    over(store, listing)
+    _asked(store, listing, after=first)
+    named(store, listing)
+
+
+def _asked(store: Store, listing: int, after: datetime | None = None) -> datetime:
+    """When the question that waits now was asked; one that was superseded may be followed by the next at once."""
+    query = select(s.delistings).where(s.delistings.c.listing_id == listing)
+    while True:
+        with store.session("*") as conn:
+            found = conn.execute(query).one()
+        if found.question == "pending" and (after is None or found.asked_at > after):
+            return datetime.fromisoformat(found.asked_at.isoformat())
+        time.sleep(0.2)
