@@ -233,6 +233,36 @@ def test_what_a_person_paused_since_the_engine_could_not_stays_paused(
     assert campaign(stopped) == "paused"
 
 
+def test_a_campaign_that_a_person_let_go_on_is_theirs_from_then_on(stopped: Whole) -> None:
+    """They paused it again for a reason of their own: the end of the stop is none to go on."""
+    for minutes in (4, 8, 12):
+        stopped.hand_over(101, 2)
+        look(stopped, minutes)
+    assert campaign(stopped) == "paused"
+    for minutes in (14, 16):
+        stopped.mailwizz("UPDATE {campaign} SET status = 'sending'")
+        stopped.hand_over(101, 2)
+        look(stopped, minutes)
+        assert campaign(stopped) == "sending", "nor is it paused against them"
+    stopped.mailwizz("UPDATE {campaign} SET status = 'paused'")
+    stopped.ask_release(1)
+    stopped.brake()
+    assert campaign(stopped) == "paused"
+
+
+def test_a_busy_neighbour_does_not_hide_what_goes_through_a_loud_server(stopped: Whole) -> None:
+    for minutes in (4, 8):
+        stopped.hand_over(101, 2)
+        look(stopped, minutes)
+    stopped.hand_over(101, 2)
+    stopped.mailwizz(
+        "INSERT INTO {delivery} (campaign_id, subscriber_id, server_id, date_added) "
+        "SELECT min(campaign_id), 1, 102, now() FROM {campaign}, generate_series(1, 5001)"
+    )
+    look(stopped, 12)
+    assert campaign(stopped) == "paused"
+
+
 @pytest.mark.parametrize("answers", ["PUT", "GET"])
 def test_what_the_engine_may_have_paused_goes_on_though_no_answer_came(
     stopped: Whole, monkeypatch: pytest.MonkeyPatch, answers: str

@@ -96,11 +96,12 @@ def test_without_the_database_whose_it_is_waits_for_a_run_that_knows(bench: Benc
     url = make_url(bench.url).set(host="127.0.0.1", port=9, query={}).render_as_string(hide_password=False)
     one_key = replace(bench, keys=(API_KEY,))
     assert replace(one_key, url=url).sync() == counts(hard=2, posted=1, stored=1, open=1)
-    [(state, tries, sealed, trouble), _] = bench.rows("state", "tries", "sealed", "trouble")
+    rows = bench.rows("state", "tries", "sealed", "trouble")
+    [(state, tries, sealed, trouble)] = [row for row in rows if row[0] != "stored"]
     assert (state, tries, bool(sealed)) == ("open", 1, True)
     assert "database" in trouble
     assert one_key.sync("run-2") == counts(posted=1, findings=1)
-    assert f"campaign {SECOND} belongs to customer 2" in bench.rows("trouble")[0][0]
+    assert any(f"campaign {SECOND} belongs to customer 2" in (row[0] or "") for row in bench.rows("trouble"))
 
 
 def test_a_database_that_stays_away_makes_a_finding_that_keeps_the_address(bench: Bench) -> None:

@@ -453,3 +453,42 @@ def test_case_makes_no_other_address(bench: Bench, kept: str) -> None:
 def test_whose_entry_it_is(kept: str, bounced: str | None, same: bool) -> None:
     recipient = Recipient(cast("OpenRow", None), "", "l", "s", True, bounced)
     assert same_person(Entry("l", "s", "confirmed", kept), recipient) is same
+
+
+@pytest.mark.parametrize(
+    "named", ["redacted-9c1e@feedback.example", "reader@yahoo.com", "u@", "alias@students.example"]
+)
+def test_a_complaint_is_the_readers_whatever_address_its_report_shows(bench: Bench, named: str) -> None:
+    """Reports hide whom they come from, or name the address that the mail was forwarded to."""
+    message = bench.mailed("u@alias.example")
+    bench.ingest(bench.complaint(named, message))
+    bench.sync()
+    assert bench.statuses("u@alias.example") == ["unsubscribed"]
+
+
+def test_a_later_outage_excuses_again(bench: Bench) -> None:
+    names = [f"u{n}@gmail.com" for n in range(30)]
+    bench.ingest(*(bench.bounce(name, bench.mailed(name)) for name in names))
+    bench.sync()
+    bench.sync("r2", NOON + timedelta(hours=8))
+    later = NOON + timedelta(days=60)
+    bench.ingest(*(bench.bounce(name, bench.sent(name), at=later) for name in names))
+    bench.sync("r3", later + timedelta(minutes=15))
+    assert all(bench.statuses(name) == ["confirmed"] for name in names)
+
+
+def test_soft_bounces_of_an_outage_are_not_counted_either(bench: Bench) -> None:
+    unknown = (
+        "bad-mailbox",
+        "4.1.1",
+        "smtp;450 4.1.1 The email account that you tried to reach does not exist. Try later",
+    )
+    names = [f"u{n}@gmail.com" for n in range(30)]
+    for name in names:
+        bench.subscriber(name)
+    for n in range(3):
+        at = NOON + timedelta(minutes=5 * n)
+        bench.ingest(*(bench.bounce(name, bench.sent(name), words=unknown, at=at) for name in names))
+    bench.sync("r1", NOON + timedelta(minutes=30))
+    bench.sync("r2", NOON + timedelta(hours=9))
+    assert all(bench.statuses(name) == ["confirmed"] for name in names)

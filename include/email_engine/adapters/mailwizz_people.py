@@ -197,8 +197,10 @@ class MailwizzPeople:
     def _ask(
         self, method: str, path: str, query: dict[str, Any] | None = None, form: dict[str, Any] | None = None
     ) -> Answer:
+        """Of a question 404 alone means that nobody is there; what else it may be answered is raised."""
         self._pace.wait()
-        return self._api.answer(method, path, query, form, expected=(ABSENT, BUSY, INVALID))
+        expected = (ABSENT,) if method == "GET" else (ABSENT, BUSY, INVALID)
+        return self._api.answer(method, path, query, form, expected=expected)
 
 
 def _record(answer: Answer) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from email_engine.adapters.mailwizz_db import MailwizzDb
 from email_engine.mailer.silence import Rows
 
 NEWEST_DELIVERIES = 5_000
-"""So many rows of the delivery log say which campaigns are under way; nobody counts a log of millions."""
+LATEST_ROWS = 1_000_000
+"""So many rows of the delivery log of one server, of so many of all servers, say which campaigns are under way: nobody counts a log of
+millions, and a busy neighbour hides nobody."""
 UNDER_WAY = ("sending", "processing", "pending-sending")
 
 
@@ -78,8 +80,10 @@ def campaigns_through(database: MailwizzDb, server_id: int) -> tuple[Campaign, .
         f"{prefix}campaign", column("campaign_id"), column("campaign_uid"), column("name"), column("customer_id"),
         column("status"),
     )  # fmt: skip
+    last = select(func.max(log.c.log_id)).scalar_subquery()
     newest = (
-        select(log.c.campaign_id, log.c.server_id)
+        select(log.c.campaign_id)
+        .where(log.c.server_id == server_id, log.c.log_id > last - LATEST_ROWS)
         .order_by(desc(log.c.log_id))
         .limit(NEWEST_DELIVERIES)
         .subquery()
@@ -87,7 +91,7 @@ def campaigns_through(database: MailwizzDb, server_id: int) -> tuple[Campaign, .
     query = (
         select(campaign.c.campaign_uid, campaign.c.name, campaign.c.customer_id)
         .join(newest, newest.c.campaign_id == campaign.c.campaign_id)
-        .where(newest.c.server_id == server_id, campaign.c.status.in_(UNDER_WAY))
+        .where(campaign.c.status.in_(UNDER_WAY))
         .distinct()
         .order_by(campaign.c.name)
     )

@@ -70,7 +70,7 @@ def judge(
         rows: all that wait, of one tenant; of a recipient's soft bounces all since the last delivery to it.
         outages: by provider (`find_outages`).
         excused_at: when an outage excused a recipient last."""
-    done = [*_at_once(rows, outages, excused_at, policy), *_in_row(rows, policy, as_of)]
+    done = [*_at_once(rows, outages, excused_at, policy), *_in_row(rows, outages, policy, as_of)]
     known = {row.row_id: row.state for row in rows}
     return tuple(one for one in done if one.state is not known[one.row_id])
 
@@ -95,13 +95,23 @@ def _at_once(
                 yield Judgement(row.row_id, State.EXCUSED, f"{row.provider} had an outage then")
 
 
-def _in_row(rows: Iterable[Waiting], policy: SuppressionPolicy, as_of: datetime) -> Iterable[Judgement]:
-    """A recipient that nobody can tell from others is never counted."""
+def _in_row(
+    rows: Iterable[Waiting],
+    outages: Mapping[str, Sequence[Outage]],
+    policy: SuppressionPolicy,
+    as_of: datetime,
+) -> Iterable[Judgement]:
+    """A recipient that nobody can tell from others is never counted, nor is what a provider says in an outage of its own."""
     by_recipient: dict[str, list[SoftBounce]] = {}
     for row in rows:
         if row.reason is not Reason.SOFT:
             continue
-        if row.recipient is None:
+        belief = believe(row.at, outages.get(row.provider, ()), policy.outage, None)
+        if belief is Belief.HELD:
+            yield Judgement(row.row_id, State.HELD, f"{row.provider} calls too many of its users unknown")
+        elif belief is Belief.EXCUSED:
+            yield Judgement(row.row_id, State.EXCUSED, f"{row.provider} had an outage then")
+        elif row.recipient is None:
             yield Judgement(row.row_id, State.EXPIRED, "no key: soft bounces in a row cannot be counted")
         else:
             bounce = SoftBounce(row.row_id, row.at, row.message_id)

@@ -9,6 +9,8 @@ from email_engine.fleet.providers import OTHER
 from email_engine.suppression.policy import OutagePolicy
 
 HOUR = timedelta(hours=1)
+EXCUSED_FOR = timedelta(days=45)
+"""A provider may have another outage later; a list that is mailed less often than that is met by the mail of others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +167,11 @@ def believe(
 ) -> Belief:
     """Whether a hard bounce of the time `at` says something about its address.
 
-    `excused_at`: when an outage excused the same address before: it does so once, so that a list of dead addresses, which looks alike,
-    is found at its next mailing. What lasts longer than `longest_hours` is no outage."""
+    `excused_at`: when an outage excused the same address before: it does so once in `EXCUSED_FOR`, so that a list of dead addresses,
+    which looks alike, is found at its next mailing. What lasts longer than `longest_hours` is no outage."""
     outage = next((one for one in outages if one.covers(at)), None)
     if outage is None or outage.length > policy.longest_hours * HOUR:
         return Belief.BELIEVED
-    if excused_at is not None and at - excused_at >= policy.hours * HOUR:
+    if excused_at is not None and policy.hours * HOUR <= at - excused_at <= EXCUSED_FOR:
         return Belief.BELIEVED
     return Belief.EXCUSED if outage.over else Belief.HELD

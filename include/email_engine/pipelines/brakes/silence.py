@@ -177,7 +177,7 @@ def _pause(store: Store, api: MailwizzApi, one: Listened, campaign: Campaign, no
             noted.append(silences.note_pause(conn, one.brake, campaign.uid, campaign.name, now))
 
     with store.session(tenant="*") as conn:
-        if not silences.may_pause(conn, one.brake, campaign.uid):
+        if not silences.may_pause(conn, one.brake, campaign.uid, now):
             return
     try:
         done = pause(api, campaign.uid, note)

@@ -8,6 +8,7 @@ import idna
 from email_engine.accounting.sealing import Sealer
 from email_engine.adapters.mailwizz_people import Entry, MailwizzPeople
 from email_engine.store.suppression.counted import OpenRow
+from email_engine.suppression.reasons import Reason
 from email_engine.suppression.telling import NO_MAIL, Subscriber
 
 
@@ -53,9 +54,9 @@ def find(people: MailwizzPeople, row: OpenRow, sealer: Sealer | None) -> Recipie
         return None
     sent = people.delivery(row.message_id)
     if sent is not None:
-        return Recipient(
-            row, sent.campaign_uid, sent.list_uid, sent.subscriber_uid, True, address or sent.email or None
-        )
+        # a report hides its reader's address, or names the one that the mail was forwarded to: they got it all the same
+        named = sent.email or address if row.reason is Reason.COMPLAINT else address or sent.email
+        return Recipient(row, sent.campaign_uid, sent.list_uid, sent.subscriber_uid, True, named or None)
     if not row.campaign or address is None:
         return None
     for campaign in campaign_uids(row.campaign):

@@ -104,7 +104,7 @@ def _judge(
                 counted.try_findings_again(conn, instance.name)
         rows = judged.waiting(conn, instance.name)
         hard = [row for row in rows if row.reason is Reason.HARD]
-        outages = _outages(store, hard, policy, run)
+        outages = _outages(store, [row for row in rows if row.reason is not Reason.COMPLAINT], policy, run)
         excused = judged.excused_at(conn, {row.recipient for row in hard if row.recipient})
         judgements = judge(rows, outages, excused, policy, run.as_of)
         if not run.dry_run:
@@ -115,12 +115,14 @@ def _judge(
     return judgements, rows, standing
 
 
-def _outages(store: Store, hard: Sequence[Waiting], policy: SuppressionPolicy, run: Run) -> Outages:
+def _outages(store: Store, bounced: Sequence[Waiting], policy: SuppressionPolicy, run: Run) -> Outages:
     """Of the providers that the rows name, since before the oldest of them; read apart, for every tenant's mail counts."""
-    providers = {row.provider for row in hard} - {OTHER}
+    providers = {row.provider for row in bounced} - {OTHER}
     if not providers:
         return {}
-    since = min(row.at for row in hard) - timedelta(hours=policy.outage.longest_hours + policy.outage.hours)
+    since = min(row.at for row in bounced) - timedelta(
+        hours=policy.outage.longest_hours + policy.outage.hours
+    )
     asked = delivery_stats.c.provider.in_(sorted(providers)) & (delivery_stats.c.hour >= since)
     limit = load_policy().gates.bounces.limit
     with store.session(tenant=ALL_TENANTS) as conn:

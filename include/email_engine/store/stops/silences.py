@@ -14,6 +14,7 @@ from email_engine.store.schema import brakes, ips, mailwizz_instances, paused_ca
 from email_engine.store.stops.brakes import Brake
 
 _P = paused_campaigns.c
+LET_GO_ON = "a person let it go on meanwhile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,13 @@ def forget(conn: Connection, brake_id: int) -> None:
     conn.execute(delete(silences).where(silences.c.brake_id == brake_id))
 
 
-def may_pause(conn: Connection, brake: Brake, campaign: str) -> bool:
-    """Of a campaign that is seen under way: False where this brake paused it already, and somebody let it go on. A try whose end was not
-    known took no effect, then: were it paused later, a person did that."""
-    mine = (_P.brake_id == brake.brake_id, _P.campaign == campaign, _P.resumed_at.is_(None))
-    conn.execute(delete(paused_campaigns).where(*mine, ~_P.verified))
+def may_pause(conn: Connection, brake: Brake, campaign: str, now: datetime) -> bool:
+    """Of a campaign that is seen under way: False where this brake paused it already, and somebody let it go on. From then on it is
+    theirs: were it paused later, a person did that, and no stop resumes it. A try whose end was not known took no effect."""
+    mine = (_P.brake_id == brake.brake_id, _P.campaign == campaign)
+    conn.execute(delete(paused_campaigns).where(*mine, _P.resumed_at.is_(None), ~_P.verified))
+    theirs = (_P.mailwizz == brake.mailwizz, _P.campaign == campaign, _P.resumed_at.is_(None), _P.verified)
+    conn.execute(update(paused_campaigns).where(*theirs).values(resumed_at=now, outcome=LET_GO_ON))
     return conn.execute(select(_P.id).where(*mine)).first() is None
 
 

@@ -60,7 +60,7 @@ def excused_at(conn: Connection, recipients: Collection[str]) -> Mapping[str, da
     """When an outage excused each of these recipients last."""
     query = (
         select(_S.recipient_hash, func.max(_S.at).label("last"))
-        .where(_S.state == State.EXCUSED, _S.recipient_hash.in_(list(recipients)))
+        .where(_S.state == State.EXCUSED, _S.reason == Reason.HARD, _S.recipient_hash.in_(list(recipients)))
         .group_by(_S.recipient_hash)
     )
     return {row.recipient_hash: row.last for row in conn.execute(query)}
