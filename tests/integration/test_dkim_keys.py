@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 from email_engine.adapters.powermta_keys import KeysBySftp, KeyStands, new_key
 from email_engine.decision import Origin
 from email_engine.dkim.stages import KeyEvent
-from email_engine.errors import NotVerified, Refused
+from email_engine.errors import EngineError, NotVerified, Refused
 from email_engine.fleet.model import SendingIp
 from email_engine.pipelines.dkim_rotate.make import Made, make_keys
 from email_engine.pipelines.run import Run
@@ -126,6 +126,16 @@ def test_nothing_is_made_in_a_dry_run_or_for_a_tenant_that_observes(bench: Whole
     assert (done.made, done.missing) == (0, 3)
     assert list(folder(bench).iterdir()) == []
     assert rows(bench) == {}
+
+
+@pytest.mark.parametrize("fault", ["permission_denied", "disk_full"])
+def test_whether_a_key_may_be_put_there_is_known_before_and_nothing_is_left(bench: Whole, fault: str) -> None:
+    with bench.ssh() as mta:
+        KeysBySftp(mta).may_write("/etc/pmta/dkim")
+        bench.lab.knob(fault, on=True)
+        with pytest.raises(EngineError, match=r"\.email-engine"):
+            KeysBySftp(mta).may_write("/etc/pmta/dkim")
+    assert list(folder(bench).iterdir()) == []
 
 
 @pytest.mark.parametrize("fault", ["permission_denied", "disk_full"])

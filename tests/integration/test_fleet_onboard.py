@@ -11,6 +11,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
 from sqlalchemy import select, update
 
+from email_engine.errors import AccessDenied
 from email_engine.fleet.parse import parse_fleet
 from email_engine.paths import CONFIG
 from email_engine.pipelines.fleet_onboard import apply as applying
@@ -62,6 +63,24 @@ def fleet_file(tmp_path: Path, lab: RunningLab, monkeypatch: pytest.MonkeyPatch)
     )
     monkeypatch.setenv("EMAIL_ENGINE_FLEET", str(path))
     return path
+
+
+@pytest.fixture(autouse=True)
+def hosts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Hosts that are not there, whose key folders may be written to but for those of the list: they are other tests'."""
+    refuses: list[str] = []
+
+    def look(clients: Any, made: Any) -> None:
+        for host in {ip.mta_host for ip in made.ips} & set(refuses):
+            raise AccessDenied(
+                f"MTA host {host}",
+                "write /etc/pmta/dkim/x: permission denied",
+                "its folder",
+                "give it the right",
+            )
+
+    monkeypatch.setattr(applying, "_require_key_folders", look)
+    return refuses
 
 
 def context(run_id: str = "one", as_of: datetime = AS_OF, **params: Any) -> dict[str, Any]:
@@ -132,6 +151,20 @@ def test_a_dry_run_shows_and_changes_nothing(
         AskOnboarding(task_id="ask", planned=planned).execute(run)
     assert fleet_file.read_bytes() == before
     assert (ips(store), list(fleet_file.parent.iterdir())) == ([], [fleet_file])
+
+
+def test_a_key_folder_without_rights_is_found_before_anything_is_written(
+    fleet_file: Path, store: Store, hosts: list[str]
+) -> None:
+    before = fleet_file.read_bytes()
+    hosts.append("mta-3")
+    with pytest.raises(AccessDenied):
+        whole()
+    assert (fleet_file.read_bytes(), ips(store)) == (before, [])
+    assert (
+        "3 IPs of aurora/newsletter did not come aboard: nothing was written" in told(store)["fleet_onboard"]
+    )
+    assert "permission denied" in told(store)["fleet_onboard"]
 
 
 def test_a_form_becomes_ips_that_stand_by_and_papers_for_people(fleet_file: Path, store: Store) -> None:

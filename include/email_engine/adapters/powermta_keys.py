@@ -44,6 +44,10 @@ class HostKeys(Protocol):
         """Of the key that stands there; None: no such file. NotVerified: it is no key."""
         ...
 
+    def may_write(self, folder: str) -> None:
+        """Refused or AccessDenied where no key can be put there; nothing is left."""
+        ...
+
     def make(self, path: str) -> str:
         """Made on the host. KeyStands: there is one."""
         ...
@@ -89,6 +93,14 @@ class KeysBySftp:
         pem = self._session.read(path)
         return None if pem is None else _public_half(self._session, path, pem)
 
+    def may_write(self, folder: str) -> None:
+        probe = str(PurePosixPath(folder) / f".email-engine{NEW_SUFFIX}")
+        try:
+            self._session.write(probe, b"may the engine write here?\n", like=folder, mode=MODE)
+        finally:
+            with contextlib.suppress(EngineError):
+                self._session.remove(probe)
+
     def make(self, path: str) -> str:
         return self.install(path, new_key())
 
@@ -97,7 +109,8 @@ class KeysBySftp:
         draft = path + NEW_SUFFIX
         if self._session.exists(path):
             raise _stands(self._session, path)
-        self._session.remove(draft)
+        if self._session.exists(draft):  # of a run that was killed
+            self._session.remove(draft)
         try:
             self._session.write(draft, pem, like=str(PurePosixPath(path).parent), mode=MODE)
             self._session.rename_new(draft, path)
@@ -141,6 +154,10 @@ class KeysByCommand:
     def public_key(self, path: str) -> str | None:
         status, said, _ = self._say("show-key", path)
         return None if status == ABSENT else _public_half(self._session, path, said)
+
+    def may_write(self, folder: str) -> None:
+        """Its command knows no question about a folder: that it answers at all is seen."""
+        self._say("show-key", str(PurePosixPath(folder) / "engine-nobody.pem"))
 
     def make(self, path: str) -> str:
         return _public_half(self._session, path, self._say("make-key", path)[1])

@@ -17,7 +17,7 @@ LONGEST_LINE = 2500
 NEXT_STEP = "Next: "
 """How the line of an alert begins that asks for something."""
 LONGEST_TITLE = 200
-LONGEST_SHOWN = 400
+LONGEST_SHOWN = 600
 LONGEST_ALERT = 1500
 MOST_LINES = 26
 """Of one alert in a message: nobody reads more in a chat, and one giant alert must hold up no other."""

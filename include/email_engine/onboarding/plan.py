@@ -9,12 +9,12 @@ from itertools import groupby
 from email_engine.errors import InputError
 from email_engine.fleet import names
 from email_engine.fleet.mistakes import FileInvalid, one_of
-from email_engine.fleet.model import Fleet, SendingIp, Stream
+from email_engine.fleet.model import Fleet, RiskClass, SendingIp, Stream
 from email_engine.fleet.parse import parse_fleet
 from email_engine.fleet.providers import shipped_providers
 from email_engine.onboarding.file_entries import as_regex, entries_of, patch
 from email_engine.onboarding.placement import IPS_PER_HOST, Part, place, rooms
-from email_engine.onboarding.request import OnboardRequest
+from email_engine.onboarding.request import IN_THE_FORM, OnboardRequest
 from email_engine.plural import excerpt
 
 MOST_SHOWN = 5
@@ -69,6 +69,10 @@ def plan_onboarding(
     entries = entries_of(fleet, request, parts)
     patched, added = patch(text, source, fleet, request, entries, notes)
     wanted = _proven(patched, source, fleet, request, today)
+    if len(request.addresses) > 1 and "{" not in request.key_path:
+        notes.append(
+            f"all of them sign with one key file, {request.key_path}: with {{domain}} in its name each domain has its own"
+        )
     if request.stepped_over:
         out = f"{request.stepped_over} address{'' if request.stepped_over == 1 else 'es'}"
         notes.append(
@@ -110,14 +114,18 @@ def _refuse_known_addresses(fleet: Fleet, request: OnboardRequest) -> None:
 
 
 def _refuse_mailbox_providers(request: OnboardRequest) -> None:
-    """Nobody but the provider publishes records there: waiting for its DNS would never end."""
-    for what, name in (("domain", request.domain), ("hostname", request.hostname)):
+    """Nobody but the provider publishes records there: waiting for its DNS would never end, and it takes nobody's bounces."""
+    brands = request.new_tenant.brand_domains if request.new_tenant else ()
+    for what, name in (
+        ("domain", request.domain), ("hostname", request.hostname), *(("mx", host) for host in request.mx),
+        *(("brand_domains", brand) for brand in brands),
+    ):  # fmt: skip
         for provider in shipped_providers().all:
             for domain in provider.domains:
                 if f".{name.lower()}".endswith(f".{domain}"):
                     raise InputError(
-                        what, f"{name} is below {domain}, whose mailboxes {provider.title} keeps", "a domain of the sender's own",
-                        "correct the pattern",
+                        f"{what} ({IN_THE_FORM[what]} of the form)", f"{name} belongs to the mailbox provider {provider.title}",
+                        "a domain of the sender's own", "nothing was written; correct it",
                     )  # fmt: skip
 
 
@@ -129,10 +137,10 @@ def _refuse_names_of_others(fleet: Fleet, request: OnboardRequest) -> None:
         for tenant in fleet.tenants
         for brand in tenant.brand_domains
     }
-    for key, title, pattern in (
-        ("domain", "Sending domains", request.domain),
-        ("hostname", "Host names", request.hostname),
-    ):
+    claimed = request.new_tenant.brand_domains if request.new_tenant else ()
+    for key, pattern in (
+        ("domain", request.domain), ("hostname", request.hostname), *(("brand_domains", brand) for brand in claimed),
+    ):  # fmt: skip
         for prefix in request.prefixes or ("mail",):
             name = names.fill(pattern, n=1, prefix=prefix)
             root = names.organisational_domain(name)
@@ -140,7 +148,7 @@ def _refuse_names_of_others(fleet: Fleet, request: OnboardRequest) -> None:
                 owner = owners.get(root, request.tenant)
                 if owner != request.tenant:
                     raise InputError(
-                        f"{key} ({title} of the form)", f"{pattern}: {root} belongs to tenant {owner}, which {what}",
+                        f"{key} ({IN_THE_FORM[key]} of the form)", f"{pattern}: {root} belongs to tenant {owner}, which {what}",
                         f"a domain of {request.tenant}'s own: receivers judge all names below one registered name together",
                         "nothing was written; correct the tenant or the pattern",
                     )  # fmt: skip
@@ -166,6 +174,16 @@ def _stream(fleet: Fleet, request: OnboardRequest) -> tuple[Stream, list[str]]:
             notes.append(
                 f"stream {request.tenant}/{request.stream} is there already and stays as it is: its fields in the form are not used"
             )
+        else:
+            unused = [
+                f"{key} {excerpt(value)}" for key, value in request.of_a_new_stream
+                if (key, value) not in (("risk_class", RiskClass.STANDARD.value), ("risk_class", found.risk_class.value))
+            ]  # fmt: skip
+            if unused:
+                notes.append(
+                    f"stream {request.tenant}/{request.stream} stays as it is, {found.risk_class.value}, pool {found.pool}: the form's "
+                    f"{', '.join(unused)} is not used"
+                )
         return found, notes
     if request.new_stream is None:
         own = [name for tenant, name in known if tenant == request.tenant]

@@ -1,6 +1,6 @@
 """What a person asks for: IPs for a stream, and the tenant and stream themselves where they are new."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,23 @@ WHERE_ROOM_IS = ""
 DEFAULT_KEY_PATH = "/etc/pmta/dkim/{domain}.pem"
 HIGHEST_QUOTA = 1_000_000_000
 _KEY_PATH = names.pattern(names.file_path, "n", "domain", "hostname", "selector")
+KEY_SUFFIXES = (".pem", ".key")
+
+
+def _key_path(text: str) -> str | None:
+    """A new key's file: what ends otherwise is another file of the host's, such as its configuration."""
+    return _KEY_PATH(text) or (
+        None if text.endswith(KEY_SUFFIXES) else f"a path that ends in {' or '.join(KEY_SUFFIXES)}"
+    )
+
+
+IN_THE_FORM = {
+    "range": "Addresses", "hostname": "Host names", "domain": "Sending domains", "prefixes": "Prefixes", "host": "MTA host",
+    "vmta": "Virtual MTAs", "selector": "DKIM selector", "key_path": "DKIM key file", "bind_first": "Bind address", "mx": "Bounce host",
+    "rua": "DMARC reports", "risk_class": "Risk class", "daily_target": "Daily target", "daily_quota": "Daily quota",
+    "brand_domains": "Brand domains",
+}  # fmt: skip
+"""Titles of fields that are called otherwise than their keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +80,8 @@ class OnboardRequest:
     rua: str = ""
     new_tenant: NewTenant | None = None
     new_stream: NewStream | None = None
+    of_a_new_stream: tuple[tuple[str, str], ...] = ()
+    """Fields and values that an existing stream makes no use of."""
     stepped_over: int = 0
     """Addresses of the range that end in .0 or .255 and are none of `addresses`."""
 
@@ -134,12 +153,13 @@ def read_request(given: Mapping[str, Any]) -> OnboardRequest:
         prefixes=form.texts("prefixes", names.selector),
         hosts=form.texts("host", names.name),
         selector=form.text("selector", names.selector, "s1"),
-        key_path=form.text("key_path", _KEY_PATH, DEFAULT_KEY_PATH),
+        key_path=form.text("key_path", _key_path, DEFAULT_KEY_PATH),
         bind_first=form.text("bind_first", lambda text: None, ""),
         mx=form.texts("mx", names.hostname),
         rua=form.text("rua", names.mailbox, ""),
         new_tenant=_new_tenant(form, tenant),
         new_stream=_new_stream(form, tenant, stream),
+        of_a_new_stream=_beside(form),
         stepped_over=max(0, count_range(str(given.get("range") or "").strip()) - len(addresses))
         if addresses[1:]
         else 0,
@@ -147,9 +167,16 @@ def read_request(given: Mapping[str, Any]) -> OnboardRequest:
     _tell_apart(form, request)
     if form.mistakes:
         raise InputError(
-            "onboarding", "; ".join(form.mistakes), "every field as it may be", "nothing was done; correct it and start again"
+            "onboarding", "; ".join(form.mistakes), "every field as it may be",
+            f"nothing was done; correct it and start again{_titles(form.mistakes)}",
         )  # fmt: skip
     return request
+
+
+def _titles(mistakes: Sequence[str]) -> str:
+    keys = dict.fromkeys(mistake.partition(":")[0] for mistake in mistakes)
+    named = [f"{key} is *{IN_THE_FORM[key]}*" for key in keys if key in IN_THE_FORM]
+    return f" (in the form {', '.join(named)})" if named else ""
 
 
 def _whose(form: _Form) -> tuple[str, str]:
@@ -198,6 +225,14 @@ def _new_tenant(form: _Form, tenant: str) -> NewTenant | None:
         title=form.text("title", names.words, tenant),
         daily_quota=form.number("daily_quota", HIGHEST_QUOTA),
         brand_domains=form.texts("brand_domains", names.hostname),
+    )
+
+
+def _beside(form: _Form) -> tuple[tuple[str, str], ...]:
+    """Checked though nobody may need them: a name that nothing can be called is a mistake in any case."""
+    given = (("risk_class", None), ("pool", names.name), ("schedule", names.name))
+    return tuple(
+        (key, form.text(key, check or (lambda _: None), "")) for key, check in given if form.has(key)
     )
 
 

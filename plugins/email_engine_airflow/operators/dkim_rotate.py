@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.exceptions import AirflowSkipException
+
 from email_engine_airflow.operators.base import EngineOperator
 
 if TYPE_CHECKING:
@@ -21,6 +23,17 @@ class RotateKeys(EngineOperator):
         super().__init__(**kwargs)
         self.step = step
         self.tenant = tenant
+
+    def work(self, context: Any) -> Any:
+        """What a form asks for is refused by `ask` alone: then no other step of the tenant does anything for it either."""
+        asked = (context.get("params") or {}).get("action", "advance")
+        ti = context.get("ti")
+        follows = self.step != "ask" and asked != "advance" and hasattr(ti, "xcom_pull")
+        if follows and ti.xcom_pull(task_ids="ask", map_indexes=ti.map_index) is None:
+            raise AirflowSkipException(
+                "`ask` refused the form: nothing is done for it; the next run advances what stands"
+            )
+        return super().work(context)
 
     def call(self, store: "Store", run: "Run") -> dict[str, Any]:
         from email_engine.pipelines.dkim_rotate.steps import step

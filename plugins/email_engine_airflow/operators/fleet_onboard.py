@@ -123,7 +123,7 @@ class ApplyOnboarding(EngineOperator):
         from email_engine.paths import fleet_path
         from email_engine.pipelines.fleet_onboard.apply import apply
 
-        return apply(store, fleet_path(), run, str(self.agreed))
+        return apply(store, self.clients, fleet_path(), run, str(self.agreed))
 
 
 class FirstKeys(EngineOperator):

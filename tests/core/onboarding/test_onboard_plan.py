@@ -177,6 +177,12 @@ def test_a_new_tenant_begins_in_observe() -> None:
     assert "- name: mw-corvus" in made.added
 
 
+CIRRUS = {
+    "tenant": "cirrus", "stream": "news", "consent": "double opt-in", "mailwizz": "mw-cirrus", "daily_target": 100, "daily_quota": 1000,
+    "domain": "m{n}.cirrus.example", "hostname": "h{n}.cirrus.example", "vmta": "c-{n}",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("form", "seen"),
     [
@@ -202,6 +208,13 @@ def test_a_new_tenant_begins_in_observe() -> None:
         ({"rua": "nobody"}, "an address such as"),
         ({"colour": "red"}, "'colour': unknown"),
         ({"selector": "s 1"}, "a DNS label in lower case"),
+        ({"key_path": "/etc/pmta/config"}, "key_path: '/etc/pmta/config'; allowed: a path that ends in .pem or .key"),
+        ({"mx": "gmail.com"}, "mx (Bounce host of the form): gmail.com belongs to the mailbox provider Gmail"),
+        ({"pool": "<virtual-mta"}, "pool: '<virtual-mta'"),
+        (CIRRUS | {"brand_domains": "gmail.com"}, "brand_domains (Brand domains of the form): gmail.com belongs to the mailbox provider"),
+        (CIRRUS | {"brand_domains": "aurora-mail.example"}, "belongs to tenant aurora, which sends"),
+        (CIRRUS | {"brand_domains": "aurora.example"}, "belongs to tenant aurora, which declares it as its brand"),
+        ({"range": "x", "vmta": "a b"}, "(in the form range is *Addresses*, vmta is *Virtual MTAs*)"),
     ],
 )  # fmt: skip
 def test_bad_input_says_what_to_do(form: dict[str, Any], seen: str) -> None:
@@ -309,7 +322,19 @@ def test_what_is_placed_is_all_of_it_and_no_host_is_too_full(
 @pytest.mark.parametrize("field", ["domain", "hostname"])
 @pytest.mark.parametrize("name", ["{n}.gmail.com", "mail{n}.news.outlook.com"])
 def test_nobody_sends_as_a_mailbox_provider(field: str, name: str) -> None:
-    assert "whose mailboxes" in refused(**{field: name})
+    assert "belongs to the mailbox provider" in refused(**{field: name})
+
+
+def test_what_an_existing_stream_makes_no_use_of_is_said() -> None:
+    noted = "; ".join(plan(risk_class="protected", pool="xpool", schedule="six_week").notes)
+    assert "stays as it is, standard" in noted
+    assert "risk_class 'protected', pool 'xpool', schedule 'six_week' is not used" in noted
+    assert "is not used" not in "; ".join(plan(risk_class="standard").notes), "the form proposes it"
+
+
+def test_one_key_for_many_domains_is_said() -> None:
+    assert any("sign with one key file" in note for note in plan(key_path="/etc/pmta/dkim/one.pem").notes)
+    assert not any("sign with one key file" in note for note in plan().notes)
 
 
 def test_a_domain_that_only_ends_alike_is_the_senders_own() -> None:

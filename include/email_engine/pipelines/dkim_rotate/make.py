@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from email_engine.adapters.powermta_keys import BITS, HostKeys, new_key, open_keys
+from email_engine.adapters.powermta_keys import BITS, HostKeys, KeyStands, new_key, open_keys
 from email_engine.dkim.key import SigningKey
 from email_engine.dkim.stages import COMING, KeyEvent, KeyStage
 from email_engine.dnsauth.dkim import key_in_use, public_key_of
@@ -123,18 +123,36 @@ class _Work:
                 log.info("%s: %s is not on %s; it would be made", sender.domain, path, sender.host)
                 self.done.missing += 1
                 return
-            public = host.make(path)
-            self.done.made += 1
+            public = self._made_first(host, path)
         else:
             self.done.known += 1
         if self.run.dry_run:
             return
         with self.store.session(tenant=sender.tenant) as conn:
+            known = {
+                (key.selector, key.public_key)
+                for key in dkim_keys.load(conn, tenant=sender.tenant, domain=sender.domain)
+            }
+            if (sender.selector, public) in known:
+                return  # another run has just noted it
             dkim_keys.add(
                 conn, sender.tenant, sender.domain, sender.selector, path, self.run.origin,
                 public_key=public, bits=key_in_use(public).bits, hosts=[sender.host], made_at=self.run.as_of,
             )  # fmt: skip
         log.info("%s signs with %s, %s on %s", sender.domain, sender.selector, path, sender.host)
+
+    def _made_first(self, host: HostKeys, path: str) -> str:
+        """A file that appeared meanwhile is another run's, of the same form or of the daily rotation: it is the key then."""
+        try:
+            made = host.make(path)
+        except KeyStands:
+            standing = host.public_key(path)
+            if standing is None:
+                raise
+            self.done.known += 1
+            return standing
+        self.done.made += 1
+        return made
 
     def _new(self, host: HostKeys, sender: Sender, key: SigningKey) -> None:
         require_safe_key(key.domain, key.selector, key.key_path)

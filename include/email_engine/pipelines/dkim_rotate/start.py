@@ -13,6 +13,7 @@ from email_engine.fleet.key_files import rotated_key_file
 from email_engine.fleet.model import Mode
 from email_engine.pipelines.clients import Clients
 from email_engine.pipelines.dkim_rotate.look import look
+from email_engine.pipelines.dkim_rotate.make import make_keys
 from email_engine.pipelines.run import Run
 from email_engine.store import dkim_keys, versions
 from email_engine.store.dkim_keys import Sender
@@ -104,9 +105,10 @@ def _one(
 def _start(store: Store, clients: Clients, sender: Sender, keys: list[SigningKey], run: Run) -> None:
     """The row comes only after the host showed that no file of that name is there: what stands there later is ours."""
     if not any(key.stage is KeyStage.SIGNING for key in keys):
-        raise _cannot(
-            sender, "the key that signs today is not known yet", "a run of dkim_rotate that could read it"
-        )
+        if run.dry_run:
+            log.info("%s: the key that signs today is read first, then the next one is made", sender.domain)
+            return
+        keys = _read_first(store, clients, sender, run)
     taken = {key.selector for key in keys}
     with clients.mta(sender.connection) as mta, open_keys(mta) as host:
         if sender.selector not in taken:
@@ -120,6 +122,15 @@ def _start(store: Store, clients: Clients, sender: Sender, keys: list[SigningKey
             dkim_keys.note_asked(
                 conn, sender.tenant, sender.domain, str(run.params.get("action")), run.caused_by, run.origin
             )
+
+
+def _read_first(store: Store, clients: Clients, sender: Sender, run: Run) -> list[SigningKey]:
+    """On a new installation nobody has looked yet at what signs today."""
+    done = make_keys(store, clients, sender.tenant, run, [sender.domain])
+    if sender.domain in done.failed:
+        raise done.failed[sender.domain]
+    with store.session(tenant=sender.tenant) as conn:
+        return list(dkim_keys.load(conn, tenant=sender.tenant, domain=sender.domain))
 
 
 def _path_of_own(host: HostKeys, sender: Sender, keys: list[SigningKey]) -> str:

@@ -1,11 +1,13 @@
 """The plan that a person said yes to: lines in the fleet file, rows in the database, papers to carry elsewhere."""
 
 import logging
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from email_engine.errors import InputError
+from email_engine.adapters.powermta_keys import open_keys
+from email_engine.errors import EngineError, InputError
 from email_engine.fleet.config_file import read_text
+from email_engine.fleet.model import Mode
 from email_engine.onboarding.plan import OnboardPlan
 from email_engine.onboarding.policy import shipped_onboard_policy
 from email_engine.paths import CONFIG
@@ -24,19 +26,23 @@ from email_engine.store.telling.alerts import News, announce
 log = logging.getLogger(__name__)
 
 
-def apply(store: Store, path: Path, run: Run, digest: str) -> dict[str, Any]:
+def apply(store: Store, clients: Clients, path: Path, run: Run, digest: str) -> dict[str, Any]:
     """Adds the lines to the fleet file, where onboarding.yaml lets it, and brings the database to the file.
 
     Everything is checked before anything is written, and each step finds what an earlier try left: killed anywhere, it is begun
     anew. Returns `{"tenant", "addresses", "written", "changed"}`; `addresses` are those to wait for.
 
-    Raises InputError: the file changed since the plan was shown, so that another plan would be applied than the one agreed to."""
+    Raises:
+        InputError: the file changed since the plan was shown, so that another plan would be applied than the one agreed to.
+        EngineError: a host's key folder cannot be written to."""
     made = planned(path, run)
-    if not made.done_before and made.digest != digest:
-        raise InputError(
-            f"onboarding of {made.request.tenant}/{made.request.stream}", "the fleet file changed since the plan was shown",
-            "the plan that was agreed to", "nothing was written; start again and look at the new plan",
-        )  # fmt: skip
+    if not made.done_before:
+        try:
+            _require_agreed(made, digest)
+            _require_key_folders(clients, made)
+        except EngineError as error:
+            _tell_refused(store, made, run, error)
+            raise
     writes, changed = _writes(path), False
     if not made.done_before:
         writes = writes and _write(path, made)
@@ -51,6 +57,54 @@ def apply(store: Store, path: Path, run: Run, digest: str) -> dict[str, Any]:
         "written": writes or made.done_before,
         "changed": changed,
     }
+
+
+def _require_agreed(made: OnboardPlan, digest: str) -> None:
+    if made.digest != digest:
+        raise InputError(
+            f"onboarding of {made.request.tenant}/{made.request.stream}", "the fleet file changed since the plan was shown",
+            "the plan that was agreed to", "nothing was written; start again and look at the new plan",
+        )  # fmt: skip
+
+
+def _require_key_folders(clients: Clients, made: OnboardPlan) -> None:
+    """Before anything is written: a key that cannot be put on its host would leave the fleet file half true."""
+    tenant = next(one for one in made.fleet.tenants if one.name == made.request.tenant)
+    if tenant.mode is Mode.OBSERVE:
+        return
+    connections = {host.name: host.connection for host in made.fleet.mta_hosts}
+    for host in dict.fromkeys(ip.mta_host for ip in made.ips):
+        folders = {str(PurePosixPath(ip.dkim_key_path).parent) for ip in made.ips if ip.mta_host == host}
+        with clients.mta(connections[host]) as mta, open_keys(mta) as keys:
+            for folder in sorted(folders):
+                keys.may_write(folder)
+
+
+def _tell_refused(store: Store, made: OnboardPlan, run: Run, error: EngineError) -> None:
+    """Somebody said yes and believes that the IPs come."""
+    name = f"{made.request.tenant}/{made.request.stream}"
+    text = "\n".join(
+        [
+            f"{amount(len(made.ips), 'IP')} of {name} did not come aboard: nothing was written",
+            f"Seen: {error.subject}: {error.observed}",
+            f"Next: {error.next_step}",
+        ]
+    )
+    announce(
+        store,
+        [
+            News(
+                ONBOARDING,
+                f"{run.run_id} refused",
+                made.digest,
+                "warning",
+                text,
+                None,
+                run.dag_id,
+                run.run_id,
+            )
+        ],
+    )
 
 
 def _write(path: Path, made: OnboardPlan) -> bool:

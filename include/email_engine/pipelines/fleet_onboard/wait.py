@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
 
-from email_engine.dnsauth.model import DnsFinding
+from email_engine.dnsauth.model import DnsFinding, DnsStatus
 from email_engine.dnsauth.validate import validate, validity
 from email_engine.fleet.model import IpRecord, IpState
 from email_engine.onboarding.policy import shipped_onboard_policy
@@ -25,6 +25,10 @@ from email_engine.warmup.policy_file import load_policy
 
 log = logging.getLogger(__name__)
 SHOWN = 10
+NO_RESOLVER = (
+    "Next: the resolver answered none of these questions, so nothing is known of what is published: look at it (connection "
+    "dns_resolver_default) before anything is published again"
+)
 NEXT = (
     "Next: publish what `hand_over` wrote (records.txt, with the PTR for whoever owns the addresses), make the delivery servers; "
     "`email-engine fleet records --missing` shows what DNS does not answer yet"
@@ -96,7 +100,8 @@ def _missing(wrong: dict[IpRecord, list[DnsFinding]], absent: Sequence[str]) -> 
         )
     for ip, of_ip in list(wrong.items())[:SHOWN]:
         lines.append(f"{ip.address}: {'; '.join(f'{f.check_id} {f.subject}: {f.observed}' for f in of_ip)}")
-    return [*lines, NEXT] if lines else []
+    silent = kinds and all(f.status is DnsStatus.UNKNOWN for of_ip in wrong.values() for f in of_ip)
+    return [*lines, NO_RESOLVER if silent else NEXT] if lines else []
 
 
 def _remind(
@@ -121,6 +126,7 @@ def _remind(
 
 def _tell_good(store: Store, tenant: str, records: Mapping[Any, IpRecord], run: Run, now: datetime) -> None:
     policy = load_policy()
+    first, last = min(records, key=int), max(records, key=int)
     ready = now.date() + timedelta(days=policy.clean_days)
     start = (
         "then they start by themselves"
@@ -128,8 +134,10 @@ def _tell_good(store: Store, tenant: str, records: Mapping[Any, IpRecord], run: 
         else "then a person starts them with `ip_transition`"
     )
     text = (
-        f"{tenant}: DNS of {amount(len(records), 'new IP')} is right\n"
+        f"{tenant}: DNS of {amount(len(records), 'new IP')} is right ({first} to {last})\n"
         f"Their {amount(policy.clean_days, 'clean day')} run until {ready}; {start}, if a delivery server in MailWizz names their virtual MTA."
     )
     log.info("%s", text)
-    announce(store, [News(ONBOARDING, run.run_id, "good", "info", text, tenant, run.dag_id, run.run_id)])
+    announce(
+        store, [News(ONBOARDING, f"{tenant} {first}", "good", "info", text, tenant, run.dag_id, run.run_id)]
+    )
