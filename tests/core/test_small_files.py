@@ -80,7 +80,7 @@ FILES = (
     )),
     SmallFile("mailer.yaml", parse_quota_policy, (
         Slip("spread_hours: 10", "spread_hours: 10.5", "quotas.spread_hours: '10.5'; allowed: a whole number such as 24, from 1 to 24"),
-        Slip("hourly_max: 1000", "hour_max: 1000", "quotas.hour_max: unknown key; allowed: did you mean 'hourly_max'? One of hourly_max, server_types, spread_hours"),
+        Slip("hourly_max: 1000", "hour_max: 1000", "quotas.hour_max: unknown key; allowed: did you mean 'hourly_max'? One of drift, hourly_max, server_types, spread_hours"),
         Slip("[smtp, smtp-pmta, smtp-postmastery]", "{ smtp: yes }", "quotas.server_types: found a mapping; allowed: a list of texts"),
         Slip("send-campaigns: 10", "send-campaign: 10", "health.not_started_minutes.send-campaign: unknown key; allowed: did you mean 'send-campaigns'? One of bounce-handler, daily, feedback-loop-handler, hourly, send-campaigns"),
         Slip("machine_seconds: 10", "machine_seconds: soon", "opens.machine_seconds: 'soon'; allowed: a whole number such as 0, from 0 to 3600"),

@@ -130,6 +130,7 @@ class QuotaFinding(StrEnum):
     CAMPAIGNS = "campaigns-leave-it-out"
     DISABLED_BY_PERSON = "disabled-by-person"
     NOT_IN_SERVICE = "not-in-service"
+    KEPT_LOWER = "kept-lower"
 
     @property
     def needs_a_person(self) -> bool:

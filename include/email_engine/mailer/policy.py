@@ -1,6 +1,7 @@
 """How an allowance becomes quotas: include/config/mailer.yaml as values."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from hashlib import sha256
 from math import ceil
 
@@ -10,6 +11,13 @@ from email_engine.fleet.config_file import parse_config, read_text
 from email_engine.fleet.document import Section
 from email_engine.mailer.health_policy import MailwizzHealthPolicy, read_health_policy
 from email_engine.mailer.opens import OpensPolicy, read_opens_policy
+
+
+class Drift(StrEnum):
+    """What becomes of quotas that somebody else changed: `mend` writes the engine's again, `keep_lower` leaves those that are lower."""
+
+    MEND = "mend"
+    KEEP_LOWER = "keep_lower"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,7 @@ class QuotaPolicy:
     digest: str = "default"
     health: MailwizzHealthPolicy = field(default_factory=MailwizzHealthPolicy)
     opens: OpensPolicy = field(default_factory=OpensPolicy)
+    drift: Drift = Drift.MEND
 
     def hourly_quota(self, daily: int) -> int:
         """At least 1 (0 would mean unlimited) and never more than the day's."""
@@ -38,7 +47,7 @@ def parse_quota_policy(text: str, source: str = "mailer.yaml") -> QuotaPolicy:
 
 def _policy(top: Section, digest: str) -> QuotaPolicy:
     top.only("quotas", "health", "opens")
-    quotas, usual = top.part("quotas", "spread_hours", "hourly_max", "server_types"), QuotaPolicy()
+    quotas, usual = top.part("quotas", "spread_hours", "hourly_max", "server_types", "drift"), QuotaPolicy()
     types = (
         quotas.texts("server_types", names.name, needed="one or more types of delivery server, such as smtp")
         if quotas.has("server_types")
@@ -51,6 +60,7 @@ def _policy(top: Section, digest: str) -> QuotaPolicy:
         digest,
         read_health_policy(top),
         read_opens_policy(top),
+        quotas.choice("drift", Drift, usual.drift) or usual.drift,
     )
 
 

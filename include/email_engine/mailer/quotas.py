@@ -25,7 +25,7 @@ from email_engine.mailer.model import (
     Setting,
     Warmup,
 )
-from email_engine.mailer.policy import QuotaPolicy
+from email_engine.mailer.policy import Drift, QuotaPolicy
 from email_engine.mailer.senders import NOBODY_KNOWN, Senders
 
 NEVER = LastSync()
@@ -124,6 +124,20 @@ def _decide(
         step = "enable it in MailWizz, or retire the IP"
         found.append((QuotaFinding.DISABLED_BY_PERSON, "disabled, and not by the engine", step))
     new = Setting(record.allowance, policy.hourly_quota(record.allowance), status)
+    if policy.drift is Drift.KEEP_LOWER and _drifted(old, last):
+        kept = Setting(
+            _lower(old.daily_quota, new.daily_quota), _lower(old.hourly_quota, new.hourly_quota), status
+        )
+        if kept != new:
+            observed = f"somebody set {kept.daily_quota} a day, {kept.hourly_quota} an hour; the allowance would be {new.daily_quota}"
+            found.append(
+                (
+                    QuotaFinding.KEPT_LOWER,
+                    observed,
+                    "raise it in MailWizz when it may send more, or set drift: mend in mailer.yaml",
+                )
+            )
+        new = kept
     others = [n for n in owners.get(record.vmta, ()) if n != server.server_id]
     if others:
         listed = ", ".join(str(n) for n in others)
@@ -184,6 +198,11 @@ def _owners(servers: Iterable[DeliveryServer]) -> dict[str, tuple[int, ...]]:
             for vmta in set(server.vmtas or ()):
                 owners[vmta] = (*owners.get(vmta, ()), server.server_id)
     return owners
+
+
+def _lower(by_hand: int, wanted: int) -> int:
+    """0 would be unlimited: nobody keeps that."""
+    return min(by_hand, wanted) if by_hand > 0 else wanted
 
 
 def _drifted(now: Setting, last: LastSync) -> bool:

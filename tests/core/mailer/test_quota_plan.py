@@ -6,9 +6,10 @@ from ipaddress import ip_address
 
 import pytest
 
+from email_engine.fleet.mistakes import FileInvalid
 from email_engine.fleet.model import IpRecord, IpState, Mode, RiskClass
 from email_engine.mailer.model import DeliveryServer, LastSync, QuotaFinding, QuotaPlan, Setting, Warmup
-from email_engine.mailer.policy import QuotaPolicy
+from email_engine.mailer.policy import Drift, QuotaPolicy, parse_quota_policy
 from email_engine.mailer.quotas import plan_quotas
 
 DAY = date(2026, 11, 1)
@@ -167,3 +168,48 @@ def test_a_change_reads_as_a_sentence() -> None:
         "server 101 (198.51.100.1): unlimited a day, unlimited an hour, active -> 250 a day, 25 an hour, active, "
         "allowance 250 of the warming IP, somebody else had changed it"
     )
+
+
+KEEPING = replace(POLICY, drift=Drift.KEEP_LOWER)
+
+
+@pytest.mark.parametrize(
+    ("now", "last", "new", "findings"),
+    [
+        (Setting(20, 5, "active"), LastSync(250, 25, None), None, [QuotaFinding.KEPT_LOWER]),
+        (
+            Setting(900, 5, "active"),
+            LastSync(250, 25, None),
+            Setting(250, 5, "active"),
+            [QuotaFinding.KEPT_LOWER],
+        ),
+        (Setting(900, 90, "active"), LastSync(250, 25, None), Setting(250, 25, "active"), []),
+        (Setting(0, 0, "active"), LastSync(250, 25, None), Setting(250, 25, "active"), []),
+        (Setting(100, 10, "active"), LastSync(100, 10, None), Setting(250, 25, "active"), []),
+        (Setting(100, 10, "active"), None, Setting(250, 25, "active"), []),
+        (Setting(1, 1, "disabled"), LastSync(1, 1, "disabled"), Setting(250, 25, "active"), []),
+    ],
+    ids=["lower", "one of two", "higher", "unlimited", "its own", "never synced", "after a stop"],
+)
+def test_quotas_that_somebody_lowered_are_kept_where_the_policy_says_so(
+    now: Setting, last: LastSync | None, new: Setting | None, findings: list[QuotaFinding]
+) -> None:
+    one = replace(SERVER, setting=now)
+    plan = plan_quotas([RECORD], [one], {101: last} if last else {}, KEEPING, DAY)
+    assert outcome(plan)[0] == new
+    assert [found for found in outcome(plan)[1] if found is QuotaFinding.KEPT_LOWER] == findings
+    if new is None:
+        assert "somebody set 20 a day, 5 an hour" in plan.refusals[0].observed
+
+
+def test_a_stop_goes_below_what_somebody_lowered() -> None:
+    one = replace(SERVER, setting=Setting(20, 5, "active"))
+    plan = plan_quotas([PARKED], [one], {101: LastSync(250, 25, None)}, KEEPING, DAY)
+    assert outcome(plan)[0] == Setting(1, 1, "disabled")
+
+
+def test_the_policy_names_what_becomes_of_drift() -> None:
+    assert parse_quota_policy("quotas: {drift: keep_lower}").drift is Drift.KEEP_LOWER
+    assert parse_quota_policy("quotas: {spread_hours: 10}").drift is Drift.MEND
+    with pytest.raises(FileInvalid, match="mend"):
+        parse_quota_policy("quotas: {drift: leave}")

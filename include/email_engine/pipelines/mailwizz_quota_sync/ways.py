@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from email_engine.adapters.mailwizz_batch import MailwizzBatch, Unwritten, Wanted
 from email_engine.adapters.mailwizz_db import MailwizzDb
-from email_engine.adapters.mailwizz_failures import ReadOnly
+from email_engine.adapters.mailwizz_failures import ReadOnly, TooSlow
 from email_engine.errors import EngineError, Refused, Unreachable
 from email_engine.mailer.model import QuotaChange
 
@@ -62,12 +62,14 @@ class Ways:
             done.stopped = error
         except EngineError as error:
             log.warning("%d servers go row by row: %s", len(tried), error)
-            one_by_one = self._one_by_one(tried)
+            one_by_one = self._one_by_one(tried, hung=isinstance(error, TooSlow))
             done.unwritten |= one_by_one.unwritten
             done.stopped, done.waited = one_by_one.stopped, True
         return done
 
-    def _one_by_one(self, changes: Sequence[QuotaChange]) -> Attempted:
+    def _one_by_one(self, changes: Sequence[QuotaChange], *, hung: bool = False) -> Attempted:
+        """`hung`: what passes locked rows by waited in vain too; where the first row does so as well, the table itself is locked, and each
+        further row would take as long."""
         done = Attempted(waited=True)
         for change in changes:
             if done.stopped is not None:
@@ -76,7 +78,8 @@ class Ways:
             found = self._row(change)
             if found is not None:
                 done.unwritten[change.server_id] = found
-                if isinstance(found.error, Unreachable | ReadOnly):
+                locked = hung and change is changes[0] and isinstance(found.error, TooSlow)
+                if locked or isinstance(found.error, Unreachable | ReadOnly):
                     done.stopped = found.error
         return done
 
