@@ -195,6 +195,8 @@ def test_a_resolver_that_is_away_says_nothing_about_any_record(capsys: pytest.Ca
     assert code == 1
     assert "7 unknown" in err
     assert out.count("publish nothing yet") == 7
+    assert f"The resolver 127.0.0.1:{port} answered nothing" in err
+    assert "EMAIL_ENGINE_RESOLVER" in err
 
 
 def test_a_zone_cut_is_asked_for(server: ZoneServer, capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,6 +30,11 @@ NOT_ASKED = (
     "With --resolver ADDRESS:PORT what stands there is kept and extended."
 )
 
+SILENT = (
+    "The resolver {} answered nothing, so nothing is known of what stands in DNS. Next: name one that answers (--resolver ADDRESS:PORT, or "
+    "EMAIL_ENGINE_RESOLVER)."
+)
+
 
 def write_records(args: argparse.Namespace) -> int:
     """With --missing 0 if all is published, 1 if something is missing or unknown; else 0."""
@@ -50,6 +55,8 @@ def write_records(args: argparse.Namespace) -> int:
     shown = _missing(found, args.format) if args.missing else found
     _hand_over(args, _texts(args, shown, servers, ask))
     print(told(for_people(found)), file=sys.stderr)
+    if ask is not None and found and all(record.state is RecordState.UNKNOWN for record in for_people(found)):
+        print(SILENT.format(args.resolver), file=sys.stderr)
     return 1 if args.missing and _missing(found, "table") else 0
 
 
