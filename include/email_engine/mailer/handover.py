@@ -45,19 +45,24 @@ def judge_handover(
 def judge_customers(
     records: Iterable[IpRecord], servers: Mapping[int, DeliveryServer], senders: Senders
 ) -> tuple[Refusal, ...]:
-    """One finding for each set of customers whose quotas are below what their servers' IPs may send together."""
+    """One finding for each set of customers whose quotas are below what the servers that nobody else uses may send together; a larger set
+    is told when the ones in it are enough."""
     shared: dict[frozenset[int], list[IpRecord]] = {}
     for record in records:
         server = servers.get(record.mailwizz_server_id or 0)
         users = senders.users(server.server_id, server.limits) if server and record.sends else None
         if users:
             shared.setdefault(users, []).append(record)
-    found = []
-    for users, sharing in shared.items():
+    found, short = [], list[frozenset[int]]()
+    for users in sorted({*shared, *_whole_groups(shared)}, key=lambda users: (len(users), sorted(users))):
+        if any(part <= users for part in short):
+            continue
+        sharing = [record for own, those in shared.items() if own <= users for record in those]
         allowances = sum(record.allowance for record in sharing)
         shortfall = customer_shortfall(senders, users, allowances, len(sharing))
         if shortfall is None:
             continue
+        short.append(users)
         first = min(sharing, key=lambda record: record.mailwizz_server_id or 0)
         observed, step = _words(allowances, [shortfall])
         found.append(
@@ -66,6 +71,16 @@ def judge_customers(
             )
         )  # fmt: skip
     return tuple(found)
+
+
+def _whole_groups(shared: Iterable[frozenset[int]]) -> list[frozenset[int]]:
+    """Customers that are joined by servers which several of them use."""
+    groups: list[frozenset[int]] = []
+    for users in shared:
+        joined = [group for group in groups if group & users]
+        groups = [group for group in groups if not group & users]
+        groups.append(users.union(*joined))
+    return groups
 
 
 def _words(allowance: int, found: list[Shortfall]) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from functools import cached_property, reduce
 from operator import or_
 
 from email_engine.mailer.limits import DAY_MINUTES, ServerLimits, Shortfall, hourly_rate
+from email_engine.plural import amount
 
 DAYS = {"minute": 1 / 1440, "hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 30.0, "year": 365.0}
 """Length of the units of a group's `sending.quota_time_unit`."""
@@ -163,7 +164,7 @@ def customer_shortfall(
         return None
     who = "customer " if len(users) == 1 else "customers "
     limit = f"{who}{', '.join(map(str, sorted(users)))}: {'; '.join(quota.words for quota in known)}"
-    told = f"{most:,} a day for {servers} servers with {allowances:,} in all"
+    told = f"{most:,} a day for {amount(servers, 'server')} with {allowances:,} in all"
     return Shortfall(most, limit, told, "raise the customer's or its group's sending quota in MailWizz")
 
 

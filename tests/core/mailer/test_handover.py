@@ -266,3 +266,31 @@ def test_customers_quotas_are_held_against_all_their_servers(
         (refusal,) = found
         assert (refusal.server_id, refusal.finding) == (101, QuotaFinding.CUSTOMER_QUOTA)
         assert told in str(refusal)
+
+
+def test_customers_that_share_some_servers_and_not_all_are_held_against_the_whole() -> None:
+    """Each set of servers alone has room enough."""
+    quota = CustomerQuota(10_000, "sending.quota 300,000 a month")
+    senders = Senders({n: Customer(n, True, 5, quota) for n in (1, 2)}, {}, ())
+    owned, shared = ServerLimits(customer_id=1), ServerLimits()
+    servers = {
+        101: DeliveryServer(101, "", "smtp", "mta-1", SYNCED, (), limits=owned),
+        102: DeliveryServer(102, "", "smtp", "mta-1", SYNCED, (), limits=shared),
+    }
+    records = [
+        replace(TEN_THOUSAND, allowance=9_000),
+        replace(
+            TEN_THOUSAND,
+            ip_id=2,
+            address=ip_address("198.51.100.2"),
+            mailwizz_server_id=102,
+            allowance=19_000,
+        ),
+    ]
+    (refusal,) = judge_customers(records, servers, senders)
+    assert "20,000 a day for 2 servers with 28,000 in all, customers 1, 2" in str(refusal)
+    roomy = [replace(records[0], allowance=1_000), records[1]]
+    assert judge_customers(roomy, servers, senders) == ()
+    short = [replace(records[0], allowance=11_000), records[1]]
+    (own,) = judge_customers(short, servers, senders)
+    assert "10,000 a day for 1 server with 11,000 in all, customer 1" in str(own), "the smaller one first"
