@@ -250,6 +250,17 @@ def test_a_campaign_that_a_person_let_go_on_is_theirs_from_then_on(stopped: Whol
     assert campaign(stopped) == "paused"
 
 
+def test_a_campaign_that_goes_on_already_is_not_toggled_at_the_release(stopped: Whole) -> None:
+    """MailWizz's call turns a pause on and off."""
+    for minutes in (4, 8, 12):
+        stopped.hand_over(101, 2)
+        look(stopped, minutes)
+    stopped.mailwizz("UPDATE {campaign} SET status = 'sending'")
+    stopped.ask_release(1)
+    stopped.brake()
+    assert campaign(stopped) == "sending"
+
+
 def test_a_busy_neighbour_does_not_hide_what_goes_through_a_loud_server(stopped: Whole) -> None:
     for minutes in (4, 8):
         stopped.hand_over(101, 2)
