@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from email_engine.store.engine import Store
 
 
+REFUSED = "refused"
+
+
 class RotateKeys(EngineOperator):
     """One step for the keys of one tenant: see `pipelines.dkim_rotate.steps`.
 
@@ -25,15 +28,24 @@ class RotateKeys(EngineOperator):
         self.tenant = tenant
 
     def work(self, context: Any) -> Any:
-        """What a form asks for is refused by `ask` alone: then no other step of the tenant does anything for it either."""
-        asked = (context.get("params") or {}).get("action", "advance")
+        """A form that `ask` refuses is done nothing for by the other steps of the tenant either; a host that is away stops none of them."""
+        from email_engine.errors import InputError
+
         ti = context.get("ti")
-        follows = self.step != "ask" and asked != "advance" and hasattr(ti, "xcom_pull")
-        if follows and ti.xcom_pull(task_ids="ask", map_indexes=ti.map_index) is None:
-            raise AirflowSkipException(
-                "`ask` refused the form: nothing is done for it; the next run advances what stands"
-            )
-        return super().work(context)
+        if self.step != "ask":
+            if hasattr(ti, "xcom_pull") and ti.xcom_pull(
+                task_ids="ask", key=REFUSED, map_indexes=ti.map_index
+            ):
+                raise AirflowSkipException(
+                    "`ask` refused the form: nothing is done for it; the next run advances what stands"
+                )
+            return super().work(context)
+        try:
+            return super().work(context)
+        except InputError:
+            if hasattr(ti, "xcom_push"):
+                ti.xcom_push(key=REFUSED, value=True)
+            raise
 
     def call(self, store: "Store", run: "Run") -> dict[str, Any]:
         from email_engine.pipelines.dkim_rotate.steps import step
