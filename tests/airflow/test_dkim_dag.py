@@ -78,6 +78,12 @@ def test_a_rotation_goes_through_the_dag(
         assert sorted(bench.stages().values()) == ["seen", "signing"]
 
         bench.advance(hours=1)
+        again = run_dag(bench, action="start", domain=DOMAINS[0])
+        assert (again["run"], again["ask"], again["tell"]) == ("failed", "failed", "success")
+        assert {again[step] for step in STEPS} == {"failed", "skipped"}, "one is on its way already"
+        assert sorted(bench.stages().values()) == ["seen", "signing"]
+
+        bench.advance(hours=1)
         refused = run_dag(bench, domain="nobody.example")
         assert (refused["run"], refused["tenants"]) == ("failed", "failed")
         assert not {"success", "failed"} & {refused[step] for step in STEPS}

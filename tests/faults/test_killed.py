@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from email_engine.paths import ROOT
 from email_engine.store import quota_syncs, schema
 from email_engine.store import schema as s
 from email_engine.store.engine import Store
+from email_engine.store.telling.owed import tell_overdue
 from lab.testing import RunningLab
 from tests.faults.evidence import everything
 from tests.postgres_fixtures import PASSWORD, ROLE
@@ -199,6 +200,21 @@ def test_a_quarantine_killed_before_its_brake_is_decided_again_whole(killing: Ki
         assert everything(whole.db) == before, "no IP is parked without its brake"
     assert run.again()["quarantined"] == ["198.51.100.1", "198.51.100.2"]
     assert essence(whole) == wanted
+
+
+def test_a_quarantine_killed_before_its_news_is_told_by_whoever_sends_next(killing: Killing) -> None:
+    whole = killing.fleet()
+    run = Run("rbl_sweep:DecideListings", whole.now, "rbl_sweep", findings=LISTED)
+    with killing.gate("alerts") as reached:
+        run.kill_when(reached)
+        assert {row.status for row in everything(whole.db)["email_engine.ips"]} >= {"quarantine"}
+    assert run.again()["quarantined"] == [], "what was decided stands"
+    assert everything(whole.db)["email_engine.alerts"] == []
+    assert tell_overdue(whole.db, timedelta(0)) == 1
+    (alert,) = everything(whole.db)["email_engine.alerts"]
+    assert (alert.severity, alert.tenant) == ("critical", "aurora")
+    assert "198.51.100.1: " in alert.text
+    assert "198.51.100.2: " in alert.text
 
 
 def test_an_ingest_killed_in_its_second_file_counts_every_record_once(killing: Killing) -> None:

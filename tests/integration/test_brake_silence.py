@@ -36,6 +36,13 @@ def look(whole: Whole, minutes: float) -> None:
     prove_silence(whole.db, airflow_clients(), "mta-1", run, now, lambda: False)
 
 
+def loud_until_paused(whole: Whole) -> None:
+    """Its server hands over for ten minutes after it was switched off."""
+    for minutes in (4, 8, 12):
+        whole.hand_over(101, 2)
+        look(whole, minutes)
+
+
 def told(whole: Whole) -> list[tuple[str, str]]:
     return [(alert.severity, alert.text) for alert in whole.rows(s.alerts) if alert.event == "silence"]
 
@@ -103,9 +110,7 @@ def test_of_a_server_that_the_log_does_not_know_nothing_is_proven(whole: Whole, 
 
 
 def test_a_worker_that_goes_on_has_its_campaign_paused_until_the_stop_is_over(stopped: Whole) -> None:
-    for minutes in (4, 8, 12):
-        stopped.hand_over(101, 2)
-        look(stopped, minutes)
+    loud_until_paused(stopped)
     ((severity, text),) = told(stopped)
     assert severity == "critical"
     assert "hands over still" in text
@@ -235,9 +240,7 @@ def test_what_a_person_paused_since_the_engine_could_not_stays_paused(
 
 def test_a_campaign_that_a_person_let_go_on_is_theirs_from_then_on(stopped: Whole) -> None:
     """They paused it again for a reason of their own: the end of the stop is none to go on."""
-    for minutes in (4, 8, 12):
-        stopped.hand_over(101, 2)
-        look(stopped, minutes)
+    loud_until_paused(stopped)
     assert campaign(stopped) == "paused"
     for minutes in (14, 16):
         stopped.mailwizz("UPDATE {campaign} SET status = 'sending'")
@@ -252,9 +255,7 @@ def test_a_campaign_that_a_person_let_go_on_is_theirs_from_then_on(stopped: Whol
 
 def test_a_campaign_that_goes_on_already_is_not_toggled_at_the_release(stopped: Whole) -> None:
     """MailWizz's call turns a pause on and off."""
-    for minutes in (4, 8, 12):
-        stopped.hand_over(101, 2)
-        look(stopped, minutes)
+    loud_until_paused(stopped)
     stopped.mailwizz("UPDATE {campaign} SET status = 'sending'")
     stopped.ask_release(1)
     stopped.brake()

@@ -52,7 +52,7 @@ def deliver(
     Raises EngineError only where the database is away."""
     now = clock()
     try:
-        tell_overdue(store, now)
+        tell_overdue(store)
     except (DBAPIError, EngineError) as error:  # what can be sent is sent
         log.warning("what killed runs owe could not be looked for: %s", type(error).__name__)
     with store.session(tenant=ALL_TENANTS) as conn:

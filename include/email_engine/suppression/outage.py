@@ -10,7 +10,8 @@ from email_engine.suppression.policy import OutagePolicy
 
 HOUR = timedelta(hours=1)
 EXCUSED_FOR = timedelta(days=45)
-"""A provider may have another outage later; a list that is mailed less often than that is met by the mail of others."""
+"""A provider may have another outage later. A list of dead addresses that is mailed less often is told by the mail of others, which the provider
+takes meanwhile (`takes_others_mail`)."""
 
 
 @dataclass(frozen=True, slots=True)

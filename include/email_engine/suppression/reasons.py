@@ -19,7 +19,7 @@ _ANSWER = re.compile(r"(smtp; ?)?[245][0-9][0-9][ -]")
 _SMTP = re.compile(r"(?<![0-9.a-z])([245])[0-9][0-9](?=[ -]|$)")
 _NOT_THE_ADDRESS = re.compile(
     r"\b(blocked|block ?list(ed)?|blacklist(ed)?|black list|dnsbl|[a-z]*rbl|spam[a-z]*|unsolicited|reputation|policy|policies"
-    r"|banned|abus[a-z]+|sender|spf|dkim|dmarc|greylist[a-z]*|prohibited|complaints?|gesperrt|sperrliste|bloque[es]*|bloqu\u00e9[es]*"
+    r"|banned|abus[a-z]+|sender|spf|dkim|dmarc|greylist[a-z]*|prohibited|complaints?|sperrliste"
     r"|client host|your ip|ihre ip|adresse ip|connection rate|rate limit[a-z]*|recipient rules?|not authorized|content|bulk)\b"
 )
 """Words of a block, a policy or the sender's name: a reply that has one of them is not believed to speak of the address."""
@@ -27,8 +27,8 @@ _DOUBTFUL = re.compile(
     r"\b(timed out|timeout|temporar[a-z]+|callout|verification failed|lookup failed|service unavailable|access denied)\b"
 )
 """Words of a receiver that could not look the address up, or says nothing of it: never for good by themselves."""
-KNOWN_WORDS = "microsoft"
-"""Its *access denied* is what its directory says of an address that it does not have."""
+DENIES_STRANGERS = "microsoft"
+"""Of an address that its directory does not have it says *access denied*."""
 _OURS = frozenset({Meaning.REPUTATION, Meaning.RATE, Meaning.AUTH, Meaning.CONTENT})
 _FULL_WORDS = re.compile(
     r"quota|\bfull\b|plein|storage|\bspace\b|too many (e-?mails|messages)|usage exceeded|rate that prevents|too quickly"
@@ -68,7 +68,7 @@ def reason_of(
         return None
     if _is_temporary(text, codes) or category == FULL or "2.2" in details or _FULL_WORDS.search(reply):
         return Reason.SOFT
-    if _DOUBTFUL.search(text) and not (provider == KNOWN_WORDS and "access denied" in text):
+    if _DOUBTFUL.search(text) and not (provider == DENIES_STRANGERS and "access denied" in text):
         return Reason.SOFT
     gone = category in SUPPRESSED
     hard = gone and permanent if kind is EventKind.REMOTE_BOUNCE else gone or permanent

@@ -33,9 +33,7 @@ class RotateKeys(EngineOperator):
 
         ti = context.get("ti")
         if self.step != "ask":
-            if hasattr(ti, "xcom_pull") and ti.xcom_pull(
-                task_ids="ask", key=REFUSED, map_indexes=ti.map_index
-            ):
+            if ti is not None and ti.xcom_pull(task_ids="ask", key=REFUSED, map_indexes=ti.map_index):
                 raise AirflowSkipException(
                     "`ask` refused the form: nothing is done for it; the next run advances what stands"
                 )
@@ -43,7 +41,7 @@ class RotateKeys(EngineOperator):
         try:
             return super().work(context)
         except InputError:
-            if hasattr(ti, "xcom_push"):
+            if ti is not None:
                 ti.xcom_push(key=REFUSED, value=True)
             raise
 

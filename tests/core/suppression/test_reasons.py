@@ -21,6 +21,8 @@ CASES = {
     "words alone": ("other", "other", "5.0.0", "5.0.0 smtp;550 utilisateur inconnu", Reason.SOFT),
     "blocked in German": ("other", "bad-mailbox", "5.1.1", "5.1.1 smtp;550 5.1.1 mail abgelehnt: ihre ip ist gesperrt", None),
     "blocked in French": ("other", "bad-mailbox", "5.1.1", "5.1.1 smtp;550 5.1.1 votre adresse ip est bloquee", None),
+    "a mailbox that is locked, in German": ("other", "inactive-mailbox", "5.2.1", "5.2.1 smtp;550 5.2.1 postfach gesperrt", Reason.HARD),
+    "on a list, in German": ("other", "bad-mailbox", "5.1.1", "5.1.1 smtp;550 5.1.1 steht auf einer sperrliste", None),
     "a client host": ("other", "bad-mailbox", "5.1.1", "5.1.1 smtp;550 5.1.1 service unavailable; client host using zen", None),
     "access denied": ("other", "bad-mailbox", "5.1.1", "5.1.1 smtp;550 5.1.1 access denied", Reason.SOFT),
     "its check timed out": ("other", "bad-mailbox", "5.1.1", "5.1.1 smtp;550 5.1.1 recipient address rejected: undeliverable address: connection timed out", Reason.SOFT),

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from email_engine.adapters.powermta_keys import open_keys
-from email_engine.errors import EngineError, InputError
+from email_engine.errors import InputError
 from email_engine.fleet.config_file import read_text
 from email_engine.fleet.model import Mode
 from email_engine.onboarding.plan import OnboardPlan
@@ -40,7 +40,9 @@ def apply(store: Store, clients: Clients, path: Path, run: Run, digest: str) -> 
         try:
             _require_agreed(made, digest)
             _require_key_folders(clients, made)
-        except EngineError as error:
+        except (
+            InputError
+        ) as error:  # what may be gone in a minute is tried again, and told when no try is left
             _tell_refused(store, made, run, error)
             raise
     writes, changed = _writes(path), False
@@ -80,7 +82,7 @@ def _require_key_folders(clients: Clients, made: OnboardPlan) -> None:
                 keys.may_write(folder)
 
 
-def _tell_refused(store: Store, made: OnboardPlan, run: Run, error: EngineError) -> None:
+def _tell_refused(store: Store, made: OnboardPlan, run: Run, error: InputError) -> None:
     """Somebody said yes and believes that the IPs come."""
     name = f"{made.request.tenant}/{made.request.stream}"
     text = "\n".join(
@@ -90,21 +92,8 @@ def _tell_refused(store: Store, made: OnboardPlan, run: Run, error: EngineError)
             f"Next: {error.next_step}",
         ]
     )
-    announce(
-        store,
-        [
-            News(
-                ONBOARDING,
-                f"{run.run_id} refused",
-                made.digest,
-                "warning",
-                text,
-                None,
-                run.dag_id,
-                run.run_id,
-            )
-        ],
-    )
+    about = f"{run.run_id} refused"
+    announce(store, [News(ONBOARDING, about, made.digest, "warning", text, None, run.dag_id, run.run_id)])
 
 
 def _write(path: Path, made: OnboardPlan) -> bool:

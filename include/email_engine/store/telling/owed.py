@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Delete, delete, select
+from sqlalchemy import Connection, Delete, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from email_engine.store.engine import ALL_TENANTS, Store
@@ -35,12 +35,15 @@ def paid(tenant: str, dag_id: str, run_id: str) -> Delete:
     return delete(owed_news).where(row.tenant == tenant, row.dag_id == dag_id, row.run_id == run_id)
 
 
-def tell_overdue(store: Store, now: datetime) -> int:
-    """Raises an alert for each run that owes since `OVERDUE`; how many. One that another sender has in hand is left to it."""
+def tell_overdue(store: Store, after: timedelta = OVERDUE) -> int:
+    """Raises an alert for each run that owes for so long, by the database's clock alone; how many. One that another sender has in hand is
+    left to it."""
     row = owed_news.c
     with store.session(tenant=ALL_TENANTS) as conn:
         set_lock_timeout(conn)
-        query = select(owed_news).where(row.recorded_at < now - OVERDUE).with_for_update(skip_locked=True)
+        query = (
+            select(owed_news).where(row.recorded_at < func.now() - after).with_for_update(skip_locked=True)
+        )
         found = conn.execute(query.order_by(row.recorded_at)).all()
         for debt in found:
             _tell(conn, debt.tenant, debt.dag_id, debt.run_id, debt.recorded_at)
